@@ -1,0 +1,258 @@
+//! Whose a directory of the cache is.
+//!
+//! An entry owns one directory at the most: the one whose name is the key of
+//! its reference, if its `cachePath` names just that directory in this home's
+//! cache root. A registry can say anything else (another home's path, `..`,
+//! somebody's documents), and then the directory is not ours to touch. And keys
+//! collide, so even an own directory can be another entry's too.
+
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::root::{CacheRoot, Identity, identity_of};
+use crate::document::EntryView;
+use crate::entry::Field;
+use crate::reference::{CacheKey, Reference};
+
+/// The key of the directory that an entry owns; `None` if it owns none,
+/// whether or not there is such a directory.
+pub(crate) fn own_key(root: &CacheRoot, reference: &str, cache_path: &str) -> Option<CacheKey> {
+    let key = Reference::parse(reference).ok()?.cache_key();
+    let path = Path::new(cache_path);
+    let is_own = path.is_absolute()
+        && path.file_name().is_some_and(|name| name == key.as_str())
+        && path.parent().and_then(identity_of) == Some(root.identity());
+    is_own.then_some(key)
+}
+
+/// The directories that entries name, by key or by path.
+pub(crate) struct Claims<'r> {
+    root: &'r CacheRoot,
+    /// Names in the cache root, each with the reference that claims it.
+    by_name: HashMap<String, String>,
+    /// The same names without regard to case.
+    folded: HashSet<String>,
+    /// Paths that do not lie in the cache root, or not by their spelling.
+    elsewhere: Vec<(PathBuf, String)>,
+    /// Whether two names could be one directory whatever they are: through
+    /// links, or by the rules of Unicode.
+    may_alias: bool,
+    by_identity: OnceCell<HashMap<Identity, String>>,
+}
+
+impl<'r> Claims<'r> {
+    /// The claims of some entries.
+    pub(crate) fn of<'e>(
+        root: &'r CacheRoot,
+        entries: impl Iterator<Item = EntryView<'e>>,
+    ) -> Self {
+        let mut claims = Claims {
+            root,
+            by_name: HashMap::new(),
+            folded: HashSet::new(),
+            elsewhere: Vec::new(),
+            may_alias: has_links(root),
+            by_identity: OnceCell::new(),
+        };
+        let mut parents = Parents { root, last: None };
+        for entry in entries {
+            let reference = entry.reference().into_owned();
+            claims.add_name(reference.replace(['/', ':'], "_"), &reference);
+            let path = entry
+                .string(Field::CachePath)
+                .ok()
+                .flatten()
+                .unwrap_or_default();
+            let path = Path::new(&*path);
+            match (path.parent(), path.file_name().and_then(OsStr::to_str)) {
+                (Some(parent), Some(name)) if parents.is_root(parent) => {
+                    claims.add_name(name.to_owned(), &reference);
+                }
+                _ if path.as_os_str().is_empty() => {}
+                _ => claims.elsewhere.push((path.to_owned(), reference)),
+            }
+        }
+        claims
+    }
+
+    fn add_name(&mut self, name: String, reference: &str) {
+        if !self.by_name.contains_key(&name) {
+            self.may_alias |= !name.is_ascii();
+            self.folded.insert(name.to_ascii_lowercase());
+            self.by_name.insert(name, reference.to_owned());
+        }
+    }
+
+    /// The reference of an entry that names the directory of this key.
+    pub(crate) fn on(&self, key: &CacheKey) -> Option<&str> {
+        if let Some(reference) = self.by_name.get(key.as_str()) {
+            return Some(reference);
+        }
+        // Nearly always, names tell all directories apart. Where they may not,
+        // as on a file system that takes `App` and `app` for one, only the
+        // system can say which directories are the same.
+        let may_alias = self.may_alias
+            || !self.elsewhere.is_empty()
+            || !key.as_str().is_ascii()
+            || self.folded.contains(&key.as_str().to_ascii_lowercase());
+        if !may_alias {
+            return None;
+        }
+        // Of a link it is the link that goes, not the directory behind it.
+        let own = fs::symlink_metadata(self.root.dir_of(key)).ok()?;
+        self.by_identity
+            .get_or_init(|| self.identities())
+            .get(&(own.dev(), own.ino()))
+            .map(String::as_str)
+    }
+
+    /// What the claims are claims on: directories, and links to them.
+    fn identities(&self) -> HashMap<Identity, String> {
+        let names = self
+            .by_name
+            .iter()
+            .map(|(name, reference)| (self.root.path().join(name), reference));
+        let elsewhere = self
+            .elsewhere
+            .iter()
+            .map(|(path, reference)| (path.clone(), reference));
+        let mut identities = HashMap::new();
+        for (path, reference) in names.chain(elsewhere) {
+            let link = fs::symlink_metadata(&path)
+                .map(|link| (link.dev(), link.ino()))
+                .ok();
+            for identity in link.into_iter().chain(identity_of(&path)) {
+                identities
+                    .entry(identity)
+                    .or_insert_with(|| reference.clone());
+            }
+        }
+        identities
+    }
+}
+
+/// Whether an entry of the cache root is a link, so that two names could be one
+/// directory.
+fn has_links(root: &CacheRoot) -> bool {
+    fs::read_dir(root.path())
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()))
+}
+
+/// Says whether directories are the cache root, asking the system once for
+/// each; nearly all entries have the same parent.
+struct Parents<'r> {
+    root: &'r CacheRoot,
+    last: Option<(PathBuf, bool)>,
+}
+
+impl Parents<'_> {
+    fn is_root(&mut self, parent: &Path) -> bool {
+        match &self.last {
+            Some((dir, is_root)) if dir == parent => *is_root,
+            _ => {
+                let is_root = identity_of(parent) == Some(self.root.identity());
+                self.last = Some((parent.to_owned(), is_root));
+                is_root
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Document;
+    use crate::home::Home;
+    use std::os::unix::fs::symlink;
+
+    struct Fixture {
+        dir: tempfile::TempDir,
+        root: CacheRoot,
+    }
+
+    fn fixture() -> Fixture {
+        let dir = tempfile::tempdir().unwrap();
+        let root = CacheRoot::create(&Home::at(dir.path()).unwrap()).unwrap();
+        Fixture { dir, root }
+    }
+
+    fn document(entries: &[(&str, &str)]) -> Document {
+        let entries: Vec<String> = entries
+            .iter()
+            .map(|(reference, path)| {
+                format!("{{\"reference\":{reference:?},\"cachePath\":{path:?}}}")
+            })
+            .collect();
+        Document::parse(format!("{{\"artifacts\":[{}]}}", entries.join(","))).unwrap()
+    }
+
+    fn key(reference: &str) -> CacheKey {
+        Reference::parse(reference).unwrap().cache_key()
+    }
+
+    #[test]
+    fn an_entry_owns_only_the_directory_of_its_key_in_this_root() {
+        let Fixture { dir, root } = fixture();
+        let top = dir.path().to_str().unwrap();
+        let own = root.dir_of(&key("a/b:c"));
+        let own = own.to_str().unwrap();
+        symlink(root.path(), dir.path().join("alias")).unwrap();
+        for (path, owned) in [
+            (own, true),
+            (&format!("{own}/"), true),
+            (&format!("{top}/alias/a_b_c"), true),
+            (
+                &format!("{}/../artifacts/a_b_c", root.path().display()),
+                true,
+            ),
+            ("", false),
+            ("a_b_c", false),
+            ("/etc", false),
+            (&format!("{top}/a_b_c"), false),
+            (&format!("{own}/.."), false),
+            (&format!("{own}/../other"), false),
+            (&format!("{own}/../../a_b_c"), false),
+        ] {
+            assert_eq!(own_key(&root, "a/b:c", path).is_some(), owned, "{path}");
+        }
+        assert!(own_key(&root, "..", &format!("{}/..", root.path().display())).is_none());
+    }
+
+    #[test]
+    fn a_directory_is_claimed_by_key_by_path_and_through_links() {
+        let Fixture { dir, root } = fixture();
+        let shared = root.dir_of(&key("a_b_c"));
+        fs::create_dir(&shared).unwrap();
+        let claimed = |entries: &[(&str, &str)]| {
+            let document = document(entries);
+            Claims::of(&root, document.entries())
+                .on(&key("a_b_c"))
+                .map(str::to_owned)
+        };
+        let path = shared.to_str().unwrap();
+        assert_eq!(claimed(&[("x", ""), ("y", "/nowhere")]), None);
+        assert_eq!(claimed(&[("a/b:c", "")]).as_deref(), Some("a/b:c"));
+        assert_eq!(claimed(&[("x", path)]).as_deref(), Some("x"));
+
+        let elsewhere = dir.path().join("elsewhere");
+        symlink(&shared, &elsewhere).unwrap();
+        assert_eq!(
+            claimed(&[("x", elsewhere.to_str().unwrap())]).as_deref(),
+            Some("x")
+        );
+        symlink(&shared, root.path().join("linked")).unwrap();
+        assert_eq!(claimed(&[("linked", "")]).as_deref(), Some("linked"));
+        assert_eq!(
+            claimed(&[("A_B_C", "")]),
+            None,
+            "this file system tells case apart"
+        );
+    }
+}

@@ -1,0 +1,203 @@
+//! Bringing content into the cache and registering it.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, FixedOffset, Utc};
+
+use super::Cache;
+use super::importing::{Importing, Recording};
+use super::prepared::Prepared;
+use crate::entry::{ArtifactEntry, ArtifactType};
+use crate::error::{Error, Result};
+use crate::reference::Reference;
+use crate::registry::{Added, Put};
+
+/// Where content comes from, and what it is to be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A directory, or the file in it that describes the artifact, under a
+    /// reference.
+    Directory {
+        /// The reference.
+        reference: Reference,
+        /// The directory or file.
+        path: PathBuf,
+    },
+    /// A directory or file, under its digest and without repository and tag, as
+    /// `cldctl build` registers what it was given no tag for.
+    Untagged {
+        /// The directory or file.
+        path: PathBuf,
+    },
+    /// What lies in the reference's own directory of the cache already.
+    InPlace {
+        /// The reference.
+        reference: Reference,
+    },
+}
+
+impl Source {
+    fn reference(&self) -> Option<&Reference> {
+        match self {
+            Source::Directory { reference, .. } | Source::InPlace { reference } => Some(reference),
+            Source::Untagged { .. } => None,
+        }
+    }
+}
+
+/// Content that is to be registered.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// Where it comes from, and what to call it.
+    pub source: Source,
+    /// What it is; by default what its description says.
+    pub artifact_type: Option<ArtifactType>,
+    /// When it was made; by default now.
+    pub created_at: Option<DateTime<FixedOffset>>,
+    /// Refuses a reference that is registered already.
+    pub no_clobber: bool,
+    /// Takes what cldctl leaves out: hidden files, `node_modules` and the like.
+    pub all_files: bool,
+}
+
+impl Import {
+    /// An import with defaults for all but the source.
+    pub fn new(source: Source) -> Self {
+        Import {
+            source,
+            artifact_type: None,
+            created_at: None,
+            no_clobber: false,
+            all_files: false,
+        }
+    }
+
+    /// An import of a directory under a reference.
+    pub fn directory(reference: &Reference, path: impl Into<PathBuf>) -> Self {
+        Import::new(Source::Directory {
+            reference: reference.clone(),
+            path: path.into(),
+        })
+    }
+}
+
+/// What came of an import.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// Whether the entry is new.
+    pub result: Added,
+    /// The entry.
+    pub entry: ArtifactEntry,
+    /// How many names were left out.
+    pub left_out: usize,
+    /// The entry as it stands in the registry, in JSON, unknown fields included.
+    pub stored: String,
+}
+
+impl Imported {
+    fn new(put: Put, left_out: usize) -> Self {
+        Imported {
+            result: put.result,
+            entry: put.entry,
+            left_out,
+            stored: put.stored,
+        }
+    }
+}
+
+impl Cache {
+    /// Brings content into the cache and registers it. Either the entry and the
+    /// whole content are there afterwards, or neither is; the exception is a
+    /// crash while the content of an existing entry is replaced, which can
+    /// leave the old entry with the new content. The same import mends that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnsafeContent`], [`Error::ContentChanged`],
+    /// [`Error::UnknownType`], [`Error::NoContent`], [`Error::Collision`],
+    /// [`Error::AlreadyExists`], and those of every change.
+    pub fn import(&self, import: &Import) -> Result<Imported> {
+        if let (Some(reference), true) = (import.source.reference(), import.no_clobber)
+            && self.registry().get(reference.as_str())?.is_some()
+        {
+            // It is decided under the lock, but there is no need to copy first.
+            return Err(Error::AlreadyExists {
+                reference: reference.to_string(),
+            });
+        }
+        let interrupt = self.registry().interrupt();
+        let prepared = match &import.source {
+            Source::Directory { path, .. } | Source::Untagged { path } => {
+                Prepared::stage(self.home(), path, import, interrupt)?
+            }
+            Source::InPlace { reference } => {
+                Prepared::take(self.home(), reference, import, interrupt)?
+            }
+        };
+
+        let digest = prepared.manifest.digest();
+        let reference = match import.source.reference() {
+            Some(reference) => reference.clone(),
+            None => Reference::parse(digest.as_str())?,
+        };
+        let created_at = import
+            .created_at
+            .unwrap_or_else(|| Utc::now().fixed_offset());
+        // A home is UTF-8, and so is a reference.
+        let path = self
+            .home()
+            .cache_path(&reference)
+            .to_string_lossy()
+            .into_owned();
+        let mut entry = ArtifactEntry::new(
+            &reference,
+            prepared.artifact_type.clone(),
+            created_at,
+            &path,
+        );
+        if matches!(import.source, Source::Untagged { .. }) {
+            entry = entry.untagged();
+        }
+        entry.digest = Some(digest.to_string());
+        entry.size = Some(i64::try_from(prepared.tree.bytes()).unwrap_or(i64::MAX));
+
+        let key = reference.cache_key();
+        let in_place = prepared.is_in_place(&key, interrupt)?;
+        let left_out = prepared.tree.left_out;
+        let put = Put {
+            entry,
+            // Other content is another artifact, made at another time.
+            keeps_time: import.created_at.is_none() && in_place,
+            no_clobber: import.no_clobber,
+            ..Put::default()
+        };
+        let mut change = Importing::new(self, prepared, key, in_place, put);
+        self.registry().update(&mut change)?;
+        Ok(Imported::new(change.into_put(), left_out))
+    }
+
+    /// Registers metadata alone. Content of the reference, if there is any,
+    /// stays as it is. With `keeps_time`, an entry that differs in its time
+    /// alone is left unchanged.
+    ///
+    /// # Errors
+    ///
+    /// As [`Registry::add`](crate::Registry::add), and
+    /// [`Error::AlreadyExists`] if `no_clobber` is set.
+    pub fn record(
+        &self,
+        entry: ArtifactEntry,
+        keeps_time: bool,
+        no_clobber: bool,
+    ) -> Result<Imported> {
+        let put = Put {
+            entry,
+            keeps_time,
+            no_clobber,
+            ..Put::default()
+        };
+        let mut change = Recording::new(self, put);
+        self.registry().update(&mut change)?;
+        Ok(Imported::new(change.into_put(), 0))
+    }
+}

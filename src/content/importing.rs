@@ -1,0 +1,162 @@
+//! The changes to the registry that registering an artifact makes, with what
+//! happens to its content on the way.
+
+use super::Cache;
+use super::claims::Claims;
+use super::manifest::Manifests;
+use super::prepared::Prepared;
+use super::root::Swap;
+use crate::document::{Document, Edit};
+use crate::error::{Error, Result};
+use crate::reference::CacheKey;
+use crate::registry::{Change, Put};
+
+/// Registers content and swaps it into its place.
+pub(super) struct Importing<'c> {
+    cache: &'c Cache,
+    prepared: Prepared,
+    key: CacheKey,
+    /// Whether the content is where it is to lie.
+    in_place: bool,
+    put: Put,
+    swap: Option<Swap>,
+    kept_manifest: bool,
+    retired: Vec<String>,
+}
+
+impl<'c> Importing<'c> {
+    pub(super) fn new(
+        cache: &'c Cache,
+        prepared: Prepared,
+        key: CacheKey,
+        in_place: bool,
+        put: Put,
+    ) -> Self {
+        Importing {
+            cache,
+            prepared,
+            key,
+            in_place,
+            put,
+            swap: None,
+            kept_manifest: false,
+            retired: Vec::new(),
+        }
+    }
+
+    pub(super) fn into_put(self) -> Put {
+        self.put
+    }
+
+    /// Refuses to take a directory that is another entry's too.
+    fn require_sole_owner(&self, document: &Document) -> Result<()> {
+        let reference = self.put.entry.reference.as_deref().unwrap_or_default();
+        let others = document
+            .entries()
+            .filter(|entry| entry.reference() != reference);
+        match Claims::of(&self.prepared.root, others).on(&self.key) {
+            None => Ok(()),
+            Some(other) => Err(Error::Collision {
+                reference: reference.to_owned(),
+                other: other.to_owned(),
+                path: self.prepared.root.dir_of(&self.key),
+            }),
+        }
+    }
+
+    /// Swaps the content in, durably.
+    fn swap_in(&mut self) -> Result<()> {
+        let (Some(staged), false) = (&self.prepared.staged, self.in_place) else {
+            return Ok(());
+        };
+        self.swap = Some(self.prepared.root.swap_in(staged.path(), &self.key)?);
+        self.prepared.root.sync()
+    }
+}
+
+impl Change for Importing<'_> {
+    fn edit(&mut self, document: &Document) -> Result<Edit> {
+        self.require_sole_owner(document)?;
+        self.put.edit(document)
+    }
+
+    fn touches_content(&self) -> bool {
+        !self.in_place
+    }
+
+    fn before_commit(&mut self, document: &Document, edit: &Edit) -> Result<()> {
+        let manifest = &self.prepared.manifest;
+        self.retired = Manifests::retired_by(document, edit, Some(manifest.digest().as_str()));
+        self.prepared.root.mend_swaps()?;
+        self.kept_manifest = self.cache.manifests.keep(manifest)?;
+        let swapped = self.swap_in();
+        if swapped.is_err() {
+            self.roll_back();
+        }
+        swapped
+    }
+
+    fn roll_back(&mut self) {
+        if let (Some(swap), Some(staged)) = (self.swap.take(), &self.prepared.staged) {
+            self.prepared.root.swap_back(staged.path(), &self.key, swap);
+        }
+        if self.kept_manifest {
+            let digest = self.prepared.manifest.digest().as_str();
+            // A manifest too many does no harm.
+            let _ = self.cache.manifests.remove(digest);
+        }
+    }
+
+    fn after_commit(&mut self, durable: bool) {
+        if durable {
+            self.cache.manifests.retire(&self.retired);
+            self.swap = None;
+        } else {
+            // Should the power fail now, the old entry may be back; `prune`
+            // finds its content if it is not.
+            match (self.swap.take(), &mut self.prepared.staged) {
+                (Some(Swap::Exchanged), Some(staged)) => staged.disable_cleanup(true),
+                (Some(Swap::InTwoSteps(mut aside)), _) => aside.disable_cleanup(true),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Registers metadata alone, and lets go of manifests that nobody needs then.
+pub(super) struct Recording<'c> {
+    cache: &'c Cache,
+    put: Put,
+    retired: Vec<String>,
+}
+
+impl<'c> Recording<'c> {
+    pub(super) fn new(cache: &'c Cache, put: Put) -> Self {
+        Recording {
+            cache,
+            put,
+            retired: Vec::new(),
+        }
+    }
+
+    pub(super) fn into_put(self) -> Put {
+        self.put
+    }
+}
+
+impl Change for Recording<'_> {
+    fn edit(&mut self, document: &Document) -> Result<Edit> {
+        self.put.edit(document)
+    }
+
+    fn before_commit(&mut self, document: &Document, edit: &Edit) -> Result<()> {
+        self.retired = Manifests::retired_by(document, edit, self.put.entry.digest.as_deref());
+        Ok(())
+    }
+
+    fn after_commit(&mut self, durable: bool) {
+        if durable {
+            self.cache.manifests.retire(&self.retired);
+        }
+    }
+}

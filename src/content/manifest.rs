@@ -1,0 +1,203 @@
+//! Manifests: what a digest is the digest of, kept so that anybody can check.
+//!
+//! The manifest of a directory is what
+//! `find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum` prints in
+//! it, with coreutils 9, and the digest of the content is that of its manifest.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::digest::{Digest, digest_hex, hex};
+use crate::document::{Document, Edit};
+use crate::entry::Field;
+use crate::error::{AtPath, Error, Result};
+use crate::store::{self, Prepared, Published};
+
+/// The SHA-256 of a file.
+pub(crate) type FileHash = [u8; 32];
+
+/// The manifest of a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Manifest {
+    text: Vec<u8>,
+    digest: Digest,
+}
+
+impl Manifest {
+    /// Of files, each with its path from the directory and its hash, in any
+    /// order.
+    pub(crate) fn of(mut files: Vec<(Vec<u8>, FileHash)>) -> Self {
+        // All names begin with `./`, so their order is that of the paths.
+        files.sort_unstable();
+        let mut text = Vec::new();
+        for (path, hash) in files {
+            let escaped = path
+                .iter()
+                .any(|byte| matches!(byte, b'\\' | b'\n' | b'\r'));
+            if escaped {
+                text.push(b'\\');
+            }
+            text.extend_from_slice(hex(&hash).as_bytes());
+            text.extend_from_slice(b"  ./");
+            for byte in path {
+                match byte {
+                    b'\\' => text.extend_from_slice(b"\\\\"),
+                    b'\n' => text.extend_from_slice(b"\\n"),
+                    b'\r' => text.extend_from_slice(b"\\r"),
+                    other => text.push(other),
+                }
+            }
+            text.push(b'\n');
+        }
+        Manifest {
+            digest: Digest::of(&text),
+            text,
+        }
+    }
+
+    /// The digest of the content.
+    pub(crate) fn digest(&self) -> &Digest {
+        &self.digest
+    }
+}
+
+/// The manifests of a home, each in a file named after its digest.
+#[derive(Clone, Debug)]
+pub(crate) struct Manifests {
+    dir: PathBuf,
+}
+
+impl Manifests {
+    pub(crate) fn new(dir: PathBuf) -> Self {
+        Manifests { dir }
+    }
+
+    /// Whether content of this digest can be checked: its manifest is here and
+    /// hashes to it.
+    pub(crate) fn vouch_for(&self, digest: &str) -> bool {
+        self.path(digest)
+            .and_then(|path| store::read(&path).ok().flatten())
+            .is_some_and(|file| Digest::of(&file.bytes).as_str() == digest)
+    }
+
+    /// Keeps a manifest, durably. Says whether it was not there before.
+    pub(crate) fn keep(&self, manifest: &Manifest) -> Result<bool> {
+        let digest = manifest.digest().as_str();
+        if self.vouch_for(digest) {
+            return Ok(false);
+        }
+        let Some(path) = self.path(digest) else {
+            return Ok(false);
+        };
+        store::create_dir_durably(&self.dir)?;
+        match Prepared::write(&path, &manifest.text, None)?.publish(&path, true)? {
+            Published::Done | Published::Exists => Ok(true),
+            Published::NotDurable(source) => Err(Error::Io {
+                action: "sync",
+                path: self.dir.clone(),
+                source,
+            }),
+        }
+    }
+
+    /// Removes a manifest.
+    pub(crate) fn remove(&self, digest: &str) -> Result<()> {
+        match self.path(digest) {
+            Some(path) => match fs::remove_file(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                result => result.at("remove", &path),
+            },
+            None => Ok(()),
+        }
+    }
+
+    /// Removes manifests that no entry needs any more.
+    pub(crate) fn retire(&self, digests: &[String]) {
+        for digest in digests {
+            // A manifest too many does no harm.
+            let _ = self.remove(digest);
+        }
+    }
+
+    /// The digests that an edit leaves without an entry. `kept` is that of the
+    /// entry that it brings in.
+    pub(crate) fn retired_by(document: &Document, edit: &Edit, kept: Option<&str>) -> Vec<String> {
+        let digest_of = |index| document.entry(index)?.string(Field::Digest).ok().flatten();
+        let mut retired: HashSet<_> = edit
+            .changed(document)
+            .filter_map(digest_of)
+            .filter(|digest| Some(&**digest) != kept)
+            .collect();
+        if !retired.is_empty() {
+            for (index, entry) in document.entries().enumerate() {
+                if !edit.changes(index)
+                    && let Ok(Some(digest)) = entry.string(Field::Digest)
+                {
+                    retired.remove(&digest);
+                }
+            }
+        }
+        retired
+            .into_iter()
+            .map(|digest| digest.into_owned())
+            .collect()
+    }
+
+    fn path(&self, digest: &str) -> Option<PathBuf> {
+        // Ours are all SHA-256.
+        let hex = digest
+            .starts_with("sha256:")
+            .then(|| digest_hex(digest))??;
+        Some(self.dir.join(Path::new(hex).with_extension("sha256")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_stand_in_the_byte_order_of_their_paths_with_odd_names_escaped() {
+        let manifest = Manifest::of(vec![
+            (b"a/b".to_vec(), [0x11; 32]),
+            (b"a\nb".to_vec(), [0x22; 32]),
+            (b"a-b\\c\r".to_vec(), [0x33; 32]),
+            (b"-x".to_vec(), [0x44; 32]),
+        ]);
+        let line = |escape: &str, digit: &str, name: &str| {
+            format!("{escape}{}  ./{name}\n", digit.repeat(64))
+        };
+        let expected = [
+            line("", "4", "-x"),
+            line("\\", "2", "a\\nb"),
+            line("\\", "3", "a-b\\\\c\\r"),
+            line("", "1", "a/b"),
+        ];
+        assert_eq!(
+            String::from_utf8(manifest.text.clone()).unwrap(),
+            expected.concat()
+        );
+    }
+
+    #[test]
+    fn a_manifest_vouches_only_for_the_digest_that_it_hashes_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let manifests = Manifests::new(dir.path().join("manifests"));
+        let manifest = Manifest::of(vec![(b"a".to_vec(), [0; 32])]);
+        let digest = manifest.digest().as_str();
+        assert!(!manifests.vouch_for(digest));
+        assert!(manifests.keep(&manifest).unwrap());
+        assert!(!manifests.keep(&manifest).unwrap());
+        assert!(manifests.vouch_for(digest));
+
+        fs::write(manifests.path(digest).unwrap(), "tampered").unwrap();
+        assert!(!manifests.vouch_for(digest));
+        manifests.remove(digest).unwrap();
+        manifests.remove(digest).unwrap();
+        for no_digest in ["", "sha256:7b22...", "sha256:../../../etc/passwd"] {
+            assert!(!manifests.vouch_for(no_digest));
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Content: the directories of the cache, and how they follow the registry.
+//!
+//! Content comes in through a staging directory and is swapped in whole; it
+//! goes out through a trash directory, after its entry is gone. So no entry
+//! ever points at half a copy, and what a crash leaves behind is found by its
+//! name: `.staging:…` and `.trash:…` can be no cache key, since a key has no
+//! colon.
+//!
+//! Only an entry's own directory is ever replaced or deleted, and below the
+//! cache root no symbolic link is ever followed.
+
+mod claims;
+mod copy;
+mod import;
+mod importing;
+mod manifest;
+mod prepared;
+mod remove;
+mod root;
+mod source;
+mod status;
+mod tree;
+
+pub use import::{Import, Imported, Source};
+pub use remove::{Fate, Removed};
+pub use status::{CacheState, ContentStatus, DigestState};
+
+#[cfg(feature = "cli")]
+pub(crate) use remove::RemovalPlan;
+
+use manifest::Manifests;
+
+use crate::home::Home;
+use crate::registry::Registry;
+
+/// The content of a home, together with its registry.
+///
+/// ```
+/// use cldctl_registry::{Home, Import, Reference};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let source = dir.path().join("app");
+/// # std::fs::create_dir(&source)?;
+/// # std::fs::write(source.join("cld.yml"), "name: app\n")?;
+/// let home = Home::at(&dir.path().join("home"))?;
+/// let cache = home.cache()?;
+///
+/// let reference = Reference::parse("ghcr.io/org/app:v1")?;
+/// let imported = cache.import(&Import::directory(&reference, &source))?;
+/// assert_eq!(imported.entry.size, Some(10));
+/// assert!(home.cache_path(&reference).join("cld.yml").is_file());
+///
+/// let removed = cache.remove("ghcr.io/org/app:v1")?;
+/// assert_eq!(removed.len(), 1);
+/// assert!(!home.cache_path(&reference).exists());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Cache {
+    home: Home,
+    registry: Registry,
+    manifests: Manifests,
+}
+
+impl Cache {
+    /// The content that belongs to a registry: that of `home`, which is where
+    /// the registry lies or is linked from.
+    pub fn new(home: Home, registry: Registry) -> Self {
+        let manifests = Manifests::new(home.manifests_dir());
+        Cache {
+            home,
+            registry,
+            manifests,
+        }
+    }
+
+    /// The home.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The registry.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+}

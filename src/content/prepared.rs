@@ -1,0 +1,110 @@
+//! Content that is ready to be registered.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::copy;
+use super::import::Import;
+use super::manifest::Manifest;
+use super::root::CacheRoot;
+use super::source::{source_dir, type_of};
+use super::tree::Tree;
+use crate::entry::ArtifactType;
+use crate::error::{AtPath, Error, Result};
+use crate::home::Home;
+use crate::interrupt::Interrupt;
+use crate::reference::{CacheKey, Reference};
+
+/// Content that is in the cache's file system, hashed and durable, but in no
+/// entry yet.
+pub(super) struct Prepared {
+    pub(super) root: CacheRoot,
+    pub(super) tree: Tree,
+    pub(super) manifest: Manifest,
+    pub(super) artifact_type: ArtifactType,
+    /// Where it lies, unless it lies where it is to lie.
+    pub(super) staged: Option<TempDir>,
+}
+
+impl Prepared {
+    /// Copies a directory into staging.
+    pub(super) fn stage(
+        home: &Home,
+        path: &Path,
+        import: &Import,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
+        let source = source_dir(path)?;
+        CacheRoot::refuse_source_around(home, &source)?;
+        let artifact_type = type_of(&source, import.artifact_type.as_ref())?;
+        let tree = Tree::to_import(&source, import.all_files)?;
+
+        let root = CacheRoot::create(home)?;
+        let opened = root.handle()?;
+        let staged = root.staging()?;
+        let manifest = copy::copy(&tree, staged.path(), interrupt)?;
+        copy::sync(staged.path(), &opened)?;
+        Ok(Prepared {
+            root,
+            tree,
+            manifest,
+            artifact_type,
+            staged: Some(staged),
+        })
+    }
+
+    /// Takes the content that lies in the reference's own directory.
+    pub(super) fn take(
+        home: &Home,
+        reference: &Reference,
+        import: &Import,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
+        let no_content = || Error::NoContent {
+            reference: reference.to_string(),
+            path: home.cache_path(reference),
+        };
+        let root = CacheRoot::open(home)?.ok_or_else(no_content)?;
+        let dir = root.dir_of(&reference.cache_key());
+        match fs::symlink_metadata(&dir) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => {
+                return Err(Error::UnsafeContent {
+                    path: dir,
+                    reason: "it is not a directory".to_owned(),
+                });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_content()),
+            Err(error) => return Err(error).at("read", &dir),
+        }
+        let artifact_type = type_of(&dir, import.artifact_type.as_ref())?;
+        let opened = root.handle()?;
+        let tree = Tree::stored(&dir)?;
+        let manifest = copy::hash(&tree, interrupt)?;
+        copy::sync(&dir, &opened)?;
+        Ok(Prepared {
+            root,
+            tree,
+            manifest,
+            artifact_type,
+            staged: None,
+        })
+    }
+
+    /// Whether this is what lies in the directory of the key already, modes and
+    /// empty directories included.
+    pub(super) fn is_in_place(&self, key: &CacheKey, interrupt: &Interrupt) -> Result<bool> {
+        if self.staged.is_none() {
+            return Ok(true);
+        }
+        let dir = self.root.dir_of(key);
+        if !fs::symlink_metadata(&dir).is_ok_and(|metadata| metadata.is_dir()) {
+            return Ok(false);
+        }
+        let there = Tree::stored(&dir)?;
+        Ok(there.has_the_shape_of(&self.tree) && copy::hash(&there, interrupt)? == self.manifest)
+    }
+}

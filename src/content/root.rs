@@ -1,0 +1,336 @@
+//! The directory that holds the content of all references, and what happens to
+//! its entries: staging, swapping in, putting into the trash.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use tempfile::TempDir;
+
+use crate::error::{AtPath, Error, Result};
+use crate::home::Home;
+use crate::reference::CacheKey;
+use crate::store::{self, uninterrupted};
+
+/// How many random characters stand in the name of a staging or trash
+/// directory.
+const RANDOM: usize = 12;
+
+const STAGING: &str = ".staging:";
+const TRASH: &str = ".trash:";
+/// Holds the directory of a key while another one takes its place, where the
+/// system cannot exchange the two in one step.
+const SWAP: &str = ".trash:swap-";
+
+/// Device and inode: what tells one directory from another, however it is
+/// named.
+pub(crate) type Identity = (u64, u64);
+
+/// The identity of the directory that a path names, following links.
+pub(crate) fn identity_of(path: &Path) -> Option<Identity> {
+    let metadata = fs::metadata(path).ok()?;
+    metadata.is_dir().then(|| (metadata.dev(), metadata.ino()))
+}
+
+/// The cache root.
+#[derive(Debug)]
+pub(crate) struct CacheRoot {
+    /// With all links resolved.
+    path: PathBuf,
+    identity: Identity,
+}
+
+impl CacheRoot {
+    /// The cache root of a home; `None` if there is none yet.
+    pub(crate) fn open(home: &Home) -> Result<Option<Self>> {
+        let root = home.cache_root();
+        let path = match fs::canonicalize(&root) {
+            Ok(path) => path,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).at("open", &root),
+        };
+        match identity_of(&path) {
+            Some(identity) => Ok(Some(CacheRoot { path, identity })),
+            None => Err(io::Error::from(io::ErrorKind::NotADirectory)).at("open", &root),
+        }
+    }
+
+    /// The cache root of a home, created if need be.
+    pub(crate) fn create(home: &Home) -> Result<Self> {
+        let root = home.cache_root();
+        store::create_dir_durably(&root)?;
+        Self::open(home)?
+            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+            .at("open", &root)
+    }
+
+    /// The directory itself, with all links resolved.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Where the directory of a key lies.
+    pub(crate) fn dir_of(&self, key: &CacheKey) -> PathBuf {
+        self.path.join(key.as_str())
+    }
+
+    /// A new directory to build content in. Dropped, it vanishes with all that
+    /// is in it.
+    pub(crate) fn staging(&self) -> Result<TempDir> {
+        self.scratch(STAGING)
+    }
+
+    fn scratch(&self, prefix: &str) -> Result<TempDir> {
+        tempfile::Builder::new()
+            .prefix(prefix)
+            .rand_bytes(RANDOM)
+            .tempdir_in(&self.path)
+            .at("create a directory in", &self.path)
+    }
+
+    /// Moves the directory of a key out of the way, to be deleted. `None` if
+    /// there is none. A symbolic link is moved itself.
+    pub(crate) fn discard(&self, key: &CacheKey) -> Result<Option<TempDir>> {
+        let dir = self.dir_of(key);
+        let trash = self.scratch(TRASH)?;
+        match uninterrupted(|| fs::rename(&dir, trash.path().join(key.as_str()))) {
+            Ok(()) => Ok(Some(trash)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).at("move away", &dir),
+        }
+    }
+
+    /// Puts a staged directory in the place of a key's; what was there is then
+    /// in the staged one's place, or in the returned swap's trash.
+    pub(crate) fn swap_in(&self, staged: &Path, key: &CacheKey) -> Result<Swap> {
+        let dir = self.dir_of(key);
+        let rename = |flags| {
+            uninterrupted(|| renameat_with(CWD, staged, CWD, &dir, flags).map_err(io::Error::from))
+        };
+        if fs::symlink_metadata(&dir).is_err() {
+            match rename(RenameFlags::NOREPLACE) {
+                Ok(()) => return Ok(Swap::Moved),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) if is_unsupported(&error) => {
+                    uninterrupted(|| fs::rename(staged, &dir)).at("replace", &dir)?;
+                    return Ok(Swap::Moved);
+                }
+                Err(error) => return Err(error).at("replace", &dir),
+            }
+        }
+        match rename(RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(Swap::Exchanged),
+            Err(error) if is_unsupported(&error) => self.swap_by_two_renames(staged, key),
+            Err(error) => Err(error).at("replace", &dir),
+        }
+    }
+
+    /// For file systems that cannot exchange. A crash between the two renames
+    /// leaves the key without a directory; [`mend_swaps`](Self::mend_swaps)
+    /// puts the old one back.
+    fn swap_by_two_renames(&self, staged: &Path, key: &CacheKey) -> Result<Swap> {
+        let dir = self.dir_of(key);
+        let aside = self.scratch(SWAP)?;
+        let old = aside.path().join(key.as_str());
+        uninterrupted(|| fs::rename(&dir, &old)).at("move away", &dir)?;
+        match uninterrupted(|| fs::rename(staged, &dir)) {
+            Ok(()) => Ok(Swap::InTwoSteps(aside)),
+            Err(error) => {
+                let restored = uninterrupted(|| fs::rename(&old, &dir));
+                if restored.is_err() {
+                    // Better a leftover than lost content.
+                    let _ = aside.keep();
+                }
+                Err(error).at("replace", &dir)
+            }
+        }
+    }
+
+    /// Undoes what [`swap_in`](Self::swap_in) did.
+    pub(crate) fn swap_back(&self, staged: &Path, key: &CacheKey, swap: Swap) {
+        let dir = self.dir_of(key);
+        // Should this fail too, the old entry is on whole new content, as after
+        // a crash: `verify` reports it.
+        let _ = match swap {
+            Swap::Moved => uninterrupted(|| fs::rename(&dir, staged)),
+            Swap::Exchanged => uninterrupted(|| {
+                renameat_with(CWD, staged, CWD, &dir, RenameFlags::EXCHANGE)
+                    .map_err(io::Error::from)
+            }),
+            Swap::InTwoSteps(aside) => uninterrupted(|| fs::rename(&dir, staged))
+                .and_then(|()| fs::rename(aside.path().join(key.as_str()), &dir)),
+        };
+    }
+
+    /// Undoes the first half of swaps that a crash cut in two. Only the holder
+    /// of the registry's lock may do so.
+    pub(crate) fn mend_swaps(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.path).at("read the directory", &self.path)? {
+            let entry = entry.at("read the directory", &self.path)?;
+            if !entry.file_name().to_string_lossy().starts_with(SWAP) {
+                continue;
+            }
+            for held in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
+                let dir = self.path.join(held.file_name());
+                if fs::symlink_metadata(&dir).is_err() {
+                    fs::rename(held.path(), &dir).at("restore", &dir)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the renames in the root survive a power loss.
+    pub(crate) fn sync(&self) -> Result<()> {
+        store::sync_dir(&self.path).at("sync", &self.path)
+    }
+
+    /// Opens the root, before content is written that is to be synced.
+    pub(crate) fn handle(&self) -> Result<File> {
+        File::open(&self.path).at("open", &self.path)
+    }
+
+    /// Refuses a source that the cache lies in, or would: it would be copied
+    /// into itself.
+    pub(crate) fn refuse_source_around(home: &Home, source: &Path) -> Result<()> {
+        let root = home.cache_root();
+        let existing = root.ancestors().find_map(|dir| fs::canonicalize(dir).ok());
+        let identity = identity_of(source);
+        let around = existing
+            .iter()
+            .flat_map(|dir| dir.ancestors())
+            .any(|dir| identity.is_some() && identity_of(dir) == identity);
+        if around {
+            return Err(Error::UnsafeContent {
+                path: source.to_owned(),
+                reason: "the cache lies in it".to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// How a staged directory got into its place.
+#[derive(Debug)]
+pub(crate) enum Swap {
+    /// The place was free.
+    Moved,
+    /// The old directory is where the staged one was.
+    Exchanged,
+    /// The old directory is in here.
+    InTwoSteps(TempDir),
+}
+
+fn is_unsupported(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::Reference;
+
+    struct Fixture {
+        _dir: TempDir,
+        root: CacheRoot,
+        key: CacheKey,
+    }
+
+    fn fixture() -> Fixture {
+        let dir = tempfile::tempdir().unwrap();
+        let root = CacheRoot::create(&Home::at(dir.path()).unwrap()).unwrap();
+        let key = Reference::parse("a/b:c").unwrap().cache_key();
+        Fixture {
+            _dir: dir,
+            root,
+            key,
+        }
+    }
+
+    impl Fixture {
+        fn stage(&self, text: &str) -> TempDir {
+            let staged = self.root.staging().unwrap();
+            fs::write(staged.path().join("file"), text).unwrap();
+            staged
+        }
+
+        fn content(&self) -> String {
+            fs::read_to_string(self.root.dir_of(&self.key).join("file")).unwrap()
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = fs::read_dir(self.root.path()).unwrap();
+            entries
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect()
+        }
+    }
+
+    #[test]
+    fn content_is_swapped_in_and_back() {
+        let fixture = fixture();
+        let (root, key) = (&fixture.root, &fixture.key);
+        let first = fixture.stage("first");
+        assert!(matches!(
+            root.swap_in(first.path(), key).unwrap(),
+            Swap::Moved
+        ));
+        drop(first);
+        assert_eq!(fixture.content(), "first");
+
+        let second = fixture.stage("second");
+        let swap = root.swap_in(second.path(), key).unwrap();
+        assert_eq!(fixture.content(), "second");
+        root.swap_back(second.path(), key, swap);
+        assert_eq!(fixture.content(), "first");
+        drop(second);
+
+        let third = fixture.stage("third");
+        let swap = root.swap_by_two_renames(third.path(), key).unwrap();
+        assert_eq!(fixture.content(), "third");
+        root.swap_back(third.path(), key, swap);
+        assert_eq!(fixture.content(), "first");
+        drop(third);
+        assert_eq!(fixture.names(), ["a_b_c"]);
+    }
+
+    #[test]
+    fn a_swap_that_was_cut_in_two_is_undone() {
+        let fixture = fixture();
+        let (root, key) = (&fixture.root, &fixture.key);
+        let first = fixture.stage("first");
+        root.swap_in(first.path(), key).unwrap();
+        let aside = root.scratch(SWAP).unwrap().keep();
+        fs::rename(root.dir_of(key), aside.join(key.as_str())).unwrap();
+
+        root.mend_swaps().unwrap();
+        assert_eq!(fixture.content(), "first");
+        // What has a living successor stays where it is, for `prune`.
+        let aside = root.scratch(SWAP).unwrap().keep();
+        fs::create_dir(aside.join(key.as_str())).unwrap();
+        root.mend_swaps().unwrap();
+        assert_eq!(fixture.content(), "first");
+    }
+
+    #[test]
+    fn discarded_content_is_out_of_the_way_at_once_and_then_gone() {
+        let fixture = fixture();
+        let (root, key) = (&fixture.root, &fixture.key);
+        assert!(root.discard(key).unwrap().is_none());
+        let staged = fixture.stage("x");
+        root.swap_in(staged.path(), key).unwrap();
+        let trash = root.discard(key).unwrap().unwrap();
+        assert!(!root.dir_of(key).exists());
+        trash.close().unwrap();
+        assert_eq!(fixture.names(), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,117 @@
+//! Entries as they stand in the text, decoded on demand.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, FixedOffset};
+
+use super::{EntrySpans, known_field};
+use crate::entry::{ArtifactEntry, ArtifactType, Field};
+use crate::json::{Scanner, SyntaxError, decode};
+use crate::timestamp;
+
+/// A field that holds something else than the field is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable;
+
+/// What a field holds: nothing (missing or null), a value, or something that
+/// cannot be read.
+pub(crate) type FieldValue<T> = Result<Option<T>, Unreadable>;
+
+/// An entry of a document.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EntryView<'d> {
+    text: &'d str,
+    spans: &'d EntrySpans,
+}
+
+impl<'d> EntryView<'d> {
+    pub(super) fn new(document: &'d str, spans: &'d EntrySpans) -> Self {
+        EntryView {
+            text: &document[spans.span()],
+            spans,
+        }
+    }
+
+    /// The entry as it stands in the file.
+    pub(crate) fn text(&self) -> &'d str {
+        self.text
+    }
+
+    /// A field as it stands in the file, null included.
+    pub(crate) fn raw(&self, field: Field) -> Option<&'d str> {
+        let (start, len) = self.spans.fields[field as usize]?;
+        self.text.get(start as usize..start as usize + len as usize)
+    }
+
+    /// A field that is a string.
+    pub(crate) fn string(&self, field: Field) -> FieldValue<Cow<'d, str>> {
+        match self.raw(field) {
+            None | Some("null") => Ok(None),
+            Some(raw) => decode(raw).map(Some).ok_or(Unreadable),
+        }
+    }
+
+    /// The reference, or the empty text where there is none to read.
+    pub(crate) fn reference(&self) -> Cow<'d, str> {
+        self.string(Field::Reference)
+            .ok()
+            .flatten()
+            .unwrap_or_default()
+    }
+
+    /// The size: a JSON number that Go can read as an `int64`.
+    pub(crate) fn size(&self) -> FieldValue<i64> {
+        match self.raw(Field::Size) {
+            None | Some("null") => Ok(None),
+            Some(raw) => raw.parse().map(Some).map_err(|_| Unreadable),
+        }
+    }
+
+    /// The time: an RFC 3339 string that Go can read.
+    pub(crate) fn created_at(&self) -> FieldValue<DateTime<FixedOffset>> {
+        match self.string(Field::CreatedAt)? {
+            None => Ok(None),
+            Some(text) => timestamp::parse(&text).map(Some).ok_or(Unreadable),
+        }
+    }
+
+    /// The fields that hold something that cldctl cannot read.
+    pub(crate) fn unreadable_fields(&self) -> impl Iterator<Item = Field> {
+        let entry = *self;
+        Field::ALL.into_iter().filter(move |&field| match field {
+            Field::Size => entry.size().is_err(),
+            Field::CreatedAt => entry.created_at().is_err(),
+            _ => entry.string(field).is_err(),
+        })
+    }
+
+    /// The members that are no known fields, as key and value in JSON, in their
+    /// order.
+    pub(crate) fn unknown_members(&self) -> Vec<(&'d str, &'d str)> {
+        let mut members = Vec::new();
+        // The entry was scanned when its document was read.
+        let _ = Scanner::new(self.text).object::<SyntaxError>(|scanner, key| {
+            let value = scanner.value()?;
+            if known_field(&self.text[key.clone()]).is_none() {
+                members.push((&self.text[key], &self.text[value]));
+            }
+            Ok(())
+        });
+        members
+    }
+
+    /// The entry with its fields read.
+    pub(crate) fn to_entry(self) -> ArtifactEntry {
+        let string = |field| self.string(field).ok().flatten().map(Cow::into_owned);
+        ArtifactEntry {
+            reference: string(Field::Reference),
+            repository: string(Field::Repository),
+            tag: string(Field::Tag),
+            artifact_type: string(Field::Type).map(|name| ArtifactType::from(name.as_str())),
+            digest: string(Field::Digest),
+            size: self.size().ok().flatten(),
+            created_at: self.created_at().ok().flatten(),
+            cache_path: string(Field::CachePath),
+        }
+    }
+}

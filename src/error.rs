@@ -1,0 +1,231 @@
+//! What can go wrong, as the library reports it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::document::ParseError;
+use crate::escape::visible;
+use crate::reference::InvalidReference;
+
+/// The result of the library's operations.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an operation failed. Unless a variant says otherwise, the registry is as
+/// it was before.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The system refused something.
+    #[error("could not {action} `{}`: {}", shown(.path), cause(.source))]
+    Io {
+        /// What was tried: "open", "write", …
+        action: &'static str,
+        /// What it was tried on.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// The change is in place, but the directory could not be synced: it may
+    /// not survive a power loss.
+    #[error(
+        "the change to `{}` is applied, but may not survive a power loss: {}",
+        shown(.path), cause(.source)
+    )]
+    NotDurable {
+        /// The registry.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// The registry is no JSON, or not of the registry's shape.
+    #[error("the registry `{}` is damaged: {source}", shown(.path))]
+    Corrupt {
+        /// The registry.
+        path: PathBuf,
+        /// Where and how.
+        source: ParseError,
+    },
+
+    /// The registry has a version that this program does not write.
+    #[error(
+        "the registry `{}` has the version {}, which this program does not change",
+        shown(.path), visible(.version)
+    )]
+    ForeignVersion {
+        /// The registry.
+        path: PathBuf,
+        /// The version as it stands in the file.
+        version: String,
+    },
+
+    /// Nobody has the permission to write the registry, so neither do we.
+    #[error("the registry `{}` is read-only", shown(.path))]
+    ReadOnly {
+        /// The registry.
+        path: PathBuf,
+    },
+
+    /// Something that is no regular file stands where one has to.
+    #[error("`{}` is {found}, expected a regular file", shown(.path))]
+    NotAFile {
+        /// Where it stands.
+        path: PathBuf,
+        /// What it is, with an article.
+        found: &'static str,
+    },
+
+    /// Another process held the lock for longer than we were to wait.
+    #[error("could not lock `{}` within {}", shown(.path), in_seconds(.waited))]
+    LockTimeout {
+        /// The lock file.
+        path: PathBuf,
+        /// How long was waited.
+        waited: Duration,
+    },
+
+    /// A signal asked to stop; what was begun is undone.
+    #[error("interrupted")]
+    Interrupted {
+        /// The signal's number.
+        signal: i32,
+    },
+
+    /// No entry can be made for the reference.
+    #[error(transparent)]
+    InvalidReference(#[from] InvalidReference),
+
+    /// A time that cldctl could not read back.
+    #[error("invalid time `{0}`: cldctl could not read it back")]
+    UnwritableTime(String),
+
+    /// A size below zero.
+    #[error("invalid size `{0}`: a size cannot be negative")]
+    NegativeSize(i64),
+
+    /// The user's home directory is not to be found, or of no use.
+    #[error("could not find the home directory: {reason}")]
+    NoHome {
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// The directory's path cannot stand in JSON.
+    #[error("the directory `{}` is not valid UTF-8, and the registry stores paths as text", shown(.path))]
+    NotUtf8 {
+        /// The directory.
+        path: PathBuf,
+    },
+
+    /// The content holds something that cannot be imported.
+    #[error("cannot import `{}`: {reason}", shown(.path))]
+    UnsafeContent {
+        /// What cannot.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+
+    /// The content changed while it was read.
+    #[error("`{}` changed while it was read", shown(.path))]
+    ContentChanged {
+        /// What changed.
+        path: PathBuf,
+    },
+
+    /// Neither a component nor a datacenter, or both.
+    #[error("could not tell the type of `{}`: {reason}", shown(.path))]
+    UnknownType {
+        /// The directory.
+        path: PathBuf,
+        /// What was found in it.
+        reason: &'static str,
+    },
+
+    /// There is no content where a reference's content lies.
+    #[error("no content for `{}` at `{}`", visible(.reference), shown(.path))]
+    NoContent {
+        /// The reference.
+        reference: String,
+        /// Where its content would lie.
+        path: PathBuf,
+    },
+
+    /// The content's directory belongs to another entry too.
+    #[error(
+        "the content of `{}` would replace that of `{}`: both lie in `{}`",
+        visible(.reference), visible(.other), shown(.path)
+    )]
+    Collision {
+        /// The reference that was to be added.
+        reference: String,
+        /// The one that has the directory.
+        other: String,
+        /// The directory.
+        path: PathBuf,
+    },
+
+    /// There is an entry of this reference already, and it was to be kept.
+    #[error("artifact `{}` exists already", visible(.reference))]
+    AlreadyExists {
+        /// The reference.
+        reference: String,
+    },
+}
+
+/// A path as it is shown: what would act on a terminal is escaped.
+fn shown(path: &Path) -> String {
+    visible(&path.to_string_lossy()).into_owned()
+}
+
+/// What the system said, as the end of a sentence: without Rust's error number,
+/// in lower case.
+pub(crate) fn cause(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_lowercase().chain(chars).collect(),
+        None => "unknown error".to_owned(),
+    }
+}
+
+fn in_seconds(duration: &Duration) -> String {
+    if duration.subsec_millis() == 0 {
+        format!("{} s", duration.as_secs())
+    } else {
+        format!("{:.1} s", duration.as_secs_f64())
+    }
+}
+
+/// Gives an I/O error the path that it is about.
+pub(crate) trait AtPath<T> {
+    /// Names what was tried, and on what.
+    fn at(self, action: &'static str, path: &Path) -> Result<T>;
+}
+
+impl<T, E: Into<io::Error>> AtPath<T> for Result<T, E> {
+    fn at(self, action: &'static str, path: &Path) -> Result<T> {
+        self.map_err(|source| Error::Io {
+            action,
+            path: path.to_owned(),
+            source: source.into(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_io_error_names_its_path_once_and_reads_as_a_sentence() {
+        let error = std::fs::read("/nowhere/\u{1b}x").at("read", Path::new("/nowhere/\u{1b}x"));
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            r"could not read `/nowhere/\u{1b}x`: no such file or directory"
+        );
+    }
+}

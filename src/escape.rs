@@ -1,0 +1,61 @@
+//! Keeps what a file holds from acting on a terminal.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// Whether a character could move the cursor, change colours, or turn the
+/// reading direction: C0, DEL, C1, and Unicode's line and bidi controls.
+pub(crate) fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
+/// The text with every [unsafe](is_unsafe) character written `\u{1b}`.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    escape(text, |out, c| {
+        let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+    })
+}
+
+/// A JSON text with every [unsafe](is_unsafe) character written `\u001b`.
+///
+/// Only inside of string literals can a JSON text hold one besides its white
+/// space, so the caller passes literals, not whole documents.
+#[cfg(feature = "cli")]
+pub(crate) fn visible_json(literal: &str) -> Cow<'_, str> {
+    escape(literal, |out, c| {
+        let _ = write!(out, "\\u{:04x}", u32::from(c));
+    })
+}
+
+fn escape(text: &str, write: impl Fn(&mut String, char)) -> Cow<'_, str> {
+    // All that can be unsafe is below the space, DEL, or not ASCII at all.
+    if text.bytes().all(|byte| (b' '..0x7f).contains(&byte)) || !text.chars().any(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_unsafe(c) {
+            write(&mut out, c);
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controls_are_shown_and_letters_stay() {
+        assert_eq!(visible("a\u{1b}[31mb\n"), r"a\u{1b}[31mb\u{a}");
+        assert_eq!(visible("\u{202e}x\u{9b}\u{7f}"), r"\u{202e}x\u{9b}\u{7f}");
+        assert_eq!(visible_json("\"\u{9b}\u{2066}\""), r#""\u009b\u2066""#);
+        assert!(matches!(visible("größe-日本"), Cow::Borrowed(_)));
+    }
+}

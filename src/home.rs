@@ -1,0 +1,146 @@
+//! Where everything lies.
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::content::Cache;
+use crate::error::{Error, Result};
+use crate::reference::Reference;
+use crate::registry::Registry;
+
+/// The directory that cldctl keeps its state in: `~/.cldctl`.
+///
+/// ```
+/// use cldctl_registry::Home;
+///
+/// let home = Home::at("/srv/cldctl".as_ref())?;
+/// assert_eq!(home.registry_path().to_str(), Some("/srv/cldctl/registry/artifacts.json"));
+/// assert_eq!(home.cache_root().to_str(), Some("/srv/cldctl/cache/artifacts"));
+/// # Ok::<(), cldctl_registry::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home(PathBuf);
+
+impl Home {
+    /// A home anywhere. A relative path is taken from the current directory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotUtf8`], since the paths of content are stored as text;
+    /// [`Error::NoHome`] if the path is empty or there is no current directory.
+    pub fn at(dir: &Path) -> Result<Self> {
+        let no_home = |reason: String| Error::NoHome { reason };
+        if dir.as_os_str().is_empty() {
+            return Err(no_home("the path is empty".to_owned()));
+        }
+        let absolute = std::path::absolute(dir).map_err(|error| no_home(error.to_string()))?;
+        if absolute.to_str().is_none() {
+            return Err(Error::NotUtf8 { path: absolute });
+        }
+        // Without doubled and trailing slashes, as cldctl joins paths.
+        let plain = absolute
+            .components()
+            .filter(|part| *part != Component::CurDir);
+        Ok(Home(plain.collect()))
+    }
+
+    /// `~/.cldctl`, the home of the user as `$HOME` or the password database
+    /// names it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoHome`] if there is none, or if `$HOME` is relative.
+    pub fn of_user() -> Result<Self> {
+        let Some(user) = dirs::home_dir() else {
+            let reason = "HOME is not set, and the password database names none".to_owned();
+            return Err(Error::NoHome { reason });
+        };
+        if user.is_relative() {
+            let reason = format!("HOME is the relative path `{}`", user.display());
+            return Err(Error::NoHome { reason });
+        }
+        Home::at(&user.join(".cldctl"))
+    }
+
+    /// The directory itself, absolute.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The file that the registry lies in.
+    pub fn registry_path(&self) -> PathBuf {
+        self.0.join("registry").join("artifacts.json")
+    }
+
+    /// The directory of the manifests of content that was hashed here.
+    pub fn manifests_dir(&self) -> PathBuf {
+        self.0.join("registry").join("manifests")
+    }
+
+    /// The directory that holds one directory of content for each reference.
+    pub fn cache_root(&self) -> PathBuf {
+        self.0.join("cache").join("artifacts")
+    }
+
+    /// Where the content of a reference lies, or would lie.
+    pub fn cache_path(&self, reference: &Reference) -> PathBuf {
+        self.cache_root().join(reference.cache_key().as_str())
+    }
+
+    /// The registry of this home.
+    ///
+    /// # Errors
+    ///
+    /// As [`Registry::open`].
+    pub fn registry(&self) -> Result<Registry> {
+        Registry::open(self.registry_path())
+    }
+
+    /// The content of this home.
+    ///
+    /// # Errors
+    ///
+    /// As [`Home::registry`].
+    pub fn cache(&self) -> Result<Cache> {
+        Ok(Cache::new(self.clone(), self.registry()?))
+    }
+}
+
+/// Where the content of a reference lies, or would lie, in the user's home.
+///
+/// ```
+/// let path = cldctl_registry::cache_path_for_ref("ghcr.io/org/app:v1.0.0")?;
+/// assert!(path.ends_with(".cldctl/cache/artifacts/ghcr.io_org_app_v1.0.0"));
+/// # Ok::<(), cldctl_registry::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::InvalidReference`], and those of [`Home::of_user`].
+pub fn cache_path_for_ref(reference: &str) -> Result<PathBuf> {
+    let reference = Reference::parse(reference)?;
+    Ok(Home::of_user()?.cache_path(&reference))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    #[test]
+    fn a_home_is_absolute_and_plain() {
+        assert_eq!(
+            Home::at(Path::new("/a//b/./c/")).unwrap().path(),
+            Path::new("/a/b/c")
+        );
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(Home::at(Path::new("x")).unwrap().path(), here.join("x"));
+    }
+
+    #[test]
+    fn a_home_that_cannot_stand_in_json_is_refused() {
+        let odd = Path::new(OsStr::from_bytes(b"/a/\xff"));
+        assert!(matches!(Home::at(odd), Err(Error::NotUtf8 { .. })));
+        assert!(matches!(Home::at(Path::new("")), Err(Error::NoHome { .. })));
+    }
+}

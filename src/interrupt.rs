@@ -1,0 +1,43 @@
+//! A request to stop, from a signal handler or another thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::error::{Error, Result};
+
+/// Asks an operation to stop at the next safe place. Before its commit an
+/// operation undoes what it began; after it, it finishes.
+///
+/// Clones share one state.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicUsize>);
+
+impl Interrupt {
+    /// Asks to stop, because of a signal of this number.
+    pub fn raise(&self, signal: i32) {
+        self.0.store(
+            usize::try_from(signal).unwrap_or_default(),
+            Ordering::Relaxed,
+        );
+    }
+
+    /// The cell that holds the signal's number, 0 while nobody asks: for a
+    /// signal handler, which may do no more than to store a number.
+    pub fn cell(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.0)
+    }
+
+    /// Goes on unless somebody asked to stop.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`] once somebody has.
+    pub fn check(&self) -> Result<()> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            signal => Err(Error::Interrupted {
+                signal: i32::try_from(signal).unwrap_or_default(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! JSON as text: where its values stand, and how Go writes them.
+//!
+//! The registry must carry over what it was not asked to change to the byte,
+//! so its documents are never turned into values and back. The scanner says
+//! where things stand; what a program needs of them is decoded on demand.
+
+#[cfg(feature = "cli")]
+mod pretty;
+mod scan;
+mod write;
+
+#[cfg(feature = "cli")]
+pub(crate) use pretty::{compact, pretty};
+pub(crate) use scan::{Kind, Scanner, Span, SyntaxError};
+pub(crate) use write::go_string;
+
+/// Decodes a string literal. `None` if it is none, or if it holds a surrogate
+/// without its partner, which no Rust string can.
+pub(crate) fn decode(literal: &str) -> Option<std::borrow::Cow<'_, str>> {
+    let inner = literal.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') {
+        serde_json::from_str::<String>(literal).ok().map(Into::into)
+    } else {
+        Some(inner.into())
+    }
+}

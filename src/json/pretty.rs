@@ -1,0 +1,114 @@
+//! Lays a JSON text out anew without touching its values.
+
+use super::scan::Scanner;
+use crate::escape::visible_json;
+
+/// Beyond this depth lines are no longer indented: a hostile file of 100,000
+/// nested brackets would otherwise print gigabytes of blanks.
+const MAX_INDENT: usize = 32;
+
+/// Appends a valid JSON value with two spaces of indentation a level, the first
+/// line unindented and the others set in by `indent` levels. Literals stay as
+/// they are, but characters that could act on a terminal are escaped.
+pub(crate) fn pretty(out: &mut String, value: &str, indent: usize) {
+    lay_out(out, value, Some(indent));
+}
+
+/// As [`pretty`], but on one line without any white space.
+pub(crate) fn compact(out: &mut String, value: &str) {
+    lay_out(out, value, None);
+}
+
+fn lay_out(out: &mut String, value: &str, indent: Option<usize>) {
+    let mut depth = indent.unwrap_or_default();
+    let break_line = |out: &mut String, depth: usize| {
+        if indent.is_some() {
+            out.push('\n');
+            for _ in 0..depth.min(MAX_INDENT) {
+                out.push_str("  ");
+            }
+        }
+    };
+    let bytes = value.as_bytes();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b' ' | b'\n' | b'\r' | b'\t' => at += 1,
+            b'{' | b'[' => {
+                out.push(char::from(byte));
+                at += 1;
+                let next = bytes[at..].iter().find(|b| !b.is_ascii_whitespace());
+                // Go and jq write an empty container on one line.
+                if matches!(next, Some(b'}' | b']')) {
+                    continue;
+                }
+                depth += 1;
+                break_line(out, depth);
+            }
+            b'}' | b']' => {
+                if !out.ends_with(['{', '[']) {
+                    depth -= 1;
+                    break_line(out, depth);
+                }
+                out.push(char::from(byte));
+                at += 1;
+            }
+            b',' => {
+                out.push(',');
+                break_line(out, depth);
+                at += 1;
+            }
+            b':' => {
+                out.push_str(if indent.is_some() { ": " } else { ":" });
+                at += 1;
+            }
+            _ => {
+                let Ok(span) = Scanner::new(&value[at..]).value() else {
+                    break;
+                };
+                out.push_str(&visible_json(&value[at..at + span.end]));
+                at += span.end;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pretty_of(value: &str) -> String {
+        let mut out = String::new();
+        pretty(&mut out, value, 0);
+        out
+    }
+
+    #[test]
+    fn values_are_laid_out_with_two_spaces_a_level() {
+        assert_eq!(
+            pretty_of("{\"a\":[1,{ }, [ ],\"x,{:\"],\"b\":{\"c\":1.50}}"),
+            "{\n  \"a\": [\n    1,\n    {},\n    [],\n    \"x,{:\"\n  ],\n  \"b\": {\n    \"c\": 1.50\n  }\n}"
+        );
+    }
+
+    #[test]
+    fn a_compact_value_has_no_space_outside_of_strings() {
+        let mut out = String::new();
+        compact(&mut out, "{ \"a\" : [ 1,\n 2 ],\t\"b c\": \"d e\" }");
+        assert_eq!(out, "{\"a\":[1,2],\"b c\":\"d e\"}");
+    }
+
+    #[test]
+    fn literals_keep_their_spelling_but_for_what_a_terminal_would_obey() {
+        assert_eq!(
+            pretty_of("[1e3, \"\\u003c\u{9b}\"]"),
+            "[\n  1e3,\n  \"\\u003c\\u009b\"\n]"
+        );
+    }
+
+    #[test]
+    fn deep_nesting_does_not_explode() {
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        assert!(pretty_of(&deep).len() < 2_000_000);
+    }
+}

@@ -1,0 +1,415 @@
+//! A strict scanner of JSON texts (RFC 8259).
+//!
+//! It builds nothing and does not recurse, so that a file of any nesting is
+//! either carried over whole or refused, never a stack overflow; and one pass
+//! yields the places of the values, which a parser that builds values does not
+//! tell. A property test holds it to the same verdicts as serde_json.
+
+use std::ops::Range;
+
+/// Where something stands in a text, in bytes.
+pub(crate) type Span = Range<usize>;
+
+/// What a value is, from its first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Null,
+    Bool,
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+impl Kind {
+    /// With an article, for a sentence.
+    pub(crate) fn describe(self) -> &'static str {
+        match self {
+            Kind::Null => "null",
+            Kind::Bool => "a boolean",
+            Kind::Number => "a number",
+            Kind::String => "a string",
+            Kind::Array => "an array",
+            Kind::Object => "an object",
+        }
+    }
+}
+
+/// Where a text stops being JSON, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SyntaxError {
+    /// In bytes from the start of the text.
+    pub(crate) offset: usize,
+    pub(crate) reason: String,
+}
+
+/// A place in a JSON text, moved forward over whole tokens and values.
+pub(crate) struct Scanner<'t> {
+    bytes: &'t [u8],
+    at: usize,
+}
+
+impl<'t> Scanner<'t> {
+    pub(crate) fn new(text: &'t str) -> Self {
+        Scanner {
+            bytes: text.as_bytes(),
+            at: 0,
+        }
+    }
+
+    /// What kind of value comes next.
+    pub(crate) fn kind(&mut self) -> Result<Kind, SyntaxError> {
+        match self.peek() {
+            Some(b'n') => Ok(Kind::Null),
+            Some(b't' | b'f') => Ok(Kind::Bool),
+            Some(b'-' | b'0'..=b'9') => Ok(Kind::Number),
+            Some(b'"') => Ok(Kind::String),
+            Some(b'[') => Ok(Kind::Array),
+            Some(b'{') => Ok(Kind::Object),
+            _ => Err(self.error("expected a value")),
+        }
+    }
+
+    /// Passes over the members of an object: `member` is called with the span
+    /// of each key and has to pass over its value. Returns the object's span.
+    pub(crate) fn object<E: From<SyntaxError>>(
+        &mut self,
+        mut member: impl FnMut(&mut Self, Span) -> Result<(), E>,
+    ) -> Result<Span, E> {
+        let start = self.open(b'{', "expected `{`")?;
+        if !self.take(b'}') {
+            loop {
+                let key = self.key()?;
+                member(self, key)?;
+                if self.take(b'}') {
+                    break;
+                }
+                self.open(b',', "expected `,` or `}`")?;
+            }
+        }
+        Ok(start..self.at)
+    }
+
+    /// Passes over the elements of an array: `element` is called at each and
+    /// has to pass over it. Returns the array's span.
+    pub(crate) fn array<E: From<SyntaxError>>(
+        &mut self,
+        mut element: impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<Span, E> {
+        let start = self.open(b'[', "expected `[`")?;
+        if !self.take(b']') {
+            loop {
+                element(self)?;
+                if self.take(b']') {
+                    break;
+                }
+                self.open(b',', "expected `,` or `]`")?;
+            }
+        }
+        Ok(start..self.at)
+    }
+
+    /// Passes over one value of any kind and any nesting.
+    pub(crate) fn value(&mut self) -> Result<Span, SyntaxError> {
+        self.peek();
+        let start = self.at;
+        // The closing brackets that are still to come.
+        let mut open: Vec<u8> = Vec::new();
+        loop {
+            match self.kind()? {
+                Kind::Object => {
+                    self.at += 1;
+                    if !self.take(b'}') {
+                        open.push(b'}');
+                        self.key()?;
+                        continue;
+                    }
+                }
+                Kind::Array => {
+                    self.at += 1;
+                    if !self.take(b']') {
+                        open.push(b']');
+                        continue;
+                    }
+                }
+                Kind::String => self.string()?,
+                Kind::Number => self.number()?,
+                Kind::Null => self.word(b"null")?,
+                Kind::Bool if self.bytes[self.at] == b't' => self.word(b"true")?,
+                Kind::Bool => self.word(b"false")?,
+            }
+            loop {
+                let Some(&close) = open.last() else {
+                    return Ok(start..self.at);
+                };
+                if self.take(close) {
+                    open.pop();
+                } else if close == b'}' {
+                    self.open(b',', "expected `,` or `}`")?;
+                    self.key()?;
+                    break;
+                } else {
+                    self.open(b',', "expected `,` or `]`")?;
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Refuses anything but white space in what is left.
+    pub(crate) fn end(&mut self) -> Result<(), SyntaxError> {
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(self.error("unexpected data after the document")),
+        }
+    }
+
+    /// An error at the next token.
+    pub(crate) fn error(&self, reason: impl Into<String>) -> SyntaxError {
+        let reason = match self.bytes.get(self.at..) {
+            Some([]) => "unexpected end of the file".to_owned(),
+            Some([0xef, 0xbb, 0xbf, ..]) => "unexpected byte order mark".to_owned(),
+            _ => reason.into(),
+        };
+        SyntaxError {
+            offset: self.at,
+            reason,
+        }
+    }
+
+    fn peek(&mut self) -> Option<u8> {
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
+                other => return other.copied(),
+            }
+        }
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn open(&mut self, byte: u8, reason: &str) -> Result<usize, SyntaxError> {
+        if self.take(byte) {
+            Ok(self.at - 1)
+        } else {
+            Err(self.error(reason))
+        }
+    }
+
+    /// A key with its colon; the span is the key's, quotes included.
+    fn key(&mut self) -> Result<Span, SyntaxError> {
+        if self.peek() != Some(b'"') {
+            return Err(self.error("expected a key"));
+        }
+        let start = self.at;
+        self.string()?;
+        let key = start..self.at;
+        self.open(b':', "expected `:`")?;
+        Ok(key)
+    }
+
+    fn string(&mut self) -> Result<(), SyntaxError> {
+        self.at += 1;
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => self.escape()?,
+                Some(0..=0x1f) => return Err(self.error("control character in a string")),
+                Some(_) => self.at += 1,
+                None => return Err(self.error("unterminated string")),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), SyntaxError> {
+        match self.bytes.get(self.at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
+            Some(b'u')
+                if self
+                    .bytes
+                    .get(self.at + 2..self.at + 6)
+                    .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) =>
+            {
+                self.at += 6;
+            }
+            _ => return Err(self.error("invalid escape in a string")),
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), SyntaxError> {
+        self.at += usize::from(self.bytes[self.at] == b'-');
+        if self.bytes.get(self.at) == Some(&b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.bytes.get(self.at) == Some(&b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.bytes.get(self.at) {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.bytes.get(self.at) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), SyntaxError> {
+        let start = self.at;
+        while self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
+            self.at += 1;
+        }
+        if self.at == start {
+            return Err(self.error("expected a digit"));
+        }
+        Ok(())
+    }
+
+    fn word(&mut self, word: &[u8]) -> Result<(), SyntaxError> {
+        if !self.bytes[self.at..].starts_with(word) {
+            return Err(self.error("expected a value"));
+        }
+        self.at += word.len();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn scan(text: &str) -> Result<Span, SyntaxError> {
+        let mut scanner = Scanner::new(text);
+        let span = scanner.value()?;
+        scanner.end().map(|()| span)
+    }
+
+    /// serde_json's verdict. As an `IgnoredAny` it neither limits the nesting
+    /// nor looks at surrogates or at the size of numbers, and so do we.
+    fn serde_accepts(text: &str) -> bool {
+        serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    }
+
+    #[test]
+    fn the_span_of_a_value_leaves_out_the_space_around_it() {
+        assert_eq!(scan(" [1, {\"a\": null}]\n"), Ok(1..17));
+        assert_eq!(scan("\t-0.5e+3 "), Ok(1..8));
+    }
+
+    #[test]
+    fn verdicts_equal_those_of_serde_json_on_known_traps() {
+        for text in [
+            "",
+            " ",
+            "nul",
+            "nulll",
+            "tru",
+            "true",
+            "01",
+            "-",
+            "-01",
+            "1.",
+            ".5",
+            "1e",
+            "1e+",
+            "1E5",
+            "+1",
+            "0x1",
+            "NaN",
+            "\"",
+            "\"a",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\\u12g4\"",
+            "\"\\ud800\"",
+            "\"\n\"",
+            "\"\u{7f}\"",
+            "[",
+            "[1",
+            "[1,",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "]",
+            "{",
+            "{}",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{a:1}",
+            "{1:1}",
+            "{\"a\":1 \"b\":2}",
+            "[}",
+            "{]",
+            "[[]",
+            "[]]",
+            "{\"a\":1}{",
+            "1 2",
+            "\u{feff}1",
+            "[1]\0",
+            "\u{a0}1",
+            "'a'",
+            "// x\n1",
+            "[\"\\ud83d\\ude00\"]",
+            "123456789012345678901234567890",
+            "1e999999",
+        ] {
+            assert_eq!(scan(text).is_ok(), serde_accepts(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn any_nesting_is_passed_over_without_recursion() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(scan(&deep), Ok(0..200_000));
+        let torn = "[{\"a\":".repeat(100_000);
+        assert_eq!(scan(&torn).unwrap_err().offset, torn.len());
+    }
+
+    #[test]
+    fn an_error_says_where_and_why() {
+        let error = scan("{\"a\": 1,\n \"b\": x}").unwrap_err();
+        assert_eq!(
+            (error.offset, error.reason.as_str()),
+            (15, "expected a value")
+        );
+        assert_eq!(scan("[1").unwrap_err().reason, "unexpected end of the file");
+        assert_eq!(
+            scan("\u{feff}{}").unwrap_err().reason,
+            "unexpected byte order mark"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn verdicts_equal_those_of_serde_json(
+            pieces in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "{", "}", "[", "]", ",", ":", "\"", "\"a\"", "\"b\":", "1", "-", "0", ".5", "e3",
+                    "null", "true", "false", "\\", "\\u00e9", "\\n", " ", "\n", "é", "x", "\u{1}",
+                ]),
+                0..12,
+            )
+        ) {
+            let text = pieces.concat();
+            prop_assert_eq!(scan(&text).is_ok(), serde_accepts(&text), "{:?}", text);
+        }
+
+        #[test]
+        fn whatever_the_text_holds_nothing_panics(text in ".{0,64}") {
+            prop_assert_eq!(scan(&text).is_ok(), serde_accepts(&text));
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The local registry of cldctl's artifacts, as a library.
+//!
+//! cldctl keeps the components and datacenters on a machine in a registry:
+//! metadata in `~/.cldctl/registry/artifacts.json`, content in
+//! `~/.cldctl/cache/artifacts/<cache-key>/`. This crate reads and changes that
+//! same registry, beside cldctl, without losing what it was not asked to
+//! change.
+//!
+//! - [`Registry`] has the operations of cldctl's Go package: list, get, add,
+//!   remove, clear. They touch metadata alone.
+//! - [`Cache`] brings content in and removes it, together with its entry.
+//! - [`Home`] knows where both lie.
+//! - [`Reference`], [`CacheKey`], [`Parts`] and [`Digest`] are the names of
+//!   things.
+
+mod content;
+mod digest;
+mod document;
+mod entry;
+mod error;
+mod escape;
+mod home;
+mod interrupt;
+mod json;
+#[cfg(feature = "cli")]
+mod lookup;
+mod reference;
+mod registry;
+mod store;
+mod timestamp;
+
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
+
+pub use content::{
+    Cache, CacheState, ContentStatus, DigestState, Fate, Import, Imported, Removed, Source,
+};
+pub use digest::{Digest, digest_hex};
+pub use document::ParseError;
+pub use entry::{ArtifactEntry, ArtifactType};
+pub use error::{Error, Result};
+pub use home::{Home, cache_path_for_ref};
+pub use interrupt::Interrupt;
+pub use reference::{CacheKey, InvalidReference, Parts, Reference};
+pub use registry::{Added, DEFAULT_LOCK_TIMEOUT, Registry};

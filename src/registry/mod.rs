@@ -1,0 +1,259 @@
+//! The registry: the list of artifacts, and how it is read and changed.
+
+mod load;
+mod put;
+mod update;
+
+pub(crate) use put::Put;
+pub(crate) use update::Change;
+
+use std::cmp::Reverse;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::document::{Document, Edit, EntryView};
+use crate::entry::{ArtifactEntry, ArtifactType};
+use crate::error::{AtPath, Result};
+use crate::home::Home;
+use crate::interrupt::Interrupt;
+
+/// How long a change waits for the lock unless it is told otherwise.
+pub const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The local registry of artifacts, as cldctl keeps it.
+///
+/// Reading takes no lock. Each change takes a lock on `artifacts.json.lock`,
+/// reads the file, and replaces it as a whole; entries that it was not asked to
+/// change keep every byte. A `Registry` can be shared by threads, and any
+/// number of processes can use the same file.
+///
+/// The operations here are those of cldctl's Go package and touch metadata
+/// alone; [`Cache`](crate::Cache) brings and removes content.
+///
+/// ```
+/// use cldctl_registry::{ArtifactEntry, ArtifactType, Reference, Registry};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("registry/artifacts.json");
+/// let registry = Registry::open(path)?; // or Registry::open_default()?
+///
+/// let reference = Reference::parse("ghcr.io/org/app:v1.0.0")?;
+/// let now = chrono::Utc::now().fixed_offset();
+/// registry.add(ArtifactEntry::new(&reference, ArtifactType::Component, now, "/srv/app"))?;
+///
+/// assert_eq!(registry.list()?.len(), 1);
+/// assert_eq!(registry.list_by_type(ArtifactType::Datacenter)?.len(), 0);
+///
+/// let entry = registry.get("ghcr.io/org/app:v1.0.0")?.expect("it was added above");
+/// assert_eq!(entry.tag.as_deref(), Some("v1.0.0"));
+///
+/// assert!(registry.remove("ghcr.io/org/app:v1.0.0")?); // was it there?
+/// assert!(!registry.remove("ghcr.io/org/app:v1.0.0")?);
+/// registry.clear()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Registry {
+    path: PathBuf,
+    lock_timeout: Duration,
+    lock_notice: Arc<dyn Fn(&Path) + Send + Sync>,
+    interrupt: Interrupt,
+}
+
+/// What an [`add`](Registry::add) came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Added {
+    /// The reference is new.
+    Added,
+    /// There was an entry of this reference; it is replaced in its place.
+    Updated,
+    /// The very same entry was there; nothing was written.
+    #[default]
+    Unchanged,
+}
+
+impl Registry {
+    /// The registry of the user: `~/.cldctl/registry/artifacts.json`.
+    ///
+    /// ```no_run
+    /// let registry = cldctl_registry::Registry::open_default()?;
+    /// println!("{} artifacts", registry.list()?.len());
+    /// # Ok::<(), cldctl_registry::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Home::of_user`].
+    pub fn open_default() -> Result<Self> {
+        Home::of_user()?.registry()
+    }
+
+    /// A registry in any file. Neither the file nor its directory have to
+    /// exist; the first change creates them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io) if the path is empty, or relative without a current
+    /// directory.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        Ok(Registry {
+            path: std::path::absolute(path).at("find", path)?,
+            lock_timeout: DEFAULT_LOCK_TIMEOUT,
+            lock_notice: Arc::new(|_| ()),
+            interrupt: Interrupt::default(),
+        })
+    }
+
+    /// Gives up waiting for the lock after this time.
+    #[must_use]
+    pub fn with_lock_timeout(mut self, timeout: Duration) -> Self {
+        self.lock_timeout = timeout;
+        self
+    }
+
+    /// Calls `notice` with the path of the lock file when a change has waited
+    /// for it for half a second.
+    #[must_use]
+    pub fn with_lock_notice(mut self, notice: impl Fn(&Path) + Send + Sync + 'static) -> Self {
+        self.lock_notice = Arc::new(notice);
+        self
+    }
+
+    /// Lets changes be interrupted until their commit.
+    #[must_use]
+    pub fn with_interrupt(mut self, interrupt: Interrupt) -> Self {
+        self.interrupt = interrupt;
+        self
+    }
+
+    /// What ends changes early.
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
+    /// The file that the registry lies in, absolute.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All entries, the newest first; those of the same time by reference,
+    /// those without a readable time last.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is no registry. A missing file is an empty
+    /// registry.
+    pub fn list(&self) -> Result<Vec<ArtifactEntry>> {
+        let document = self.load()?;
+        let mut entries: Vec<_> = document.entries().collect();
+        sort_newest_first(&mut entries);
+        Ok(entries.into_iter().map(EntryView::to_entry).collect())
+    }
+
+    /// As [`list`](Self::list), but only the entries of one type.
+    ///
+    /// # Errors
+    ///
+    /// As [`list`](Self::list).
+    pub fn list_by_type(&self, artifact_type: ArtifactType) -> Result<Vec<ArtifactEntry>> {
+        let mut entries = self.list()?;
+        entries.retain(|entry| entry.artifact_type.as_ref() == Some(&artifact_type));
+        Ok(entries)
+    }
+
+    /// The entry with exactly this reference, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`list`](Self::list).
+    pub fn get(&self, reference: &str) -> Result<Option<ArtifactEntry>> {
+        let document = self.load()?;
+        let found = document
+            .entries()
+            .find(|entry| entry.reference() == reference);
+        Ok(found.map(EntryView::to_entry))
+    }
+
+    /// Inserts the entry, or replaces the one of the same reference in its
+    /// place; fields that we do not know stay. Repository and tag are stored as
+    /// they are given.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidReference`](crate::Error::InvalidReference), [`Error::UnwritableTime`](crate::Error::UnwritableTime),
+    /// [`Error::NegativeSize`](crate::Error::NegativeSize), and those of every change: I/O,
+    /// [`Error::Corrupt`](crate::Error::Corrupt), [`Error::LockTimeout`](crate::Error::LockTimeout), …
+    pub fn add(&self, entry: ArtifactEntry) -> Result<Added> {
+        let mut change = Put {
+            entry,
+            ..Put::default()
+        };
+        self.update(&mut change)?;
+        Ok(change.result)
+    }
+
+    /// Removes all entries with exactly this reference. Was one there?
+    ///
+    /// # Errors
+    ///
+    /// Those of every change.
+    pub fn remove(&self, reference: &str) -> Result<bool> {
+        struct Remove<'a>(&'a str, bool);
+        impl Change for Remove<'_> {
+            fn edit(&mut self, document: &Document) -> Result<Edit> {
+                let mut edit = Edit::default();
+                self.1 = false;
+                for (index, entry) in document.entries().enumerate() {
+                    if entry.reference() == self.0 {
+                        edit.remove(index);
+                        self.1 = true;
+                    }
+                }
+                Ok(edit)
+            }
+        }
+        let mut change = Remove(reference, false);
+        self.update(&mut change)?;
+        Ok(change.1)
+    }
+
+    /// Removes all entries.
+    ///
+    /// # Errors
+    ///
+    /// Those of every change.
+    pub fn clear(&self) -> Result<()> {
+        struct Clear;
+        impl Change for Clear {
+            fn edit(&mut self, _: &Document) -> Result<Edit> {
+                Ok(Edit::clear())
+            }
+        }
+        self.update(&mut Clear)
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("path", &self.path)
+            .field("lock_timeout", &self.lock_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sorts as [`Registry::list`] does.
+pub(crate) fn sort_newest_first(entries: &mut [EntryView<'_>]) {
+    entries.sort_by_cached_key(|entry| {
+        (
+            Reverse(entry.created_at().ok().flatten()),
+            entry.reference().into_owned(),
+        )
+    });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! The one operation that changes the registry: lock, read, edit, commit.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::Registry;
+use super::load::load;
+use crate::document::{Document, Edit};
+use crate::error::{Error, Result};
+use crate::store::{self, Identity, Lock, Patience, Prepared, Published};
+
+/// A change to the registry, and to what goes with it.
+pub(crate) trait Change {
+    /// Decides what is to change. Called again with a new document if another
+    /// process replaced the file meanwhile.
+    fn edit(&mut self, document: &Document) -> Result<Edit>;
+
+    /// Whether there is something to do besides the edit.
+    fn touches_content(&self) -> bool {
+        false
+    }
+
+    /// Does what must be in place before the new registry is. An error stops
+    /// the change, so it leaves nothing half done.
+    fn before_commit(&mut self, _document: &Document, _edit: &Edit) -> Result<()> {
+        Ok(())
+    }
+
+    /// Undoes [`before_commit`](Self::before_commit).
+    fn roll_back(&mut self) {}
+
+    /// Does what may only be done after the commit, still under the lock.
+    /// `durable` is false if the commit may not survive a power loss.
+    fn after_commit(&mut self, _durable: bool) {}
+}
+
+impl Registry {
+    /// Reads the registry. A legacy one is converted on the way if that is
+    /// possible without waiting; if not, its entries are just shown.
+    pub(crate) fn load(&self) -> Result<Document> {
+        let path = store::resolve(&self.path)?;
+        let loaded = load(&path)?;
+        if loaded.is_legacy
+            && let Ok(Some(lock)) = Lock::try_acquire(&lock_path(&path))
+        {
+            // Whatever keeps us from it, the reader has what it came for.
+            let _ = self.attempt(&path, &lock, &mut Conversion);
+        }
+        Ok(loaded.document)
+    }
+
+    /// Changes the registry: lock, read, edit, commit. Every change goes
+    /// through here.
+    pub(crate) fn update(&self, change: &mut dyn Change) -> Result<()> {
+        let path = store::resolve(&self.path)?;
+        store::create_dir_durably(path.parent().unwrap_or(Path::new("/")))?;
+        let lock_path = lock_path(&path);
+        let patience = Patience {
+            limit: self.lock_timeout,
+            since: Instant::now(),
+            notice: &*self.lock_notice,
+            interrupt: &self.interrupt,
+        };
+        loop {
+            let lock = Lock::acquire(&lock_path, &patience)?;
+            store::sweep(&path)?;
+            while lock.is_current()? {
+                if self.attempt(&path, &lock, change)? {
+                    return Ok(());
+                }
+                patience.check(&lock_path)?;
+            }
+        }
+    }
+
+    /// One attempt at a change under the lock. False if another process
+    /// replaced the file or the lock meanwhile, and nothing was done.
+    fn attempt(&self, path: &Path, lock: &Lock, change: &mut dyn Change) -> Result<bool> {
+        let loaded = load(path)?;
+        loaded.require_writable(path)?;
+
+        let edit = change.edit(&loaded.document)?;
+        let text = match loaded.document.edited(&edit) {
+            None if loaded.is_legacy => Some(loaded.document.text().to_owned()),
+            text => text,
+        };
+        if text.is_none() && !change.touches_content() {
+            return Ok(true);
+        }
+        let like = loaded.file.as_ref().map(|file| &file.metadata);
+        let prepared = text
+            .map(|text| Prepared::write(path, text.as_bytes(), like))
+            .transpose()?;
+
+        self.interrupt.check()?;
+        let read = loaded.file.as_ref().map(|file| file.identity);
+        if Identity::of(path)? != read || !lock.is_current()? {
+            return Ok(false);
+        }
+        change.before_commit(&loaded.document, &edit)?;
+        let published = match prepared {
+            None => Ok(Published::Done),
+            Some(prepared) => prepared.publish(path, loaded.file.is_some()),
+        };
+        match published {
+            Ok(Published::Done) => {
+                change.after_commit(true);
+                Ok(true)
+            }
+            Ok(Published::NotDurable(source)) => {
+                change.after_commit(false);
+                Err(Error::NotDurable {
+                    path: path.to_owned(),
+                    source,
+                })
+            }
+            Ok(Published::Exists) => {
+                change.roll_back();
+                Ok(false)
+            }
+            Err(error) => {
+                change.roll_back();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Changes nothing; a legacy registry is written in the form of today.
+struct Conversion;
+
+impl Change for Conversion {
+    fn edit(&mut self, _: &Document) -> Result<Edit> {
+        Ok(Edit::default())
+    }
+}
+
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".lock");
+    path.with_file_name(name)
+}

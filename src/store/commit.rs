@@ -1,0 +1,240 @@
+//! Replacing a file as a whole: temporary file, fsync, rename, fsync.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::path::Path;
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use tempfile::NamedTempFile;
+
+use super::{sync_dir, uninterrupted};
+use crate::error::{AtPath, Result};
+
+/// How many random characters stand in the name of a temporary file.
+const RANDOM: usize = 12;
+const SUFFIX: &str = ".tmp";
+
+/// The new text of a file, complete and synced under another name. Dropped
+/// without being published, it vanishes.
+pub(crate) struct Prepared {
+    temporary: NamedTempFile,
+}
+
+/// What came of publishing.
+pub(crate) enum Published {
+    /// The file is replaced, and the directory is synced.
+    Done,
+    /// The file is replaced, but the directory could not be synced.
+    NotDurable(io::Error),
+    /// There was to be no file, but now there is one.
+    Exists,
+}
+
+impl Prepared {
+    /// Writes and syncs `text` beside `target`, with the mode and, where that
+    /// is permitted, the owner of the file it is to replace. A new file gets
+    /// 0666 less the umask.
+    pub(crate) fn write(target: &Path, text: &[u8], like: Option<&Metadata>) -> Result<Self> {
+        let (dir, name) = split(target);
+        // A file that replaces a private one is private from its start.
+        let mode = if like.is_some() { 0o600 } else { 0o666 };
+        let mut temporary = tempfile::Builder::new()
+            .prefix(&prefix(name))
+            .suffix(SUFFIX)
+            .rand_bytes(RANDOM)
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(dir)
+            .at("create a temporary file in", dir)?;
+        let path = temporary.path().to_owned();
+        if let Some(like) = like {
+            give_owner(temporary.as_file(), like).at("set the owner of", &path)?;
+            let mode = Permissions::from_mode(like.mode() & 0o7777);
+            uninterrupted(|| temporary.as_file().set_permissions(mode.clone()))
+                .at("set the mode of", &path)?;
+        }
+        temporary.write_all(text).at("write", &path)?;
+        // A failed fsync is never repeated: the system may have dropped the
+        // data and would report success the second time.
+        temporary.as_file().sync_all().at("sync", &path)?;
+        Ok(Prepared { temporary })
+    }
+
+    /// Renames the file over the target, or to it if it must not exist yet.
+    pub(crate) fn publish(mut self, target: &Path, replace: bool) -> Result<Published> {
+        let from = self.temporary.path().to_owned();
+        let renamed = if replace {
+            uninterrupted(|| fs::rename(&from, target)).map(|()| true)
+        } else {
+            rename_without_replacing(&from, target)
+        };
+        if !renamed.at("replace", target)? {
+            return Ok(Published::Exists);
+        }
+        // The name of the temporary file is gone, or it is another link to a
+        // file that is now in place; in both cases nothing is to be undone.
+        self.temporary.disable_cleanup(true);
+        let (dir, _) = split(target);
+        Ok(match sync_dir(dir) {
+            Ok(()) => Published::Done,
+            Err(error) => Published::NotDurable(error),
+        })
+    }
+}
+
+/// Removes the temporary files that killed processes left. Only the holder of
+/// the lock may do so: there can be no other living one.
+pub(crate) fn sweep(target: &Path) -> Result<()> {
+    let (dir, name) = split(target);
+    let prefix = prefix(name);
+    for entry in fs::read_dir(dir).at("read the directory", dir)? {
+        let entry = entry.at("read the directory", dir)?;
+        if is_temporary(&entry.file_name(), &prefix)
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
+        {
+            // A leftover that cannot be removed does no harm.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// False if the target exists.
+fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<bool> {
+    let renamed = uninterrupted(|| {
+        renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(io::Error::from)
+    });
+    let result = match renamed {
+        // Not every file system can; a link does not replace either.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+            ) =>
+        {
+            uninterrupted(|| fs::hard_link(from, to)).map(|()| {
+                // The other name is in place; this one is swept at the latest
+                // by the next change.
+                let _ = fs::remove_file(from);
+            })
+        }
+        result => result,
+    };
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives a file the owner and group of another as far as that is permitted:
+/// both, or the group alone, or neither.
+fn give_owner(file: &File, like: &Metadata) -> io::Result<()> {
+    let own = file.metadata()?;
+    if (own.uid(), own.gid()) == (like.uid(), like.gid()) {
+        return Ok(());
+    }
+    let not_permitted = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    match fchown(file, Some(like.uid()), Some(like.gid())) {
+        Err(error) if not_permitted(&error) => match fchown(file, None, Some(like.gid())) {
+            Err(error) if not_permitted(&error) => Ok(()),
+            result => result,
+        },
+        result => result,
+    }
+}
+
+fn split(target: &Path) -> (&Path, &OsStr) {
+    let dir = match target.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    };
+    (dir, target.file_name().unwrap_or_default())
+}
+
+fn prefix(name: &OsStr) -> String {
+    format!(".{}.", name.to_string_lossy())
+}
+
+fn is_temporary(name: &OsStr, prefix: &str) -> bool {
+    name.to_str()
+        .and_then(|name| name.strip_prefix(prefix)?.strip_suffix(SUFFIX))
+        .is_some_and(|random| {
+            random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_replaced_with_its_mode_and_without_leftovers() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("a.json");
+        fs::write(&target, "old").unwrap();
+        for mode in [0o600, 0o644, 0o664] {
+            fs::set_permissions(&target, Permissions::from_mode(mode)).unwrap();
+            let like = fs::metadata(&target).unwrap();
+            let prepared = Prepared::write(&target, b"new", Some(&like)).unwrap();
+            assert!(matches!(
+                prepared.publish(&target, true).unwrap(),
+                Published::Done
+            ));
+            assert_eq!(fs::metadata(&target).unwrap().mode() & 0o7777, mode);
+        }
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        assert_eq!(names(dir.path()), ["a.json"]);
+    }
+
+    #[test]
+    fn a_new_file_never_replaces_one_that_came_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("a.json");
+        let prepared = Prepared::write(&target, b"ours", None).unwrap();
+        fs::write(&target, "theirs").unwrap();
+        assert!(matches!(
+            prepared.publish(&target, false).unwrap(),
+            Published::Exists
+        ));
+        assert_eq!(fs::read(&target).unwrap(), b"theirs");
+        assert_eq!(names(dir.path()), ["a.json"]);
+    }
+
+    #[test]
+    fn what_is_not_published_vanishes() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("a.json");
+        drop(Prepared::write(&target, b"new", None).unwrap());
+        assert_eq!(names(dir.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn only_our_own_leftovers_are_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("a.json");
+        let kept = [
+            ".a.json.tmp",
+            ".a.json.abc.tmp",
+            ".b.json.abcdefghijkl.tmp",
+            "a.json.tmp",
+        ];
+        for name in kept.iter().chain(&[".a.json.abcdefghijkl.tmp"]) {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        fs::create_dir(dir.path().join(".a.json.abcdefghijkm.tmp")).unwrap();
+        sweep(&target).unwrap();
+        assert_eq!(names(dir.path()).len(), kept.len() + 1);
+        assert!(!dir.path().join(".a.json.abcdefghijkl.tmp").exists());
+    }
+}

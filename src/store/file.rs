@@ -1,0 +1,217 @@
+//! Reading a file that others replace, and telling whether they did.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::uninterrupted;
+use crate::error::{AtPath, Error, Result};
+
+/// As many links as Linux follows in one path.
+const MAX_LINKS: usize = 40;
+
+/// What tells one state of a file from another: a replaced file has another
+/// inode, one that was written in place another time or size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl From<&Metadata> for Identity {
+    fn from(metadata: &Metadata) -> Self {
+        Identity {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+impl Identity {
+    /// The identity of what stands at a path now; `None` if nothing does.
+    pub(crate) fn of(path: &Path) -> Result<Option<Self>> {
+        match uninterrupted(|| fs::symlink_metadata(path)) {
+            Ok(metadata) => Ok(Some(Identity::from(&metadata))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).at("read", path),
+        }
+    }
+}
+
+/// A file as it was at one moment.
+pub(crate) struct Snapshot {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) identity: Identity,
+    pub(crate) metadata: Metadata,
+}
+
+/// Reads a whole regular file; `None` if there is none.
+///
+/// # Errors
+///
+/// I/O errors, and [`Error::NotAFile`] at once for anything that could block
+/// or never end.
+pub(crate) fn read(path: &Path) -> Result<Option<Snapshot>> {
+    // Without O_NONBLOCK, opening a FIFO would wait for a writer.
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW).bits();
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags as i32)
+        .open(path);
+    let mut file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).at("open", path),
+    };
+    // Taken before reading: what is written into the file from now on makes
+    // the identity differ.
+    let metadata = file.metadata().at("read", path)?;
+    require_regular(path, &metadata)?;
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(usize::try_from(metadata.len()).unwrap_or(usize::MAX))
+        .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))
+        .at("read", path)?;
+    file.read_to_end(&mut bytes).at("read", path)?;
+    Ok(Some(Snapshot {
+        bytes,
+        identity: Identity::from(&metadata),
+        metadata,
+    }))
+}
+
+/// Follows the links at the end of a path, so that a linked file is replaced
+/// where it really lies and the link stays. What is found there, if anything,
+/// is a regular file.
+pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
+    let mut resolved = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match uninterrupted(|| fs::symlink_metadata(&resolved)) {
+            Ok(metadata) if metadata.is_symlink() => {
+                let target = fs::read_link(&resolved).at("read the link", &resolved)?;
+                resolved = match resolved.parent() {
+                    Some(parent) => parent.join(target),
+                    None => target,
+                };
+            }
+            Ok(metadata) => {
+                require_regular(path, &metadata)?;
+                return Ok(resolved);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(resolved),
+            Err(error) => return Err(error).at("open", path),
+        }
+    }
+    Err(io::Error::from(rustix::io::Errno::LOOP)).at("open", path)
+}
+
+/// Refuses what is no regular file, by its name.
+pub(super) fn require_regular(path: &Path, metadata: &Metadata) -> Result<()> {
+    let kind = metadata.file_type();
+    let found = if kind.is_file() {
+        return Ok(());
+    } else if kind.is_dir() {
+        "a directory"
+    } else if kind.is_symlink() {
+        "a symbolic link"
+    } else if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    };
+    Err(Error::NotAFile {
+        path: path.to_owned(),
+        found,
+    })
+}
+
+/// Makes what was created, renamed or removed in a directory survive a power
+/// loss.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Creates a directory with all its parents, and syncs what it created.
+pub(crate) fn create_dir_durably(dir: &Path) -> Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let parent = dir.parent().unwrap_or(Path::new("/"));
+    create_dir_durably(parent)?;
+    match uninterrupted(|| fs::create_dir(dir)) {
+        // Another process created it meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
+        result => result.at("create the directory", dir)?,
+    }
+    sync_dir(parent).at("sync", parent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn links_are_followed_to_where_the_file_lies_or_would_lie() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("real"), "x").unwrap();
+        symlink("real", at("one")).unwrap();
+        symlink(at("one"), at("two")).unwrap();
+        symlink("absent", at("dangling")).unwrap();
+        symlink("loop", at("loop")).unwrap();
+        assert_eq!(resolve(&at("two")).unwrap(), at("real"));
+        assert_eq!(resolve(&at("dangling")).unwrap(), at("absent"));
+        assert_eq!(resolve(&at("absent")).unwrap(), at("absent"));
+        let error = resolve(&at("loop")).unwrap_err().to_string();
+        assert!(error.contains("symbolic link"), "{error}");
+    }
+
+    #[test]
+    fn what_could_block_is_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &fifo,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RWXU,
+            0,
+        )
+        .unwrap();
+        for path in [fifo.as_path(), dir.path(), Path::new("/dev/zero")] {
+            assert!(
+                matches!(read(path), Err(Error::NotAFile { .. })),
+                "{path:?}"
+            );
+            assert!(
+                matches!(resolve(path), Err(Error::NotAFile { .. })),
+                "{path:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_replaced_or_written_has_another_identity() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        assert_eq!(Identity::of(&path).unwrap(), None);
+        fs::write(&path, "one").unwrap();
+        let first = read(&path).unwrap().unwrap().identity;
+        assert_eq!(Identity::of(&path).unwrap(), Some(first));
+        fs::write(dir.path().join("other"), "one").unwrap();
+        fs::rename(dir.path().join("other"), &path).unwrap();
+        assert_ne!(Identity::of(&path).unwrap(), Some(first));
+    }
+}

@@ -1,0 +1,230 @@
+//! The lock that makes changes take turns. This is the only file that uses fs4.
+//!
+//! It is an advisory `flock` on a sidecar file that is never deleted: whoever
+//! deleted it would hand out two locks, one on the old inode and one on the
+//! new. Should somebody else delete it, a waiter notices and starts over, and
+//! a holder notices before it commits. The kernel frees the lock of a process
+//! that dies.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use fs4::{FileExt, TryLockError};
+use rustix::fs::OFlags;
+
+use super::file::{Identity, require_regular};
+use super::uninterrupted;
+use crate::error::{AtPath, Error, Result};
+use crate::interrupt::Interrupt;
+
+/// How long a waiter keeps quiet.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// The first and the longest pause between two attempts.
+const PAUSES: (Duration, Duration) = (Duration::from_micros(500), Duration::from_millis(8));
+
+/// How long to wait for the lock, and what to do meanwhile.
+pub(crate) struct Patience<'a> {
+    /// How long in all.
+    pub(crate) limit: Duration,
+    /// When the waiting began.
+    pub(crate) since: Instant,
+    /// Called once with the lock file if it is not had soon.
+    pub(crate) notice: &'a dyn Fn(&Path),
+    /// Ends the waiting early.
+    pub(crate) interrupt: &'a Interrupt,
+}
+
+impl Patience<'_> {
+    /// The error of who has waited long enough; nothing before that.
+    pub(crate) fn check(&self, path: &Path) -> Result<()> {
+        self.interrupt.check()?;
+        if self.since.elapsed() < self.limit {
+            return Ok(());
+        }
+        Err(Error::LockTimeout {
+            path: path.to_owned(),
+            waited: self.limit,
+        })
+    }
+}
+
+/// A held lock. Dropping it frees it.
+pub(crate) struct Lock {
+    file: File,
+    path: PathBuf,
+}
+
+impl Lock {
+    /// Waits for the lock.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LockTimeout`], [`Error::Interrupted`], or that the lock file
+    /// cannot be opened or is no regular file.
+    pub(crate) fn acquire(path: &Path, patience: &Patience<'_>) -> Result<Self> {
+        let mut pause = PAUSES.0;
+        let mut noticed = false;
+        loop {
+            if let Some(lock) = Self::try_acquire(path)? {
+                return Ok(lock);
+            }
+            patience.check(path)?;
+            if !noticed && patience.since.elapsed() >= QUIET {
+                noticed = true;
+                (patience.notice)(path);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    /// Takes the lock if nobody holds it.
+    pub(crate) fn try_acquire(path: &Path) -> Result<Option<Self>> {
+        let file = open(path)?;
+        match uninterrupted(|| match FileExt::try_lock(&file) {
+            Err(TryLockError::Error(error)) => Err(error),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Ok(()) => Ok(true),
+        }) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) => return Err(error).at("lock", path),
+        }
+        let lock = Lock {
+            file,
+            path: path.to_owned(),
+        };
+        // Between opening and locking, the file may have been deleted.
+        Ok(lock.is_current()?.then_some(lock))
+    }
+
+    /// Whether the path still names the file that is locked.
+    pub(crate) fn is_current(&self) -> Result<bool> {
+        let metadata = self.file.metadata().at("read", &self.path)?;
+        let here = Identity::of(&self.path)?;
+        Ok(metadata.nlink() > 0 && here == Some(Identity::from(&metadata)))
+    }
+}
+
+impl fmt::Debug for Lock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Lock").field(&self.path).finish()
+    }
+}
+
+fn open(path: &Path) -> Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(flags);
+    let opened = match options.clone().write(true).create(true).open(path) {
+        // Another user may have created it; on most file systems a lock needs
+        // no permission to write.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            options.open(path).map_err(|_| error)
+        }
+        result => result,
+    };
+    match opened {
+        Ok(file) => {
+            require_regular(path, &file.metadata().at("read", path)?)?;
+            Ok(file)
+        }
+        Err(error) => {
+            if let Ok(metadata) = path.symlink_metadata() {
+                require_regular(path, &metadata)?;
+            }
+            Err(error).at("open the lock file", path)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::fs;
+
+    fn patience<'a>(
+        milliseconds: u64,
+        notice: &'a dyn Fn(&Path),
+        interrupt: &'a Interrupt,
+    ) -> Patience<'a> {
+        Patience {
+            limit: Duration::from_millis(milliseconds),
+            since: Instant::now(),
+            notice,
+            interrupt,
+        }
+    }
+
+    #[test]
+    fn a_held_lock_is_not_had_and_a_freed_one_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = Lock::try_acquire(&path).unwrap().unwrap();
+        assert!(Lock::try_acquire(&path).unwrap().is_none());
+        drop(held);
+        assert!(Lock::try_acquire(&path).unwrap().is_some());
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn a_waiter_is_told_once_what_it_waits_for_and_gives_up_in_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let _held = Lock::try_acquire(&path).unwrap().unwrap();
+        let noticed = Cell::new(0);
+        let notice = |named: &Path| {
+            assert_eq!(named, path);
+            noticed.set(noticed.get() + 1);
+        };
+        let interrupt = Interrupt::default();
+        let error = Lock::acquire(&path, &patience(600, &notice, &interrupt)).unwrap_err();
+        assert!(matches!(error, Error::LockTimeout { .. }), "{error}");
+        assert_eq!(noticed.get(), 1);
+    }
+
+    #[test]
+    fn a_deleted_lock_file_is_no_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let old = Lock::try_acquire(&path).unwrap().unwrap();
+        assert!(old.is_current().unwrap());
+        fs::remove_file(&path).unwrap();
+        assert!(!old.is_current().unwrap());
+        let new = Lock::try_acquire(&path).unwrap().unwrap();
+        assert!(new.is_current().unwrap() && !old.is_current().unwrap());
+    }
+
+    #[test]
+    fn a_lock_path_that_is_no_file_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("target");
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        for path in [link.as_path(), dir.path()] {
+            let error = Lock::try_acquire(path).unwrap_err();
+            assert!(matches!(error, Error::NotAFile { .. }), "{error}");
+        }
+        assert!(!target.exists());
+    }
+
+    #[test]
+    fn an_interrupt_ends_the_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let _held = Lock::try_acquire(&path).unwrap().unwrap();
+        let interrupt = Interrupt::default();
+        interrupt.raise(15);
+        let error = Lock::acquire(&path, &patience(60_000, &|_| (), &interrupt)).unwrap_err();
+        assert!(
+            matches!(error, Error::Interrupted { signal: 15 }),
+            "{error}"
+        );
+    }
+}
