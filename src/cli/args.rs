@@ -1,0 +1,254 @@
+//! The command tree. No logic: completions, manual pages and tests share it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, FixedOffset};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
+
+use super::values;
+use crate::{ArtifactType, Reference};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage
+  3  not found
+  4  refused: ambiguous, unsafe, colliding or already there
+  5  the registry's lock was not had in time";
+
+/// List, add, inspect and remove the artifacts in cldctl's local registry.
+#[derive(Debug, Parser)]
+#[command(name = "cldctl-registry", version, propagate_version = false)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(after_long_help = EXIT_CODES, max_term_width = 100)]
+pub struct Args {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    #[arg(long, value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
+    pub home: Option<PathBuf>,
+
+    /// Wait this long for another process to finish its change
+    #[arg(
+        long,
+        value_name = "DURATION",
+        global = true,
+        default_value = "10s",
+        value_parser = values::duration,
+        help = "Wait this long for another process to finish its change, such as 30s or 5m"
+    )]
+    pub lock_timeout: Duration,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List artifacts
+    #[command(visible_aliases = ["ls", "list"])]
+    Images(Images),
+    /// Register an artifact, with its content or as metadata alone
+    Add(Add),
+    /// Remove artifacts and their content
+    #[command(visible_alias = "rmi")]
+    Rm(Rm),
+    /// Show everything known about artifacts, as JSON
+    Inspect(Inspect),
+    /// Print the directory that holds an artifact's content
+    CachePath(CachePath),
+}
+
+/// Arguments of `images`.
+#[derive(Debug, ClapArgs)]
+pub struct Images {
+    /// List only artifacts of this type
+    #[arg(long = "type", value_name = "TYPE", value_parser = values::artifact_type())]
+    pub artifact_type: Option<ArtifactType>,
+
+    /// Choose the output format
+    #[arg(
+        short = 'o',
+        long,
+        visible_alias = "output",
+        value_name = "FORMAT",
+        default_value = "table"
+    )]
+    pub format: ListFormat,
+
+    /// Print only references, one a line
+    #[arg(short, long, conflicts_with = "format")]
+    pub quiet: bool,
+
+    /// Show whole digests in the table
+    #[arg(long)]
+    pub no_trunc: bool,
+
+    /// Leave out the header of the table
+    #[arg(long)]
+    pub no_headers: bool,
+}
+
+/// How a list is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// A table for people
+    Table,
+    /// One JSON array of the stored entries
+    Json,
+    /// One stored entry a line, as JSON
+    Jsonl,
+}
+
+/// Arguments of `add`.
+#[derive(Debug, ClapArgs)]
+#[command(group(clap::ArgGroup::new("name").args(["reference", "untagged"]).required(true)))]
+pub struct Add {
+    /// The reference to register, such as ghcr.io/acme/app:v1
+    #[arg(value_name = "REF", value_parser = Reference::parse)]
+    pub reference: Option<Reference>,
+
+    /// The directory to import, or its cld.yml or datacenter.dc; by default
+    /// what lies in the reference's own directory of the cache
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub path: Option<PathBuf>,
+
+    /// Import PATH under its digest, without repository and tag
+    #[arg(long, value_name = "PATH", conflicts_with = "path", value_hint = ValueHint::AnyPath)]
+    pub untagged: Option<PathBuf>,
+
+    /// Say what the artifact is; by default its cld.yml or datacenter.dc does
+    #[arg(long = "type", value_name = "TYPE", value_parser = values::artifact_type())]
+    pub artifact_type: Option<ArtifactType>,
+
+    /// Record metadata alone, without touching content
+    #[arg(long, requires = "artifact_type", conflicts_with_all = ["path", "untagged"])]
+    pub metadata_only: bool,
+
+    /// The size to record, such as 46766489 or 1.5MB
+    #[arg(
+        long,
+        value_name = "SIZE",
+        requires = "metadata_only",
+        value_parser = values::size,
+        allow_hyphen_values = true
+    )]
+    pub size: Option<i64>,
+
+    /// The digest to record
+    #[arg(long, value_name = "DIGEST", requires = "metadata_only")]
+    pub digest: Option<String>,
+
+    /// The directory to record; by default the reference's own
+    #[arg(long, value_name = "DIR", requires = "metadata_only", value_hint = ValueHint::DirPath)]
+    pub cache_path: Option<PathBuf>,
+
+    /// The time to record, such as 2026-02-14T13:03:11Z; by default now
+    #[arg(long, value_name = "TIME", value_parser = values::created_at)]
+    pub created_at: Option<DateTime<FixedOffset>>,
+
+    /// Refuse to replace an artifact that is registered already
+    #[arg(long)]
+    pub no_clobber: bool,
+
+    /// Import hidden files, node_modules and the like too
+    #[arg(long, conflicts_with = "metadata_only")]
+    pub all_files: bool,
+
+    /// Choose the output format
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: ReportFormat,
+}
+
+/// How a change is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// A line for each artifact
+    Text,
+    /// One JSON object
+    Json,
+}
+
+/// Arguments of `rm`.
+#[derive(Debug, ClapArgs)]
+#[command(group(clap::ArgGroup::new("what").args(["references", "all"]).required(true)))]
+pub struct Rm {
+    /// The artifacts to remove, by reference or digest; - reads references
+    /// from standard input, one a line
+    #[arg(value_name = "REF")]
+    pub references: Vec<String>,
+
+    /// Remove all artifacts
+    #[arg(long)]
+    pub all: bool,
+
+    /// With --all, remove only artifacts of this type
+    #[arg(long = "type", value_name = "TYPE", requires = "all", value_parser = values::artifact_type())]
+    pub artifact_type: Option<ArtifactType>,
+
+    /// Do not mind artifacts that do not exist
+    #[arg(short, long)]
+    pub force: bool,
+
+    /// Show what would be removed
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+
+    /// Leave the content in the cache
+    #[arg(long)]
+    pub keep_cache: bool,
+
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+
+    /// Choose the output format
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: ReportFormat,
+}
+
+/// Arguments of `inspect`.
+#[derive(Debug, ClapArgs)]
+pub struct Inspect {
+    /// The artifacts to show, by reference or digest
+    #[arg(value_name = "REF", required = true)]
+    pub references: Vec<String>,
+}
+
+/// Arguments of `cache-path`.
+#[derive(Debug, ClapArgs)]
+pub struct CachePath {
+    /// The artifact, by reference or digest
+    #[arg(value_name = "REF", required_unless_present = "root")]
+    pub reference: Option<String>,
+
+    /// Print nothing; exit with 3 unless the artifact is registered and there
+    #[arg(long)]
+    pub check: bool,
+
+    /// Print the directory that holds all content
+    #[arg(long, conflicts_with_all = ["reference", "check"])]
+    pub root: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_tree_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

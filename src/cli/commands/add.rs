@@ -1,0 +1,104 @@
+//! `add`: registers an artifact.
+
+use std::path::absolute;
+
+use chrono::Utc;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::cli::args::{Add, ReportFormat};
+use crate::cli::context::Context;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::{self, json, messages};
+use crate::content::{Import, Imported, Source};
+use crate::error::AtPath;
+use crate::escape::visible;
+use crate::{Added, ArtifactEntry, Error};
+
+pub(super) fn run(context: &Context, args: Add) -> anyhow::Result<Exit> {
+    context.defer_signals()?;
+    let format = args.format;
+    let imported = if args.metadata_only {
+        record(context, args)?
+    } else {
+        import(context, args)?
+    };
+
+    if imported.left_out > 0 {
+        let s = if imported.left_out == 1 { "" } else { "s" };
+        messages::note(format_args!(
+            "left out {} hidden or generated file{s} and directories; `--all-files` takes them",
+            imported.left_out
+        ));
+    }
+    let result = word(imported.result);
+    output::report(&match format {
+        ReportFormat::Text => {
+            let reference = imported.entry.reference.as_deref().unwrap_or_default();
+            format!("{result} {}\n", visible(reference))
+        }
+        ReportFormat::Json => json::object(&Report {
+            result,
+            entry: json::stored(&imported.stored)?,
+        })?,
+    });
+    Ok(Exit::Success)
+}
+
+#[derive(Serialize)]
+struct Report {
+    result: &'static str,
+    entry: Box<RawValue>,
+}
+
+fn word(added: Added) -> &'static str {
+    match added {
+        Added::Added => "added",
+        Added::Updated => "updated",
+        Added::Unchanged => "unchanged",
+    }
+}
+
+fn import(context: &Context, args: Add) -> anyhow::Result<Imported> {
+    let source = match (args.reference, args.path, args.untagged) {
+        (_, _, Some(path)) => Source::Untagged { path },
+        (Some(reference), Some(path), _) => Source::Directory { reference, path },
+        (Some(reference), None, _) => Source::InPlace { reference },
+        (None, _, None) => return Err(missing_reference().into()),
+    };
+    Ok(context.cache.import(&Import {
+        source,
+        artifact_type: args.artifact_type,
+        created_at: args.created_at,
+        no_clobber: args.no_clobber,
+        all_files: args.all_files,
+    })?)
+}
+
+fn record(context: &Context, args: Add) -> anyhow::Result<Imported> {
+    let (Some(reference), Some(artifact_type)) = (args.reference, args.artifact_type) else {
+        return Err(missing_reference().into());
+    };
+    let path = match args.cache_path {
+        Some(path) => absolute(&path).at("find", &path)?,
+        None => context.cache.home().cache_path(&reference),
+    };
+    let path = path
+        .to_str()
+        .ok_or_else(|| Error::NotUtf8 { path: path.clone() })?;
+    let keeps_time = args.created_at.is_none();
+    let created_at = args.created_at.unwrap_or_else(|| Utc::now().fixed_offset());
+    let mut entry = ArtifactEntry::new(&reference, artifact_type, created_at, path);
+    entry.digest = args.digest;
+    entry.size = args.size.or(entry.size);
+    Ok(context.cache.record(entry, keeps_time, args.no_clobber)?)
+}
+
+/// The argument parser asks for a reference too; this is what it would say.
+fn missing_reference() -> Failure {
+    Failure {
+        exit: Exit::Usage,
+        message: "no reference was given".to_owned(),
+        hint: None,
+    }
+}

@@ -1,0 +1,68 @@
+//! `inspect`: shows everything known about artifacts.
+
+use serde::Serialize;
+
+use super::operands::resolve;
+use crate::cli::args::Inspect;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::output::{Out, json, messages};
+use crate::content::{CacheState, ContentStatus, DigestState};
+use crate::lookup::DigestStart;
+
+pub(super) fn run(context: &Context, args: &Inspect) -> anyhow::Result<Exit> {
+    let document = context.load()?;
+    let mut exit = Exit::Success;
+    let mut found = Vec::new();
+    for operand in &args.references {
+        match resolve(&document, operand, DigestStart::ToLook) {
+            Ok(indices) => found.extend(indices.first().and_then(|&index| document.entry(index))),
+            Err(failure) => {
+                exit = exit.worst(failure.exit);
+                messages::error(&failure.into());
+            }
+        }
+    }
+    let mut values = Vec::new();
+    for entry in found {
+        match context.cache.status(&entry.to_entry()) {
+            Ok(status) => values.push(json::with_member(&entry, "status", &Status::from(status))?),
+            Err(error) => {
+                exit = exit.worst(Exit::Failure);
+                messages::error(&error.into());
+            }
+        }
+    }
+    let mut out = Out::new();
+    json::array(&mut out, values.iter().map(String::as_str))?;
+    out.finish()?;
+    Ok(exit)
+}
+
+/// The `status` of an artifact; its shape is part of the stable interface.
+#[derive(Serialize)]
+struct Status {
+    cache: &'static str,
+    files: u64,
+    bytes: u64,
+    digest: &'static str,
+}
+
+impl From<ContentStatus> for Status {
+    fn from(status: ContentStatus) -> Self {
+        Status {
+            cache: match status.cache {
+                CacheState::Present => "present",
+                CacheState::Missing => "missing",
+                CacheState::Foreign => "foreign",
+            },
+            files: status.files,
+            bytes: status.bytes,
+            digest: match status.digest {
+                DigestState::Verifiable => "verifiable",
+                DigestState::Unverifiable => "unverifiable",
+                DigestState::Absent => "absent",
+            },
+        }
+    }
+}

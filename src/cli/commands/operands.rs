@@ -1,0 +1,81 @@
+//! REF operands: what each names, or why it names nothing.
+
+use crate::cli::exit::{Exit, Failure};
+use crate::document::Document;
+use crate::escape::visible;
+use crate::lookup::{DigestStart, Found, find};
+use crate::reference::Parts;
+
+/// Beyond this many entries, looking for a similar name would take longer than
+/// the command.
+const MAX_COMPARED: usize = 10_000;
+
+/// How similar a name has to be to be suggested, of 1.
+const MIN_SIMILARITY: f64 = 0.6;
+
+/// The entries that an operand names: the places of all that have the one
+/// reference.
+pub(super) fn resolve(
+    document: &Document,
+    operand: &str,
+    start: DigestStart,
+) -> Result<Vec<usize>, Failure> {
+    match find(document, operand, start) {
+        Found::Entries(indices) => Ok(indices),
+        Found::Nothing => Err(not_found(document, operand)),
+        Found::Ambiguous(references) => Err(ambiguous(operand, &references)),
+    }
+}
+
+fn not_found(document: &Document, operand: &str) -> Failure {
+    Failure {
+        exit: Exit::NotFound,
+        message: format!("artifact `{}` not found", visible(operand)),
+        hint: similar(document, operand)
+            .map(|reference| format!("did you mean `{}`?", visible(&reference))),
+    }
+}
+
+pub(super) fn ambiguous(operand: &str, references: &[String]) -> Failure {
+    let list: Vec<String> = references
+        .iter()
+        .map(|r| format!("`{}`", visible(r)))
+        .collect();
+    Failure {
+        exit: Exit::Refused,
+        message: format!(
+            "`{}` is ambiguous: it names {} artifacts: {}",
+            visible(operand),
+            list.len(),
+            list.join(", ")
+        ),
+        hint: Some("give one of these references".to_owned()),
+    }
+}
+
+fn similar(document: &Document, operand: &str) -> Option<String> {
+    if document.entries().len() > MAX_COMPARED {
+        return None;
+    }
+    document
+        .entries()
+        .map(|entry| {
+            let reference = entry.reference().into_owned();
+            (similarity(&reference, operand), reference)
+        })
+        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, reference)| reference)
+}
+
+/// How much an operand is like a reference, or like its end: people leave out
+/// the host and the organisation.
+fn similarity(reference: &str, operand: &str) -> f64 {
+    let parts = Parts::of(reference);
+    let tagged = reference.rsplit('/').next().unwrap_or_default();
+    let name = parts.repository.rsplit('/').next().unwrap_or_default();
+    [reference, tagged, name]
+        .map(|candidate| strsim::normalized_damerau_levenshtein(candidate, operand))
+        .into_iter()
+        .fold(0.0, f64::max)
+}

@@ -1,0 +1,93 @@
+//! What every command starts from: where the registry is, and who may stop us.
+
+use std::env;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::args::Global;
+use super::output::messages;
+use crate::document::Document;
+use crate::entry::Field;
+use crate::{Cache, Home, Interrupt};
+
+/// The environment variable that replaces the home.
+const HOME_VARIABLE: &str = "CLDCTL_REGISTRY_HOME";
+
+/// How many damaged entries are named one by one.
+const MAX_NAMED: usize = 10;
+
+/// What every command starts from.
+pub(super) struct Context {
+    pub(super) cache: Cache,
+    interrupt: Interrupt,
+}
+
+impl Context {
+    pub(super) fn new(global: &Global) -> anyhow::Result<Self> {
+        let variable = env::var_os(HOME_VARIABLE).filter(|value| !value.is_empty());
+        let home = match global.home.clone().or(variable.map(PathBuf::from)) {
+            Some(dir) => Home::at(&dir)?,
+            None => Home::of_user()?,
+        };
+        let interrupt = Interrupt::default();
+        let registry = home
+            .registry()?
+            .with_lock_timeout(global.lock_timeout)
+            .with_lock_notice(|path| {
+                messages::note(format_args!(
+                    "waiting for another process to free `{}`",
+                    path.display()
+                ));
+            })
+            .with_interrupt(interrupt.clone());
+        Ok(Context {
+            cache: Cache::new(home, registry),
+            interrupt,
+        })
+    }
+
+    /// From now on, signals stop a change only where it can be undone.
+    pub(super) fn defer_signals(&self) -> anyhow::Result<()> {
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            let number = usize::try_from(signal).unwrap_or_default();
+            signal_hook::flag::register_usize(signal, self.interrupt.cell(), number)
+                .context("could not prepare for signals")?;
+        }
+        Ok(())
+    }
+
+    /// Reads the registry to show it, and warns of what will look odd.
+    pub(super) fn load(&self) -> anyhow::Result<Document> {
+        let document = self.cache.registry().load()?;
+        if let Some(version) = document.foreign_version() {
+            messages::warning(format_args!(
+                "the registry has the version {}, which this program lists but does not change",
+                crate::escape::visible(version)
+            ));
+        }
+        let mut damaged = 0;
+        for entry in document.entries() {
+            let fields: Vec<&str> = entry.unreadable_fields().map(Field::name).collect();
+            if fields.is_empty() {
+                continue;
+            }
+            damaged += 1;
+            if damaged <= MAX_NAMED {
+                messages::warning(format_args!(
+                    "cldctl cannot read the registry: entry `{}` has an invalid `{}`",
+                    crate::escape::visible(&entry.reference()),
+                    fields.join("`, `")
+                ));
+            }
+        }
+        if damaged > MAX_NAMED {
+            messages::warning(format_args!(
+                "{} more entries have invalid fields",
+                damaged - MAX_NAMED
+            ));
+        }
+        Ok(document)
+    }
+}

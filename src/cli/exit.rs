@@ -1,0 +1,173 @@
+//! Exit codes, and the errors that lead to them.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use crate::Error;
+
+/// How the program ends. The codes are part of its stable interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    Success,
+    Failure,
+    Usage,
+    NotFound,
+    Refused,
+    LockTimeout,
+    /// By a signal of this number.
+    Interrupted(u8),
+}
+
+impl Exit {
+    /// The code for an error.
+    pub(super) fn of(error: &anyhow::Error) -> Self {
+        if let Some(error) = error.downcast_ref::<Failure>() {
+            return error.exit;
+        }
+        if let Some(OutputError(error)) = error.downcast_ref() {
+            return match error.kind() {
+                // Whoever read our output has had enough.
+                io::ErrorKind::BrokenPipe => Exit::Success,
+                _ => Exit::Failure,
+            };
+        }
+        match error.downcast_ref::<Error>() {
+            Some(error) => match error {
+                Error::InvalidReference(_)
+                | Error::UnwritableTime(_)
+                | Error::NegativeSize(_)
+                | Error::UnknownType { .. } => Exit::Usage,
+                Error::NoContent { .. } => Exit::NotFound,
+                Error::UnsafeContent { .. }
+                | Error::Collision { .. }
+                | Error::AlreadyExists { .. } => Exit::Refused,
+                Error::LockTimeout { .. } => Exit::LockTimeout,
+                Error::Interrupted { signal } => {
+                    Exit::Interrupted(u8::try_from(*signal).unwrap_or(0))
+                }
+                _ => Exit::Failure,
+            },
+            None => Exit::Failure,
+        }
+    }
+
+    /// The code for several operands that came to different ends: the first of
+    /// 1, 5, 4, 3 that occurred.
+    pub(super) fn worst(self, other: Self) -> Self {
+        let rank = |exit: Exit| match exit {
+            Exit::Success => 0,
+            Exit::NotFound => 1,
+            Exit::Refused => 2,
+            Exit::LockTimeout => 3,
+            Exit::Failure | Exit::Usage => 4,
+            Exit::Interrupted(_) => 5,
+        };
+        if rank(other) > rank(self) {
+            other
+        } else {
+            self
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(match exit {
+            Exit::Success => 0,
+            Exit::Failure => 1,
+            Exit::Usage => 2,
+            Exit::NotFound => 3,
+            Exit::Refused => 4,
+            Exit::LockTimeout => 5,
+            Exit::Interrupted(signal) => 128 + signal,
+        })
+    }
+}
+
+/// A failure that the program itself states, with what to do about it.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) exit: Exit,
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Standard output could not be written.
+#[derive(Debug)]
+pub(super) struct OutputError(pub(super) io::Error);
+
+impl fmt::Display for OutputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "could not write the output: {}",
+            crate::error::cause(&self.0)
+        )
+    }
+}
+
+impl std::error::Error for OutputError {}
+
+/// What the user can do about an error.
+pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return failure.hint.clone();
+    }
+    Some(match error.downcast_ref::<Error>()? {
+        Error::ReadOnly { path } => format!("`chmod u+w {}` allows changes", path.display()),
+        Error::ForeignVersion { .. } => {
+            "a newer program wrote it; look for a newer cldctl-registry".to_owned()
+        }
+        Error::LockTimeout { .. } => {
+            "another cldctl-registry is changing the registry; `--lock-timeout 1m` waits longer"
+                .to_owned()
+        }
+        Error::UnknownType { .. } => {
+            "say it with `--type component` or `--type datacenter`".to_owned()
+        }
+        Error::NoContent { .. } => {
+            "give the directory to import, or `--metadata-only` to register no content".to_owned()
+        }
+        Error::Collision { other, .. } => {
+            format!(
+                "remove `{}` first, or choose another reference",
+                crate::escape::visible(other)
+            )
+        }
+        Error::AlreadyExists { .. } => "leave out `--no-clobber` to replace it".to_owned(),
+        Error::ContentChanged { .. } => "try again when nothing writes to it".to_owned(),
+        Error::NoHome { .. } => "name the directory with `--home`".to_owned(),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_ends_the_most_serious_counts() {
+        let exits = [
+            Exit::NotFound,
+            Exit::Refused,
+            Exit::LockTimeout,
+            Exit::Failure,
+        ];
+        for (at, &low) in exits.iter().enumerate() {
+            for &high in &exits[at..] {
+                assert_eq!(low.worst(high), high);
+                assert_eq!(high.worst(low), high);
+            }
+            assert_eq!(low.worst(Exit::Success), low);
+        }
+    }
+}

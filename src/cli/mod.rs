@@ -1,0 +1,48 @@
+//! The command-line program: arguments in, one library call, output out.
+
+pub mod args;
+mod commands;
+mod context;
+mod exit;
+mod output;
+mod values;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::Args;
+use context::Context;
+use exit::Exit;
+use output::messages;
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    run(std::env::args_os()).into()
+}
+
+fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => {
+            // A reader that left is no failure; the exit code stands anyway.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Success
+            };
+        }
+    };
+    match Context::new(&args.global).and_then(|context| commands::run(&context, args.command)) {
+        Ok(exit) => exit,
+        Err(error) => {
+            let exit = Exit::of(&error);
+            if exit != Exit::Success {
+                messages::error(&error);
+            }
+            exit
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What people are told on standard error.
+
+use std::fmt;
+use std::io::Write;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::cli::exit;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+const NOTE: Style = Style::new().bold();
+
+/// An error with what to do about it.
+pub(in crate::cli) fn error(error: &anyhow::Error) {
+    say(ERROR, "error", format_args!("{error:#}"));
+    if let Some(hint) = exit::hint(error) {
+        say(HINT, "hint", format_args!("{hint}"));
+    }
+}
+
+/// Something that is not as it should be, but keeps nobody from going on.
+pub(in crate::cli) fn warning(message: fmt::Arguments<'_>) {
+    say(WARNING, "warning", message);
+}
+
+/// Something worth knowing.
+pub(in crate::cli) fn note(message: fmt::Arguments<'_>) {
+    say(NOTE, "note", message);
+}
+
+/// A line of prose, such as a plan.
+pub(in crate::cli) fn plain(message: fmt::Arguments<'_>) {
+    // Nobody is left to be told that this failed.
+    let _ = writeln!(anstream::stderr(), "{message}");
+}
+
+/// A question; the cursor stays behind it.
+pub(in crate::cli) fn question(message: fmt::Arguments<'_>) {
+    let mut stderr = anstream::stderr();
+    let _ = write!(stderr, "{message} ").and_then(|()| stderr.flush());
+}
+
+fn say(style: Style, label: &str, message: fmt::Arguments<'_>) {
+    let _ = writeln!(anstream::stderr(), "{style}{label}:{style:#} {message}");
+}

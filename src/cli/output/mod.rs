@@ -1,0 +1,41 @@
+//! What the program prints. Standard output carries data alone, and the same
+//! bytes on a terminal as in a pipe; everything else goes to standard error.
+
+pub(super) mod json;
+pub(super) mod messages;
+pub(super) mod table;
+pub(super) mod units;
+
+use std::io::{BufWriter, StdoutLock, Write, stdout};
+
+use super::exit::OutputError;
+
+/// Standard output, for commands that only read: a failure to write ends them.
+pub(super) struct Out(BufWriter<StdoutLock<'static>>);
+
+impl Out {
+    pub(super) fn new() -> Self {
+        Out(BufWriter::with_capacity(64 * 1024, stdout().lock()))
+    }
+
+    pub(super) fn write(&mut self, text: &str) -> Result<(), OutputError> {
+        self.0.write_all(text.as_bytes()).map_err(OutputError)
+    }
+
+    pub(super) fn line(&mut self, text: &str) -> Result<(), OutputError> {
+        self.write(text)?;
+        self.write("\n")
+    }
+
+    /// Writes what is still held back.
+    pub(super) fn finish(mut self) -> Result<(), OutputError> {
+        self.0.flush().map_err(OutputError)
+    }
+}
+
+/// Prints what a change did. The change stands, so it alone decides how the
+/// program ends, whether or not somebody reads this.
+pub(super) fn report(text: &str) {
+    let mut out = Out::new();
+    let _ = out.write(text).and_then(|()| out.finish());
+}

@@ -1,0 +1,1 @@
+//! What users see, by the real binary in a fresh home.
