@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::document::ParseError;
 use crate::escape::visible;
+use crate::json::ParseError;
 use crate::reference::InvalidReference;
 
 /// The result of the library's operations.

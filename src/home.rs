@@ -2,10 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::content::Cache;
 use crate::error::{Error, Result};
 use crate::reference::Reference;
-use crate::registry::Registry;
 
 /// The directory that cldctl keeps its state in: `~/.cldctl`.
 ///
@@ -84,24 +82,6 @@ impl Home {
     /// Where the content of a reference lies, or would lie.
     pub fn cache_path(&self, reference: &Reference) -> PathBuf {
         self.cache_root().join(reference.cache_key().as_str())
-    }
-
-    /// The registry of this home.
-    ///
-    /// # Errors
-    ///
-    /// As [`Registry::open`].
-    pub fn registry(&self) -> Result<Registry> {
-        Registry::open(self.registry_path())
-    }
-
-    /// The content of this home.
-    ///
-    /// # Errors
-    ///
-    /// As [`Home::registry`].
-    pub fn cache(&self) -> Result<Cache> {
-        Ok(Cache::new(self.clone(), self.registry()?))
     }
 }
 

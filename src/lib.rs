@@ -19,6 +19,7 @@ mod document;
 mod entry;
 mod error;
 mod escape;
+mod fields;
 mod home;
 mod interrupt;
 mod json;
@@ -37,10 +38,10 @@ pub use content::{
     Cache, CacheState, ContentStatus, DigestState, Fate, Import, Imported, Removed, Source,
 };
 pub use digest::{Digest, digest_hex};
-pub use document::ParseError;
 pub use entry::{ArtifactEntry, ArtifactType};
 pub use error::{Error, Result};
 pub use home::{Home, cache_path_for_ref};
 pub use interrupt::Interrupt;
+pub use json::ParseError;
 pub use reference::{CacheKey, InvalidReference, Parts, Reference};
 pub use registry::{Added, DEFAULT_LOCK_TIMEOUT, Registry};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::digest::{digest_hex, is_hex};
 use crate::document::Document;
-use crate::entry::Field;
+use crate::fields::Field;
 use crate::reference::Parts;
 
 /// How many hex digits at least may stand for a digest.

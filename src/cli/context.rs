@@ -9,7 +9,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use super::args::Global;
 use super::output::messages;
 use crate::document::Document;
-use crate::entry::Field;
+use crate::escape::visible;
+use crate::fields::Field;
 use crate::{Cache, Home, Interrupt};
 
 /// The environment variable that replaces the home.
@@ -32,20 +33,19 @@ impl Context {
             None => Home::of_user()?,
         };
         let interrupt = Interrupt::default();
-        let registry = home
-            .registry()?
-            .with_lock_timeout(global.lock_timeout)
-            .with_lock_notice(|path| {
-                messages::note(format_args!(
-                    "waiting for another process to free `{}`",
-                    path.display()
-                ));
-            })
-            .with_interrupt(interrupt.clone());
-        Ok(Context {
-            cache: Cache::new(home, registry),
-            interrupt,
-        })
+        let cache = Cache::open(home)?.with_registry(|registry| {
+            registry
+                .with_lock_timeout(global.lock_timeout)
+                .with_lock_notice(|path| {
+                    let path = path.to_string_lossy();
+                    messages::note(format_args!(
+                        "waiting for another process to free `{}`",
+                        visible(&path)
+                    ));
+                })
+                .with_interrupt(interrupt.clone())
+        });
+        Ok(Context { cache, interrupt })
     }
 
     /// From now on, signals stop a change only where it can be undone.
@@ -64,7 +64,7 @@ impl Context {
         if let Some(version) = document.foreign_version() {
             messages::warning(format_args!(
                 "the registry has the version {}, which this program lists but does not change",
-                crate::escape::visible(version)
+                visible(version)
             ));
         }
         let mut damaged = 0;
@@ -77,7 +77,7 @@ impl Context {
             if damaged <= MAX_NAMED {
                 messages::warning(format_args!(
                     "cldctl cannot read the registry: entry `{}` has an invalid `{}`",
-                    crate::escape::visible(&entry.reference()),
+                    visible(&entry.reference()),
                     fields.join("`, `")
                 ));
             }

@@ -1,6 +1,7 @@
 //! The command-line program: arguments in, one library call, output out.
 
 pub mod args;
+mod ask;
 mod commands;
 mod context;
 mod exit;

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use super::root::{CacheRoot, Identity, identity_of};
 use crate::document::EntryView;
-use crate::entry::Field;
+use crate::fields::Field;
 use crate::reference::{CacheKey, Reference};
 
 /// The key of the directory that an entry owns; `None` if it owns none,

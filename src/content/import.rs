@@ -126,12 +126,17 @@ impl Cache {
             });
         }
         let interrupt = self.registry().interrupt();
+        let artifact_type = import.artifact_type.as_ref();
         let prepared = match &import.source {
-            Source::Directory { path, .. } | Source::Untagged { path } => {
-                Prepared::stage(self.home(), path, import, interrupt)?
-            }
+            Source::Directory { path, .. } | Source::Untagged { path } => Prepared::stage(
+                self.home(),
+                path,
+                artifact_type,
+                import.all_files,
+                interrupt,
+            )?,
             Source::InPlace { reference } => {
-                Prepared::take(self.home(), reference, import, interrupt)?
+                Prepared::take(self.home(), reference, artifact_type, interrupt)?
             }
         };
 

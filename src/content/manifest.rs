@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::{Digest, digest_hex, hex};
 use crate::document::{Document, Edit};
-use crate::entry::Field;
 use crate::error::{AtPath, Error, Result};
+use crate::fields::Field;
 use crate::store::{self, Prepared, Published};
 
 /// The SHA-256 of a file.

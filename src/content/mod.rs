@@ -11,6 +11,7 @@
 
 mod claims;
 mod copy;
+mod doomed;
 mod import;
 mod importing;
 mod manifest;
@@ -21,29 +22,30 @@ mod source;
 mod status;
 mod tree;
 
+pub use doomed::{Fate, Removed};
 pub use import::{Import, Imported, Source};
-pub use remove::{Fate, Removed};
 pub use status::{CacheState, ContentStatus, DigestState};
 
 #[cfg(feature = "cli")]
-pub(crate) use remove::RemovalPlan;
+pub(crate) use remove::{RemovalPlan, Selection};
 
 use manifest::Manifests;
 
+use crate::error::Result;
 use crate::home::Home;
 use crate::registry::Registry;
 
 /// The content of a home, together with its registry.
 ///
 /// ```
-/// use cldctl_registry::{Home, Import, Reference};
+/// use cldctl_registry::{Cache, Home, Import, Reference};
 ///
 /// # let dir = tempfile::tempdir()?;
 /// # let source = dir.path().join("app");
 /// # std::fs::create_dir(&source)?;
 /// # std::fs::write(source.join("cld.yml"), "name: app\n")?;
 /// let home = Home::at(&dir.path().join("home"))?;
-/// let cache = home.cache()?;
+/// let cache = Cache::open(home.clone())?;
 ///
 /// let reference = Reference::parse("ghcr.io/org/app:v1")?;
 /// let imported = cache.import(&Import::directory(&reference, &source))?;
@@ -63,15 +65,25 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The content that belongs to a registry: that of `home`, which is where
-    /// the registry lies or is linked from.
-    pub fn new(home: Home, registry: Registry) -> Self {
-        let manifests = Manifests::new(home.manifests_dir());
-        Cache {
+    /// The content of a home, with the registry that lies there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Registry::open`].
+    pub fn open(home: Home) -> Result<Self> {
+        let registry = Registry::open(home.registry_path())?;
+        Ok(Cache {
+            manifests: Manifests::new(home.manifests_dir()),
             home,
             registry,
-            manifests,
-        }
+        })
+    }
+
+    /// Sets how the registry is used, such as how long to wait for its lock.
+    #[must_use]
+    pub fn with_registry(mut self, set: impl FnOnce(Registry) -> Registry) -> Self {
+        self.registry = set(self.registry);
+        self
     }
 
     /// The home.

@@ -7,7 +7,6 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::copy;
-use super::import::Import;
 use super::manifest::Manifest;
 use super::root::CacheRoot;
 use super::source::{source_dir, type_of};
@@ -34,13 +33,14 @@ impl Prepared {
     pub(super) fn stage(
         home: &Home,
         path: &Path,
-        import: &Import,
+        artifact_type: Option<&ArtifactType>,
+        all_files: bool,
         interrupt: &Interrupt,
     ) -> Result<Self> {
         let source = source_dir(path)?;
         CacheRoot::refuse_source_around(home, &source)?;
-        let artifact_type = type_of(&source, import.artifact_type.as_ref())?;
-        let tree = Tree::to_import(&source, import.all_files)?;
+        let artifact_type = type_of(&source, artifact_type)?;
+        let tree = Tree::to_import(&source, all_files)?;
 
         let root = CacheRoot::create(home)?;
         let opened = root.handle()?;
@@ -60,7 +60,7 @@ impl Prepared {
     pub(super) fn take(
         home: &Home,
         reference: &Reference,
-        import: &Import,
+        artifact_type: Option<&ArtifactType>,
         interrupt: &Interrupt,
     ) -> Result<Self> {
         let no_content = || Error::NoContent {
@@ -80,7 +80,7 @@ impl Prepared {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_content()),
             Err(error) => return Err(error).at("read", &dir),
         }
-        let artifact_type = type_of(&dir, import.artifact_type.as_ref())?;
+        let artifact_type = type_of(&dir, artifact_type)?;
         let opened = root.handle()?;
         let tree = Tree::stored(&dir)?;
         let manifest = copy::hash(&tree, interrupt)?;

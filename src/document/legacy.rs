@@ -2,7 +2,7 @@
 //! whose entries stand under `components`.
 
 use super::{Document, EntryView, VERSION};
-use crate::entry::{Field, FieldTexts};
+use crate::fields::{Field, FieldTexts};
 use crate::json::{Scanner, SyntaxError, decode, go_string};
 use crate::timestamp;
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::entry::{ArtifactEntry, ArtifactType};
+use crate::fields::Field;
 use crate::reference::Reference;
 use crate::timestamp;
 

@@ -4,8 +4,10 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, FixedOffset};
 
-use super::{EntrySpans, known_field};
-use crate::entry::{ArtifactEntry, ArtifactType, Field};
+use super::EntrySpans;
+use super::scan::known_field;
+use crate::entry::{ArtifactEntry, ArtifactType};
+use crate::fields::Field;
 use crate::json::{Scanner, SyntaxError, decode};
 use crate::timestamp;
 

@@ -4,11 +4,13 @@
 //! so its documents are never turned into values and back. The scanner says
 //! where things stand; what a program needs of them is decoded on demand.
 
+mod place;
 #[cfg(feature = "cli")]
 mod pretty;
 mod scan;
 mod write;
 
+pub use place::ParseError;
 #[cfg(feature = "cli")]
 pub(crate) use pretty::{compact, pretty};
 pub(crate) use scan::{Kind, Scanner, Span, SyntaxError};

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::document::{Document, ParseError};
+use crate::document::Document;
 use crate::error::{Error, Result};
+use crate::json::ParseError;
 use crate::store::{self, Identity, Snapshot};
 
 /// How long a file that cannot be parsed may be in the middle of being written,

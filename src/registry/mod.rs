@@ -87,7 +87,7 @@ impl Registry {
     ///
     /// Those of [`Home::of_user`].
     pub fn open_default() -> Result<Self> {
-        Home::of_user()?.registry()
+        Registry::open(Home::of_user()?.registry_path())
     }
 
     /// A registry in any file. Neither the file nor its directory have to

@@ -8,8 +8,8 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Out;
 use crate::document::Document;
-use crate::entry::Field;
 use crate::escape::visible;
+use crate::fields::Field;
 use crate::lookup::{DigestStart, Found, find};
 
 use super::operands::ambiguous;

@@ -10,8 +10,8 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{Out, json, messages, table, units};
 use crate::digest::{SHORT_HEX, digest_hex};
 use crate::document::EntryView;
-use crate::entry::Field;
 use crate::escape::visible;
+use crate::fields::Field;
 use crate::registry::sort_newest_first;
 
 const HEADER: [&str; 6] = [

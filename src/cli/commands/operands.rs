@@ -1,7 +1,10 @@
 //! REF operands: what each names, or why it names nothing.
 
+use std::io;
+
 use crate::cli::exit::{Exit, Failure};
 use crate::document::Document;
+use crate::error::cause;
 use crate::escape::visible;
 use crate::lookup::{DigestStart, Found, find};
 use crate::reference::Parts;
@@ -12,6 +15,32 @@ const MAX_COMPARED: usize = 10_000;
 
 /// How similar a name has to be to be suggested, of 1.
 const MIN_SIMILARITY: f64 = 0.6;
+
+/// The operands, or where `-` stands for them, those on standard input, one a
+/// line.
+pub(super) fn from_stdin(operands: &[String]) -> Result<Vec<String>, Failure> {
+    let usage = |message: String| Failure {
+        exit: Exit::Usage,
+        message,
+        hint: None,
+    };
+    if !operands.iter().any(|operand| operand == "-") {
+        return Ok(operands.to_vec());
+    }
+    if operands.len() > 1 {
+        return Err(usage(
+            "`-` stands for all references, so it stands alone".to_owned(),
+        ));
+    }
+    let text = io::read_to_string(io::stdin()).map_err(|error| {
+        usage(format!(
+            "could not read references from standard input: {}",
+            cause(&error)
+        ))
+    })?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    Ok(lines.map(str::to_owned).collect())
+}
 
 /// The entries that an operand names: the places of all that have the one
 /// reference.

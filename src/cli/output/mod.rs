@@ -3,6 +3,7 @@
 
 pub(super) mod json;
 pub(super) mod messages;
+pub(super) mod removal;
 pub(super) mod table;
 pub(super) mod units;
 

@@ -1,0 +1,242 @@
+//! A fresh home, and the program run in it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The program under test.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cldctl-registry");
+
+/// A home directory of its own, with nothing in it.
+pub(crate) struct Sandbox {
+    dir: TempDir,
+}
+
+/// How a run of the program ended.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Sandbox {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("user")).unwrap();
+        Sandbox { dir }
+    }
+
+    /// A sandbox whose registry holds this text.
+    pub(crate) fn with_registry(text: impl AsRef<[u8]>) -> Self {
+        let sandbox = Sandbox::new();
+        sandbox.write_registry(text);
+        sandbox
+    }
+
+    /// A directory beside the home, for sources and the like.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// `~`
+    pub(crate) fn user(&self) -> PathBuf {
+        self.path("user")
+    }
+
+    /// `~/.cldctl`
+    pub(crate) fn home(&self) -> PathBuf {
+        self.user().join(".cldctl")
+    }
+
+    /// `~/.cldctl/registry/artifacts.json`
+    pub(crate) fn registry(&self) -> PathBuf {
+        self.home().join("registry/artifacts.json")
+    }
+
+    /// `~/.cldctl/cache/artifacts`
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.home().join("cache/artifacts")
+    }
+
+    /// The text of the registry.
+    pub(crate) fn registry_text(&self) -> String {
+        fs::read_to_string(self.registry()).unwrap()
+    }
+
+    pub(crate) fn write_registry(&self, text: impl AsRef<[u8]>) {
+        fs::create_dir_all(self.home().join("registry")).unwrap();
+        fs::write(self.registry(), text).unwrap();
+    }
+
+    /// The program with these arguments, in this home and in no other way
+    /// dependent on who runs the tests.
+    pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(args)
+            .env_clear()
+            .env("HOME", self.user())
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Run {
+        Run::from(self.command(args).output().unwrap())
+    }
+
+    /// Runs the program and expects it to succeed; returns what it printed.
+    #[track_caller]
+    pub(crate) fn ok<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> String {
+        let run = self.run(args);
+        assert_eq!(run.code, 0, "{run:?}");
+        run.stdout
+    }
+
+    /// Runs the program and expects it to print JSON.
+    #[track_caller]
+    pub(crate) fn json<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Value {
+        serde_json::from_str(&self.ok(args)).unwrap()
+    }
+
+    /// Runs the program with this text on its standard input.
+    pub(crate) fn run_with_input<S: AsRef<std::ffi::OsStr>>(&self, args: &[S], input: &str) -> Run {
+        let mut child = self
+            .command(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The program may end without reading its input.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        Run::from(child.wait_with_output().unwrap())
+    }
+
+    /// The references in the registry, sorted.
+    pub(crate) fn references(&self) -> Vec<String> {
+        let mut references: Vec<_> = self
+            .ok(&["images", "-q"])
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        references.sort();
+        references
+    }
+
+    /// Adds metadata alone.
+    #[track_caller]
+    pub(crate) fn record(&self, reference: &str) {
+        self.ok(&["add", reference, "--metadata-only", "--type", "component"]);
+    }
+
+    /// A component's directory: `cld.yml`, sources, a `.git`, a `node_modules`.
+    pub(crate) fn component(&self, name: &str) -> PathBuf {
+        let dir = self.path(name);
+        write_tree(
+            &dir,
+            &[
+                ("cld.yml", "name: app\n"),
+                ("src/main.ts", "console.log('hello')\n"),
+                ("src/lib/util.ts", "export {}\n"),
+                (".git/HEAD", "ref: refs/heads/main\n"),
+                (".env", "SECRET=1\n"),
+                ("node_modules/left-pad/index.js", "module.exports = 1\n"),
+            ],
+        );
+        dir
+    }
+
+    /// A datacenter's directory: `datacenter.dc` and modules.
+    pub(crate) fn datacenter(&self, name: &str) -> PathBuf {
+        let dir = self.path(name);
+        write_tree(
+            &dir,
+            &[
+                ("datacenter.dc", "environment {}\n"),
+                ("modules/network/main.tf", "# network\n"),
+                ("modules/network/.terraform/lock", "cached\n"),
+            ],
+        );
+        dir
+    }
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        Run {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Run {
+    /// Expects the run to have failed with this code, one line of error that
+    /// holds `message`, and nothing on standard output.
+    #[track_caller]
+    pub(crate) fn fails(&self, code: i32, message: &str) {
+        assert_eq!(self.code, code, "{self:?}");
+        assert_eq!(self.stdout, "", "{self:?}");
+        let errors: Vec<_> = self
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("error: "))
+            .collect();
+        assert_eq!(errors.len(), 1, "{self:?}");
+        assert!(errors[0].contains(message), "{self:?}");
+    }
+}
+
+/// Writes files with their directories.
+pub(crate) fn write_tree(dir: &Path, files: &[(&str, &str)]) {
+    for (name, text) in files {
+        let path = dir.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+}
+
+/// The names in a directory, sorted; none if it does not exist.
+pub(crate) fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// All paths below a directory, sorted.
+pub(crate) fn tree(dir: &Path) -> Vec<String> {
+    let mut paths: Vec<_> = walkdir::WalkDir::new(dir)
+        .min_depth(1)
+        .into_iter()
+        .map(|entry| {
+            entry
+                .unwrap()
+                .path()
+                .strip_prefix(dir)
+                .unwrap()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// A file that cldctl's own package wrote.
+pub(crate) fn fixture(name: &str) -> String {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/cldctl");
+    fs::read_to_string(Path::new(dir).join(name)).unwrap()
+}
