@@ -194,7 +194,12 @@ pub struct Rm {
     pub all: bool,
 
     /// With --all, remove only artifacts of this type
-    #[arg(long = "type", value_name = "TYPE", requires = "all", value_parser = values::artifact_type())]
+    #[arg(
+        long = "type",
+        value_name = "TYPE",
+        conflicts_with = "references",
+        value_parser = values::artifact_type()
+    )]
     pub artifact_type: Option<ArtifactType>,
 
     /// Do not mind artifacts that do not exist

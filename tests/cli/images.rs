@@ -28,8 +28,8 @@ fn the_table_shows_each_artifact_with_nothing_cut() {
         sandbox.ok(&["images"]),
         str![[r#"
 REPOSITORY                              TAG      ARTIFACT ID   TYPE        SIZE    CREATED
-ghcr.io/myorg/web-app                   v1.1.0   -             component   46.8MB  [..]
 <none>                                  <none>   5d1f0c7be3a9  component   5.12kB  [..]
+ghcr.io/myorg/web-app                   v1.1.0   -             component   46.8MB  [..]
 localhost:5000/team/api                 2026.02  -             component   0B      [..]
 ghcr.io/myorg/web-app                   v1.0.0   a1b2c3d4e5f6  component   46.8MB  [..]
 docker.io/davidthor/startup-datacenter  latest   -             datacenter  12.6kB  [..]

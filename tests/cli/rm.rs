@@ -1,1 +1,212 @@
 //! `rm`
+
+use std::fs;
+
+use snapbox::{assert_data_eq, str};
+
+use crate::support::{Sandbox, fixture, names};
+
+fn with_two() -> Sandbox {
+    let sandbox = Sandbox::new();
+    let (app, dc) = (sandbox.component("app"), sandbox.datacenter("dc"));
+    sandbox.ok(&["add", "ghcr.io/acme/app:v1", app.to_str().unwrap()]);
+    sandbox.ok(&["add", "dc", dc.to_str().unwrap()]);
+    sandbox
+}
+
+#[test]
+fn an_artifact_goes_with_its_content_and_its_manifest() {
+    let sandbox = with_two();
+    assert_eq!(
+        sandbox.ok(&["rm", "ghcr.io/acme/app:v1"]),
+        "removed ghcr.io/acme/app:v1\n"
+    );
+    assert_eq!(sandbox.references(), ["dc"]);
+    assert_eq!(names(&sandbox.cache()), ["dc"]);
+    assert_eq!(names(&sandbox.home().join("registry/manifests")).len(), 1);
+}
+
+#[test]
+fn a_manifest_stays_as_long_as_an_entry_has_its_digest() {
+    let sandbox = with_two();
+    let app = sandbox.path("app");
+    sandbox.ok(&["add", "copy:v1", app.to_str().unwrap()]);
+    sandbox.ok(&["rm", "ghcr.io/acme/app:v1"]);
+    assert_eq!(names(&sandbox.home().join("registry/manifests")).len(), 2);
+    assert_eq!(
+        sandbox.json(&["inspect", "copy:v1"])[0]["status"]["digest"],
+        "verifiable"
+    );
+}
+
+#[test]
+fn every_operand_is_tried_and_the_worst_end_is_the_exit_code() {
+    let sandbox = with_two();
+    sandbox.ok(&["add", "dc:v2", sandbox.path("dc").to_str().unwrap()]);
+    let digest = sandbox.json(&["inspect", "dc"])[0]["digest"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let run = sandbox.run(&["rm", "nothing:v1", "ghcr.io/acme/app:v1", &digest, "dc"]);
+    assert_eq!(
+        (run.code, run.stdout.as_str()),
+        (4, "removed ghcr.io/acme/app:v1\nremoved dc\n")
+    );
+    assert_data_eq!(
+        run.stderr,
+        str![[r#"
+error: artifact `nothing:v1` not found
+error: `sha256:[..]` is ambiguous: it names 2 artifacts: `dc`, `dc:v2`
+hint: give one of these references
+
+"#]]
+    );
+    assert_eq!(sandbox.references(), ["dc:v2"]);
+}
+
+#[test]
+fn a_missing_artifact_is_told_with_the_one_that_was_meant() {
+    let sandbox = with_two();
+    let before = sandbox.registry_text();
+    let run = sandbox.run(&["rm", "ghcr.io/acme/app:v9"]);
+    run.fails(3, "artifact `ghcr.io/acme/app:v9` not found");
+    assert!(
+        run.stderr
+            .contains("hint: did you mean `ghcr.io/acme/app:v1`?"),
+        "{run:?}"
+    );
+    let run = sandbox.run(&["rm", "-f", "ghcr.io/acme/app:v9"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    assert_eq!(sandbox.registry_text(), before);
+}
+
+#[test]
+fn an_artifact_can_be_named_by_twelve_digits_of_its_digest_but_not_by_fewer() {
+    let sandbox = with_two();
+    let digest = sandbox.json(&["inspect", "dc"])[0]["digest"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let hex = digest.strip_prefix("sha256:").unwrap();
+    sandbox.run(&["rm", &hex[..11]]).fails(3, "not found");
+    assert_eq!(sandbox.ok(&["rm", &hex[..12]]), "removed dc\n");
+}
+
+#[test]
+fn a_dry_run_names_what_would_go_and_removes_nothing() {
+    let sandbox = with_two();
+    let before = sandbox.registry_text();
+    assert_eq!(sandbox.ok(&["rm", "-n", "dc"]), "would remove dc\n");
+    let plan = sandbox.json(&["rm", "--all", "--dry-run", "--format", "json"]);
+    assert_eq!(plan["dryRun"], true);
+    assert_eq!(plan["reclaimedBytes"], 41 + 25);
+    assert_eq!(sandbox.registry_text(), before);
+    assert_eq!(names(&sandbox.cache()).len(), 2);
+
+    let done = sandbox.json(&["rm", "--all", "--yes", "--format", "json"]);
+    assert_eq!(done["dryRun"], false);
+    assert_eq!(done["removed"], plan["removed"]);
+    assert_eq!(done["reclaimedBytes"], plan["reclaimedBytes"]);
+}
+
+#[test]
+fn the_report_says_what_was_freed() {
+    let sandbox = with_two();
+    let report = sandbox.ok(&["rm", "dc", "--format", "json"]);
+    assert_data_eq!(
+        report,
+        str![[r#"
+{
+  "dryRun": false,
+  "removed": [
+    {
+      "kind": "entry",
+      "reference": "dc",
+      "path": "[..]/.cldctl/cache/artifacts/dc",
+      "bytes": 25,
+      "reason": "requested"
+    }
+  ],
+  "reclaimedBytes": 25
+}
+
+"#]]
+    );
+}
+
+#[test]
+fn content_can_be_kept() {
+    let sandbox = with_two();
+    sandbox.ok(&["rm", "dc", "--keep-cache"]);
+    assert_eq!(sandbox.references(), ["ghcr.io/acme/app:v1"]);
+    assert!(sandbox.cache().join("dc/datacenter.dc").is_file());
+}
+
+#[test]
+fn references_are_read_from_standard_input() {
+    let sandbox = with_two();
+    let list = sandbox.ok(&["images", "-q"]);
+    let run = sandbox.run_with_input(&["rm", "-"], &format!("\n{list}\n"));
+    assert_eq!((run.code, run.stdout.lines().count()), (0, 2), "{run:?}");
+    let run = sandbox.run_with_input(&["rm", "-"], "");
+    assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{run:?}");
+    sandbox
+        .run_with_input(&["rm", "-", "dc"], "x\n")
+        .fails(2, "stands alone");
+}
+
+#[test]
+fn removing_all_asks_and_without_a_terminal_needs_the_answer_at_once() {
+    let sandbox = with_two();
+    let before = sandbox.registry_text();
+    let run = sandbox.run_with_input(&["rm", "--all"], "y\n");
+    run.fails(2, "standard input is no terminal");
+    assert!(run.stderr.contains("hint: `-y` answers yes"), "{run:?}");
+    assert_eq!(sandbox.registry_text(), before);
+
+    sandbox.ok(&["rm", "--all", "--type", "datacenter", "-y"]);
+    assert_eq!(sandbox.references(), ["ghcr.io/acme/app:v1"]);
+    sandbox.ok(&["rm", "--all", "-y"]);
+    assert_eq!(
+        sandbox.registry_text(),
+        fixture("after-clear/artifacts.json")
+    );
+    assert_eq!(names(&sandbox.cache()), Vec::<String>::new());
+}
+
+#[test]
+fn what_to_remove_must_be_said_and_only_in_one_way() {
+    let sandbox = with_two();
+    for args in [
+        &["rm"][..],
+        &["rm", "dc", "--all"],
+        &["rm", "dc", "--type", "dc"],
+    ] {
+        let run = sandbox.run(args);
+        assert_eq!(
+            (run.code, run.stdout.as_str()),
+            (2, ""),
+            "{args:?}: {run:?}"
+        );
+    }
+    assert_eq!(sandbox.references().len(), 2);
+}
+
+#[test]
+fn an_entry_of_which_cldctl_can_read_nothing_can_be_removed() {
+    let sandbox = Sandbox::with_registry(
+        r#"{"artifacts":[{"reference":"a:1","size":1.5,"createdAt":3,"cachePath":[]}]}"#,
+    );
+    assert_eq!(sandbox.ok(&["rm", "a:1"]), "removed a:1\n");
+    assert_eq!(sandbox.registry_text(), r#"{"artifacts":[]}"#);
+}
+
+#[test]
+fn read_only_content_goes_too() {
+    use std::os::unix::fs::PermissionsExt;
+    let sandbox = with_two();
+    let file = sandbox.cache().join("dc/datacenter.dc");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o400)).unwrap();
+    sandbox.ok(&["rm", "dc"]);
+    assert_eq!(names(&sandbox.cache()), ["ghcr.io_acme_app_v1"]);
+}

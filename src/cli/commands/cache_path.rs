@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use crate::Reference;
 use crate::cli::args::CachePath;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -11,6 +10,7 @@ use crate::document::Document;
 use crate::escape::visible;
 use crate::fields::Field;
 use crate::lookup::{DigestStart, Found, find};
+use crate::{Error, Reference};
 
 use super::operands::ambiguous;
 
@@ -25,7 +25,7 @@ pub(super) fn run(context: &Context, args: &CachePath) -> anyhow::Result<Exit> {
                 (_, true) => return Ok(Exit::NotFound),
                 (Some(path), false) if !path.is_empty() => path,
                 (_, false) => {
-                    let reference = Reference::parse(operand)?;
+                    let reference = Reference::parse(operand).map_err(Error::from)?;
                     home.cache_path(&reference).to_string_lossy().into_owned()
                 }
             }
