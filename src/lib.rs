@@ -45,3 +45,8 @@ pub use interrupt::Interrupt;
 pub use json::ParseError;
 pub use reference::{CacheKey, InvalidReference, Parts, Reference};
 pub use registry::{Added, DEFAULT_LOCK_TIMEOUT, Registry};
+
+/// The README's example of the library, to be compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -35,7 +35,7 @@ fn a_component_is_imported_as_cldctl_would_cache_it() {
     assert_data_eq!(
         run.stderr,
         str![[r#"
-note: left out 3 hidden or generated files and directories; `--all-files` takes them
+note: left out 3 hidden or generated items; `--all-files` takes them
 
 "#]]
     );

@@ -1,10 +1,13 @@
 //! What users see, by the real binary in a fresh home. One file for each
 //! command, and one for each concern that goes across them.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod add;
 mod cache_path;
 mod images;
 mod inspect;
+mod readme;
 mod rm;
 
 mod support;

@@ -25,9 +25,13 @@ pub(super) fn run(context: &Context, args: Add) -> anyhow::Result<Exit> {
     };
 
     if imported.left_out > 0 {
-        let s = if imported.left_out == 1 { "" } else { "s" };
+        let (s, them) = if imported.left_out == 1 {
+            ("", "it")
+        } else {
+            ("s", "them")
+        };
         messages::note(format_args!(
-            "left out {} hidden or generated file{s} and directories; `--all-files` takes them",
+            "left out {} hidden or generated item{s}; `--all-files` takes {them}",
             imported.left_out
         ));
     }
