@@ -17,36 +17,36 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The system refused something.
-    #[error("could not {action} `{}`: {}", shown(.path), cause(.source))]
+    #[error("could not {action} `{}`: {}", shown(.path), plainly(.cause))]
     Io {
         /// What was tried: "open", "write", …
         action: &'static str,
         /// What it was tried on.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
 
     /// The change is in place, but the directory could not be synced: it may
     /// not survive a power loss.
     #[error(
         "the change to `{}` is applied, but may not survive a power loss: {}",
-        shown(.path), cause(.source)
+        shown(.path), plainly(.cause)
     )]
     NotDurable {
         /// The registry.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
 
     /// The registry is no JSON, or not of the registry's shape.
-    #[error("the registry `{}` is damaged: {source}", shown(.path))]
+    #[error("the registry `{}` is damaged: {cause}", shown(.path))]
     Corrupt {
         /// The registry.
         path: PathBuf,
         /// Where and how.
-        source: ParseError,
+        cause: ParseError,
     },
 
     /// The registry has a version that this program does not write.
@@ -182,7 +182,7 @@ fn shown(path: &Path) -> String {
 
 /// What the system said, as the end of a sentence: without Rust's error number,
 /// in lower case.
-pub(crate) fn cause(error: &io::Error) -> String {
+pub(crate) fn plainly(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut chars = text.chars();
@@ -208,10 +208,10 @@ pub(crate) trait AtPath<T> {
 
 impl<T, E: Into<io::Error>> AtPath<T> for Result<T, E> {
     fn at(self, action: &'static str, path: &Path) -> Result<T> {
-        self.map_err(|source| Error::Io {
+        self.map_err(|cause| Error::Io {
             action,
             path: path.to_owned(),
-            source: source.into(),
+            cause: cause.into(),
         })
     }
 }

@@ -110,7 +110,7 @@ impl fmt::Display for OutputError {
         write!(
             f,
             "could not write the output: {}",
-            crate::error::cause(&self.0)
+            crate::error::plainly(&self.0)
         )
     }
 }

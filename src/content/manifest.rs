@@ -94,10 +94,10 @@ impl Manifests {
         store::create_dir_durably(&self.dir)?;
         match Prepared::write(&path, &manifest.text, None)?.publish(&path, true)? {
             Published::Done | Published::Exists => Ok(true),
-            Published::NotDurable(source) => Err(Error::Io {
+            Published::NotDurable(cause) => Err(Error::Io {
                 action: "sync",
                 path: self.dir.clone(),
-                source,
+                cause,
             }),
         }
     }

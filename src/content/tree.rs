@@ -223,7 +223,7 @@ fn walk_error(top: &Path, error: walkdir::Error) -> Error {
     Error::Io {
         action: "read",
         path,
-        source,
+        cause: source,
     }
 }
 

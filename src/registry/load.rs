@@ -113,5 +113,5 @@ fn split(snapshot: Snapshot, path: &Path) -> Result<(String, FileState)> {
 
 fn corrupt(path: &Path) -> impl FnOnce(ParseError) -> Error {
     let path = path.to_owned();
-    move |source| Error::Corrupt { path, source }
+    move |cause| Error::Corrupt { path, cause }
 }

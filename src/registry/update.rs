@@ -107,11 +107,11 @@ impl Registry {
                 change.after_commit(true);
                 Ok(true)
             }
-            Ok(Published::NotDurable(source)) => {
+            Ok(Published::NotDurable(cause)) => {
                 change.after_commit(false);
                 Err(Error::NotDurable {
                     path: path.to_owned(),
-                    source,
+                    cause,
                 })
             }
             Ok(Published::Exists) => {

@@ -48,13 +48,13 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
                     .map(|entry| row(entry, args.no_trunc, &now))
                     .collect();
                 out.write(&table::render((!args.no_headers).then_some(HEADER), rows))?;
-                if document.entries().len() == 0 {
-                    explain_empty();
-                }
             }
         }
     }
     out.finish()?;
+    if args.format == ListFormat::Table && !args.quiet && document.entries().len() == 0 {
+        explain_empty();
+    }
     Ok(Exit::Success)
 }
 

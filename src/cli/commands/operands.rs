@@ -4,7 +4,7 @@ use std::io;
 
 use crate::cli::exit::{Exit, Failure};
 use crate::document::Document;
-use crate::error::cause;
+use crate::error::plainly;
 use crate::escape::visible;
 use crate::lookup::{DigestStart, Found, find};
 use crate::reference::Parts;
@@ -35,7 +35,7 @@ pub(super) fn from_stdin(operands: &[String]) -> Result<Vec<String>, Failure> {
     let text = io::read_to_string(io::stdin()).map_err(|error| {
         usage(format!(
             "could not read references from standard input: {}",
-            cause(&error)
+            plainly(&error)
         ))
     })?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());

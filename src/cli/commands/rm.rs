@@ -53,7 +53,9 @@ fn remove_all(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
     if !args.yes && !args.dry_run {
         ask::require_terminal("--all")?;
         let plan = plan_all(context, args)?;
-        if !plan.is_empty() && !ask::confirm(format_args!("Remove these artifacts?"))? {
+        if plan.is_empty() {
+            messages::plain(format_args!("There is nothing to remove."));
+        } else if !ask::confirm(format_args!("Remove these artifacts?"))? {
             messages::plain(format_args!("Nothing was removed."));
             return Ok(Exit::Failure);
         }
@@ -112,7 +114,9 @@ fn plan_all(context: &Context, args: &Rm) -> anyhow::Result<HashSet<String>> {
         },
         keep_content: args.keep_cache,
     })?;
-    removal::plan(&doomed);
+    if !doomed.is_empty() {
+        removal::plan(&doomed);
+    }
     Ok(plan)
 }
 
