@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, FixedOffset};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
+use super::select::{Filter, Pattern, SortKey};
 use super::values;
 use crate::{ArtifactType, Reference};
 
@@ -73,17 +74,39 @@ pub enum Command {
 /// Arguments of `images`.
 #[derive(Debug, ClapArgs)]
 pub struct Images {
+    /// List only these: a glob on the repository, or on repository:tag
+    #[arg(value_name = "PATTERN", value_parser = values::pattern)]
+    pub patterns: Vec<Pattern>,
+
     /// List only artifacts of this type
     #[arg(long = "type", value_name = "TYPE", value_parser = values::artifact_type())]
     pub artifact_type: Option<ArtifactType>,
 
-    /// Choose the output format
+    /// List only what matches, such as tag=v1*, size>10MB or until=30d
+    #[arg(short, long = "filter", value_name = "KEY=VALUE")]
+    pub filters: Vec<Filter>,
+
+    /// Choose the order
+    #[arg(long, value_name = "KEY", default_value = "created")]
+    pub sort: SortKey,
+
+    /// Reverse the order
+    #[arg(long)]
+    pub reverse: bool,
+
+    /// List at most N artifacts
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+
+    /// Choose the output: table, json, jsonl, yaml, a Go template such as
+    /// '{{.Repository}}:{{.Tag}}', or 'table TEMPLATE'
     #[arg(
         short = 'o',
         long,
         visible_alias = "output",
         value_name = "FORMAT",
-        default_value = "table"
+        default_value = "table",
+        value_parser = values::list_format
     )]
     pub format: ListFormat,
 
@@ -95,20 +118,30 @@ pub struct Images {
     #[arg(long)]
     pub no_trunc: bool,
 
+    /// Add a column of digests to the table
+    #[arg(long)]
+    pub digests: bool,
+
     /// Leave out the header of the table
     #[arg(long)]
     pub no_headers: bool,
 }
 
 /// How a list is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListFormat {
-    /// A table for people
+    /// A table for people.
     Table,
-    /// One JSON array of the stored entries
+    /// One JSON array of the stored entries.
     Json,
-    /// One stored entry a line, as JSON
+    /// One stored entry a line, as JSON.
     Jsonl,
+    /// A YAML list of the stored entries.
+    Yaml,
+    /// A Go template for each entry.
+    Template(String),
+    /// A table whose columns are given by a Go template.
+    TableTemplate(String),
 }
 
 /// Arguments of `add`.
@@ -182,7 +215,7 @@ pub enum ReportFormat {
 
 /// Arguments of `rm`.
 #[derive(Debug, ClapArgs)]
-#[command(group(clap::ArgGroup::new("what").args(["references", "all"]).required(true)))]
+#[command(group(clap::ArgGroup::new("what").args(["references", "all", "filters"]).required(true)))]
 pub struct Rm {
     /// The artifacts to remove, by reference or digest; - reads references
     /// from standard input, one a line
@@ -193,7 +226,11 @@ pub struct Rm {
     #[arg(long)]
     pub all: bool,
 
-    /// With --all, remove only artifacts of this type
+    /// Remove what matches, such as tag=v1*, size>10MB or until=30d
+    #[arg(long = "filter", value_name = "KEY=VALUE")]
+    pub filters: Vec<Filter>,
+
+    /// With --all or --filter, remove only artifacts of this type
     #[arg(
         long = "type",
         value_name = "TYPE",
@@ -229,6 +266,16 @@ pub struct Inspect {
     /// The artifacts to show, by reference or digest
     #[arg(value_name = "REF", required = true)]
     pub references: Vec<String>,
+
+    /// Choose the output: json, or a Go template such as '{{.Digest}}'
+    #[arg(
+        short = 'f',
+        long,
+        value_name = "FORMAT",
+        default_value = "json",
+        value_parser = values::inspect_format
+    )]
+    pub format: ListFormat,
 }
 
 /// Arguments of `cache-path`.

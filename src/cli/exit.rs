@@ -93,6 +93,17 @@ pub(super) struct Failure {
     pub(super) hint: Option<String>,
 }
 
+impl Failure {
+    /// Wrong usage, with nothing more to say about it.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Failure {
+            exit: Exit::Usage,
+            message: message.into(),
+            hint: None,
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

@@ -6,6 +6,7 @@ mod commands;
 mod context;
 mod exit;
 mod output;
+pub mod select;
 mod values;
 
 use std::ffi::OsString;

@@ -28,6 +28,8 @@ pub use status::{CacheState, ContentStatus, DigestState};
 
 #[cfg(feature = "cli")]
 pub(crate) use remove::{RemovalPlan, Selection};
+#[cfg(feature = "cli")]
+pub(crate) use status::Contents;
 
 use manifest::Manifests;
 

@@ -58,13 +58,16 @@ impl Cache {
         outcome.map(|()| removed)
     }
 
-    /// What [`remove_selected`](Self::remove_selected) would do now.
+    /// What removing by an edit of this document would come to.
     #[cfg(feature = "cli")]
-    pub(crate) fn would_remove(&self, plan: RemovalPlan<'_>) -> Result<Vec<Removed>> {
-        let document = self.registry().load()?;
-        let edit = (plan.select)(&document)?;
+    pub(crate) fn would_remove(
+        &self,
+        document: &Document,
+        edit: &Edit,
+        keep_content: bool,
+    ) -> Result<Vec<Removed>> {
         let root = CacheRoot::open(self.home())?;
-        let doomed = doom(&document, &edit, root.as_ref(), plan.keep_content);
+        let doomed = doom(document, edit, root.as_ref(), keep_content);
         Ok(doomed
             .into_iter()
             .map(|doomed| doomed.preview(root.as_ref()))

@@ -1,6 +1,7 @@
 //! What is known about the content of an entry, without hashing it.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::Cache;
 use super::claims::own_key;
@@ -8,6 +9,8 @@ use super::root::CacheRoot;
 use super::tree::Tree;
 use crate::entry::ArtifactEntry;
 use crate::error::Result;
+use crate::home::Home;
+use crate::reference::Reference;
 
 /// Where an entry's content is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,50 +54,71 @@ impl Cache {
     ///
     /// The directory is there and cannot be read.
     pub fn status(&self, entry: &ArtifactEntry) -> Result<ContentStatus> {
-        let (reference, path) = (
-            entry.reference.as_deref().unwrap_or_default(),
-            entry.cache_path.as_deref().unwrap_or_default(),
-        );
-        let mut status = ContentStatus {
-            cache: CacheState::Missing,
-            files: 0,
-            bytes: 0,
-            digest: match entry.digest.as_deref().filter(|digest| !digest.is_empty()) {
-                None => DigestState::Absent,
+        let reference = entry.reference.as_deref().unwrap_or_default();
+        let path = entry.cache_path.as_deref().unwrap_or_default();
+        let (cache, dir) = self.contents()?.look(reference, path);
+        let tree = match dir {
+            Some(dir) => Tree::stored(&dir)?,
+            None => Tree::default(),
+        };
+        Ok(ContentStatus {
+            cache,
+            files: tree.files.len() as u64,
+            bytes: tree.bytes(),
+            digest: match entry.digest.as_deref() {
+                None | Some("") => DigestState::Absent,
                 Some(digest) if self.manifests.vouch_for(digest) => DigestState::Verifiable,
                 Some(_) => DigestState::Unverifiable,
             },
-        };
-        let root = CacheRoot::open(self.home())?;
-        match root
+        })
+    }
+
+    /// Opens the cache to look at the content of many entries.
+    pub(crate) fn contents(&self) -> Result<Contents<'_>> {
+        Ok(Contents {
+            home: self.home(),
+            root: CacheRoot::open(self.home())?,
+        })
+    }
+}
+
+/// The cache, to see what is in it.
+pub(crate) struct Contents<'c> {
+    home: &'c Home,
+    root: Option<CacheRoot>,
+}
+
+impl Contents<'_> {
+    /// Where the content of an entry is.
+    #[cfg(feature = "cli")]
+    pub(crate) fn state(&self, reference: &str, path: &str) -> CacheState {
+        self.look(reference, path).0
+    }
+
+    /// Where the content of an entry is, with its directory if it is present.
+    fn look(&self, reference: &str, path: &str) -> (CacheState, Option<PathBuf>) {
+        let own = self
+            .root
             .as_ref()
-            .and_then(|root| own_key(root, reference, path).map(|key| root.dir_of(&key)))
-        {
+            .and_then(|root| Some(root.dir_of(&own_key(root, reference, path)?)));
+        match own {
             Some(dir) => match fs::symlink_metadata(&dir) {
-                Ok(metadata) if metadata.is_dir() => {
-                    let tree = Tree::stored(&dir)?;
-                    status.cache = CacheState::Present;
-                    status.files = tree.files.len() as u64;
-                    status.bytes = tree.bytes();
-                }
+                Ok(metadata) if metadata.is_dir() => (CacheState::Present, Some(dir)),
                 // A link leads to somebody else's directory.
-                Ok(_) => status.cache = CacheState::Foreign,
-                Err(_) => {}
+                Ok(_) => (CacheState::Foreign, None),
+                Err(_) => (CacheState::Missing, None),
             },
-            // Without a cache root nothing is there; the path still says whose
-            // it would be.
-            None if !path.is_empty() && !self.is_own_by_name(reference, path) => {
-                status.cache = CacheState::Foreign;
+            None if path.is_empty() || self.is_own_by_name(reference, path) => {
+                (CacheState::Missing, None)
             }
-            None => {}
+            None => (CacheState::Foreign, None),
         }
-        Ok(status)
     }
 
     /// Whether a path is, by its spelling, that of the reference's own
-    /// directory.
+    /// directory: all that can be said where there is no cache root.
     fn is_own_by_name(&self, reference: &str, path: &str) -> bool {
-        crate::Reference::parse(reference)
-            .is_ok_and(|reference| self.home().cache_path(&reference) == std::path::Path::new(path))
+        Reference::parse(reference)
+            .is_ok_and(|reference| self.home.cache_path(&reference) == Path::new(path))
     }
 }

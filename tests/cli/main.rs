@@ -5,6 +5,8 @@
 
 mod add;
 mod cache_path;
+mod filters;
+mod formats;
 mod images;
 mod inspect;
 mod readme;

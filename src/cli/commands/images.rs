@@ -6,50 +6,58 @@ use chrono::{DateTime, FixedOffset, Utc};
 
 use crate::cli::args::{Images, ListFormat};
 use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::output::{Out, json, messages, table, units};
-use crate::digest::{SHORT_HEX, digest_hex};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::row::Row;
+use crate::cli::output::template::Template;
+use crate::cli::output::{Out, json, messages, table, yaml};
+use crate::cli::select::{Selection, sort};
 use crate::document::EntryView;
 use crate::escape::visible;
 use crate::fields::Field;
-use crate::registry::sort_newest_first;
-
-const HEADER: [&str; 6] = [
-    "REPOSITORY",
-    "TAG",
-    "ARTIFACT ID",
-    "TYPE",
-    "SIZE",
-    "CREATED",
-];
 
 pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
+    let now = Utc::now().fixed_offset();
+    let template = match &args.format {
+        ListFormat::Template(text) | ListFormat::TableTemplate(text) => {
+            Some(Template::new(text).map_err(Failure::usage)?)
+        }
+        _ => None,
+    };
     let document = context.load()?;
-    let mut entries: Vec<_> = document
-        .entries()
-        .filter(|entry| is_wanted(entry, args))
+    let selection = Selection {
+        patterns: &args.patterns,
+        filters: &args.filters,
+        artifact_type: args.artifact_type.as_ref(),
+    };
+    let chosen = selection.choose(&document, &context.cache.contents()?, &now)?;
+    let mut entries: Vec<_> = chosen
+        .into_iter()
+        .filter_map(|index| document.entry(index))
         .collect();
-    sort_newest_first(&mut entries);
+    sort(&mut entries, args.sort, args.reverse);
+    entries.truncate(args.limit.unwrap_or(usize::MAX));
 
     let mut out = Out::new();
-    if args.quiet {
-        for entry in &entries {
-            out.line(&visible(&entry.reference()))?;
-        }
-    } else {
-        let texts = entries.iter().map(EntryView::text);
-        match args.format {
-            ListFormat::Json => json::array(&mut out, texts)?,
-            ListFormat::Jsonl => json::lines(&mut out, texts)?,
-            ListFormat::Table => {
-                let now = Utc::now().fixed_offset();
-                let rows = entries
-                    .iter()
-                    .map(|entry| row(entry, args.no_trunc, &now))
-                    .collect();
-                out.write(&table::render((!args.no_headers).then_some(HEADER), rows))?;
+    let texts = entries.iter().map(EntryView::text);
+    match (&args.format, template) {
+        _ if args.quiet => {
+            for entry in &entries {
+                out.line(&visible(&entry.reference()))?;
             }
         }
+        (ListFormat::Json, _) => json::array(&mut out, texts)?,
+        (ListFormat::Jsonl, _) => json::lines(&mut out, texts)?,
+        (ListFormat::Yaml, _) => yaml::list(&mut out, texts)?,
+        (ListFormat::TableTemplate(_), Some(template)) => {
+            out.write(&template_table(&template, &entries, args, &now)?)?;
+        }
+        (_, Some(template)) => {
+            for entry in &entries {
+                let row = Row { entry, now: &now };
+                out.line(&template.render(&row).map_err(Failure::usage)?)?;
+            }
+        }
+        (_, None) => out.write(&default_table(&entries, args, &now))?,
     }
     out.finish()?;
     if args.format == ListFormat::Table && !args.quiet && document.entries().len() == 0 {
@@ -58,38 +66,64 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn is_wanted(entry: &EntryView<'_>, args: &Images) -> bool {
-    args.artifact_type.as_ref().is_none_or(|wanted| {
-        let artifact_type = entry.string(Field::Type).ok().flatten();
-        artifact_type.as_deref() == Some(wanted.as_str())
-    })
+fn default_table(entries: &[EntryView<'_>], args: &Images, now: &DateTime<FixedOffset>) -> String {
+    let mut header = vec![
+        "REPOSITORY",
+        "TAG",
+        "ARTIFACT ID",
+        "TYPE",
+        "SIZE",
+        "CREATED",
+    ];
+    if args.digests {
+        header.insert(2, "DIGEST");
+    }
+    let rows = entries.iter().map(|entry| {
+        let row = Row { entry, now };
+        let mut cells = vec![
+            row.text(Field::Repository),
+            row.text(Field::Tag),
+            if args.no_trunc {
+                row.whole_id()
+            } else {
+                row.id()
+            },
+            row.text(Field::Type),
+            row.size(),
+            row.created_since(),
+        ];
+        if args.digests {
+            cells.insert(2, row.text(Field::Digest));
+        }
+        for cell in &mut cells {
+            if cell.is_empty() {
+                cell.push('-');
+            }
+        }
+        cells
+    });
+    table::render((!args.no_headers).then_some(header), rows.collect())
 }
 
-fn row(entry: &EntryView<'_>, no_trunc: bool, now: &DateTime<FixedOffset>) -> [String; 6] {
-    let text = |field| match entry.string(field) {
-        Ok(Some(text)) if !text.is_empty() => visible(&text).into_owned(),
-        _ => "-".to_owned(),
-    };
-    let digest = entry
-        .string(Field::Digest)
-        .ok()
-        .flatten()
-        .unwrap_or_default();
-    let id = match digest_hex(&digest) {
-        Some(_) if no_trunc => digest.into_owned(),
-        Some(hex) => hex[..SHORT_HEX].to_owned(),
-        None => "-".to_owned(),
-    };
-    let size = entry.size().ok().flatten();
-    let created_at = entry.created_at().ok().flatten();
-    [
-        text(Field::Repository),
-        text(Field::Tag),
-        id,
-        text(Field::Type),
-        size.map_or_else(|| "-".to_owned(), units::size),
-        created_at.map_or_else(|| "-".to_owned(), |time| units::ago(&time, now)),
-    ]
+/// A table whose columns a template separates by tabs.
+fn template_table(
+    template: &Template,
+    entries: &[EntryView<'_>],
+    args: &Images,
+    now: &DateTime<FixedOffset>,
+) -> Result<String, Failure> {
+    let cells = |line: String| -> Vec<String> { line.split('\t').map(str::to_owned).collect() };
+    let header = template.header().map(cells).map_err(Failure::usage)?;
+    let rows: Result<Vec<_>, _> = entries
+        .iter()
+        .map(|entry| {
+            template
+                .render(&Row { entry, now })
+                .map(cells)
+                .map_err(Failure::usage)
+        })
+        .collect();
+    Ok(table::render((!args.no_headers).then_some(header), rows?))
 }
 
 /// Tells a person where artifacts come from.

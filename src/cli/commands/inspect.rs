@@ -1,16 +1,23 @@
 //! `inspect`: shows everything known about artifacts.
 
+use chrono::Utc;
 use serde::Serialize;
 
 use super::operands::resolve;
-use crate::cli::args::Inspect;
+use crate::cli::args::{Inspect, ListFormat};
 use crate::cli::context::Context;
-use crate::cli::exit::Exit;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::row::Row;
+use crate::cli::output::template::Template;
 use crate::cli::output::{Out, json, messages};
 use crate::content::{CacheState, ContentStatus, DigestState};
 use crate::lookup::DigestStart;
 
 pub(super) fn run(context: &Context, args: &Inspect) -> anyhow::Result<Exit> {
+    let template = match &args.format {
+        ListFormat::Template(text) => Some(Template::new(text).map_err(Failure::usage)?),
+        _ => None,
+    };
     let document = context.load()?;
     let mut exit = Exit::Success;
     let mut found = Vec::new();
@@ -23,18 +30,31 @@ pub(super) fn run(context: &Context, args: &Inspect) -> anyhow::Result<Exit> {
             }
         }
     }
-    let mut values = Vec::new();
-    for entry in found {
-        match context.cache.status(&entry.to_entry()) {
-            Ok(status) => values.push(json::with_member(&entry, "status", &Status::from(status))?),
-            Err(error) => {
-                exit = exit.worst(Exit::Failure);
-                messages::error(&error.into());
+    let mut out = Out::new();
+    match template {
+        Some(template) => {
+            let now = Utc::now().fixed_offset();
+            for entry in &found {
+                let row = Row { entry, now: &now };
+                out.line(&template.render(&row).map_err(Failure::usage)?)?;
             }
         }
+        None => {
+            let mut values = Vec::new();
+            for entry in &found {
+                match context.cache.status(&entry.to_entry()) {
+                    Ok(status) => {
+                        values.push(json::with_member(entry, "status", &Status::from(status))?);
+                    }
+                    Err(error) => {
+                        exit = exit.worst(Exit::Failure);
+                        messages::error(&error.into());
+                    }
+                }
+            }
+            json::array(&mut out, values.iter().map(String::as_str))?;
+        }
     }
-    let mut out = Out::new();
-    json::array(&mut out, values.iter().map(String::as_str))?;
     out.finish()?;
     Ok(exit)
 }

@@ -19,21 +19,16 @@ const MIN_SIMILARITY: f64 = 0.6;
 /// The operands, or where `-` stands for them, those on standard input, one a
 /// line.
 pub(super) fn from_stdin(operands: &[String]) -> Result<Vec<String>, Failure> {
-    let usage = |message: String| Failure {
-        exit: Exit::Usage,
-        message,
-        hint: None,
-    };
     if !operands.iter().any(|operand| operand == "-") {
         return Ok(operands.to_vec());
     }
     if operands.len() > 1 {
-        return Err(usage(
-            "`-` stands for all references, so it stands alone".to_owned(),
+        return Err(Failure::usage(
+            "`-` stands for all references, so it stands alone",
         ));
     }
     let text = io::read_to_string(io::stdin()).map_err(|error| {
-        usage(format!(
+        Failure::usage(format!(
             "could not read references from standard input: {}",
             plainly(&error)
         ))

@@ -2,21 +2,23 @@
 
 use std::collections::HashSet;
 
+use chrono::Utc;
+
 use super::operands::{from_stdin, resolve};
 use crate::cli::args::Rm;
 use crate::cli::ask;
 use crate::cli::context::Context;
-use crate::cli::exit::Exit;
+use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::{messages, removal};
-use crate::content::{RemovalPlan, Removed, Selection};
-use crate::document::{Document, Edit, EntryView};
+use crate::cli::select::Selection;
+use crate::content::{self, RemovalPlan, Removed};
+use crate::document::{Document, Edit};
 use crate::escape::visible;
-use crate::fields::Field;
 use crate::lookup::DigestStart;
 
 pub(super) fn run(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
-    if args.all {
-        remove_all(context, args)
+    if args.references.is_empty() {
+        remove_chosen(context, args)
     } else {
         let operands = from_stdin(&args.references)?;
         remove_named(context, args, &operands)
@@ -48,11 +50,20 @@ fn remove_named(context: &Context, args: &Rm, operands: &[String]) -> anyhow::Re
     Ok(exit)
 }
 
-fn remove_all(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
+fn remove_chosen(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
+    let contents = context.cache.contents()?;
+    let now = Utc::now().fixed_offset();
+    let selection = Selection {
+        filters: &args.filters,
+        artifact_type: args.artifact_type.as_ref(),
+        ..Selection::default()
+    };
+    let choose = |document: &Document| selection.choose(document, &contents, &now);
+
     let mut agreed = None;
     if !args.yes && !args.dry_run {
-        ask::require_terminal("--all")?;
-        let plan = plan_all(context, args)?;
+        ask::require_terminal(if args.all { "--all" } else { "--filter" })?;
+        let plan = plan(context, args, choose)?;
         if plan.is_empty() {
             messages::plain(format_args!("There is nothing to remove."));
         } else if !ask::confirm(format_args!("Remove these artifacts?"))? {
@@ -62,25 +73,32 @@ fn remove_all(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
         agreed = Some(plan);
     }
 
+    let mut failure = None;
     let mut kept = Vec::new();
     let removed = remove(context, args, &mut |document| {
-        kept.clear();
+        (failure, kept) = (None, Vec::new());
         let mut edit = Edit::default();
-        for (index, entry) in wanted(document, args) {
+        let chosen = choose(document).unwrap_or_else(|error| {
+            failure = Some(error);
+            Vec::new()
+        });
+        for index in chosen {
             // What came or changed since the plan was shown was not agreed to.
-            if agreed
-                .as_ref()
-                .is_none_or(|agreed| agreed.contains(entry.text()))
-            {
-                edit.remove(index);
-            } else {
-                kept.push(entry.reference().into_owned());
+            match (document.entry(index), &agreed) {
+                (Some(entry), Some(agreed)) if !agreed.contains(entry.text()) => {
+                    kept.push(entry.reference().into_owned());
+                }
+                _ => edit.remove(index),
             }
         }
         let count = document.entries().len();
-        let clears = args.artifact_type.is_none() && count > 0 && kept.is_empty();
+        let everything = args.filters.is_empty() && args.artifact_type.is_none();
+        let clears = everything && count > 0 && kept.is_empty();
         Ok(if clears { Edit::clear() } else { edit })
     })?;
+    if let Some(failure) = failure {
+        return Err(failure.into());
+    }
     for reference in kept {
         messages::warning(format_args!(
             "kept `{}`, which was registered meanwhile",
@@ -90,48 +108,41 @@ fn remove_all(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
     removal::report(&removed, args.dry_run, args.format)
 }
 
-fn wanted<'d>(document: &'d Document, args: &Rm) -> impl Iterator<Item = (usize, EntryView<'d>)> {
-    let entries = document.entries().enumerate();
-    entries.filter(|(_, entry)| match &args.artifact_type {
-        None => true,
-        Some(wanted) => entry
-            .string(Field::Type)
-            .is_ok_and(|found| found.as_deref() == Some(wanted.as_str())),
-    })
-}
-
 /// Shows what would go. Returns the entries as they stand.
-fn plan_all(context: &Context, args: &Rm) -> anyhow::Result<HashSet<String>> {
-    let mut plan = HashSet::new();
-    let doomed = context.cache.would_remove(RemovalPlan {
-        select: &mut |document| {
-            let mut edit = Edit::default();
-            for (index, entry) in wanted(document, args) {
-                edit.remove(index);
-                plan.insert(entry.text().to_owned());
-            }
-            Ok(edit)
-        },
-        keep_content: args.keep_cache,
-    })?;
+fn plan(
+    context: &Context,
+    args: &Rm,
+    choose: impl Fn(&Document) -> Result<Vec<usize>, Failure>,
+) -> anyhow::Result<HashSet<String>> {
+    let document = context.load()?;
+    let chosen = choose(&document)?;
+    let mut edit = Edit::default();
+    chosen.iter().for_each(|&index| edit.remove(index));
+    let doomed = context
+        .cache
+        .would_remove(&document, &edit, args.keep_cache)?;
     if !doomed.is_empty() {
         removal::plan(&doomed);
     }
-    Ok(plan)
+    let entries = chosen.iter().filter_map(|&index| document.entry(index));
+    Ok(entries.map(|entry| entry.text().to_owned()).collect())
 }
 
 fn remove(
     context: &Context,
     args: &Rm,
-    select: &mut Selection<'_>,
+    select: &mut content::Selection<'_>,
 ) -> anyhow::Result<Vec<Removed>> {
-    let plan = RemovalPlan {
-        select,
-        keep_content: args.keep_cache,
-    };
     if args.dry_run {
-        return Ok(context.cache.would_remove(plan)?);
+        let document = context.load()?;
+        let edit = select(&document)?;
+        return Ok(context
+            .cache
+            .would_remove(&document, &edit, args.keep_cache)?);
     }
     context.defer_signals()?;
-    Ok(context.cache.remove_selected(plan)?)
+    Ok(context.cache.remove_selected(RemovalPlan {
+        select,
+        keep_content: args.keep_cache,
+    })?)
 }

@@ -4,8 +4,11 @@
 pub(super) mod json;
 pub(super) mod messages;
 pub(super) mod removal;
+pub(super) mod row;
 pub(super) mod table;
+pub(super) mod template;
 pub(super) mod units;
+pub(super) mod yaml;
 
 use std::io::{BufWriter, StdoutLock, Write, stdout};
 

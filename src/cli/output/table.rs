@@ -1,13 +1,14 @@
 //! Tables: columns two spaces apart, nothing cut, nothing wrapped, no trailing
 //! blanks.
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{Cell, ContentArrangement, Table, presets};
 
-/// Lays out rows under a header. An empty header is left out.
-pub(in crate::cli) fn render<const N: usize>(
-    header: Option<[&str; N]>,
-    rows: Vec<[String; N]>,
-) -> String {
+/// Lays out rows, each of as many cells as the first, under a header.
+pub(in crate::cli) fn render<H, R>(header: Option<H>, rows: Vec<R>) -> String
+where
+    H: IntoIterator<Item: Into<Cell>>,
+    R: IntoIterator<Item: Into<Cell>>,
+{
     if header.is_none() && rows.is_empty() {
         return String::new();
     }
@@ -40,14 +41,15 @@ mod tests {
             render(Some(["NAME", "TAG"]), rows),
             "NAME     TAG\n日本     x\nabcdefg\n"
         );
-        assert_eq!(render(Some(["NAME", "TAG"]), vec![]), "NAME  TAG\n");
-        assert_eq!(render::<1>(None, vec![]), "");
+        let none: Vec<[&str; 2]> = Vec::new();
+        assert_eq!(render(Some(["NAME", "TAG"]), none.clone()), "NAME  TAG\n");
+        assert_eq!(render(None::<[&str; 2]>, none), "");
     }
 
     #[test]
     fn long_names_are_neither_cut_nor_wrapped() {
         let name = "n".repeat(60_000);
-        let text = render(None, vec![[name.clone(), "x".to_owned()]]);
+        let text = render(None::<[&str; 2]>, vec![[name.clone(), "x".to_owned()]]);
         assert!(text == format!("{name}  x\n"));
     }
 }

@@ -1,0 +1,267 @@
+//! Go templates, as docker and cldctl users write them. This is the only file
+//! that knows the template library.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gotmpl::{MissingKey, TemplateError, Value};
+
+use super::row::Row;
+use crate::fields::Field;
+
+/// The fields of an entry, each with the header of its column.
+const FIELDS: [(&str, &str); 11] = [
+    ("Reference", "REFERENCE"),
+    ("Repository", "REPOSITORY"),
+    ("Tag", "TAG"),
+    ("ID", "ARTIFACT ID"),
+    ("Digest", "DIGEST"),
+    ("Type", "TYPE"),
+    ("Size", "SIZE"),
+    ("SizeBytes", "SIZE"),
+    ("CreatedAt", "CREATED AT"),
+    ("CreatedSince", "CREATED"),
+    ("CachePath", "CACHE PATH"),
+];
+
+/// A template that is applied to each entry.
+pub(in crate::cli) struct Template(gotmpl::Template);
+
+impl Template {
+    /// Compiles a template and tries it out, so that a field that does not
+    /// exist is an error even where there is no entry.
+    pub(in crate::cli) fn new(text: &str) -> Result<Self, String> {
+        let invalid = |error: TemplateError| format!("invalid template: {error}");
+        let text = text.replace("\\t", "\t").replace("\\n", "\n");
+        let template = gotmpl::Template::new("format")
+            .missing_key(MissingKey::Error)
+            .func("json", json)
+            .func("join", join)
+            .func("split", split)
+            .func("lower", |args| {
+                Ok(string(&text_of(args, 0)?.to_lowercase()))
+            })
+            .func("upper", |args| {
+                Ok(string(&text_of(args, 0)?.to_uppercase()))
+            })
+            .func("title", |args| Ok(string(&title(&text_of(args, 0)?))))
+            .func("pad", pad)
+            .func("truncate", truncate)
+            .parse(&text)
+            .map_err(invalid)?;
+        let template = Template(template);
+        template.apply(&template.sample())?;
+        Ok(template)
+    }
+
+    /// The header that goes with the template's columns.
+    pub(in crate::cli) fn header(&self) -> Result<String, String> {
+        let titles = FIELDS.map(|(name, title)| (name, string(title)));
+        self.apply(&object(titles))
+    }
+
+    /// The template applied to an entry.
+    pub(in crate::cli) fn render(&self, row: &Row<'_, '_>) -> Result<String, String> {
+        self.apply(&value_of(row))
+    }
+
+    fn apply(&self, data: &Value) -> Result<String, String> {
+        self.0.execute_to_string(data).map_err(|error| {
+            let fields = FIELDS.map(|(name, _)| format!(".{name}")).join(" ");
+            format!("invalid template: {error}; the fields are {fields}")
+        })
+    }
+
+    /// An entry that has everything.
+    fn sample(&self) -> Value {
+        object(FIELDS.map(|(name, title)| match name {
+            "SizeBytes" => (name, Value::Int(1)),
+            _ => (name, string(title)),
+        }))
+    }
+}
+
+fn value_of(row: &Row<'_, '_>) -> Value {
+    object([
+        ("Reference", string(&row.text(Field::Reference))),
+        ("Repository", string(&row.text(Field::Repository))),
+        ("Tag", string(&row.text(Field::Tag))),
+        ("ID", string(&row.id())),
+        ("Digest", string(&row.text(Field::Digest))),
+        ("Type", string(&row.text(Field::Type))),
+        ("Size", string(&row.size())),
+        (
+            "SizeBytes",
+            row.size_bytes().map_or_else(|| string(""), Value::Int),
+        ),
+        ("CreatedAt", string(&row.text(Field::CreatedAt))),
+        ("CreatedSince", string(&row.created_since())),
+        ("CachePath", string(&row.text(Field::CachePath))),
+    ])
+}
+
+fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    let members: BTreeMap<Arc<str>, Value> = members
+        .into_iter()
+        .map(|(name, value)| (Arc::from(name), value))
+        .collect();
+    Value::Map(Arc::new(members))
+}
+
+fn string(text: &str) -> Value {
+    Value::String(text.into())
+}
+
+/// An argument as the text that it would print as.
+fn text_of(args: &[Value], index: usize) -> gotmpl::Result<String> {
+    let missing = || TemplateError::Exec(format!("argument {} is missing", index + 1));
+    args.get(index).map(Value::to_string).ok_or_else(missing)
+}
+
+fn number_of(args: &[Value], index: usize) -> gotmpl::Result<usize> {
+    let number = args.get(index).and_then(Value::as_int);
+    number
+        .and_then(|number| usize::try_from(number).ok())
+        .ok_or_else(|| TemplateError::Exec(format!("argument {} is no number", index + 1)))
+}
+
+fn json(args: &[Value]) -> gotmpl::Result<Value> {
+    let value = args.first().unwrap_or(&Value::Nil);
+    Ok(string(&to_json(value).to_string()))
+}
+
+fn to_json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Bool(value) => (*value).into(),
+        Value::Int(value) => (*value).into(),
+        Value::Uint(value) => (*value).into(),
+        Value::Float(value) => (*value).into(),
+        Value::String(text) => (**text).into(),
+        Value::List(values) => values.iter().map(to_json).collect(),
+        Value::Map(members) => members
+            .iter()
+            .map(|(name, value)| (name.to_string(), to_json(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        _ => serde_json::Value::Null,
+    }
+}
+
+fn join(args: &[Value]) -> gotmpl::Result<Value> {
+    let separator = text_of(args, 1)?;
+    Ok(match &args[0] {
+        Value::List(values) => {
+            let texts: Vec<String> = values.iter().map(Value::to_string).collect();
+            string(&texts.join(&separator))
+        }
+        other => string(&other.to_string()),
+    })
+}
+
+fn split(args: &[Value]) -> gotmpl::Result<Value> {
+    let (text, separator) = (text_of(args, 0)?, text_of(args, 1)?);
+    Ok(Value::List(text.split(&separator).map(string).collect()))
+}
+
+/// The first letter of each word in upper case.
+fn title(text: &str) -> String {
+    let mut starts = true;
+    text.chars()
+        .flat_map(|c| {
+            let starts_word = std::mem::replace(&mut starts, !c.is_alphanumeric());
+            if starts_word {
+                c.to_uppercase().collect()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
+}
+
+/// Blanks before and behind a text that is not empty, as docker does it.
+fn pad(args: &[Value]) -> gotmpl::Result<Value> {
+    let text = text_of(args, 0)?;
+    let (before, behind) = (number_of(args, 1)?, number_of(args, 2)?);
+    if text.is_empty() {
+        return Ok(string(""));
+    }
+    Ok(string(&format!(
+        "{}{text}{}",
+        " ".repeat(before),
+        " ".repeat(behind)
+    )))
+}
+
+fn truncate(args: &[Value]) -> gotmpl::Result<Value> {
+    let (text, length) = (text_of(args, 0)?, number_of(args, 1)?);
+    Ok(string(&text.chars().take(length).collect::<String>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Document;
+    use crate::timestamp;
+
+    fn render(template: &str) -> String {
+        let document = Document::parse(
+            r#"{"artifacts":[{"reference":"ghcr.io/a/b:v1","repository":"ghcr.io/a/b","tag":"v1","size":1500,"createdAt":"2026-03-01T00:00:00Z"}]}"#
+                .to_owned(),
+        )
+        .unwrap();
+        let entry = document.entry(0).unwrap();
+        let now = timestamp::parse("2026-03-01T02:00:00Z").unwrap();
+        let row = Row {
+            entry: &entry,
+            now: &now,
+        };
+        Template::new(template).unwrap().render(&row).unwrap()
+    }
+
+    #[test]
+    fn fields_and_functions_are_those_of_docker() {
+        for (template, expected) in [
+            ("{{.Repository}}:{{.Tag}}", "ghcr.io/a/b:v1"),
+            (
+                "{{.Size}} {{.SizeBytes}} {{.CreatedSince}}",
+                "1.5kB 1500 2 hours ago",
+            ),
+            (r"{{.Tag}}\t{{.Tag}}\n", "v1\tv1\n"),
+            (
+                "{{upper .Tag}} {{lower \"AB\"}} {{title \"a bc\"}}",
+                "V1 ab A Bc",
+            ),
+            ("{{join (split .Reference \"/\") \"+\"}}", "ghcr.io+a+b:v1"),
+            (
+                "[{{pad .Tag 1 2}}] {{truncate .Reference 4}}",
+                "[ v1  ] ghcr",
+            ),
+            ("{{json .Tag}} {{json .SizeBytes}}", "\"v1\" 1500"),
+            ("{{if .Digest}}yes{{else}}no{{end}}", "no"),
+            ("{{if gt .SizeBytes 1000}}big{{end}}", "big"),
+        ] {
+            assert_eq!(render(template), expected, "{template}");
+        }
+        let object: serde_json::Value = serde_json::from_str(&render("{{json .}}")).unwrap();
+        assert_eq!(object.as_object().unwrap().len(), FIELDS.len());
+        assert_eq!(object["SizeBytes"], 1500);
+    }
+
+    #[test]
+    fn a_field_that_does_not_exist_is_an_error_with_the_list() {
+        let error = Template::new("{{.Colour}}").err().unwrap();
+        assert!(
+            error.contains("Colour") && error.contains(".Reference .Repository"),
+            "{error}"
+        );
+        for template in ["{{", "{{nosuch .Tag}}", "{{.Tag.Name}}"] {
+            assert!(Template::new(template).is_err(), "{template}");
+        }
+    }
+
+    #[test]
+    fn a_table_has_the_titles_of_its_fields() {
+        let template = Template::new(r"{{.Repository}}\t{{.ID}}").unwrap();
+        assert_eq!(template.header().unwrap(), "REPOSITORY\tARTIFACT ID");
+    }
+}

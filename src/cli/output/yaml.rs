@@ -1,0 +1,153 @@
+//! YAML output: the same keys and values as in JSON. Strings are always quoted,
+//! so that no reader takes `on` or a date for something else.
+
+use std::fmt::Write as _;
+
+use super::Out;
+use crate::cli::exit::OutputError;
+use crate::json::{Scanner, SyntaxError, decode};
+
+/// Prints values, each an object as a JSON text, as one list.
+pub(in crate::cli) fn list<'t>(
+    out: &mut Out,
+    objects: impl ExactSizeIterator<Item = &'t str>,
+) -> Result<(), OutputError> {
+    if objects.len() == 0 {
+        return out.write("[]\n");
+    }
+    let mut text = String::new();
+    for object in objects {
+        text.clear();
+        item(&mut text, object);
+        out.write(&text)?;
+    }
+    Ok(())
+}
+
+fn item(out: &mut String, object: &str) {
+    let mut start = "- ";
+    // The text was scanned when its document was read.
+    let _ = Scanner::new(object).object::<SyntaxError>(|scanner, key| {
+        let span = scanner.value()?;
+        let key = &object[key];
+        out.push_str(start);
+        match decode(key) {
+            Some(name)
+                if name.bytes().all(|byte| byte.is_ascii_alphabetic()) && !is_word(&name) =>
+            {
+                out.push_str(&name);
+            }
+            _ => string(out, key),
+        }
+        out.push_str(": ");
+        flow(out, &object[span]);
+        out.push('\n');
+        start = "  ";
+        Ok(())
+    });
+    if start == "- " {
+        out.push_str("- {}\n");
+    }
+}
+
+/// A JSON value in the flow style of YAML, which is nearly JSON.
+fn flow(out: &mut String, value: &str) {
+    let mut at = 0;
+    while let Some(&byte) = value.as_bytes().get(at) {
+        match byte {
+            b' ' | b'\n' | b'\r' | b'\t' => at += 1,
+            b'{' | b'}' | b'[' | b']' => {
+                out.push(char::from(byte));
+                at += 1;
+            }
+            b',' | b':' => {
+                out.push(char::from(byte));
+                out.push(' ');
+                at += 1;
+            }
+            _ => {
+                let Ok(span) = Scanner::new(&value[at..]).value() else {
+                    break;
+                };
+                let literal = &value[at..at + span.end];
+                if byte == b'"' {
+                    string(out, literal);
+                } else {
+                    out.push_str(&number(literal));
+                }
+                at += span.end;
+            }
+        }
+    }
+}
+
+/// A string in double quotes, with the escapes that both JSON and YAML have.
+/// Go's `\u003c` is a plain `<` here; characters beyond 16 bits stand as they
+/// are, since YAML does not know surrogates.
+fn string(out: &mut String, literal: &str) {
+    let Some(text) = decode(literal) else {
+        // A surrogate without its partner can only be carried over.
+        out.push_str(literal);
+        return;
+    };
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if crate::escape::is_unsafe(c)
+                || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}') =>
+            {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+/// A number that older YAML readers take for one too: `1e3` needs a point and
+/// a sign for that.
+fn number(literal: &str) -> String {
+    let Some((digits, exponent)) = literal.split_once(['e', 'E']) else {
+        return literal.to_owned();
+    };
+    let point = if digits.contains('.') { "" } else { ".0" };
+    let sign = if exponent.starts_with(['+', '-']) {
+        ""
+    } else {
+        "+"
+    };
+    format!("{digits}{point}e{sign}{exponent}")
+}
+
+/// What YAML readers take for a boolean or for nothing.
+fn is_word(name: &str) -> bool {
+    ["y", "n", "yes", "no", "on", "off", "true", "false", "null"]
+        .iter()
+        .any(|word| name.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_quoted_and_nested_values_stand_in_flow_style() {
+        let mut out = String::new();
+        item(
+            &mut out,
+            r#"{"tag":"on","n":"\u003cnone\u003e","size":1e3,"x y":{"a":[1,"é\ud83d\ude00\u001b"],"b":{}},"z":null}"#,
+        );
+        assert_eq!(
+            out,
+            "- tag: \"on\"\n  \"n\": \"<none>\"\n  size: 1.0e+3\n  \"x y\": {\"a\": [1, \"é😀\\u001b\"], \"b\": {}}\n  z: null\n"
+        );
+        out.clear();
+        item(&mut out, "{ }");
+        assert_eq!(out, "- {}\n");
+    }
+}

@@ -1,0 +1,230 @@
+//! Filters as they are typed: `KEY=VALUE`, and for some keys `!=`, `<`, `<=`,
+//! `>` and `>=`.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::{DateTime, FixedOffset};
+use wildmatch::WildMatch;
+
+use crate::cli::values;
+use crate::fields::Field;
+
+/// The keys, as `--help` and completion list them.
+pub(in crate::cli) const KEYS: [&str; 11] = [
+    "reference",
+    "repository",
+    "tag",
+    "type",
+    "digest",
+    "dangling",
+    "cache",
+    "before",
+    "since",
+    "until",
+    "size",
+];
+
+/// A filter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filter(pub(super) Condition);
+
+/// What a filter demands.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Condition {
+    /// That the artifact was made at a certain time.
+    Made(Bound),
+    /// That it has a property.
+    Has(Property),
+}
+
+/// A bound on the time at which an artifact was made.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Bound {
+    /// Before a time, or before another artifact.
+    Before(Moment),
+    /// After a time, or after another artifact.
+    Since(Moment),
+    /// Before a time, or longer ago than this.
+    Until(Limit),
+}
+
+/// What an artifact can be.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Property {
+    /// A text field matches a glob, or does not.
+    Text {
+        field: Field,
+        glob: WildMatch,
+        negated: bool,
+    },
+    /// It has no repository and tag of its own, or has them.
+    Dangling(bool),
+    /// Its content is in its own directory, or is missing there.
+    Cached(bool),
+    /// Its size stands in a relation to this.
+    Size { relation: Relation, bytes: i64 },
+}
+
+/// A time, or an artifact that has one.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Moment {
+    At(DateTime<FixedOffset>),
+    Of(String),
+}
+
+/// A time, or how long ago it was.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Limit {
+    At(DateTime<FixedOffset>),
+    Ago(Duration),
+}
+
+/// How two numbers compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Relation {
+    Equal,
+    Less,
+    AtMost,
+    More,
+    AtLeast,
+}
+
+impl Relation {
+    pub(super) fn holds(self, left: i64, right: i64) -> bool {
+        match self {
+            Relation::Equal => left == right,
+            Relation::Less => left < right,
+            Relation::AtMost => left <= right,
+            Relation::More => left > right,
+            Relation::AtLeast => left >= right,
+        }
+    }
+}
+
+impl FromStr for Filter {
+    type Err = String;
+
+    fn from_str(filter: &str) -> Result<Self, String> {
+        let at = filter
+            .find(['=', '!', '<', '>'])
+            .ok_or("expected KEY=VALUE")?;
+        let (key, rest) = filter.split_at(at);
+        let (operator, value) = ["!=", "<=", ">=", "=", "<", ">"]
+            .into_iter()
+            .find_map(|operator| Some((operator, rest.strip_prefix(operator)?)))
+            .ok_or("expected KEY=VALUE")?;
+        condition(key, operator, value).map(Filter)
+    }
+}
+
+fn condition(key: &str, operator: &str, value: &str) -> Result<Condition, String> {
+    let field = match key {
+        "reference" => Some(Field::Reference),
+        "repository" => Some(Field::Repository),
+        "tag" => Some(Field::Tag),
+        "type" => Some(Field::Type),
+        "digest" => Some(Field::Digest),
+        _ => None,
+    };
+    if let Some(field) = field {
+        if !matches!(operator, "=" | "!=") {
+            return Err(format!("`{key}` takes `=` and `!=`"));
+        }
+        let value = match (key, value) {
+            ("type", "comp") => "component",
+            ("type", "dc") => "datacenter",
+            _ => value,
+        };
+        return Ok(Condition::Has(Property::Text {
+            field,
+            glob: WildMatch::new(value),
+            negated: operator == "!=",
+        }));
+    }
+    if key == "size" {
+        let relation = match operator {
+            "=" => Relation::Equal,
+            "<" => Relation::Less,
+            "<=" => Relation::AtMost,
+            ">" => Relation::More,
+            ">=" => Relation::AtLeast,
+            _ => return Err("`size` takes `=`, `<`, `<=`, `>` and `>=`".to_owned()),
+        };
+        let bytes = values::size(value)?;
+        return Ok(Condition::Has(Property::Size { relation, bytes }));
+    }
+    if !KEYS.contains(&key) {
+        return Err(format!(
+            "unknown key `{key}`; the keys are {}",
+            KEYS.join(", ")
+        ));
+    }
+    if operator != "=" {
+        return Err(format!("`{key}` takes `=` alone"));
+    }
+    let moment = || match crate::timestamp::parse(value) {
+        Some(time) => Moment::At(time),
+        None => Moment::Of(value.to_owned()),
+    };
+    match (key, value) {
+        ("dangling", "true") => Ok(Condition::Has(Property::Dangling(true))),
+        ("dangling", "false") => Ok(Condition::Has(Property::Dangling(false))),
+        ("dangling", _) => Err("expected `dangling=true` or `dangling=false`".to_owned()),
+        ("cache", "present") => Ok(Condition::Has(Property::Cached(true))),
+        ("cache", "missing") => Ok(Condition::Has(Property::Cached(false))),
+        ("cache", _) => Err("expected `cache=present` or `cache=missing`".to_owned()),
+        ("before", _) => Ok(Condition::Made(Bound::Before(moment()))),
+        ("since", _) => Ok(Condition::Made(Bound::Since(moment()))),
+        _ => match (crate::timestamp::parse(value), values::duration(value)) {
+            (Some(time), _) => Ok(Condition::Made(Bound::Until(Limit::At(time)))),
+            (None, Ok(age)) => Ok(Condition::Made(Bound::Until(Limit::Ago(age)))),
+            (None, Err(_)) => Err(
+                "expected a time such as 2026-02-14T13:03:11Z, or an age such as 30d".to_owned(),
+            ),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_filter_is_refused() {
+        for text in [
+            "",
+            "reference",
+            "=x",
+            "colour=red",
+            "reference<x",
+            "reference>=x",
+            "tag!x",
+            "size!=5",
+            "size=many",
+            "size=-1",
+            "dangling=yes",
+            "dangling!=true",
+            "cache=foreign",
+            "cache!=present",
+            "until=soon",
+            "until<5d",
+            "before!=x",
+            "since>x",
+        ] {
+            assert!(text.parse::<Filter>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_may_hold_what_looks_like_an_operator() {
+        let text = |filter: &str| match filter.parse::<Filter>().map(|filter| filter.0) {
+            Ok(Condition::Has(Property::Text { glob, negated, .. })) => (glob.to_string(), negated),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(text("tag=<none>"), ("<none>".to_owned(), false));
+        assert_eq!(text("tag!=<none>"), ("<none>".to_owned(), true));
+        assert_eq!(text("reference==a=b"), ("=a=b".to_owned(), false));
+        assert_eq!(text("type=dc"), ("datacenter".to_owned(), false));
+    }
+}

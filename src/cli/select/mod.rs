@@ -1,0 +1,84 @@
+//! Choosing entries: patterns, filters, order.
+
+mod filter;
+mod resolved;
+mod sort;
+
+pub use filter::Filter;
+pub use sort::SortKey;
+pub(super) use sort::sort;
+
+use chrono::{DateTime, FixedOffset};
+use wildmatch::WildMatch;
+
+use crate::content::Contents;
+use crate::document::{Document, EntryView};
+use crate::entry::ArtifactType;
+use crate::fields::Field;
+use resolved::Resolved;
+
+use super::exit::Failure;
+
+/// What an entry must be to be chosen.
+#[derive(Debug, Default)]
+pub(super) struct Selection<'a> {
+    /// At least one has to match, if there are any.
+    pub(super) patterns: &'a [Pattern],
+    /// All have to, but equalities of one key are alternatives.
+    pub(super) filters: &'a [Filter],
+    pub(super) artifact_type: Option<&'a ArtifactType>,
+}
+
+impl Selection<'_> {
+    /// The places of the entries that are chosen, in the order of the document.
+    pub(super) fn choose(
+        &self,
+        document: &Document,
+        contents: &Contents<'_>,
+        now: &DateTime<FixedOffset>,
+    ) -> Result<Vec<usize>, Failure> {
+        let filters = Resolved::new(self.filters, document, now)?;
+        let chosen = document.entries().enumerate().filter(|(_, entry)| {
+            let matches = |pattern: &Pattern| pattern.matches(entry);
+            self.artifact_type
+                .is_none_or(|wanted| text(entry, Field::Type) == wanted.as_str())
+                && (self.patterns.is_empty() || self.patterns.iter().any(matches))
+                && filters.match_entry(entry, contents)
+        });
+        Ok(chosen.map(|(index, _)| index).collect())
+    }
+}
+
+/// A glob on the repository, or on `repository:tag` if its last part has a
+/// colon. `*` stands for any text, slashes too, and `?` for one character.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pattern {
+    glob: WildMatch,
+    with_tag: bool,
+}
+
+impl Pattern {
+    /// Any text is a pattern.
+    pub(super) fn new(text: &str) -> Self {
+        let last_part = text.rsplit('/').next().unwrap_or_default();
+        Pattern {
+            glob: WildMatch::new(text),
+            with_tag: last_part.contains(':'),
+        }
+    }
+
+    fn matches(&self, entry: &EntryView<'_>) -> bool {
+        let repository = text(entry, Field::Repository);
+        if self.with_tag {
+            self.glob
+                .matches(&format!("{repository}:{}", text(entry, Field::Tag)))
+        } else {
+            self.glob.matches(&repository)
+        }
+    }
+}
+
+/// A field as text, empty where there is none to read.
+fn text<'d>(entry: &EntryView<'d>, field: Field) -> std::borrow::Cow<'d, str> {
+    entry.string(field).ok().flatten().unwrap_or_default()
+}

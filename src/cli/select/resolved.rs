@@ -1,0 +1,153 @@
+//! Filters with the artifacts and ages in them turned into times, ready to be
+//! held against entries.
+
+use std::mem::{Discriminant, discriminant};
+
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
+
+use super::filter::{Bound, Condition, Filter, Limit, Moment, Property, Relation};
+use super::text;
+use crate::cli::exit::{Exit, Failure};
+use crate::content::{CacheState, Contents};
+use crate::document::{Document, EntryView};
+use crate::escape::visible;
+use crate::fields::Field;
+use crate::lookup::{DigestStart, Found, find};
+use crate::reference::UNTAGGED;
+
+/// Filters that belong together: of alternatives one has to hold, of demands
+/// all.
+pub(super) struct Resolved<'f> {
+    alternatives: Vec<(Kind, Vec<Test<'f>>)>,
+    demands: Vec<Test<'f>>,
+}
+
+/// Which filters are of one key.
+type Kind = (Discriminant<Property>, Option<Field>);
+
+enum Test<'f> {
+    Before(DateTime<FixedOffset>),
+    After(DateTime<FixedOffset>),
+    Has(&'f Property),
+}
+
+impl<'f> Resolved<'f> {
+    pub(super) fn new(
+        filters: &'f [Filter],
+        document: &Document,
+        now: &DateTime<FixedOffset>,
+    ) -> Result<Self, Failure> {
+        let mut resolved = Resolved {
+            alternatives: Vec::new(),
+            demands: Vec::new(),
+        };
+        for Filter(condition) in filters {
+            let property = match condition {
+                Condition::Has(property) => property,
+                Condition::Made(bound) => {
+                    resolved.demands.push(resolve(bound, document, now)?);
+                    continue;
+                }
+            };
+            let test = Test::Has(property);
+            match alternative(property) {
+                None => resolved.demands.push(test),
+                Some(kind) => match resolved.alternatives.iter_mut().find(|(k, _)| *k == kind) {
+                    Some((_, tests)) => tests.push(test),
+                    None => resolved.alternatives.push((kind, vec![test])),
+                },
+            }
+        }
+        Ok(resolved)
+    }
+
+    pub(super) fn match_entry(&self, entry: &EntryView<'_>, contents: &Contents<'_>) -> bool {
+        let holds = |test: &Test<'_>| test.holds(entry, contents);
+        self.demands.iter().all(holds)
+            && self
+                .alternatives
+                .iter()
+                .all(|(_, tests)| tests.iter().any(holds))
+    }
+}
+
+/// Equalities of one key are alternatives; negations and comparisons are not.
+fn alternative(property: &Property) -> Option<Kind> {
+    let field = match property {
+        Property::Text { negated, field, .. } => (!negated).then_some(Some(*field))?,
+        Property::Size { relation, .. } => (*relation == Relation::Equal).then_some(None)?,
+        Property::Dangling(_) | Property::Cached(_) => None,
+    };
+    Some((discriminant(property), field))
+}
+
+impl Test<'_> {
+    fn holds(&self, entry: &EntryView<'_>, contents: &Contents<'_>) -> bool {
+        let created_at = || entry.created_at().ok().flatten();
+        match self {
+            Test::Before(time) => created_at().is_some_and(|created| created < *time),
+            Test::After(time) => created_at().is_some_and(|created| created > *time),
+            Test::Has(Property::Text {
+                field,
+                glob,
+                negated,
+            }) => glob.matches(&text(entry, *field)) != *negated,
+            Test::Has(Property::Dangling(wanted)) => {
+                let fields = [Field::Repository, Field::Tag];
+                fields.iter().any(|field| text(entry, *field) == UNTAGGED) == *wanted
+            }
+            Test::Has(Property::Cached(wanted)) => {
+                let state = contents.state(&entry.reference(), &text(entry, Field::CachePath));
+                match state {
+                    CacheState::Present => *wanted,
+                    CacheState::Missing => !*wanted,
+                    CacheState::Foreign => false,
+                }
+            }
+            Test::Has(Property::Size { relation, bytes }) => {
+                let size = entry.size().ok().flatten();
+                size.is_some_and(|size| relation.holds(size, *bytes))
+            }
+        }
+    }
+}
+
+/// A bound with the artifact or the age in it turned into a time.
+fn resolve<'f>(
+    bound: &Bound,
+    document: &Document,
+    now: &DateTime<FixedOffset>,
+) -> Result<Test<'f>, Failure> {
+    Ok(match bound {
+        Bound::Before(moment) => Test::Before(time_of(moment, document)?),
+        Bound::Since(moment) => Test::After(time_of(moment, document)?),
+        Bound::Until(Limit::At(time)) => Test::Before(*time),
+        Bound::Until(Limit::Ago(age)) => {
+            let age = TimeDelta::from_std(*age).ok();
+            let time = age.and_then(|age| now.checked_sub_signed(age));
+            // Nothing is older than what reaches back beyond all time.
+            Test::Before(time.unwrap_or(DateTime::<Utc>::MIN_UTC.fixed_offset()))
+        }
+    })
+}
+
+/// The time that a filter names, itself or by an artifact.
+fn time_of(moment: &Moment, document: &Document) -> Result<DateTime<FixedOffset>, Failure> {
+    let operand = match moment {
+        Moment::At(time) => return Ok(*time),
+        Moment::Of(operand) => operand,
+    };
+    let fail = |exit, reason: &str| Failure {
+        exit,
+        message: format!("invalid filter: `{}` {reason}", visible(operand)),
+        hint: None,
+    };
+    match find(document, operand, DigestStart::ToLook) {
+        Found::Nothing => Err(fail(Exit::Usage, "is neither an artifact nor a time")),
+        Found::Ambiguous(_) => Err(fail(Exit::Refused, "names several artifacts")),
+        Found::Entries(indices) => indices
+            .first()
+            .and_then(|&index| document.entry(index)?.created_at().ok().flatten())
+            .ok_or_else(|| fail(Exit::Usage, "has no time that can be read")),
+    }
+}
