@@ -167,16 +167,18 @@ impl Cache {
         entry.size = Some(i64::try_from(prepared.tree.bytes()).unwrap_or(i64::MAX));
 
         let key = reference.cache_key();
-        let in_place = prepared.is_in_place(&key, interrupt)?;
         let left_out = prepared.tree.left_out;
+        let there = match prepared.staged {
+            Some(_) => prepared.same_in_place(&key, interrupt)?,
+            None => None,
+        };
         let put = Put {
             entry,
-            // Other content is another artifact, made at another time.
-            keeps_time: import.created_at.is_none() && in_place,
+            keeps_time: import.created_at.is_none(),
             no_clobber: import.no_clobber,
             ..Put::default()
         };
-        let mut change = Importing::new(self, prepared, key, in_place, put);
+        let mut change = Importing::new(self, prepared, key, there, put);
         self.registry().update(&mut change)?;
         Ok(Imported::new(change.into_put(), left_out))
     }

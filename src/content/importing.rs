@@ -6,6 +6,7 @@ use super::claims::Claims;
 use super::manifest::Manifests;
 use super::prepared::Prepared;
 use super::root::Swap;
+use super::tree::Tree;
 use crate::document::{Document, Edit};
 use crate::error::{Error, Result};
 use crate::reference::CacheKey;
@@ -16,8 +17,12 @@ pub(super) struct Importing<'c> {
     cache: &'c Cache,
     prepared: Prepared,
     key: CacheKey,
-    /// Whether the content is where it is to lie.
+    /// The same content where it is to lie, as it was seen before the lock was
+    /// had.
+    there: Option<Tree>,
+    /// Whether the content is still there.
     in_place: bool,
+    keeps_time: bool,
     put: Put,
     swap: Option<Swap>,
     kept_manifest: bool,
@@ -29,14 +34,16 @@ impl<'c> Importing<'c> {
         cache: &'c Cache,
         prepared: Prepared,
         key: CacheKey,
-        in_place: bool,
+        there: Option<Tree>,
         put: Put,
     ) -> Self {
         Importing {
             cache,
             prepared,
             key,
-            in_place,
+            there,
+            in_place: false,
+            keeps_time: put.keeps_time,
             put,
             swap: None,
             kept_manifest: false,
@@ -77,6 +84,18 @@ impl<'c> Importing<'c> {
 impl Change for Importing<'_> {
     fn edit(&mut self, document: &Document) -> Result<Edit> {
         self.require_sole_owner(document)?;
+        // Whoever held the lock before us may have replaced or removed it.
+        self.in_place = match (&self.prepared.staged, &self.there) {
+            (Some(_), there) => there
+                .as_ref()
+                .is_some_and(|tree| tree.require_unchanged().is_ok()),
+            (None, _) => {
+                self.prepared.tree.require_unchanged()?;
+                true
+            }
+        };
+        // Other content is another artifact, made at another time.
+        self.put.keeps_time = self.keeps_time && self.in_place;
         self.put.edit(document)
     }
 

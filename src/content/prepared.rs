@@ -94,17 +94,20 @@ impl Prepared {
         })
     }
 
-    /// Whether this is what lies in the directory of the key already, modes and
-    /// empty directories included.
-    pub(super) fn is_in_place(&self, key: &CacheKey, interrupt: &Interrupt) -> Result<bool> {
-        if self.staged.is_none() {
-            return Ok(true);
-        }
+    /// What lies in the directory of the key, if that is the same as this:
+    /// content, modes and empty directories.
+    pub(super) fn same_in_place(
+        &self,
+        key: &CacheKey,
+        interrupt: &Interrupt,
+    ) -> Result<Option<Tree>> {
         let dir = self.root.dir_of(key);
         if !fs::symlink_metadata(&dir).is_ok_and(|metadata| metadata.is_dir()) {
-            return Ok(false);
+            return Ok(None);
         }
         let there = Tree::stored(&dir)?;
-        Ok(there.has_the_shape_of(&self.tree) && copy::hash(&there, interrupt)? == self.manifest)
+        let same =
+            there.has_the_shape_of(&self.tree) && copy::hash(&there, interrupt)? == self.manifest;
+        Ok(same.then_some(there))
     }
 }

@@ -126,6 +126,12 @@ impl Tree {
         self.files.iter().map(|file| file.len).sum()
     }
 
+    /// Refuses a tree in which something is no longer what was seen.
+    pub(crate) fn require_unchanged(&self) -> Result<()> {
+        let mut nodes = self.dirs.iter().chain(&self.files);
+        nodes.try_for_each(Node::require_unchanged)
+    }
+
     /// Whether two trees have the same directories and files with the same
     /// modes and lengths; what is in the files is not looked at.
     pub(crate) fn has_the_shape_of(&self, other: &Tree) -> bool {

@@ -143,9 +143,13 @@ fn what_was_prepared_is_rolled_back_if_the_commit_fails() {
             self.1.edit(document)
         }
         fn before_commit(&mut self, _: &Document, _: &Edit) -> Result<()> {
-            // A directory in the file's place makes the rename fail.
-            fs::remove_file(self.0).unwrap();
-            fs::create_dir(self.0).unwrap();
+            // Without its temporary file, the rename must fail.
+            for entry in fs::read_dir(self.0).unwrap() {
+                let path = entry.unwrap().path();
+                if path.extension().is_some_and(|extension| extension == "tmp") {
+                    fs::remove_file(path).unwrap();
+                }
+            }
             self.2.push("before");
             Ok(())
         }
@@ -162,12 +166,12 @@ fn what_was_prepared_is_rolled_back_if_the_commit_fails() {
         entry: entry("ours:1"),
         ..Put::default()
     };
-    let mut change = Doomed(&path, put, Vec::new());
+    let dir = path.parent().unwrap();
+    let mut change = Doomed(dir, put, Vec::new());
     let error = registry.update(&mut change).unwrap_err().to_string();
     assert!(error.starts_with("could not replace `"), "{error}");
     assert_eq!(change.2, ["before", "back"]);
-    let left: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().collect();
-    assert_eq!(left.len(), 2, "the directory and the lock: {left:?}");
+    assert_eq!(references(&registry), ["before:1"]);
 }
 
 #[test]

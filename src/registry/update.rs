@@ -98,6 +98,11 @@ impl Registry {
             return Ok(false);
         }
         change.before_commit(&loaded.document, &edit)?;
+        // Putting content in place takes its time, so look once more.
+        if Identity::of(path)? != read {
+            change.roll_back();
+            return Ok(false);
+        }
         let published = match prepared {
             None => Ok(Published::Done),
             Some(prepared) => prepared.publish(path, loaded.file.is_some()),

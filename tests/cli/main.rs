@@ -5,11 +5,17 @@
 
 mod add;
 mod cache_path;
+mod concurrency;
 mod filters;
 mod formats;
 mod images;
 mod inspect;
+mod interop;
+mod kills;
+mod lock;
 mod readme;
 mod rm;
+mod signals;
 
+mod running;
 mod support;

@@ -1,7 +1,9 @@
 //! A fresh home, and the program run in it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -63,6 +65,39 @@ impl Sandbox {
         self.home().join("cache/artifacts")
     }
 
+    /// `~/.cldctl/registry/artifacts.json.lock`
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.home().join("registry/artifacts.json.lock")
+    }
+
+    /// Holds the lock until the file is dropped.
+    pub(crate) fn hold_lock(&self) -> fs::File {
+        fs::create_dir_all(self.home().join("registry")).unwrap();
+        let mut options = fs::File::options();
+        let file = options.create(true).append(true).open(self.lock()).unwrap();
+        file.lock().unwrap();
+        file
+    }
+
+    /// Our temporary files beside the registry.
+    pub(crate) fn temporaries(&self) -> Vec<PathBuf> {
+        let dir = self.home().join("registry");
+        let names = names(&dir).into_iter();
+        names
+            .filter(|name| name.starts_with('.') && name.ends_with(".tmp"))
+            .map(|name| dir.join(name))
+            .collect()
+    }
+
+    /// What is being copied into the cache.
+    pub(crate) fn staged(&self) -> Vec<PathBuf> {
+        let names = names(&self.cache()).into_iter();
+        names
+            .filter(|name| name.starts_with(".staging:"))
+            .map(|name| self.cache().join(name))
+            .collect()
+    }
+
     /// The text of the registry.
     pub(crate) fn registry_text(&self) -> String {
         fs::read_to_string(self.registry()).unwrap()
@@ -75,10 +110,27 @@ impl Sandbox {
 
     /// The program with these arguments, in this home and in no other way
     /// dependent on who runs the tests.
-    pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Command {
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
         let mut command = Command::new(PROGRAM);
+        command.args(args);
+        self.isolated(command)
+    }
+
+    /// The program under strace, which does what `inject` says to its calls of
+    /// fsync. The first one of a change in a home where all directories exist
+    /// is that of the temporary file, the next one comes after the commit.
+    pub(crate) fn traced<S: AsRef<OsStr>>(&self, inject: &str, args: &[S]) -> Command {
+        let mut command = Command::new("strace");
         command
-            .args(args)
+            .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e"])
+            .arg(format!("inject=fsync:{inject}"))
+            .arg(PROGRAM)
+            .args(args);
+        self.isolated(command)
+    }
+
+    fn isolated(&self, mut command: Command) -> Command {
+        command
             .env_clear()
             .env("HOME", self.user())
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -88,13 +140,13 @@ impl Sandbox {
     }
 
     /// Runs the program to its end.
-    pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Run {
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Run {
         Run::from(self.command(args).output().unwrap())
     }
 
     /// Runs the program and expects it to succeed; returns what it printed.
     #[track_caller]
-    pub(crate) fn ok<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> String {
+    pub(crate) fn ok<S: AsRef<OsStr>>(&self, args: &[S]) -> String {
         let run = self.run(args);
         assert_eq!(run.code, 0, "{run:?}");
         run.stdout
@@ -102,12 +154,12 @@ impl Sandbox {
 
     /// Runs the program and expects it to print JSON.
     #[track_caller]
-    pub(crate) fn json<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Value {
+    pub(crate) fn json<S: AsRef<OsStr>>(&self, args: &[S]) -> Value {
         serde_json::from_str(&self.ok(args)).unwrap()
     }
 
     /// Runs the program with this text on its standard input.
-    pub(crate) fn run_with_input<S: AsRef<std::ffi::OsStr>>(&self, args: &[S], input: &str) -> Run {
+    pub(crate) fn run_with_input<S: AsRef<OsStr>>(&self, args: &[S], input: &str) -> Run {
         let mut child = self
             .command(args)
             .stdin(Stdio::piped())
@@ -239,4 +291,16 @@ pub(crate) fn tree(dir: &Path) -> Vec<String> {
 pub(crate) fn fixture(name: &str) -> String {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/cldctl");
     fs::read_to_string(Path::new(dir).join(name)).unwrap()
+}
+
+/// What a file that is written or replaced cannot keep.
+pub(crate) fn identity(path: &Path) -> [i64; 5] {
+    let metadata = fs::symlink_metadata(path).unwrap();
+    [
+        metadata.ino() as i64,
+        metadata.mtime(),
+        metadata.mtime_nsec(),
+        metadata.ctime(),
+        metadata.ctime_nsec(),
+    ]
 }

@@ -1,0 +1,175 @@
+//! Taking turns: the lock, what waits for it and what does not.
+
+use std::fs;
+use std::process::Command;
+
+use crate::running::{Running, has, has_strace, wait_until};
+use crate::support::{Sandbox, fixture, names};
+
+fn adding<'a>(reference: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let args = ["add", reference, "--metadata-only", "--type", "component"];
+    [&args, more].concat()
+}
+
+/// A process that waits for the lock, and has said so.
+fn waiting(sandbox: &Sandbox, reference: &str) -> Running {
+    let args = adding(reference, &["--lock-timeout", "10m"]);
+    let mut running = Running::start(sandbox.command(&args));
+    let note = running.says("note: waiting");
+    let lock = sandbox.lock();
+    assert!(note.contains(lock.to_str().unwrap()), "{note}");
+    assert!(running.is_running());
+    running
+}
+
+#[test]
+fn a_change_gives_up_in_time_and_names_the_lock_file() {
+    let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
+    let _held = sandbox.hold_lock();
+    let lock = sandbox.lock();
+    for args in [
+        adding("a:1", &["--lock-timeout", "1s"]),
+        vec!["rm", "my-dc", "--lock-timeout", "0s"],
+        vec!["rm", "--all", "-y", "--lock-timeout", "0s"],
+    ] {
+        let run = sandbox.run(&args);
+        run.fails(5, lock.to_str().unwrap());
+    }
+    assert_eq!(sandbox.registry_text(), fixture("base/artifacts.json"));
+    assert!(sandbox.temporaries().is_empty());
+}
+
+#[test]
+fn a_waiting_change_says_what_it_waits_for_and_goes_on_when_it_is_free() {
+    let sandbox = Sandbox::new();
+    let held = sandbox.hold_lock();
+    let running = waiting(&sandbox, "a:1");
+    assert!(!sandbox.registry().exists());
+    drop(held);
+    let run = running.end();
+    assert_eq!((run.code, &*run.stdout), (0, "added a:1\n"), "{run:?}");
+    assert_eq!(run.stderr, "", "it says so once");
+    assert_eq!(sandbox.references(), ["a:1"]);
+}
+
+#[test]
+fn a_holder_that_is_killed_frees_the_lock() {
+    if !has("flock", &["--version"]) {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    drop(sandbox.hold_lock());
+    let mut flock = Command::new("flock");
+    flock.arg("--no-fork").arg(sandbox.lock());
+    let mut holder = Running::start({
+        flock.args(["sleep", "600"]);
+        flock
+    });
+    let file = fs::File::open(sandbox.lock()).unwrap();
+    wait_until("the holder has the lock", || match file.try_lock() {
+        Ok(()) => {
+            file.unlock().unwrap();
+            false
+        }
+        Err(_) => true,
+    });
+    let running = waiting(&sandbox, "a:1");
+    assert!(holder.is_running());
+    holder.kill();
+    let run = running.end();
+    assert_eq!((run.code, &*run.stdout), (0, "added a:1\n"), "{run:?}");
+}
+
+#[test]
+fn reading_does_not_wait() {
+    let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
+    let _held = sandbox.hold_lock();
+    for args in [
+        &["images"][..],
+        &["images", "-q", "--lock-timeout", "52w"],
+        &["inspect", "my-dc", "--lock-timeout", "52w"],
+        &["cache-path", "my-dc", "--lock-timeout", "52w"],
+        &["rm", "my-dc", "-n", "--lock-timeout", "52w"],
+        &["rm", "--all", "-n", "--lock-timeout", "52w"],
+    ] {
+        let run = sandbox.run(args);
+        assert_eq!(run.code, 0, "{args:?}: {run:?}");
+        assert!(!run.stderr.contains("waiting"), "{run:?}");
+    }
+}
+
+#[test]
+fn a_waiter_takes_a_new_lock_file_when_the_old_one_is_deleted() {
+    let sandbox = Sandbox::new();
+    let _held = sandbox.hold_lock();
+    let running = waiting(&sandbox, "a:1");
+    fs::remove_file(sandbox.lock()).unwrap();
+    let run = running.end();
+    assert_eq!((run.code, &*run.stdout), (0, "added a:1\n"), "{run:?}");
+    assert_eq!(
+        names(&sandbox.home().join("registry")),
+        ["artifacts.json", "artifacts.json.lock"]
+    );
+}
+
+#[test]
+fn a_holder_whose_lock_file_was_deleted_and_its_successor_both_count() {
+    if !has_strace() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.record("before:1");
+    for round in 0.. {
+        assert!(round < 20, "the second change never came in time");
+        let first = format!("first:{round}");
+        let second = format!("second:{round}");
+        let mut holder =
+            Running::start(sandbox.traced("delay_enter=500000:when=1", &adding(&first, &[])));
+        wait_until("the temporary file", || !sandbox.temporaries().is_empty());
+        let its = sandbox.temporaries();
+        fs::remove_file(sandbox.lock()).unwrap();
+        // It commits under a lock of its own, and sweeps what it takes for a
+        // leftover.
+        sandbox.ok(&adding(&second, &[]));
+        let in_time = holder.is_running() && its.iter().all(|path| !path.exists());
+        let run = holder.end();
+        assert_eq!(run.code, 0, "{run:?}");
+        let references = sandbox.references();
+        assert!(references.contains(&first), "{references:?}");
+        assert!(references.contains(&second), "{references:?}");
+        if in_time {
+            break;
+        }
+    }
+    assert!(sandbox.lock().exists() && sandbox.temporaries().is_empty());
+}
+
+#[test]
+fn a_holder_whose_lock_file_was_deleted_does_not_commit_under_a_successor() {
+    if !has_strace() {
+        return;
+    }
+    for round in 0.. {
+        assert!(round < 20, "the successor never came in time");
+        let sandbox = Sandbox::new();
+        sandbox.record("before:1");
+        let before = sandbox.registry_text();
+        let add = adding("ours:1", &["--lock-timeout", "10m"]);
+        let mut ours = Running::start(sandbox.traced("delay_enter=200000:when=1", &add));
+        wait_until("the temporary file", || !sandbox.temporaries().is_empty());
+        fs::remove_file(sandbox.lock()).unwrap();
+        let held = sandbox.hold_lock();
+        let in_time = ours.is_running() && !sandbox.temporaries().is_empty();
+        if in_time {
+            ours.says("note: waiting");
+            assert_eq!(sandbox.registry_text(), before);
+        }
+        drop(held);
+        let run = ours.end();
+        assert_eq!(run.code, 0, "{run:?}");
+        assert_eq!(sandbox.references(), ["before:1", "ours:1"]);
+        if in_time {
+            return;
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Processes that run beside a test, and the tools that disturb them.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::Run;
+
+/// A process that runs beside the test and is gone when the test is.
+pub(crate) struct Running(Child);
+
+impl Running {
+    pub(crate) fn start(mut command: Command) -> Self {
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running(command.spawn().unwrap())
+    }
+
+    /// Waits for a line on standard error that starts like this; returns it.
+    #[track_caller]
+    pub(crate) fn says(&mut self, start: &str) -> String {
+        let mut lines = BufReader::new(self.0.stderr.as_mut().unwrap()).lines();
+        let found = lines.find(|line| line.as_ref().unwrap().starts_with(start));
+        found.expect("standard error ended without it").unwrap()
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        kill.args([format!("-{name}"), self.0.id().to_string()]);
+        assert!(kill.status().unwrap().success());
+    }
+
+    /// Sends the signal that nobody can handle.
+    pub(crate) fn kill(&mut self) {
+        self.0.kill().unwrap();
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for its end. Standard error is what `says` has not read.
+    pub(crate) fn end(mut self) -> Run {
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        let mut pipe = self.0.stderr.take().unwrap();
+        pipe.read_to_string(&mut stderr).unwrap();
+        let mut pipe = self.0.stdout.take().unwrap();
+        pipe.read_to_string(&mut stdout).unwrap();
+        Run {
+            code: self.0.wait().unwrap().code().unwrap_or(-1),
+            stdout,
+            stderr,
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail if it has ended, and then there is nothing to do.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Waits for something that must come.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !holds() {
+        assert!(since.elapsed() < Duration::from_secs(60), "never: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether a tool runs here; a test that needs it has nothing to say otherwise.
+pub(crate) fn has(tool: &str, args: &[&str]) -> bool {
+    let output = Command::new(tool).args(args).output();
+    let runs = output.is_ok_and(|output| output.status.success());
+    if !runs {
+        // Told to whoever runs the tests with --nocapture.
+        let _ = writeln!(std::io::stderr(), "skipped: `{tool}` does not run here");
+    }
+    runs
+}
+
+/// Whether strace runs here and may trace.
+pub(crate) fn has_strace() -> bool {
+    has(
+        "strace",
+        &["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "true"],
+    )
+}

@@ -1,0 +1,129 @@
+//! What a signal leaves behind.
+
+use std::fs;
+
+use crate::running::{Running, has_strace, wait_until};
+use crate::support::{Sandbox, names, tree, write_tree};
+
+const SIGNALS: [(&str, i32); 3] = [("INT", 130), ("TERM", 143), ("HUP", 129)];
+
+/// A home with one registered component, and the path of a source that takes a
+/// while to copy.
+fn home_and_large_source() -> (Sandbox, String) {
+    let sandbox = Sandbox::new();
+    let small = sandbox.component("small");
+    sandbox.ok(&["add", "app:1", small.to_str().unwrap()]);
+    let large = sandbox.path("large");
+    write_tree(&large, &[("cld.yml", "name: app\n"), ("a/b.txt", "b")]);
+    let file = fs::File::create(large.join("image.bin")).unwrap();
+    file.set_len(300_000_000).unwrap();
+    (sandbox, large.to_str().unwrap().to_owned())
+}
+
+/// All that is in the home, and what the registry says.
+fn state(sandbox: &Sandbox) -> (Vec<String>, String) {
+    (tree(&sandbox.home()), sandbox.registry_text())
+}
+
+#[test]
+fn a_signal_while_content_is_copied_undoes_it() {
+    let (sandbox, large) = home_and_large_source();
+    let before = state(&sandbox);
+    for (signal, code) in SIGNALS {
+        for reference in ["new:1", "app:1"] {
+            let running = Running::start(sandbox.command(&["add", reference, &large]));
+            wait_until("the copy has begun", || {
+                let mut staged = sandbox.staged().into_iter();
+                staged.any(|dir| {
+                    fs::metadata(dir.join("image.bin")).is_ok_and(|image| image.len() > 0)
+                })
+            });
+            running.signal(signal);
+            let run = running.end();
+            assert_eq!(run.code, code, "{signal}: {run:?}");
+            assert_eq!(run.stdout, "");
+            assert_eq!(state(&sandbox), before, "{signal} {reference}");
+        }
+    }
+}
+
+#[test]
+fn a_signal_while_it_waits_for_the_lock_undoes_it() {
+    let sandbox = Sandbox::new();
+    let source = sandbox.component("src");
+    let source = source.to_str().unwrap();
+    sandbox.ok(&["add", "app:1", source]);
+    let before = state(&sandbox);
+    let _held = sandbox.hold_lock();
+    let mut waiting = Vec::new();
+    for args in [
+        &["add", "new:1", source][..],
+        &["add", "new:1", "--metadata-only", "--type", "dc"],
+        &["rm", "app:1"],
+        &["rm", "--all", "-y"],
+    ] {
+        for (signal, code) in SIGNALS {
+            let args = [args, &["--lock-timeout", "10m"]].concat();
+            waiting.push((Running::start(sandbox.command(&args)), signal, code));
+        }
+    }
+    for (mut running, signal, code) in waiting {
+        running.says("note: waiting");
+        running.signal(signal);
+        let run = running.end();
+        assert_eq!(run.code, code, "{signal}: {run:?}");
+    }
+    assert_eq!(state(&sandbox), before);
+}
+
+#[test]
+fn a_signal_just_before_the_commit_undoes_the_change() {
+    if !has_strace() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let source = sandbox.component("src");
+    let source = source.to_str().unwrap();
+    sandbox.ok(&["add", "app:1", source]);
+    write_tree(&sandbox.path("src"), &[("more.txt", "more")]);
+    let before = state(&sandbox);
+    for (signal, code) in SIGNALS {
+        for args in [
+            &["add", "app:1", source][..],
+            &["add", "new:1", source],
+            &["add", "new:1", "--metadata-only", "--type", "dc"],
+            &["rm", "app:1"],
+            &["rm", "--all", "-y"],
+        ] {
+            let inject = format!("signal=SIG{signal}:when=1");
+            let run = Running::start(sandbox.traced(&inject, args)).end();
+            assert_eq!(run.code, code, "{signal} {args:?}: {run:?}");
+            assert_eq!(state(&sandbox), before, "{signal} {args:?}");
+        }
+    }
+}
+
+#[test]
+fn a_signal_after_the_commit_lets_the_change_finish() {
+    if !has_strace() {
+        return;
+    }
+    for (signal, _) in SIGNALS {
+        let sandbox = Sandbox::new();
+        let source = sandbox.component("src");
+        sandbox.ok(&["add", "app:1", source.to_str().unwrap()]);
+        // The second fsync is that of the directory, after the rename.
+        let inject = format!("signal=SIG{signal}:when=2");
+        let add = ["add", "new:1", "--metadata-only", "--type", "dc"];
+        let run = Running::start(sandbox.traced(&inject, &add)).end();
+        assert_eq!((run.code, &*run.stdout), (0, "added new:1\n"), "{run:?}");
+        let run = Running::start(sandbox.traced(&inject, &["rm", "app:1"])).end();
+        assert_eq!(
+            (run.code, &*run.stdout),
+            (0, "removed app:1\n"),
+            "{signal}: {run:?}"
+        );
+        assert_eq!(sandbox.references(), ["new:1"]);
+        assert_eq!(names(&sandbox.cache()), Vec::<String>::new());
+    }
+}
