@@ -5,6 +5,13 @@
 
 mod add;
 mod cache_path;
+mod faults_content;
+mod faults_fields;
+mod faults_home;
+mod faults_import;
+mod faults_races;
+mod faults_registry;
+mod faults_text;
 mod images;
 mod inspect;
 mod readme;
