@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::escape::visible;
 use crate::reference::Reference;
 
 /// The directory that cldctl keeps its state in: `~/.cldctl`.
@@ -34,11 +35,19 @@ impl Home {
         if absolute.to_str().is_none() {
             return Err(Error::NotUtf8 { path: absolute });
         }
-        // Without doubled and trailing slashes, as cldctl joins paths.
-        let plain = absolute
-            .components()
-            .filter(|part| *part != Component::CurDir);
-        Ok(Home(plain.collect()))
+        // As Go joins paths: by their spelling alone, without doubled and
+        // trailing slashes, `.` and `..`.
+        let mut plain = PathBuf::new();
+        for part in absolute.components() {
+            match part {
+                Component::CurDir => {}
+                Component::ParentDir => {
+                    plain.pop();
+                }
+                part => plain.push(part),
+            }
+        }
+        Ok(Home(plain))
     }
 
     /// `~/.cldctl`, the home of the user as `$HOME` or the password database
@@ -53,7 +62,10 @@ impl Home {
             return Err(Error::NoHome { reason });
         };
         if user.is_relative() {
-            let reason = format!("HOME is the relative path `{}`", user.display());
+            let reason = format!(
+                "HOME is the relative path `{}`",
+                visible(&user.to_string_lossy())
+            );
             return Err(Error::NoHome { reason });
         }
         Home::at(&user.join(".cldctl"))
@@ -113,6 +125,8 @@ mod tests {
             Home::at(Path::new("/a//b/./c/")).unwrap().path(),
             Path::new("/a/b/c")
         );
+        let up = Home::at(Path::new("/a/../../b/../c")).unwrap();
+        assert_eq!(up.path(), Path::new("/c"));
         let here = std::env::current_dir().unwrap();
         assert_eq!(Home::at(Path::new("x")).unwrap().path(), here.join("x"));
     }

@@ -43,17 +43,23 @@ pub(crate) enum Found {
 /// Looks an operand up: as a stored reference; by the repository and tag that
 /// the references parse to; as a digest or the start of one.
 pub(crate) fn find(document: &Document, operand: &str, start: DigestStart) -> Found {
-    let references: Vec<Cow<'_, str>> = document.entries().map(|entry| entry.reference()).collect();
+    // What has no reference that can be read cannot be named by one.
+    let references: Vec<Option<Cow<'_, str>>> = document
+        .entries()
+        .map(|entry| entry.string(Field::Reference).ok().flatten())
+        .collect();
     let wanted = Parts::of(operand);
     let digest_of = |index: usize| {
         let entry = document.entry(index)?;
         entry.string(Field::Digest).ok().flatten()
     };
 
-    let by_reference = |index: usize| references[index] == operand;
+    let by_reference = |index: usize| references[index].as_deref() == Some(operand);
     let by_name = |index: usize| {
-        let parts = Parts::of(&references[index]);
-        if parts.repository != wanted.repository || references[index].is_empty() {
+        let Some(parts) = references[index].as_deref().map(Parts::of) else {
+            return false;
+        };
+        if parts.repository != wanted.repository {
             return false;
         }
         match wanted.digest {
@@ -85,7 +91,8 @@ pub(crate) fn find(document: &Document, operand: &str, start: DigestStart) -> Fo
     let steps: [&dyn Fn(usize) -> bool; 3] = [&by_reference, &by_name, &by_digest];
     for step in steps {
         let found: Vec<usize> = (0..references.len()).filter(|&index| step(index)).collect();
-        let mut names: Vec<&str> = found.iter().map(|&index| &*references[index]).collect();
+        let name = |&index: &usize| references[index].as_deref().unwrap_or_default();
+        let mut names: Vec<&str> = found.iter().map(name).collect();
         names.sort_unstable();
         names.dedup();
         match names.len() {

@@ -8,7 +8,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::select::{Filter, Pattern, SortKey};
 use super::values;
-use crate::{ArtifactType, Reference};
+use crate::ArtifactType;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -149,8 +149,8 @@ pub enum ListFormat {
 #[command(group(clap::ArgGroup::new("name").args(["reference", "untagged"]).required(true)))]
 pub struct Add {
     /// The reference to register, such as ghcr.io/acme/app:v1
-    #[arg(value_name = "REF", value_parser = Reference::parse)]
-    pub reference: Option<Reference>,
+    #[arg(value_name = "REF")]
+    pub reference: Option<String>,
 
     /// The directory to import, or its cld.yml or datacenter.dc; by default
     /// what lies in the reference's own directory of the cache

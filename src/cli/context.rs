@@ -76,7 +76,7 @@ impl Context {
             damaged += 1;
             if damaged <= MAX_NAMED {
                 messages::warning(format_args!(
-                    "cldctl cannot read the registry: entry `{}` has an invalid `{}`",
+                    "entry `{}` has an unreadable `{}`",
                     visible(&entry.reference()),
                     fields.join("`, `")
                 ));
@@ -84,7 +84,7 @@ impl Context {
         }
         if damaged > MAX_NAMED {
             messages::warning(format_args!(
-                "{} more entries have invalid fields",
+                "{} more entries have unreadable fields",
                 damaged - MAX_NAMED
             ));
         }

@@ -134,7 +134,7 @@ pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
         return failure.hint.clone();
     }
     Some(match error.downcast_ref::<Error>()? {
-        Error::ReadOnly { path } => format!("`chmod u+w {}` allows changes", path.display()),
+        Error::ReadOnly { .. } => "`chmod u+w` on it allows changes".to_owned(),
         Error::ForeignVersion { .. } => {
             "a newer program wrote it; look for a newer cldctl-registry".to_owned()
         }

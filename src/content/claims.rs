@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::root::{CacheRoot, Identity, identity_of};
 use crate::document::EntryView;
@@ -24,6 +24,8 @@ pub(crate) fn own_key(root: &CacheRoot, reference: &str, cache_path: &str) -> Op
     let key = Reference::parse(reference).ok()?.cache_key();
     let path = Path::new(cache_path);
     let is_own = path.is_absolute()
+        // Whatever it leads to, nobody who means his own directory writes so.
+        && !path.components().any(|part| part == Component::ParentDir)
         && path.file_name().is_some_and(|name| name == key.as_str())
         && path.parent().and_then(identity_of) == Some(root.identity());
     is_own.then_some(key)
@@ -210,7 +212,7 @@ mod tests {
             (&format!("{top}/alias/a_b_c"), true),
             (
                 &format!("{}/../artifacts/a_b_c", root.path().display()),
-                true,
+                false,
             ),
             ("", false),
             ("a_b_c", false),

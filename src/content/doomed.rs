@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
 use super::claims::{Claims, own_key};
-use super::root::CacheRoot;
+use super::root::{self, CacheRoot};
 use super::tree::Tree;
 use crate::document::{Document, Edit};
 use crate::error::{AtPath, Error, Result};
@@ -115,7 +116,13 @@ impl Doomed {
     pub(super) fn delete(self) -> Removed {
         let content = match (self.place, self.trash) {
             (Place::Own(path, key), Some(Ok(Some(trash)))) => {
-                let bytes = stored_bytes(&trash.path().join(key.as_str()));
+                let dir = trash.path().join(key.as_str());
+                let bytes = stored_bytes(&dir);
+                if let Err(error) = fs::remove_dir_all(&dir)
+                    && error.kind() == io::ErrorKind::PermissionDenied
+                {
+                    root::make_deletable(&dir);
+                }
                 match trash.close().at("delete", &path) {
                     Ok(()) => Fate::Deleted { path, bytes },
                     Err(error) => Fate::Failed { path, error },

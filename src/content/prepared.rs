@@ -105,9 +105,16 @@ impl Prepared {
         if !fs::symlink_metadata(&dir).is_ok_and(|metadata| metadata.is_dir()) {
             return Ok(None);
         }
-        let there = Tree::stored(&dir)?;
-        let same =
-            there.has_the_shape_of(&self.tree) && copy::hash(&there, interrupt)? == self.manifest;
-        Ok(same.then_some(there))
+        let there = Tree::stored(&dir).and_then(|there| {
+            let same = there.has_the_shape_of(&self.tree)
+                && copy::hash(&there, interrupt)? == self.manifest;
+            Ok(same.then_some(there))
+        });
+        match there {
+            Err(interrupted @ Error::Interrupted { .. }) => Err(interrupted),
+            // What cannot be read, or changes, is to be replaced.
+            Err(_) => Ok(None),
+            there => there,
+        }
     }
 }

@@ -3,11 +3,12 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tempfile::TempDir;
+use walkdir::WalkDir;
 
 use crate::error::{AtPath, Error, Result};
 use crate::home::Home;
@@ -99,7 +100,16 @@ impl CacheRoot {
     pub(crate) fn discard(&self, key: &CacheKey) -> Result<Option<TempDir>> {
         let dir = self.dir_of(key);
         let trash = self.scratch(TRASH)?;
-        match uninterrupted(|| fs::rename(&dir, trash.path().join(key.as_str()))) {
+        let discard = || uninterrupted(|| fs::rename(&dir, trash.path().join(key.as_str())));
+        let discarded = match discard() {
+            // To get another parent, a directory must be writable itself.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                make_deletable(&dir);
+                discard()
+            }
+            result => result,
+        };
+        match discarded {
             Ok(()) => Ok(Some(trash)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).at("move away", &dir),
@@ -213,6 +223,21 @@ impl CacheRoot {
             });
         }
         Ok(())
+    }
+}
+
+/// Gives all directories of a tree the permissions that deleting them takes, as
+/// far as they lack them. What cannot be given shows when they are deleted.
+pub(crate) fn make_deletable(tree: &Path) {
+    let walk = WalkDir::new(tree).follow_root_links(false);
+    for entry in walk.into_iter().flatten() {
+        let lacks = |metadata: &fs::Metadata| {
+            metadata.is_dir() && metadata.permissions().mode() & 0o700 != 0o700
+        };
+        if let Some(metadata) = entry.metadata().ok().filter(lacks) {
+            let mode = metadata.permissions().mode() | 0o700;
+            let _ = fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode));
+        }
     }
 }
 

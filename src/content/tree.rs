@@ -110,7 +110,7 @@ impl Tree {
     /// Links are neither followed nor counted, as with `find -type f`.
     pub(crate) fn stored(dir: &Path) -> Result<Self> {
         let mut tree = Tree::default();
-        for entry in WalkDir::new(dir) {
+        for entry in WalkDir::new(dir).follow_root_links(false) {
             let entry = entry.map_err(|error| walk_error(dir, error))?;
             if entry.file_type().is_dir() || entry.file_type().is_file() {
                 tree.push(dir, &entry)?;
@@ -184,7 +184,7 @@ fn linked_file(top: &Path, entry: &DirEntry) -> Result<Node> {
     let link = entry.path();
     let target = match uninterrupted(|| fs::canonicalize(link)) {
         Ok(target) => target,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Err(error) if leads_nowhere(&error) => {
             return Err(refused(link, "it is a link to nothing"));
         }
         Err(error) => return Err(error).at("follow the link", link),
@@ -200,6 +200,16 @@ fn linked_file(top: &Path, entry: &DirEntry) -> Result<Node> {
         return Err(refused(link, "it is a link to something that is no file"));
     }
     Ok(Node::new(relative(top, entry), target, &metadata))
+}
+
+/// Whether a link leads to what does not exist, through what is no directory,
+/// or in a circle.
+fn leads_nowhere(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let nowhere = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP].map(Errno::raw_os_error);
+    error
+        .raw_os_error()
+        .is_some_and(|code| nowhere.contains(&code))
 }
 
 fn relative(top: &Path, entry: &DirEntry) -> PathBuf {

@@ -51,10 +51,10 @@ impl Loaded {
 
 /// Reads the registry, and again for a moment if it cannot be parsed: cldctl
 /// can leave it empty or torn while it writes.
-pub(super) fn load(path: &Path) -> Result<Loaded> {
+pub(super) fn load(path: &Path, legacy_path: &Path) -> Result<Loaded> {
     let since = Instant::now();
     loop {
-        match load_once(path) {
+        match load_once(path, legacy_path) {
             Err(Error::Corrupt { .. }) if since.elapsed() < TORN_FOR => {
                 std::thread::sleep(TORN_PAUSE);
             }
@@ -63,7 +63,7 @@ pub(super) fn load(path: &Path) -> Result<Loaded> {
     }
 }
 
-fn load_once(path: &Path) -> Result<Loaded> {
+fn load_once(path: &Path, legacy_path: &Path) -> Result<Loaded> {
     if let Some(snapshot) = store::read(path)? {
         let (text, file) = split(snapshot, path)?;
         return Ok(Loaded {
@@ -72,17 +72,16 @@ fn load_once(path: &Path) -> Result<Loaded> {
             is_legacy: false,
         });
     }
-    let legacy_path = path.with_file_name("components.json");
     let legacy = match legacy_path.try_exists() {
-        Ok(true) => store::read(&store::resolve(&legacy_path)?)?,
+        Ok(true) => store::read(&store::resolve(legacy_path)?)?,
         _ => None,
     };
     let is_legacy = legacy.is_some();
     let document = match legacy {
         None => Document::empty(),
         Some(snapshot) => {
-            let (text, _) = split(snapshot, &legacy_path)?;
-            Document::parse_legacy(text).map_err(corrupt(&legacy_path))?
+            let (text, _) = split(snapshot, legacy_path)?;
+            Document::parse_legacy(text).map_err(corrupt(legacy_path))?
         }
     };
     Ok(Loaded {

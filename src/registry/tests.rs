@@ -123,6 +123,7 @@ fn a_lock_file_that_is_deleted_while_we_edit_is_taken_anew() {
         }
     }
     let (_dir, registry, path) = registry();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
     let lock = path.with_file_name("artifacts.json.lock");
     let put = Put {
         entry: entry("ours:1"),

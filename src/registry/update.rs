@@ -39,7 +39,7 @@ impl Registry {
     /// possible without waiting; if not, its entries are just shown.
     pub(crate) fn load(&self) -> Result<Document> {
         let path = store::resolve(&self.path)?;
-        let loaded = load(&path)?;
+        let loaded = load(&path, &self.legacy_path())?;
         if loaded.is_legacy
             && let Ok(Some(lock)) = Lock::try_acquire(&lock_path(&path))
         {
@@ -49,11 +49,21 @@ impl Registry {
         Ok(loaded.document)
     }
 
+    /// The registry of cldctl's first version, which lies beside this one, or
+    /// beside the link to it.
+    fn legacy_path(&self) -> PathBuf {
+        self.path.with_file_name("components.json")
+    }
+
     /// Changes the registry: lock, read, edit, commit. Every change goes
     /// through here.
     pub(crate) fn update(&self, change: &mut dyn Change) -> Result<()> {
         let path = store::resolve(&self.path)?;
-        store::create_dir_durably(path.parent().unwrap_or(Path::new("/")))?;
+        let dir = path.parent().unwrap_or(Path::new("/"));
+        if !dir.exists() && changes_nothing(change)? {
+            return Ok(());
+        }
+        store::create_dir_durably(dir)?;
         let lock_path = lock_path(&path);
         let patience = Patience {
             limit: self.lock_timeout,
@@ -76,7 +86,7 @@ impl Registry {
     /// One attempt at a change under the lock. False if another process
     /// replaced the file or the lock meanwhile, and nothing was done.
     fn attempt(&self, path: &Path, lock: &Lock, change: &mut dyn Change) -> Result<bool> {
-        let loaded = load(path)?;
+        let loaded = load(path, &self.legacy_path())?;
         loaded.require_writable(path)?;
 
         let edit = change.edit(&loaded.document)?;
@@ -138,6 +148,13 @@ impl Change for Conversion {
     fn edit(&mut self, _: &Document) -> Result<Edit> {
         Ok(Edit::default())
     }
+}
+
+/// Whether a change has nothing to do where there is no registry.
+fn changes_nothing(change: &mut dyn Change) -> Result<bool> {
+    let nothing = Document::empty();
+    let edit = change.edit(&nothing)?;
+    Ok(nothing.edited(&edit).is_none() && !change.touches_content())
 }
 
 fn lock_path(path: &Path) -> PathBuf {

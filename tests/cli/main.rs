@@ -6,6 +6,13 @@
 mod add;
 mod cache_path;
 mod concurrency;
+mod faults_content;
+mod faults_fields;
+mod faults_home;
+mod faults_import;
+mod faults_races;
+mod faults_registry;
+mod faults_text;
 mod filters;
 mod formats;
 mod images;

@@ -81,6 +81,14 @@ fn a_missing_artifact_is_told_with_the_one_that_was_meant() {
 }
 
 #[test]
+fn where_there_is_no_registry_none_is_created() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["rm", "a:1"]).fails(3, "not found");
+    assert_eq!(sandbox.ok(&["rm", "--all", "-y"]), "");
+    assert!(!sandbox.home().exists());
+}
+
+#[test]
 fn an_artifact_can_be_named_by_twelve_digits_of_its_digest_but_not_by_fewer() {
     let sandbox = with_two();
     let digest = sandbox.json(&["inspect", "dc"])[0]["digest"]

@@ -13,6 +13,9 @@ use tempfile::TempDir;
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cldctl-registry");
 
+/// A change that every registry takes that can be changed at all.
+pub(crate) const ADD: &[&str] = &["add", "new:1", "--metadata-only", "--type", "component"];
+
 /// A home directory of its own, with nothing in it.
 pub(crate) struct Sandbox {
     dir: TempDir,
@@ -172,6 +175,34 @@ impl Sandbox {
         Run::from(child.wait_with_output().unwrap())
     }
 
+    /// Runs the program and expects it to fail as [`Run::fails`] says, and to
+    /// leave the registry as it is, with no temporary file beside it.
+    #[track_caller]
+    pub(crate) fn refuses<S: AsRef<std::ffi::OsStr>>(&self, args: &[S], code: i32, message: &str) {
+        let before = fs::read(self.registry()).ok();
+        self.run(args).fails(code, message);
+        assert!(fs::read(self.registry()).ok() == before, "it was changed");
+        let names = names(&self.home().join("registry"));
+        assert!(!names.iter().any(|n| n.ends_with(".tmp")), "{names:?}");
+    }
+
+    /// Expects that each kind of change is refused.
+    #[track_caller]
+    pub(crate) fn refuses_changes(&self, code: i32, message: &str) {
+        self.refuses(ADD, code, message);
+        self.refuses(&["rm", "x:1"], code, message);
+        self.refuses(&["rm", "--all", "-y"], code, message);
+    }
+
+    /// Expects that a registry can be neither read nor changed.
+    #[track_caller]
+    pub(crate) fn refuses_everything(&self, message: &str) {
+        self.refuses(&["images"], 1, message);
+        self.refuses(&["images", "--format", "json"], 1, message);
+        self.refuses(&["inspect", "x:1"], 1, message);
+        self.refuses_changes(1, message);
+    }
+
     /// The references in the registry, sorted.
     pub(crate) fn references(&self) -> Vec<String> {
         let mut references: Vec<_> = self
@@ -248,6 +279,16 @@ impl Run {
     }
 }
 
+/// Runs a test for each case at once. What looks torn is read again for a
+/// while, so one after the other would take long.
+pub(crate) fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync) {
+    std::thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(|| test(case));
+        }
+    });
+}
+
 /// Writes files with their directories.
 pub(crate) fn write_tree(dir: &Path, files: &[(&str, &str)]) {
     for (name, text) in files {
@@ -303,4 +344,34 @@ pub(crate) fn identity(path: &Path) -> [i64; 5] {
         metadata.ctime(),
         metadata.ctime_nsec(),
     ]
+}
+
+/// The cells of each row of the table.
+pub(crate) fn rows(sandbox: &Sandbox) -> Vec<Vec<String>> {
+    let table = sandbox.ok(&["images", "--no-headers"]);
+    let rows = table.lines().map(|line| line.split("  "));
+    rows.map(|row| {
+        row.filter(|cell| !cell.is_empty())
+            .map(|cell| cell.trim().to_owned())
+    })
+    .map(Iterator::collect)
+    .collect()
+}
+
+/// Expects a list with one warning, that holds these.
+#[track_caller]
+pub(crate) fn warns(run: &Run, parts: &[&str]) {
+    assert_eq!(run.code, 0, "{run:?}");
+    let warnings: Vec<_> = run.stderr.lines().collect();
+    assert_eq!(warnings.len(), 1, "{run:?}");
+    assert!(warnings[0].starts_with("warning: "), "{run:?}");
+    assert!(
+        parts.iter().all(|part| warnings[0].contains(part)),
+        "{run:?}"
+    );
+}
+
+/// Makes a pipe with a name.
+pub(crate) fn mkfifo(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }

@@ -13,15 +13,17 @@ use crate::cli::output::{self, json, messages};
 use crate::content::{Import, Imported, Source};
 use crate::error::AtPath;
 use crate::escape::visible;
-use crate::{Added, ArtifactEntry, Error};
+use crate::{Added, ArtifactEntry, Error, Reference};
 
 pub(super) fn run(context: &Context, args: Add) -> anyhow::Result<Exit> {
     context.defer_signals()?;
     let format = args.format;
+    let reference = args.reference.as_deref().map(Reference::parse);
+    let reference = reference.transpose().map_err(Error::from)?;
     let imported = if args.metadata_only {
-        record(context, args)?
+        record(context, args, reference)?
     } else {
-        import(context, args)?
+        import(context, args, reference)?
     };
 
     if imported.left_out > 0 {
@@ -63,8 +65,8 @@ fn word(added: Added) -> &'static str {
     }
 }
 
-fn import(context: &Context, args: Add) -> anyhow::Result<Imported> {
-    let source = match (args.reference, args.path, args.untagged) {
+fn import(context: &Context, args: Add, reference: Option<Reference>) -> anyhow::Result<Imported> {
+    let source = match (reference, args.path, args.untagged) {
         (_, _, Some(path)) => Source::Untagged { path },
         (Some(reference), Some(path), _) => Source::Directory { reference, path },
         (Some(reference), None, _) => Source::InPlace { reference },
@@ -79,8 +81,8 @@ fn import(context: &Context, args: Add) -> anyhow::Result<Imported> {
     })?)
 }
 
-fn record(context: &Context, args: Add) -> anyhow::Result<Imported> {
-    let (Some(reference), Some(artifact_type)) = (args.reference, args.artifact_type) else {
+fn record(context: &Context, args: Add, reference: Option<Reference>) -> anyhow::Result<Imported> {
+    let (Some(reference), Some(artifact_type)) = (reference, args.artifact_type) else {
         return Err(missing_reference().into());
     };
     let path = match args.cache_path {

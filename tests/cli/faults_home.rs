@@ -1,0 +1,99 @@
+//! Which home it is, and what was there before cldctl had this registry.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::{ADD, Run, Sandbox, at_once, fixture, names};
+
+#[test]
+fn a_relative_home_of_the_user_is_refused() {
+    let sandbox = Sandbox::new();
+    for args in [&["images"] as &[&str], &["cache-path", "x:1"], ADD] {
+        let output = sandbox.command(args).env("HOME", "user").output().unwrap();
+        Run::from(output).fails(1, "`user`");
+    }
+    assert_eq!(names(&sandbox.user()), [""; 0]);
+
+    // One that is named on the command line is taken from where we are.
+    let args = [ADD, &["--home", "here"]].concat();
+    let output = sandbox.command(&args).env("HOME", "user").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let list = sandbox.json(&["images", "--format", "json", "--home", "here"]);
+    let path = Path::new(list[0]["cachePath"].as_str().unwrap());
+    assert!(path.is_absolute() && path.ends_with("here/cache/artifacts/new_1"));
+}
+
+#[test]
+fn without_a_home_variable_the_password_database_says_where_the_home_is() {
+    let output = Command::new("sh")
+        .args(["-c", "eval echo ~$(id -un)"])
+        .output()
+        .unwrap();
+    let home = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim());
+    if !home.is_absolute() {
+        return; // The user is in no database.
+    }
+    let expected = format!("{}\n", home.join(".cldctl/cache/artifacts").display());
+    let unset = sandboxed_root(|command| command.env_remove("HOME"));
+    let empty = sandboxed_root(|command| command.env("HOME", ""));
+    assert_eq!((unset, empty), (expected.clone(), expected));
+}
+
+/// Where the content lies in such an environment; this touches no file.
+fn sandboxed_root(change: impl Fn(&mut Command) -> &mut Command) -> String {
+    let mut command = Sandbox::new().command(&["cache-path", "--root"]);
+    change(&mut command).current_dir("/");
+    String::from_utf8(command.output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn a_legacy_registry_is_converted_once_and_kept() {
+    for first in [&["images", "-q"] as &[&str], &["inspect", "my-dc"], ADD] {
+        let sandbox = Sandbox::with_registry("");
+        let legacy = sandbox.registry().with_file_name("components.json");
+        fs::remove_file(sandbox.registry()).unwrap();
+        fs::write(&legacy, fixture("legacy/components.json")).unwrap();
+
+        sandbox.ok(first);
+        if first == ADD {
+            sandbox.ok(&["rm", "new:1"]);
+        }
+        // cldctl drops the fields of old; here they stay, behind the others.
+        let without_source = sandbox
+            .registry_text()
+            .replace(",\n      \"source\": \"built\"", "")
+            .replace(",\n      \"source\": \"pulled\"", "");
+        assert_eq!(
+            without_source,
+            fixture("legacy/expected-artifacts.json"),
+            "after {first:?}"
+        );
+        sandbox.ok(&["rm", "--all", "-y"]);
+        assert_eq!(sandbox.references(), [""; 0], "it is not read again");
+        assert_eq!(
+            fs::read_to_string(&legacy).unwrap(),
+            fixture("legacy/components.json")
+        );
+    }
+}
+
+#[test]
+fn an_unparsable_legacy_registry_is_refused_and_nothing_is_written() {
+    let cases = [
+        ("", "line 1, column 1"),
+        ("{\"components\":[\n{]}", "line 2, column 2"),
+        ("{\"components\":[]} x", "line 1, column 19"),
+        ("{\"components\":{}}", "`components`"),
+    ];
+    at_once(cases, |(text, message)| {
+        let sandbox = Sandbox::with_registry("");
+        let legacy = sandbox.registry().with_file_name("components.json");
+        fs::remove_file(sandbox.registry()).unwrap();
+        fs::write(&legacy, text).unwrap();
+        sandbox.refuses_everything("components.json");
+        sandbox.refuses(&["images"], 1, message);
+        assert!(!sandbox.registry().exists());
+        assert_eq!(fs::read_to_string(&legacy).unwrap(), text);
+    });
+}

@@ -1,0 +1,209 @@
+//! Sources that cannot be imported, or not to their end.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::faults_content::cached;
+use crate::support::{PROGRAM, Run, Sandbox, mkfifo, names, tree, write_tree};
+
+/// Expects that a source is refused by the name of what is wrong in it, and
+/// that nothing is left of the attempt.
+#[track_caller]
+fn refuses_source(sandbox: &Sandbox, source: &Path, named: &Path) {
+    let before = names(&sandbox.cache());
+    let args = ["add", "new:1", source.to_str().unwrap()];
+    sandbox.refuses(&args, 4, &format!("`{}`", named.display()));
+    assert_eq!(names(&sandbox.cache()), before);
+}
+
+#[test]
+fn a_socket_or_a_pipe_in_a_source_is_refused_by_name() {
+    let plant: [fn(&Path); 2] = [|path| drop(UnixListener::bind(path).unwrap()), mkfifo];
+    for plant in plant {
+        let sandbox = Sandbox::new();
+        let source = fs::canonicalize(sandbox.component("source")).unwrap();
+        let special = source.join("src/special");
+        plant(&special);
+        refuses_source(&sandbox, &source, &special);
+        refuses_source(&sandbox, &source.join("cld.yml"), &special);
+        // As the source itself, it is nothing to import either.
+        refuses_source(&sandbox, &special, &special);
+        // What is left out anyway does no harm.
+        fs::rename(&special, source.join(".git/special")).unwrap();
+        sandbox.ok(&["add", "x:1", source.to_str().unwrap()]);
+        let args = ["add", "new:1", source.to_str().unwrap(), "--all-files"];
+        sandbox.refuses(&args, 4, "/.git/special`");
+    }
+}
+
+#[test]
+fn a_source_that_the_cache_lies_in_is_refused() {
+    for exists in [false, true] {
+        let sandbox = Sandbox::new();
+        if exists {
+            cached(&sandbox, "other_1");
+        }
+        let user = fs::canonicalize(sandbox.user()).unwrap();
+        fs::write(user.join("cld.yml"), "name: home\n").unwrap();
+        refuses_source(&sandbox, &user, &user);
+        assert_eq!(sandbox.home().exists(), exists, "nothing is created");
+        // It is no other directory by another name.
+        symlink(&user, sandbox.path("alias")).unwrap();
+        refuses_source(&sandbox, &sandbox.path("alias"), &user);
+    }
+    let sandbox = Sandbox::new();
+    cached(&sandbox, "other_1");
+    let root = fs::canonicalize(sandbox.cache()).unwrap();
+    fs::write(root.join("cld.yml"), "name: cache\n").unwrap();
+    refuses_source(&sandbox, &root, &root);
+    // A directory of the cache is a source as good as any.
+    sandbox.ok(&["add", "x:1", root.join("other_1").to_str().unwrap()]);
+}
+
+#[test]
+fn a_link_that_leaves_the_source_is_refused_by_name() {
+    let targets: [fn(&Path) -> PathBuf; 7] = [
+        |_| PathBuf::from("/etc/passwd"),
+        |_| PathBuf::from("../beside"),
+        |_| PathBuf::from("src/../../beside"),
+        // Its path begins as the source's does, but it is another directory.
+        |source| source.with_file_name("source-2/file"),
+        |_| PathBuf::from("way-out"),
+        |_| PathBuf::from("out/file"),
+        |_| PathBuf::from("/dev/null"),
+    ];
+    for target in targets {
+        let sandbox = Sandbox::new();
+        let source = fs::canonicalize(sandbox.component("source")).unwrap();
+        fs::write(sandbox.path("beside"), "secret").unwrap();
+        write_tree(&sandbox.path("source-2"), &[("file", "secret")]);
+        let link = source.join("src/link");
+        let target = target(&source);
+        if target.starts_with("way-out") {
+            symlink("../../beside", source.join("src/way-out")).unwrap();
+            symlink(&target, &link).unwrap();
+            sandbox.refuses(
+                &["add", "new:1", source.to_str().unwrap()],
+                4,
+                "leaves the directory",
+            );
+            continue;
+        }
+        if target.starts_with("out") {
+            // Behind a name that is left out, the way is no better.
+            symlink("../source-2", source.join(".out")).unwrap();
+            symlink("../.out/file", &link).unwrap();
+        } else {
+            symlink(&target, &link).unwrap();
+        }
+        refuses_source(&sandbox, &source, &link);
+    }
+}
+
+/// Expects that a source with a link to this is refused by the link's name.
+#[track_caller]
+fn refuses_link_to(target: &str) {
+    let sandbox = Sandbox::new();
+    let source = fs::canonicalize(sandbox.component("source")).unwrap();
+    let link = source.join("src/link");
+    symlink(target, &link).unwrap();
+    refuses_source(&sandbox, &source, &link);
+}
+
+#[test]
+fn a_link_to_a_directory_or_to_nothing_is_refused_by_name() {
+    for target in ["lib", ".", "..", "absent", "absent/child"] {
+        refuses_link_to(target);
+    }
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_a_link_to_nothing() {
+    for target in ["link", "main.ts/child"] {
+        refuses_link_to(target);
+    }
+}
+
+#[test]
+fn a_link_to_a_file_of_the_source_is_stored_as_that_file() {
+    let sandbox = Sandbox::new();
+    let source = sandbox.component("source");
+    symlink("main.ts", source.join("src/near")).unwrap();
+    symlink("near", source.join("src/lib/../hop")).unwrap();
+    symlink(source.join("cld.yml"), source.join("src/lib/absolute")).unwrap();
+    sandbox.ok(&["add", "x:1", source.to_str().unwrap()]);
+    let own = sandbox.cache().join("x_1");
+    for (name, text) in [
+        ("src/near", "console.log('hello')\n"),
+        ("src/hop", "console.log('hello')\n"),
+        ("src/lib/absolute", "name: app\n"),
+    ] {
+        assert!(own.join(name).symlink_metadata().unwrap().is_file());
+        assert_eq!(fs::read_to_string(own.join(name)).unwrap(), text);
+    }
+}
+
+#[test]
+fn a_source_that_changes_while_it_is_imported_is_refused() {
+    let sandbox = Sandbox::new();
+    let source = sandbox.component("source");
+    sandbox.ok(&["add", "x:1", source.to_str().unwrap()]);
+    let before = (sandbox.registry_text(), tree(&sandbox.cache()));
+
+    let growing = source.join("src/growing");
+    fs::write(&growing, vec![b'x'; 1 << 20]).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut file = fs::OpenOptions::new().append(true).open(&growing).unwrap();
+            while !done.load(Ordering::Relaxed) {
+                file.write_all(b"y").unwrap();
+            }
+        });
+        let run = sandbox.run(&["add", "x:1", source.to_str().unwrap()]);
+        done.store(true, Ordering::Relaxed);
+        run.fails(1, "growing` changed");
+    });
+    assert_eq!((sandbox.registry_text(), tree(&sandbox.cache())), before);
+
+    sandbox.refuses(
+        &["add", "x:1", sandbox.path("absent").to_str().unwrap()],
+        1,
+        "absent",
+    );
+    assert_eq!(tree(&sandbox.cache()), before.1);
+}
+
+#[test]
+fn content_that_cannot_be_written_leaves_the_old_content_and_no_staging() {
+    let sandbox = Sandbox::new();
+    let source = sandbox.component("source");
+    sandbox.ok(&["add", "x:1", source.to_str().unwrap()]);
+    let before = (sandbox.registry_text(), tree(&sandbox.cache()));
+    fs::write(source.join("large"), vec![b'x'; 4 << 20]).unwrap();
+
+    let output = Command::new("sh")
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 1024; exec \"$0\" \"$@\"",
+            PROGRAM,
+        ])
+        .args(["add", "x:1", source.to_str().unwrap()])
+        .env("HOME", sandbox.user())
+        .env_remove("CLDCTL_REGISTRY_HOME")
+        .output()
+        .unwrap();
+    Run::from(output).fails(1, "could not write");
+    assert_eq!((sandbox.registry_text(), tree(&sandbox.cache())), before);
+    assert_eq!(
+        names(&sandbox.home().join("registry")).len(),
+        3,
+        "registry, lock, manifests"
+    );
+    assert_eq!(names(&sandbox.home().join("registry/manifests")).len(), 1);
+}
