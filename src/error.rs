@@ -86,6 +86,16 @@ pub enum Error {
         waited: Duration,
     },
 
+    /// Processes that take no lock changed the registry again and again for as
+    /// long as we were to wait.
+    #[error("`{}` kept changing for {}", shown(.path), in_seconds(.waited))]
+    Unsettled {
+        /// The registry.
+        path: PathBuf,
+        /// How long was waited.
+        waited: Duration,
+    },
+
     /// A signal asked to stop; what was begun is undone.
     #[error("interrupted")]
     Interrupted {

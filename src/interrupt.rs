@@ -13,10 +13,11 @@ use crate::error::{Error, Result};
 pub struct Interrupt(Arc<AtomicUsize>);
 
 impl Interrupt {
-    /// Asks to stop, because of a signal of this number.
+    /// Asks to stop, because of a signal of this number; no signal has a number
+    /// below 1, so such a one counts as 1.
     pub fn raise(&self, signal: i32) {
         self.0.store(
-            usize::try_from(signal).unwrap_or_default(),
+            usize::try_from(signal.max(1)).unwrap_or(1),
             Ordering::Relaxed,
         );
     }

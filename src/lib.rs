@@ -35,7 +35,7 @@ mod timestamp;
 pub mod cli;
 
 pub use content::{
-    Cache, CacheState, ContentStatus, DigestState, Fate, Import, Imported, Removed, Source,
+    Cache, CacheState, ContentStatus, DigestState, Fate, Import, Imported, Record, Removed, Source,
 };
 pub use digest::{Digest, digest_hex};
 pub use entry::{ArtifactEntry, ArtifactType};

@@ -1,6 +1,8 @@
 //! Finds the entries that an operand names.
 
 use std::borrow::Cow;
+use std::cell::{Cell, OnceCell};
+use std::collections::HashMap;
 
 use crate::digest::{digest_hex, is_hex};
 use crate::document::Document;
@@ -19,11 +21,12 @@ pub(crate) enum DigestStart {
 }
 
 impl DigestStart {
-    fn min_digits(self) -> usize {
+    /// None if no start will do.
+    fn min_digits(self) -> Option<usize> {
         match self {
-            DigestStart::Whole => usize::MAX,
-            DigestStart::ToLook => 4,
-            DigestStart::ToChange => 12,
+            DigestStart::Whole => None,
+            DigestStart::ToLook => Some(4),
+            DigestStart::ToChange => Some(12),
         }
     }
 }
@@ -40,68 +43,196 @@ pub(crate) enum Found {
     Ambiguous(Vec<String>),
 }
 
-/// Looks an operand up: as a stored reference; by the repository and tag that
-/// the references parse to; as a digest or the start of one.
-pub(crate) fn find(document: &Document, operand: &str, start: DigestStart) -> Found {
-    // What has no reference that can be read cannot be named by one.
-    let references: Vec<Option<Cow<'_, str>>> = document
-        .entries()
-        .map(|entry| entry.string(Field::Reference).ok().flatten())
-        .collect();
-    let wanted = Parts::of(operand);
-    let digest_of = |index: usize| {
-        let entry = document.entry(index)?;
-        entry.string(Field::Digest).ok().flatten()
-    };
+/// After this many operands it pays to sort the references.
+const FEW: usize = 4;
 
-    let by_reference = |index: usize| references[index].as_deref() == Some(operand);
-    let by_name = |index: usize| {
-        let Some(parts) = references[index].as_deref().map(Parts::of) else {
-            return false;
-        };
-        if parts.repository != wanted.repository {
-            return false;
-        }
-        match wanted.digest {
-            None => parts.tag_or_latest() == wanted.tag_or_latest(),
-            Some(digest) => {
-                wanted.tag.is_none_or(|tag| tag == parts.tag_or_latest())
-                    && (parts.digest == Some(digest)
-                        || digest_of(index).is_some_and(|d| d == digest))
-            }
-        }
-    };
-    let hex = operand
-        .strip_prefix("sha256:")
-        .or_else(|| operand.strip_prefix("sha512:"))
-        .unwrap_or(operand);
-    let is_start = is_hex(hex) && hex.len() >= start.min_digits();
-    let is_whole = digest_hex(operand).is_some();
-    let by_digest = |index: usize| {
-        (is_start || is_whole)
-            && digest_of(index).is_some_and(|digest| {
-                digest_hex(&digest).is_some_and(|digits| {
-                    digest == operand
-                        || is_start
-                            && digits.starts_with(hex)
-                            && (hex.len() == operand.len() || digest.starts_with(operand))
-                })
-            })
-    };
-    let steps: [&dyn Fn(usize) -> bool; 3] = [&by_reference, &by_name, &by_digest];
-    for step in steps {
-        let found: Vec<usize> = (0..references.len()).filter(|&index| step(index)).collect();
-        let name = |&index: &usize| references[index].as_deref().unwrap_or_default();
-        let mut names: Vec<&str> = found.iter().map(name).collect();
-        names.sort_unstable();
-        names.dedup();
-        match names.len() {
-            0 => {}
-            1 => return Found::Entries(found),
-            _ => return Found::Ambiguous(names.into_iter().map(str::to_owned).collect()),
+/// Looks operands up in a document: as a stored reference; by the repository and
+/// tag that the references parse to; as a digest or the start of one.
+pub(crate) struct Finder<'d> {
+    document: &'d Document,
+    /// None where there is no reference to read: such an entry cannot be named
+    /// by one.
+    references: Vec<Option<Cow<'d, str>>>,
+    asked: Cell<usize>,
+    sorted: OnceCell<Sorted>,
+}
+
+/// The places of the entries, for many operands.
+#[derive(Default)]
+struct Sorted {
+    by_reference: HashMap<String, Vec<usize>>,
+    by_repository: HashMap<String, Vec<usize>>,
+    by_name: HashMap<(String, String), Vec<usize>>,
+    /// The hex digits of digests, in order.
+    by_digest: Vec<(String, usize)>,
+}
+
+impl<'d> Finder<'d> {
+    pub(crate) fn new(document: &'d Document) -> Self {
+        let entries = document.entries();
+        let references = entries.map(|entry| entry.string(Field::Reference).ok().flatten());
+        Finder {
+            document,
+            references: references.collect(),
+            asked: Cell::new(0),
+            sorted: OnceCell::new(),
         }
     }
-    Found::Nothing
+
+    /// Looks an operand up.
+    pub(crate) fn find(&self, operand: &str, start: DigestStart) -> Found {
+        let wanted = Wanted::new(operand, start);
+        self.asked.set(self.asked.get() + 1);
+        let sorted = (self.asked.get() > FEW).then(|| self.sorted.get_or_init(|| self.sort()));
+        let steps: [fn(&Self, &Wanted<'_>, usize) -> bool; 3] =
+            [Self::has_reference, Self::has_name, Self::has_digest];
+        for (step, matches) in steps.into_iter().enumerate() {
+            let found: Vec<usize> = match sorted {
+                None => (0..self.references.len())
+                    .filter(|&index| matches(self, &wanted, index))
+                    .collect(),
+                Some(sorted) => {
+                    let mut candidates = sorted.candidates(&wanted, step);
+                    candidates.retain(|&index| matches(self, &wanted, index));
+                    candidates
+                }
+            };
+            let name = |&index: &usize| self.references[index].as_deref().unwrap_or_default();
+            let mut names: Vec<&str> = found.iter().map(name).collect();
+            names.sort_unstable();
+            names.dedup();
+            match names.len() {
+                0 => {}
+                1 => return Found::Entries(found),
+                _ => return Found::Ambiguous(names.into_iter().map(str::to_owned).collect()),
+            }
+        }
+        Found::Nothing
+    }
+
+    fn has_reference(&self, wanted: &Wanted<'_>, index: usize) -> bool {
+        self.references[index].as_deref() == Some(wanted.operand)
+    }
+
+    fn has_name(&self, wanted: &Wanted<'_>, index: usize) -> bool {
+        let Some(parts) = self.references[index].as_deref().map(Parts::of) else {
+            return false;
+        };
+        let name = &wanted.name;
+        if parts.repository != name.repository {
+            return false;
+        }
+        match name.digest {
+            None => parts.tag_or_latest() == name.tag_or_latest(),
+            Some(digest) => {
+                let agrees = parts.digest == Some(digest)
+                    || self.digest(index).is_some_and(|found| found == digest);
+                name.tag.is_none_or(|tag| tag == parts.tag_or_latest()) && agrees
+            }
+        }
+    }
+
+    fn has_digest(&self, wanted: &Wanted<'_>, index: usize) -> bool {
+        let (Some(hex), Some(digest)) = (wanted.hex, self.digest(index)) else {
+            return false;
+        };
+        // With an algorithm before it, the operand starts as the digest does.
+        digest_hex(&digest).is_some_and(|digits| {
+            digits.starts_with(hex)
+                && (hex.len() == wanted.operand.len() || digest.starts_with(wanted.operand))
+        })
+    }
+
+    fn digest(&self, index: usize) -> Option<Cow<'d, str>> {
+        self.document
+            .entry(index)?
+            .string(Field::Digest)
+            .ok()
+            .flatten()
+    }
+
+    fn sort(&self) -> Sorted {
+        let mut sorted = Sorted::default();
+        for (index, reference) in self.references.iter().enumerate() {
+            if let Some(reference) = reference {
+                let parts = Parts::of(reference);
+                let name = (
+                    parts.repository.to_owned(),
+                    parts.tag_or_latest().to_owned(),
+                );
+                sorted
+                    .by_repository
+                    .entry(name.0.clone())
+                    .or_default()
+                    .push(index);
+                sorted.by_name.entry(name).or_default().push(index);
+                sorted
+                    .by_reference
+                    .entry(reference.to_string())
+                    .or_default()
+                    .push(index);
+            }
+            if let Some(hex) = self.digest(index).as_deref().and_then(digest_hex) {
+                sorted.by_digest.push((hex.to_owned(), index));
+            }
+        }
+        sorted.by_digest.sort_unstable();
+        sorted
+    }
+}
+
+impl Sorted {
+    /// The places of all entries that can match at a step, in their order.
+    fn candidates(&self, wanted: &Wanted<'_>, step: usize) -> Vec<usize> {
+        let Parts {
+            repository, digest, ..
+        } = wanted.name;
+        let found = match (step, digest) {
+            (0, _) => self.by_reference.get(wanted.operand),
+            (1, Some(_)) => self.by_repository.get(repository),
+            (1, None) => {
+                let tag = wanted.name.tag_or_latest();
+                self.by_name.get(&(repository.to_owned(), tag.to_owned()))
+            }
+            _ => {
+                let Some(hex) = wanted.hex else {
+                    return Vec::new();
+                };
+                let first = self
+                    .by_digest
+                    .partition_point(|(digits, _)| digits.as_str() < hex);
+                let digests = self.by_digest[first..].iter();
+                let matching = digests.take_while(|(digits, _)| digits.starts_with(hex));
+                let mut found: Vec<usize> = matching.map(|(_, index)| *index).collect();
+                found.sort_unstable();
+                return found;
+            }
+        };
+        found.cloned().unwrap_or_default()
+    }
+}
+
+/// An operand, taken apart.
+struct Wanted<'o> {
+    operand: &'o str,
+    name: Parts<'o>,
+    /// The hex digits, if it can be a digest or the start of one.
+    hex: Option<&'o str>,
+}
+
+impl<'o> Wanted<'o> {
+    fn new(operand: &'o str, start: DigestStart) -> Self {
+        let hex = ["sha256:", "sha512:"]
+            .into_iter()
+            .find_map(|algorithm| operand.strip_prefix(algorithm))
+            .unwrap_or(operand);
+        let is_start = start.min_digits().is_some_and(|digits| hex.len() >= digits) && is_hex(hex);
+        Wanted {
+            operand,
+            name: Parts::of(operand),
+            hex: (is_start || digest_hex(operand).is_some()).then_some(hex),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -128,8 +259,19 @@ mod tests {
         Document::parse(format!("{{\"artifacts\":[{}]}}", entries.join(","))).unwrap()
     }
 
+    /// As the first of few operands and as one of many.
+    fn find(operand: &str, start: DigestStart) -> Found {
+        let document = document();
+        let finder = Finder::new(&document);
+        let found = finder.find(operand, start);
+        for _ in 0..2 * FEW {
+            assert_eq!(finder.find(operand, start), found, "{operand}");
+        }
+        found
+    }
+
     fn look(operand: &str) -> Found {
-        find(&document(), operand, DigestStart::ToLook)
+        find(operand, DigestStart::ToLook)
     }
 
     fn at(indices: &[usize]) -> Found {
@@ -177,10 +319,10 @@ mod tests {
         assert_eq!(look("7b22"), Found::Nothing, "no digest");
         assert_eq!(look("cafe"), at(&[7]), "a name that looks like hex");
 
-        let change = |operand: &str| find(&document(), operand, DigestStart::ToChange);
+        let change = |operand: &str| find(operand, DigestStart::ToChange);
         assert_eq!(change("a1b2c3d4e5f"), Found::Nothing);
         assert_eq!(change("a1b2c3d4e5f6"), at(&[0]));
-        let whole = |operand: &str| find(&document(), operand, DigestStart::Whole);
+        let whole = |operand: &str| find(operand, DigestStart::Whole);
         assert_eq!(whole("a1b2c3d4e5f6"), Found::Nothing);
         assert_eq!(whole(HEX), Found::Nothing);
         assert_eq!(whole(&format!("sha256:{HEX}")), at(&[0]));

@@ -24,23 +24,23 @@ Exit codes:
 #[command(name = "cldctl-registry", version, propagate_version = false)]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
 #[command(after_long_help = EXIT_CODES, max_term_width = 100)]
-pub struct Args {
+pub(crate) struct Args {
     /// Options of every command.
     #[command(flatten)]
-    pub global: Global,
+    pub(crate) global: Global,
 
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// Options of every command.
 #[derive(Clone, Debug, ClapArgs)]
 #[command(next_help_heading = "Global options")]
-pub struct Global {
+pub(crate) struct Global {
     /// Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     #[arg(long, value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
-    pub home: Option<PathBuf>,
+    pub(crate) home: Option<PathBuf>,
 
     /// Wait this long for another process to finish its change
     #[arg(
@@ -51,12 +51,12 @@ pub struct Global {
         value_parser = values::duration,
         help = "Wait this long for another process to finish its change, such as 30s or 5m"
     )]
-    pub lock_timeout: Duration,
+    pub(crate) lock_timeout: Duration,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// List artifacts
     #[command(visible_aliases = ["ls", "list"])]
     Images(Images),
@@ -73,30 +73,30 @@ pub enum Command {
 
 /// Arguments of `images`.
 #[derive(Debug, ClapArgs)]
-pub struct Images {
+pub(crate) struct Images {
     /// List only these: a glob on the repository, or on repository:tag
     #[arg(value_name = "PATTERN", value_parser = values::pattern)]
-    pub patterns: Vec<Pattern>,
+    pub(crate) patterns: Vec<Pattern>,
 
     /// List only artifacts of this type
     #[arg(long = "type", value_name = "TYPE", value_parser = values::artifact_type())]
-    pub artifact_type: Option<ArtifactType>,
+    pub(crate) artifact_type: Option<ArtifactType>,
 
     /// List only what matches, such as tag=v1*, size>10MB or until=30d
     #[arg(short, long = "filter", value_name = "KEY=VALUE")]
-    pub filters: Vec<Filter>,
+    pub(crate) filters: Vec<Filter>,
 
     /// Choose the order
     #[arg(long, value_name = "KEY", default_value = "created")]
-    pub sort: SortKey,
+    pub(crate) sort: SortKey,
 
     /// Reverse the order
     #[arg(long)]
-    pub reverse: bool,
+    pub(crate) reverse: bool,
 
     /// List at most N artifacts
     #[arg(long, value_name = "N")]
-    pub limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
 
     /// Choose the output: table, json, jsonl, yaml, a Go template such as
     /// '{{.Repository}}:{{.Tag}}', or 'table TEMPLATE'
@@ -108,28 +108,28 @@ pub struct Images {
         default_value = "table",
         value_parser = values::list_format
     )]
-    pub format: ListFormat,
+    pub(crate) format: ListFormat,
 
     /// Print only references, one a line
     #[arg(short, long, conflicts_with = "format")]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
 
     /// Show whole digests in the table
     #[arg(long)]
-    pub no_trunc: bool,
+    pub(crate) no_trunc: bool,
 
     /// Add a column of digests to the table
     #[arg(long)]
-    pub digests: bool,
+    pub(crate) digests: bool,
 
     /// Leave out the header of the table
     #[arg(long)]
-    pub no_headers: bool,
+    pub(crate) no_headers: bool,
 }
 
 /// How a list is printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ListFormat {
+pub(crate) enum ListFormat {
     /// A table for people.
     Table,
     /// One JSON array of the stored entries.
@@ -147,27 +147,27 @@ pub enum ListFormat {
 /// Arguments of `add`.
 #[derive(Debug, ClapArgs)]
 #[command(group(clap::ArgGroup::new("name").args(["reference", "untagged"]).required(true)))]
-pub struct Add {
+pub(crate) struct Add {
     /// The reference to register, such as ghcr.io/acme/app:v1
     #[arg(value_name = "REF")]
-    pub reference: Option<String>,
+    pub(crate) reference: Option<String>,
 
     /// The directory to import, or its cld.yml or datacenter.dc; by default
     /// what lies in the reference's own directory of the cache
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
-    pub path: Option<PathBuf>,
+    pub(crate) path: Option<PathBuf>,
 
     /// Import PATH under its digest, without repository and tag
     #[arg(long, value_name = "PATH", conflicts_with = "path", value_hint = ValueHint::AnyPath)]
-    pub untagged: Option<PathBuf>,
+    pub(crate) untagged: Option<PathBuf>,
 
     /// Say what the artifact is; by default its cld.yml or datacenter.dc does
     #[arg(long = "type", value_name = "TYPE", value_parser = values::artifact_type())]
-    pub artifact_type: Option<ArtifactType>,
+    pub(crate) artifact_type: Option<ArtifactType>,
 
     /// Record metadata alone, without touching content
     #[arg(long, requires = "artifact_type", conflicts_with_all = ["path", "untagged"])]
-    pub metadata_only: bool,
+    pub(crate) metadata_only: bool,
 
     /// The size to record, such as 46766489 or 1.5MB
     #[arg(
@@ -177,36 +177,36 @@ pub struct Add {
         value_parser = values::size,
         allow_hyphen_values = true
     )]
-    pub size: Option<i64>,
+    pub(crate) size: Option<i64>,
 
     /// The digest to record
     #[arg(long, value_name = "DIGEST", requires = "metadata_only")]
-    pub digest: Option<String>,
+    pub(crate) digest: Option<String>,
 
     /// The directory to record; by default the reference's own
     #[arg(long, value_name = "DIR", requires = "metadata_only", value_hint = ValueHint::DirPath)]
-    pub cache_path: Option<PathBuf>,
+    pub(crate) cache_path: Option<PathBuf>,
 
     /// The time to record, such as 2026-02-14T13:03:11Z; by default now
     #[arg(long, value_name = "TIME", value_parser = values::created_at)]
-    pub created_at: Option<DateTime<FixedOffset>>,
+    pub(crate) created_at: Option<DateTime<FixedOffset>>,
 
     /// Refuse to replace an artifact that is registered already
     #[arg(long)]
-    pub no_clobber: bool,
+    pub(crate) no_clobber: bool,
 
     /// Import hidden files, node_modules and the like too
     #[arg(long, conflicts_with = "metadata_only")]
-    pub all_files: bool,
+    pub(crate) all_files: bool,
 
     /// Choose the output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: ReportFormat,
+    pub(crate) format: ReportFormat,
 }
 
 /// How a change is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
+pub(crate) enum ReportFormat {
     /// A line for each artifact
     Text,
     /// One JSON object
@@ -216,19 +216,19 @@ pub enum ReportFormat {
 /// Arguments of `rm`.
 #[derive(Debug, ClapArgs)]
 #[command(group(clap::ArgGroup::new("what").args(["references", "all", "filters"]).required(true)))]
-pub struct Rm {
+pub(crate) struct Rm {
     /// The artifacts to remove, by reference or digest; - reads references
     /// from standard input, one a line
     #[arg(value_name = "REF")]
-    pub references: Vec<String>,
+    pub(crate) references: Vec<String>,
 
     /// Remove all artifacts
     #[arg(long)]
-    pub all: bool,
+    pub(crate) all: bool,
 
     /// Remove what matches, such as tag=v1*, size>10MB or until=30d
     #[arg(long = "filter", value_name = "KEY=VALUE")]
-    pub filters: Vec<Filter>,
+    pub(crate) filters: Vec<Filter>,
 
     /// With --all or --filter, remove only artifacts of this type
     #[arg(
@@ -237,35 +237,35 @@ pub struct Rm {
         conflicts_with = "references",
         value_parser = values::artifact_type()
     )]
-    pub artifact_type: Option<ArtifactType>,
+    pub(crate) artifact_type: Option<ArtifactType>,
 
     /// Do not mind artifacts that do not exist
     #[arg(short, long)]
-    pub force: bool,
+    pub(crate) force: bool,
 
     /// Show what would be removed
     #[arg(short = 'n', long)]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
 
     /// Leave the content in the cache
     #[arg(long)]
-    pub keep_cache: bool,
+    pub(crate) keep_cache: bool,
 
     /// Do not ask
     #[arg(short, long)]
-    pub yes: bool,
+    pub(crate) yes: bool,
 
     /// Choose the output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: ReportFormat,
+    pub(crate) format: ReportFormat,
 }
 
 /// Arguments of `inspect`.
 #[derive(Debug, ClapArgs)]
-pub struct Inspect {
+pub(crate) struct Inspect {
     /// The artifacts to show, by reference or digest
     #[arg(value_name = "REF", required = true)]
-    pub references: Vec<String>,
+    pub(crate) references: Vec<String>,
 
     /// Choose the output: json, or a Go template such as '{{.Digest}}'
     #[arg(
@@ -275,23 +275,23 @@ pub struct Inspect {
         default_value = "json",
         value_parser = values::inspect_format
     )]
-    pub format: ListFormat,
+    pub(crate) format: ListFormat,
 }
 
 /// Arguments of `cache-path`.
 #[derive(Debug, ClapArgs)]
-pub struct CachePath {
+pub(crate) struct CachePath {
     /// The artifact, by reference or digest
     #[arg(value_name = "REF", required_unless_present = "root")]
-    pub reference: Option<String>,
+    pub(crate) reference: Option<String>,
 
     /// Print nothing; exit with 3 unless the artifact is registered and there
     #[arg(long)]
-    pub check: bool,
+    pub(crate) check: bool,
 
     /// Print the directory that holds all content
     #[arg(long, conflicts_with_all = ["reference", "check"])]
-    pub root: bool,
+    pub(crate) root: bool,
 }
 
 #[cfg(test)]

@@ -33,18 +33,16 @@ impl Context {
             None => Home::of_user()?,
         };
         let interrupt = Interrupt::default();
-        let cache = Cache::open(home)?.with_registry(|registry| {
-            registry
-                .with_lock_timeout(global.lock_timeout)
-                .with_lock_notice(|path| {
-                    let path = path.to_string_lossy();
-                    messages::note(format_args!(
-                        "waiting for another process to free `{}`",
-                        visible(&path)
-                    ));
-                })
-                .with_interrupt(interrupt.clone())
-        });
+        let cache = Cache::open(home)?
+            .with_lock_timeout(global.lock_timeout)
+            .with_lock_notice(|path| {
+                let path = path.to_string_lossy();
+                messages::note(format_args!(
+                    "waiting for another process to free `{}`",
+                    visible(&path)
+                ));
+            })
+            .with_interrupt(interrupt.clone());
         Ok(Context { cache, interrupt })
     }
 

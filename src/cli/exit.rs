@@ -42,7 +42,7 @@ impl Exit {
                 Error::UnsafeContent { .. }
                 | Error::Collision { .. }
                 | Error::AlreadyExists { .. } => Exit::Refused,
-                Error::LockTimeout { .. } => Exit::LockTimeout,
+                Error::LockTimeout { .. } | Error::Unsettled { .. } => Exit::LockTimeout,
                 Error::Interrupted { signal } => {
                     Exit::Interrupted(u8::try_from(*signal).unwrap_or(0))
                 }

@@ -1,12 +1,12 @@
 //! The command-line program: arguments in, one library call, output out.
 
-pub mod args;
+mod args;
 mod ask;
 mod commands;
 mod context;
 mod exit;
 mod output;
-pub mod select;
+mod select;
 mod values;
 
 use std::ffi::OsString;

@@ -34,16 +34,60 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "the number is too large".to_owned())
 }
 
+/// The units of sizes, in lower case, and how many bytes each is.
+const UNITS: [(&str, u128); 12] = [
+    ("", 1),
+    ("b", 1),
+    ("kb", 1000),
+    ("mb", 1000_u128.pow(2)),
+    ("gb", 1000_u128.pow(3)),
+    ("tb", 1000_u128.pow(4)),
+    ("pb", 1000_u128.pow(5)),
+    ("kib", 1 << 10),
+    ("mib", 1 << 20),
+    ("gib", 1 << 30),
+    ("tib", 1 << 40),
+    ("pib", 1 << 50),
+];
+
 /// A number of bytes, or a number and a unit: SI (kB, MB, …) or binary (KiB,
-/// MiB, …), in any case.
+/// MiB, …), in any case. The number may have a fraction as long as the size is
+/// a whole number of bytes.
 pub(super) fn size(text: &str) -> Result<i64, String> {
+    let expected = "expected a number of bytes, or a number and kB, MB, GB, KiB, MiB or GiB";
     if text.starts_with('-') {
         return Err("a size cannot be negative".to_owned());
     }
-    let bytes = parse_size::parse_size(text).map_err(|_| {
-        "expected a number of bytes, or a number and kB, MB, GB, KiB, MiB or GiB".to_owned()
-    })?;
-    i64::try_from(bytes).map_err(|_| "the size is larger than 2^63 - 1 bytes".to_owned())
+    let unit_at = text
+        .find(|c: char| c.is_ascii_alphabetic())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let unit = unit.to_ascii_lowercase();
+    let (_, unit) = UNITS
+        .into_iter()
+        .find(|(name, _)| *name == unit)
+        .ok_or(expected)?;
+
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = format!("{whole}{fraction}");
+    let is_number = !whole.is_empty()
+        && (1..=18).contains(&fraction.len())
+        && digits.len() <= 38
+        && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number {
+        return Err(expected.to_owned());
+    }
+    let scale = fraction.bytes().fold(1_u128, |scale, _| scale * 10);
+    let too_large = || "the size is larger than 2^63 - 1 bytes".to_owned();
+    let scaled = digits
+        .parse::<u128>()
+        .ok()
+        .and_then(|digits| digits.checked_mul(unit));
+    let scaled = scaled.ok_or_else(too_large)?;
+    if !scaled.is_multiple_of(scale) {
+        return Err("the size is no whole number of bytes".to_owned());
+    }
+    i64::try_from(scaled / scale).map_err(|_| too_large())
 }
 
 /// A time in the form that is stored.
@@ -143,11 +187,31 @@ mod tests {
             ("2gib", 2 << 30),
             ("1.5MB", 1_500_000),
             ("1KiB", 1024),
+            ("0.5KiB", 512),
+            ("7B", 7),
+            ("1.000", 1),
             ("1kb", 1000),
         ] {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
-        for text in ["", "x", "-1", "9223372036854775808", "1XB"] {
+        for text in [
+            "",
+            "x",
+            "-1",
+            "9223372036854775808",
+            "1XB",
+            "1 2",
+            "1_000",
+            "1k",
+            "1e3",
+            "0.5",
+            "1.",
+            ".5kB",
+            "+1",
+            "1 kB",
+            "0.0001kB",
+            "99999999999999PiB",
+        ] {
             assert!(size(text).is_err(), "{text}");
         }
     }

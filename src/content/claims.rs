@@ -124,10 +124,15 @@ impl<'r> Claims<'r> {
             .map(|(path, reference)| (path.clone(), reference));
         let mut identities = HashMap::new();
         for (path, reference) in names.chain(elsewhere) {
-            let link = fs::symlink_metadata(&path)
-                .map(|link| (link.dev(), link.ino()))
-                .ok();
-            for identity in link.into_iter().chain(identity_of(&path)) {
+            let link = fs::symlink_metadata(&path).map(|link| (link.dev(), link.ino()));
+            let real = fs::canonicalize(&path).unwrap_or_default();
+            // Who has a directory needs those that it lies in.
+            let within = real.ancestors().take_while(|dir| *dir != self.root.path());
+            let within = within.filter(|dir| dir.starts_with(self.root.path()));
+            let found = identity_of(&path)
+                .into_iter()
+                .chain(within.filter_map(identity_of));
+            for identity in link.into_iter().chain(found) {
                 identities
                     .entry(identity)
                     .or_insert_with(|| reference.clone());
@@ -249,6 +254,9 @@ mod tests {
             claimed(&[("x", elsewhere.to_str().unwrap())]).as_deref(),
             Some("x")
         );
+        fs::create_dir(shared.join("sub")).unwrap();
+        let below = format!("{path}/sub");
+        assert_eq!(claimed(&[("x", &below)]).as_deref(), Some("x"));
         symlink(&shared, root.path().join("linked")).unwrap();
         assert_eq!(claimed(&[("linked", "")]).as_deref(), Some("linked"));
         assert_eq!(

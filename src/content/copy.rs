@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
@@ -95,24 +96,29 @@ pub(crate) fn sync(tree: &Path, opened: &File) -> Result<()> {
     }
 }
 
-/// Calls `work` for each file, on all cores.
+/// Calls `work` for each file, on all cores if there are some.
 fn each_file(
     tree: &Tree,
     interrupt: &Interrupt,
     work: impl Fn(&Node, &mut Vec<u8>) -> Result<FileHash> + Sync,
 ) -> Result<Manifest> {
-    let hashes: Result<Vec<_>> = tree
-        .files
-        .par_iter()
-        .map_init(
-            || vec![0; BUFFER],
-            |buffer, file| {
-                interrupt.check()?;
-                let hash = work(file, buffer)?;
-                Ok((file.path.as_os_str().as_bytes().to_owned(), hash))
-            },
-        )
-        .collect();
+    let hash = |buffer: &mut Vec<u8>, file: &Node| {
+        interrupt.check()?;
+        let hash = work(file, buffer)?;
+        Ok((file.path.as_os_str().as_bytes().to_owned(), hash))
+    };
+    let buffer = || vec![0; BUFFER];
+    let hashes: Result<Vec<_>> = match ThreadPoolBuilder::new().build() {
+        Ok(pool) => pool.install(|| tree.files.par_iter().map_init(buffer, hash).collect()),
+        // Where no thread can be had, there is still this one.
+        Err(_) => {
+            let mut buffer = buffer();
+            tree.files
+                .iter()
+                .map(|file| hash(&mut buffer, file))
+                .collect()
+        }
+    };
     hashes.map(Manifest::of)
 }
 

@@ -2,13 +2,11 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use super::claims::{Claims, own_key};
-use super::root::{self, CacheRoot};
+use super::root::{CacheRoot, Identity, identity_of};
+use super::scratch::Scratch;
 use super::tree::Tree;
 use crate::document::{Document, Edit};
 use crate::error::{AtPath, Error, Result};
@@ -17,6 +15,7 @@ use crate::reference::CacheKey;
 
 /// An artifact that was removed, or would be.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Removed {
     /// Its reference.
     pub reference: String,
@@ -26,6 +25,7 @@ pub struct Removed {
 
 /// What becomes of the content of a removed entry.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Fate {
     /// It is deleted.
     Deleted {
@@ -64,7 +64,7 @@ pub(super) struct Doomed {
     reference: String,
     place: Place,
     /// Where its content was moved to, once it was.
-    trash: Option<Result<Option<TempDir>>>,
+    trash: Option<Result<Option<Scratch>>>,
 }
 
 /// What is to be done with the content of an entry.
@@ -118,12 +118,7 @@ impl Doomed {
             (Place::Own(path, key), Some(Ok(Some(trash)))) => {
                 let dir = trash.path().join(key.as_str());
                 let bytes = stored_bytes(&dir);
-                if let Err(error) = fs::remove_dir_all(&dir)
-                    && error.kind() == io::ErrorKind::PermissionDenied
-                {
-                    root::make_deletable(&dir);
-                }
-                match trash.close().at("delete", &path) {
+                match trash.delete().at("delete", &path) {
                     Ok(()) => Fate::Deleted { path, bytes },
                     Err(error) => Fate::Failed { path, error },
                 }
@@ -147,57 +142,20 @@ pub(super) fn doom(
 ) -> Vec<Doomed> {
     let mut doomed: Vec<Doomed> = Vec::new();
     let mut seen = HashSet::new();
-    let mut taken = HashSet::new();
-    let mut claims = None;
-    let removed = document
-        .entries()
-        .enumerate()
-        .filter(|(index, _)| edit.is_removed(*index));
-    for (_, entry) in removed {
+    let mut fates = Fates::new(document, edit, root);
+    let entries = document.entries().enumerate();
+    for (_, entry) in entries.filter(|(index, _)| edit.is_removed(*index)) {
         let reference = entry.reference().into_owned();
-        let path = entry
-            .string(Field::CachePath)
-            .ok()
-            .flatten()
-            .unwrap_or_default();
+        let path = entry.string(Field::CachePath).ok().flatten();
+        let path = path.unwrap_or_default().into_owned();
         // The same reference twice is one artifact, unless its paths differ.
-        if !seen.insert((reference.clone(), path.clone().into_owned())) {
+        if !seen.insert((reference.clone(), path.clone())) {
             continue;
         }
         let place = if keep {
             Place::Kept
-        } else if path.is_empty() {
-            Place::Absent
         } else {
-            match root.map(|root| (root, own_key(root, &reference, &path))) {
-                Some((root, Some(key))) => {
-                    let (dir, named) = (root.dir_of(&key), PathBuf::from(&*path));
-                    let stays = || {
-                        document
-                            .entries()
-                            .enumerate()
-                            .filter(|(i, _)| !edit.is_removed(*i))
-                    };
-                    // Two entries of one key have one directory.
-                    if taken.contains(&key) || fs::symlink_metadata(&dir).is_err() {
-                        Place::Absent
-                    } else {
-                        let claims = claims.get_or_insert_with(|| {
-                            Claims::of(root, stays().map(|(_, entry)| entry))
-                        });
-                        match claims.on(&key) {
-                            Some(other) => Place::Shared(named, other.to_owned()),
-                            None => {
-                                taken.insert(key.clone());
-                                Place::Own(named, key)
-                            }
-                        }
-                    }
-                }
-                // Of what does not exist there is nothing to say.
-                _ if fs::symlink_metadata(&*path).is_err() => Place::Absent,
-                _ => Place::Foreign(PathBuf::from(&*path)),
-            }
+            fates.place(&reference, &path)
         };
         doomed.push(Doomed {
             reference,
@@ -205,7 +163,67 @@ pub(super) fn doom(
             trash: None,
         });
     }
+    // What one entry may not take goes all the same with the one that owns it.
+    for doomed in &mut doomed {
+        if let Place::Foreign(path) = &doomed.place
+            && identity_of(path).is_some_and(|identity| fates.taken.contains(&identity))
+        {
+            doomed.place = Place::Absent;
+        }
+    }
     doomed
+}
+
+/// Decides what becomes of content.
+struct Fates<'d> {
+    document: &'d Document,
+    edit: &'d Edit,
+    root: Option<&'d CacheRoot>,
+    /// The directories that go.
+    taken: HashSet<Identity>,
+    /// The claims of the entries that stay, once somebody asked.
+    claims: Option<Claims<'d>>,
+}
+
+impl<'d> Fates<'d> {
+    fn new(document: &'d Document, edit: &'d Edit, root: Option<&'d CacheRoot>) -> Self {
+        Fates {
+            document,
+            edit,
+            root,
+            taken: HashSet::new(),
+            claims: None,
+        }
+    }
+
+    fn place(&mut self, reference: &str, path: &str) -> Place {
+        let named = PathBuf::from(path);
+        // Of what does not exist there is nothing to say.
+        if path.is_empty() || fs::symlink_metadata(&named).is_err() {
+            return Place::Absent;
+        }
+        let own = self
+            .root
+            .and_then(|root| Some((root, own_key(root, reference, path)?)));
+        let Some((root, key)) = own else {
+            return Place::Foreign(named);
+        };
+        let claims = self.claims.get_or_insert_with(|| {
+            let entries = self.document.entries().enumerate();
+            let stays = entries.filter(|(index, _)| !self.edit.is_removed(*index));
+            Claims::of(root, stays.map(|(_, entry)| entry))
+        });
+        if let Some(other) = claims.on(&key) {
+            return Place::Shared(named, other.to_owned());
+        }
+        // Two entries of one key have one directory, which goes once.
+        let dir = root.dir_of(&key);
+        let is_link = fs::symlink_metadata(&dir).is_ok_and(|metadata| metadata.is_symlink());
+        match identity_of(&dir).filter(|_| !is_link) {
+            Some(identity) if !self.taken.insert(identity) => Place::Absent,
+            _ => Place::Own(named, key),
+        }
+    }
 }
 
 /// How much there is to free. What cannot be read is not counted.

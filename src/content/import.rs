@@ -14,6 +14,7 @@ use crate::registry::{Added, Put};
 
 /// Where content comes from, and what it is to be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Source {
     /// A directory, or the file in it that describes the artifact, under a
     /// reference.
@@ -47,6 +48,7 @@ impl Source {
 
 /// Content that is to be registered.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Import {
     /// Where it comes from, and what to call it.
     pub source: Source,
@@ -81,7 +83,19 @@ impl Import {
     }
 }
 
+/// Metadata that is to be registered without content.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The entry.
+    pub entry: ArtifactEntry,
+    /// Leaves an entry unchanged that differs in its time alone.
+    pub keeps_time: bool,
+    /// Refuses a reference that is registered already.
+    pub no_clobber: bool,
+}
+
 /// What came of an import.
+#[non_exhaustive]
 #[derive(Clone, Debug)]
 pub struct Imported {
     /// Whether the entry is new.
@@ -184,23 +198,17 @@ impl Cache {
     }
 
     /// Registers metadata alone. Content of the reference, if there is any,
-    /// stays as it is. With `keeps_time`, an entry that differs in its time
-    /// alone is left unchanged.
+    /// stays as it is.
     ///
     /// # Errors
     ///
     /// As [`Registry::add`](crate::Registry::add), and
-    /// [`Error::AlreadyExists`] if `no_clobber` is set.
-    pub fn record(
-        &self,
-        entry: ArtifactEntry,
-        keeps_time: bool,
-        no_clobber: bool,
-    ) -> Result<Imported> {
+    /// [`Error::AlreadyExists`].
+    pub fn record(&self, record: Record) -> Result<Imported> {
         let put = Put {
-            entry,
-            keeps_time,
-            no_clobber,
+            entry: record.entry,
+            keeps_time: record.keeps_time,
+            no_clobber: record.no_clobber,
             ..Put::default()
         };
         let mut change = Recording::new(self, put);

@@ -1,16 +1,19 @@
 //! The changes to the registry that registering an artifact makes, with what
 //! happens to its content on the way.
 
+use std::fs;
+
 use super::Cache;
 use super::claims::Claims;
 use super::manifest::Manifests;
 use super::prepared::Prepared;
-use super::root::Swap;
+use super::root::{CacheRoot, Swap};
+use super::scratch::Scratch;
 use super::tree::Tree;
 use crate::document::{Document, Edit};
 use crate::error::{Error, Result};
 use crate::reference::CacheKey;
-use crate::registry::{Change, Put};
+use crate::registry::{Added, Change, Put};
 
 /// Registers content and swaps it into its place.
 pub(super) struct Importing<'c> {
@@ -27,6 +30,8 @@ pub(super) struct Importing<'c> {
     swap: Option<Swap>,
     kept_manifest: bool,
     retired: Vec<String>,
+    /// What killed processes left.
+    swept: Option<Scratch>,
 }
 
 impl<'c> Importing<'c> {
@@ -48,6 +53,7 @@ impl<'c> Importing<'c> {
             swap: None,
             kept_manifest: false,
             retired: Vec::new(),
+            swept: None,
         }
     }
 
@@ -71,6 +77,18 @@ impl<'c> Importing<'c> {
         }
     }
 
+    /// Refuses content that is no longer what was taken where it lay.
+    fn require_still_there(&self) -> Result<()> {
+        let dir = self.prepared.root.dir_of(&self.key);
+        if fs::symlink_metadata(&dir).is_err() {
+            return Err(Error::NoContent {
+                reference: self.put.entry.reference.clone().unwrap_or_default(),
+                path: dir,
+            });
+        }
+        self.prepared.tree.require_unchanged()
+    }
+
     /// Swaps the content in, durably.
     fn swap_in(&mut self) -> Result<()> {
         let (Some(staged), false) = (&self.prepared.staged, self.in_place) else {
@@ -90,13 +108,17 @@ impl Change for Importing<'_> {
                 .as_ref()
                 .is_some_and(|tree| tree.require_unchanged().is_ok()),
             (None, _) => {
-                self.prepared.tree.require_unchanged()?;
+                self.require_still_there()?;
                 true
             }
         };
         // Other content is another artifact, made at another time.
         self.put.keeps_time = self.keeps_time && self.in_place;
-        self.put.edit(document)
+        let edit = self.put.edit(document)?;
+        if !self.in_place && self.put.result == Added::Unchanged {
+            self.put.result = Added::Updated;
+        }
+        Ok(edit)
     }
 
     fn touches_content(&self) -> bool {
@@ -105,21 +127,22 @@ impl Change for Importing<'_> {
 
     fn before_commit(&mut self, document: &Document, edit: &Edit) -> Result<()> {
         let manifest = &self.prepared.manifest;
-        self.retired = Manifests::retired_by(document, edit, Some(manifest.digest().as_str()));
-        self.prepared.root.mend_swaps()?;
-        self.kept_manifest = self.cache.manifests.keep(manifest)?;
-        let swapped = self.swap_in();
-        if swapped.is_err() {
-            self.roll_back();
+        let digest = manifest.digest().as_str();
+        self.retired = Manifests::retired_by(document, edit, Some(digest));
+        self.swept = self.prepared.root.mend()?;
+        self.cache.manifests.sweep()?;
+        if !self.cache.manifests.vouch_for(digest) {
+            self.kept_manifest = true;
+            self.cache.manifests.keep(manifest)?;
         }
-        swapped
+        self.swap_in()
     }
 
     fn roll_back(&mut self) {
         if let (Some(swap), Some(staged)) = (self.swap.take(), &self.prepared.staged) {
             self.prepared.root.swap_back(staged.path(), &self.key, swap);
         }
-        if self.kept_manifest {
+        if std::mem::take(&mut self.kept_manifest) {
             let digest = self.prepared.manifest.digest().as_str();
             // A manifest too many does no harm.
             let _ = self.cache.manifests.remove(digest);
@@ -127,17 +150,17 @@ impl Change for Importing<'_> {
     }
 
     fn after_commit(&mut self, durable: bool) {
+        let swap = self.swap.take();
         if durable {
             self.cache.manifests.retire(&self.retired);
-            self.swap = None;
-        } else {
-            // Should the power fail now, the old entry may be back; `prune`
-            // finds its content if it is not.
-            match (self.swap.take(), &mut self.prepared.staged) {
-                (Some(Swap::Exchanged), Some(staged)) => staged.disable_cleanup(true),
-                (Some(Swap::InTwoSteps(mut aside)), _) => aside.disable_cleanup(true),
-                _ => {}
-            }
+            return;
+        }
+        // Should the power fail now, the old entry may be back; `prune` finds
+        // its content if it is not.
+        match (swap, &mut self.prepared.staged) {
+            (Some(Swap::Exchanged), Some(staged)) => staged.leave(),
+            (Some(Swap::InTwoSteps(mut aside)), _) => aside.leave(),
+            _ => {}
         }
     }
 }
@@ -147,6 +170,8 @@ pub(super) struct Recording<'c> {
     cache: &'c Cache,
     put: Put,
     retired: Vec<String>,
+    /// What killed processes left.
+    swept: Option<Scratch>,
 }
 
 impl<'c> Recording<'c> {
@@ -155,6 +180,7 @@ impl<'c> Recording<'c> {
             cache,
             put,
             retired: Vec::new(),
+            swept: None,
         }
     }
 
@@ -170,6 +196,11 @@ impl Change for Recording<'_> {
 
     fn before_commit(&mut self, document: &Document, edit: &Edit) -> Result<()> {
         self.retired = Manifests::retired_by(document, edit, self.put.entry.digest.as_deref());
+        self.cache.manifests.sweep()?;
+        // Content is not what this is about, so trouble with it is no matter.
+        if let Ok(Some(root)) = CacheRoot::open(self.cache.home()) {
+            self.swept = root.mend().unwrap_or(None);
+        }
         Ok(())
     }
 

@@ -82,24 +82,26 @@ impl Manifests {
             .is_some_and(|file| Digest::of(&file.bytes).as_str() == digest)
     }
 
-    /// Keeps a manifest, durably. Says whether it was not there before.
-    pub(crate) fn keep(&self, manifest: &Manifest) -> Result<bool> {
-        let digest = manifest.digest().as_str();
-        if self.vouch_for(digest) {
-            return Ok(false);
-        }
-        let Some(path) = self.path(digest) else {
-            return Ok(false);
+    /// Keeps a manifest, durably.
+    pub(crate) fn keep(&self, manifest: &Manifest) -> Result<()> {
+        let Some(path) = self.path(manifest.digest().as_str()) else {
+            return Ok(());
         };
         store::create_dir_durably(&self.dir)?;
         match Prepared::write(&path, &manifest.text, None)?.publish(&path, true)? {
-            Published::Done | Published::Exists => Ok(true),
+            Published::Done | Published::Exists => Ok(()),
             Published::NotDurable(cause) => Err(Error::Io {
                 action: "sync",
                 path: self.dir.clone(),
                 cause,
             }),
         }
+    }
+
+    /// Removes what killed processes left. Only the holder of the registry's
+    /// lock may do so.
+    pub(crate) fn sweep(&self) -> Result<()> {
+        store::sweep_all(&self.dir)
     }
 
     /// Removes a manifest.
@@ -188,8 +190,13 @@ mod tests {
         let manifest = Manifest::of(vec![(b"a".to_vec(), [0; 32])]);
         let digest = manifest.digest().as_str();
         assert!(!manifests.vouch_for(digest));
-        assert!(manifests.keep(&manifest).unwrap());
-        assert!(!manifests.keep(&manifest).unwrap());
+        manifests.keep(&manifest).unwrap();
+        fs::write(dir.path().join("manifests/.a.sha256.abcdefghijkl.tmp"), "").unwrap();
+        manifests.sweep().unwrap();
+        assert_eq!(
+            fs::read_dir(dir.path().join("manifests")).unwrap().count(),
+            1
+        );
         assert!(manifests.vouch_for(digest));
 
         fs::write(manifests.path(digest).unwrap(), "tampered").unwrap();

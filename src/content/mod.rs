@@ -18,12 +18,13 @@ mod manifest;
 mod prepared;
 mod remove;
 mod root;
+mod scratch;
 mod source;
 mod status;
 mod tree;
 
 pub use doomed::{Fate, Removed};
-pub use import::{Import, Imported, Source};
+pub use import::{Import, Imported, Record, Source};
 pub use status::{CacheState, ContentStatus, DigestState};
 
 #[cfg(feature = "cli")]
@@ -31,10 +32,14 @@ pub(crate) use remove::{RemovalPlan, Selection};
 #[cfg(feature = "cli")]
 pub(crate) use status::Contents;
 
+use std::path::Path;
+use std::time::Duration;
+
 use manifest::Manifests;
 
 use crate::error::Result;
 use crate::home::Home;
+use crate::interrupt::Interrupt;
 use crate::registry::Registry;
 
 /// The content of a home, together with its registry.
@@ -81,10 +86,25 @@ impl Cache {
         })
     }
 
-    /// Sets how the registry is used, such as how long to wait for its lock.
+    /// As [`Registry::with_lock_timeout`].
     #[must_use]
-    pub fn with_registry(mut self, set: impl FnOnce(Registry) -> Registry) -> Self {
-        self.registry = set(self.registry);
+    pub fn with_lock_timeout(mut self, timeout: Duration) -> Self {
+        self.registry = self.registry.with_lock_timeout(timeout);
+        self
+    }
+
+    /// As [`Registry::with_lock_notice`].
+    #[must_use]
+    pub fn with_lock_notice(mut self, notice: impl Fn(&Path) + Send + Sync + 'static) -> Self {
+        self.registry = self.registry.with_lock_notice(notice);
+        self
+    }
+
+    /// As [`Registry::with_interrupt`]; copying and hashing can be interrupted
+    /// too.
+    #[must_use]
+    pub fn with_interrupt(mut self, interrupt: Interrupt) -> Self {
+        self.registry = self.registry.with_interrupt(interrupt);
         self
     }
 

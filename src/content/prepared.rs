@@ -4,11 +4,10 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use tempfile::TempDir;
-
 use super::copy;
 use super::manifest::Manifest;
 use super::root::CacheRoot;
+use super::scratch::{self, Scratch};
 use super::source::{source_dir, type_of};
 use super::tree::Tree;
 use crate::entry::ArtifactType;
@@ -25,7 +24,7 @@ pub(super) struct Prepared {
     pub(super) manifest: Manifest,
     pub(super) artifact_type: ArtifactType,
     /// Where it lies, unless it lies where it is to lie.
-    pub(super) staged: Option<TempDir>,
+    pub(super) staged: Option<Scratch>,
 }
 
 impl Prepared {
@@ -43,7 +42,7 @@ impl Prepared {
         let tree = Tree::to_import(&source, all_files)?;
 
         let root = CacheRoot::create(home)?;
-        let opened = root.handle()?;
+        let opened = scratch::handle(root.path())?;
         let staged = root.staging()?;
         let manifest = copy::copy(&tree, staged.path(), interrupt)?;
         copy::sync(staged.path(), &opened)?;
@@ -81,7 +80,7 @@ impl Prepared {
             Err(error) => return Err(error).at("read", &dir),
         }
         let artifact_type = type_of(&dir, artifact_type)?;
-        let opened = root.handle()?;
+        let opened = scratch::handle(root.path())?;
         let tree = Tree::stored(&dir)?;
         let manifest = copy::hash(&tree, interrupt)?;
         copy::sync(&dir, &opened)?;

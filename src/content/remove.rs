@@ -4,6 +4,7 @@ use super::Cache;
 use super::doomed::{Doomed, Removed, doom};
 use super::manifest::Manifests;
 use super::root::CacheRoot;
+use super::scratch::Scratch;
 use crate::document::{Document, Edit};
 use crate::error::Result;
 use crate::registry::Change;
@@ -50,6 +51,7 @@ impl Cache {
             root: None,
             doomed: Vec::new(),
             retired: Vec::new(),
+            swept: None,
             plan,
         };
         let outcome = self.registry().update(&mut change);
@@ -66,7 +68,7 @@ impl Cache {
         edit: &Edit,
         keep_content: bool,
     ) -> Result<Vec<Removed>> {
-        let root = CacheRoot::open(self.home())?;
+        let root = CacheRoot::open(self.home()).unwrap_or(None);
         let doomed = doom(document, edit, root.as_ref(), keep_content);
         Ok(doomed
             .into_iter()
@@ -81,6 +83,8 @@ struct Removal<'c, 's> {
     root: Option<CacheRoot>,
     doomed: Vec<Doomed>,
     retired: Vec<String>,
+    /// What killed processes left.
+    swept: Option<Scratch>,
 }
 
 impl Change for Removal<'_, '_> {
@@ -89,12 +93,18 @@ impl Change for Removal<'_, '_> {
     }
 
     fn before_commit(&mut self, document: &Document, edit: &Edit) -> Result<()> {
-        self.root = CacheRoot::open(self.cache.home())?;
-        if let Some(root) = &self.root {
-            root.mend_swaps()?;
+        self.retired = Manifests::retired_by(document, edit, None);
+        self.cache.manifests.sweep()?;
+        if !self.plan.keep_content {
+            // Where the cache cannot be opened, its content is out of our
+            // reach, and stays.
+            self.root = CacheRoot::open(self.cache.home()).unwrap_or(None);
+            self.swept = match &self.root {
+                Some(root) => root.mend()?,
+                None => None,
+            };
         }
         self.doomed = doom(document, edit, self.root.as_ref(), self.plan.keep_content);
-        self.retired = Manifests::retired_by(document, edit, None);
         Ok(())
     }
 

@@ -1,23 +1,19 @@
 //! The directory that holds the content of all references, and what happens to
 //! its entries: staging, swapping in, putting into the trash.
 
-use std::fs::{self, File};
+use std::ffi::OsStr;
+use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use tempfile::TempDir;
-use walkdir::WalkDir;
 
+use super::scratch::{Scratch, make_deletable};
 use crate::error::{AtPath, Error, Result};
 use crate::home::Home;
 use crate::reference::CacheKey;
 use crate::store::{self, uninterrupted};
-
-/// How many random characters stand in the name of a staging or trash
-/// directory.
-const RANDOM: usize = 12;
 
 const STAGING: &str = ".staging:";
 const TRASH: &str = ".trash:";
@@ -83,21 +79,17 @@ impl CacheRoot {
 
     /// A new directory to build content in. Dropped, it vanishes with all that
     /// is in it.
-    pub(crate) fn staging(&self) -> Result<TempDir> {
+    pub(crate) fn staging(&self) -> Result<Scratch> {
         self.scratch(STAGING)
     }
 
-    fn scratch(&self, prefix: &str) -> Result<TempDir> {
-        tempfile::Builder::new()
-            .prefix(prefix)
-            .rand_bytes(RANDOM)
-            .tempdir_in(&self.path)
-            .at("create a directory in", &self.path)
+    fn scratch(&self, prefix: &str) -> Result<Scratch> {
+        Scratch::new(&self.path, prefix)
     }
 
     /// Moves the directory of a key out of the way, to be deleted. `None` if
     /// there is none. A symbolic link is moved itself.
-    pub(crate) fn discard(&self, key: &CacheKey) -> Result<Option<TempDir>> {
+    pub(crate) fn discard(&self, key: &CacheKey) -> Result<Option<Scratch>> {
         let dir = self.dir_of(key);
         let trash = self.scratch(TRASH)?;
         let discard = || uninterrupted(|| fs::rename(&dir, trash.path().join(key.as_str())));
@@ -142,11 +134,11 @@ impl CacheRoot {
     }
 
     /// For file systems that cannot exchange. A crash between the two renames
-    /// leaves the key without a directory; [`mend_swaps`](Self::mend_swaps)
+    /// leaves the key without a directory; [`mend`](Self::mend)
     /// puts the old one back.
     fn swap_by_two_renames(&self, staged: &Path, key: &CacheKey) -> Result<Swap> {
         let dir = self.dir_of(key);
-        let aside = self.scratch(SWAP)?;
+        let mut aside = self.scratch(SWAP)?;
         let old = aside.path().join(key.as_str());
         uninterrupted(|| fs::rename(&dir, &old)).at("move away", &dir)?;
         match uninterrupted(|| fs::rename(staged, &dir)) {
@@ -155,7 +147,7 @@ impl CacheRoot {
                 let restored = uninterrupted(|| fs::rename(&old, &dir));
                 if restored.is_err() {
                     // Better a leftover than lost content.
-                    let _ = aside.keep();
+                    aside.leave();
                 }
                 Err(error).at("replace", &dir)
             }
@@ -178,32 +170,56 @@ impl CacheRoot {
         };
     }
 
-    /// Undoes the first half of swaps that a crash cut in two. Only the holder
+    /// Undoes the first half of swaps that a crash cut in two, and puts what
+    /// killed processes left into the trash that is returned. Only the holder
     /// of the registry's lock may do so.
-    pub(crate) fn mend_swaps(&self) -> Result<()> {
+    pub(crate) fn mend(&self) -> Result<Option<Scratch>> {
+        let mut left = Vec::new();
         for entry in fs::read_dir(&self.path).at("read the directory", &self.path)? {
             let entry = entry.at("read the directory", &self.path)?;
-            if !entry.file_name().to_string_lossy().starts_with(SWAP) {
-                continue;
+            let (name, path) = (entry.file_name(), entry.path());
+            let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_dir && Scratch::is_name(&name, SWAP) {
+                self.undo_half_swap(&path)?;
             }
-            for held in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
-                let dir = self.path.join(held.file_name());
-                if fs::symlink_metadata(&dir).is_err() {
-                    fs::rename(held.path(), &dir).at("restore", &dir)?;
-                }
+            if is_dir && Self::is_scratch(&name) && !Scratch::is_in_use(&path) {
+                left.push((name, path));
+            }
+        }
+        if left.is_empty() {
+            return Ok(None);
+        }
+        let trash = self.scratch(TRASH)?;
+        for (name, path) in left {
+            // What cannot be moved is found by its name another time.
+            let _ = fs::rename(path, trash.path().join(name));
+        }
+        Ok(Some(trash))
+    }
+
+    /// Puts the directory of a key back that was moved aside, if nothing took
+    /// its place.
+    fn undo_half_swap(&self, aside: &Path) -> Result<()> {
+        for held in fs::read_dir(aside).at("read the directory", aside)? {
+            let held = held.at("read the directory", aside)?;
+            let dir = self.path.join(held.file_name());
+            if fs::symlink_metadata(&dir).is_err() {
+                fs::rename(held.path(), &dir).at("restore", &dir)?;
             }
         }
         Ok(())
     }
 
+    /// Whether a name in the root is that of a staging or trash directory.
+    pub(crate) fn is_scratch(name: &OsStr) -> bool {
+        [STAGING, TRASH, SWAP]
+            .iter()
+            .any(|prefix| Scratch::is_name(name, prefix))
+    }
+
     /// Makes the renames in the root survive a power loss.
     pub(crate) fn sync(&self) -> Result<()> {
         store::sync_dir(&self.path).at("sync", &self.path)
-    }
-
-    /// Opens the root, before content is written that is to be synced.
-    pub(crate) fn handle(&self) -> Result<File> {
-        File::open(&self.path).at("open", &self.path)
     }
 
     /// Refuses a source that the cache lies in, or would: it would be copied
@@ -226,21 +242,6 @@ impl CacheRoot {
     }
 }
 
-/// Gives all directories of a tree the permissions that deleting them takes, as
-/// far as they lack them. What cannot be given shows when they are deleted.
-pub(crate) fn make_deletable(tree: &Path) {
-    let walk = WalkDir::new(tree).follow_root_links(false);
-    for entry in walk.into_iter().flatten() {
-        let lacks = |metadata: &fs::Metadata| {
-            metadata.is_dir() && metadata.permissions().mode() & 0o700 != 0o700
-        };
-        if let Some(metadata) = entry.metadata().ok().filter(lacks) {
-            let mode = metadata.permissions().mode() | 0o700;
-            let _ = fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode));
-        }
-    }
-}
-
 /// How a staged directory got into its place.
 #[derive(Debug)]
 pub(crate) enum Swap {
@@ -249,7 +250,7 @@ pub(crate) enum Swap {
     /// The old directory is where the staged one was.
     Exchanged,
     /// The old directory is in here.
-    InTwoSteps(TempDir),
+    InTwoSteps(Scratch),
 }
 
 fn is_unsupported(error: &io::Error) -> bool {

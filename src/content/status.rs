@@ -14,6 +14,7 @@ use crate::reference::Reference;
 
 /// Where an entry's content is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CacheState {
     /// In the entry's own directory of this home's cache.
     Present,
@@ -25,6 +26,7 @@ pub enum CacheState {
 
 /// Whether the content can be checked against the digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DigestState {
     /// The manifest that the digest is the digest of is kept here.
     Verifiable,
@@ -36,6 +38,7 @@ pub enum DigestState {
 
 /// What is known about the content of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ContentStatus {
     /// Where the content is.
     pub cache: CacheState,

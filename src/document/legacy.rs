@@ -27,7 +27,12 @@ impl Document {
             text.push_str(value);
         }
         text.push_str("\n}");
-        Document::scan(text, "artifacts").expect("what was just written is a document")
+        let document =
+            Document::scan(text, "artifacts").expect("what was just written is a document");
+        Document {
+            converted_from: self.foreign_version().map(str::to_owned),
+            ..document
+        }
     }
 
     /// The members of the root besides the version and the entries.

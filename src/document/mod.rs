@@ -29,6 +29,8 @@ pub(crate) struct Document {
     entries: Vec<EntrySpans>,
     form: Form,
     version: Option<Span>,
+    /// The version before conversion, if it was a foreign one.
+    converted_from: Option<String>,
 }
 
 /// Where the entries stand in the document.
@@ -70,6 +72,7 @@ impl Document {
             entries: Vec::new(),
             form: Form::Nothing,
             version: None,
+            converted_from: None,
         }
     }
 
@@ -109,11 +112,15 @@ impl Document {
     /// The version, if it is one that we do not write: above v2, or no string
     /// of the form that cldctl uses.
     pub(crate) fn foreign_version(&self) -> Option<&str> {
+        if let Some(version) = &self.converted_from {
+            return Some(version);
+        }
         let raw = &self.text[self.version.clone()?];
         let known = decode(raw).is_some_and(|version| {
             version.is_empty()
                 || version
                     .strip_prefix('v')
+                    .filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
                     .and_then(|number| number.parse::<u32>().ok())
                     .is_some_and(|number| number <= 2)
         });
@@ -124,16 +131,12 @@ impl Document {
     /// where that is missing or null.
     fn scan(text: String, key: &'static str) -> Result<Self, ParseError> {
         match Scan::run(&text, key) {
-            Ok(Scan {
-                entries,
-                form,
-                version,
-                ..
-            }) => Ok(Document {
+            Ok(scan) => Ok(Document {
+                entries: scan.entries,
+                form: scan.form,
+                version: scan.version,
+                converted_from: None,
                 text,
-                entries,
-                form,
-                version,
             }),
             Err(error) => Err(ParseError::at(text.as_bytes(), error.offset, error.reason)),
         }

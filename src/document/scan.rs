@@ -4,6 +4,13 @@ use super::{EntrySpans, Form};
 use crate::fields::Field;
 use crate::json::{Kind, Scanner, Span, SyntaxError, decode};
 
+/// The value of a key that holds entries.
+struct Entries {
+    span: Span,
+    /// None if the value is null.
+    list: Option<Vec<EntrySpans>>,
+}
+
 /// One pass over a document.
 pub(super) struct Scan<'t> {
     text: &'t str,
@@ -43,15 +50,17 @@ impl<'t> Scan<'t> {
         scanner.object::<SyntaxError>(|scanner, key| {
             let key = decode(&self.text[key]);
             let span = match key.as_deref() {
-                Some(key @ ("artifacts" | "components")) => {
-                    let mut entries = Vec::new();
-                    let (span, is_array) = self.artifacts(scanner, key, &mut entries)?;
-                    let found = Some((span.clone(), is_array, entries));
-                    if key == "artifacts" {
-                        artifacts = found;
-                    } else {
-                        components = found;
-                    }
+                Some("artifacts") => {
+                    let found = self.entries(scanner, "artifacts")?;
+                    let span = found.span.clone();
+                    artifacts = Some(found);
+                    span
+                }
+                // Beside `artifacts` this is a key like any other, and its
+                // value may be anything.
+                Some("components") => {
+                    let span = scanner.value()?;
+                    components = Some(span.clone());
                     span
                 }
                 Some("version") => {
@@ -66,37 +75,50 @@ impl<'t> Scan<'t> {
         })?;
 
         let legacy = main_key == "components";
-        self.form = match (artifacts, components, end_of_members) {
-            (Some((span, true, entries)), ..) if !legacy => {
-                self.entries = entries;
-                Form::Array(span)
+        let artifacts = artifacts.filter(|_| !legacy);
+        if let Some(Entries {
+            span,
+            list: Some(list),
+        }) = artifacts
+        {
+            self.entries = list;
+            self.form = Form::Array(span);
+            return Ok(());
+        }
+        if let Some(span) = components {
+            let found = self.entries(&mut Scanner::at(self.text, span.start), "components")?;
+            if let Some(list) = found.list {
+                self.entries = list;
+                self.form = Form::Components;
+                return Ok(());
             }
-            (_, Some((_, true, entries)), _) => {
-                self.entries = entries;
-                Form::Components
-            }
-            (Some((span, ..)), ..) if !legacy => Form::Null(span),
-            (.., Some(end_of_members)) => Form::NoArtifacts { end_of_members },
-            (.., None) => Form::Nothing,
+        }
+        self.form = match (artifacts, end_of_members) {
+            (Some(Entries { span, .. }), _) => Form::Null(span),
+            (None, Some(end_of_members)) => Form::NoArtifacts { end_of_members },
+            (None, None) => Form::Nothing,
         };
         Ok(())
     }
 
     /// The value of `artifacts` or `components`: an array of objects, or null.
-    fn artifacts(
-        &self,
-        scanner: &mut Scanner<'t>,
-        key: &str,
-        entries: &mut Vec<EntrySpans>,
-    ) -> Result<(Span, bool), SyntaxError> {
+    fn entries(&self, scanner: &mut Scanner<'t>, key: &str) -> Result<Entries, SyntaxError> {
         match scanner.kind()? {
-            Kind::Null => scanner.value().map(|span| (span, false)),
-            Kind::Array => scanner
-                .array(|scanner| {
-                    entries.push(self.entry(scanner, key)?);
+            Kind::Null => Ok(Entries {
+                span: scanner.value()?,
+                list: None,
+            }),
+            Kind::Array => {
+                let mut list = Vec::new();
+                let span = scanner.array::<SyntaxError>(|scanner| {
+                    list.push(self.entry(scanner, key)?);
                     Ok(())
+                })?;
+                Ok(Entries {
+                    span,
+                    list: Some(list),
                 })
-                .map(|span| (span, true)),
+            }
             other => {
                 let found = other.describe();
                 Err(scanner.error(format!("expected `{key}` to be an array, found {found}")))

@@ -179,6 +179,7 @@ fn a_version_above_v2_is_foreign() {
         ("\"\"", false),
         ("\"v3\"", true),
         ("\"v10\"", true),
+        ("\"v+2\"", true),
         ("\"next\"", true),
         ("2", true),
         ("null", true),
@@ -200,6 +201,22 @@ fn the_v1_key_is_converted_only_where_artifacts_is_missing_or_null() {
     );
     let v2 = parse(r#"{"artifacts":[],"components":[{"reference":"a"}]}"#);
     assert_eq!(v2.entries().len(), 0);
+}
+
+#[test]
+fn a_foreign_version_is_still_known_after_conversion() {
+    let text = r#"{"version":"v9","components":[{"reference":"a"}]}"#;
+    assert_eq!(parse(text).foreign_version(), Some("\"v9\""));
+    let legacy = Document::parse_legacy(text.to_owned()).unwrap();
+    assert_eq!(legacy.foreign_version(), Some("\"v9\""));
+}
+
+#[test]
+fn beside_artifacts_the_v1_key_may_hold_anything() {
+    let text = r#"{"artifacts":[{"reference":"a"}],"components":{"x":1}}"#;
+    assert_eq!(references(&parse(text)), ["a"]);
+    assert_eq!(parse(text).text(), text);
+    assert!(error(r#"{"components":{"x":1}}"#).contains("expected `components` to be an array"));
 }
 
 #[test]

@@ -57,6 +57,14 @@ impl<'t> Scanner<'t> {
         }
     }
 
+    /// At an offset into a text that was scanned before.
+    pub(crate) fn at(text: &'t str, at: usize) -> Self {
+        Scanner {
+            bytes: text.as_bytes(),
+            at,
+        }
+    }
+
     /// What kind of value comes next.
     pub(crate) fn kind(&mut self) -> Result<Kind, SyntaxError> {
         match self.peek() {

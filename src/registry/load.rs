@@ -1,12 +1,13 @@
 //! Reading the registry, whatever form it has.
 
+use std::fs::Metadata;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::json::ParseError;
-use crate::store::{self, Identity, Snapshot};
+use crate::store::{self, Identity};
 
 /// How long a file that cannot be parsed may be in the middle of being written,
 /// before it counts as damaged.
@@ -16,14 +17,11 @@ const TORN_PAUSE: Duration = Duration::from_millis(10);
 /// What stands in the file, or in the legacy file beside it.
 pub(super) struct Loaded {
     pub(super) document: Document,
-    /// The file that was read; none if it does not exist.
-    pub(super) file: Option<FileState>,
+    /// What the file was when it was read; none if it does not exist.
+    pub(super) file: Option<Identity>,
+    /// Whose mode and owner the next version of the file gets.
+    pub(super) like: Option<Metadata>,
     pub(super) is_legacy: bool,
-}
-
-pub(super) struct FileState {
-    pub(super) identity: Identity,
-    pub(super) metadata: std::fs::Metadata,
 }
 
 impl Loaded {
@@ -32,8 +30,8 @@ impl Loaded {
 
         // Judged by the bits and not by what the system would permit, since
         // root may do everything and a rename needs no permission on the file.
-        if let Some(file) = &self.file
-            && file.metadata.mode() & 0o222 == 0
+        if let (Some(_), Some(like)) = (self.file, &self.like)
+            && like.mode() & 0o222 == 0
         {
             return Err(Error::ReadOnly {
                 path: path.to_owned(),
@@ -65,52 +63,48 @@ pub(super) fn load(path: &Path, legacy_path: &Path) -> Result<Loaded> {
 
 fn load_once(path: &Path, legacy_path: &Path) -> Result<Loaded> {
     if let Some(snapshot) = store::read(path)? {
-        let (text, file) = split(snapshot, path)?;
         return Ok(Loaded {
-            document: Document::parse(text).map_err(corrupt(path))?,
-            file: Some(file),
+            file: Some(snapshot.identity),
+            document: parse(snapshot.bytes, path, Document::parse)?,
+            like: Some(snapshot.metadata),
             is_legacy: false,
         });
     }
-    let legacy = match legacy_path.try_exists() {
-        Ok(true) => store::read(&store::resolve(legacy_path)?)?,
-        _ => None,
+    let legacy = match Identity::of(legacy_path)? {
+        Some(_) => store::read(&store::resolve(legacy_path)?)?,
+        None => None,
     };
-    let is_legacy = legacy.is_some();
-    let document = match legacy {
-        None => Document::empty(),
-        Some(snapshot) => {
-            let (text, _) = split(snapshot, legacy_path)?;
-            Document::parse_legacy(text).map_err(corrupt(legacy_path))?
-        }
-    };
-    Ok(Loaded {
-        document,
-        file: None,
-        is_legacy,
+    Ok(match legacy {
+        Some(snapshot) => Loaded {
+            document: parse(snapshot.bytes, legacy_path, Document::parse_legacy)?,
+            file: None,
+            like: Some(snapshot.metadata),
+            is_legacy: true,
+        },
+        None => Loaded {
+            document: Document::empty(),
+            file: None,
+            like: None,
+            is_legacy: false,
+        },
     })
 }
 
-fn split(snapshot: Snapshot, path: &Path) -> Result<(String, FileState)> {
-    let file = FileState {
-        identity: snapshot.identity,
-        metadata: snapshot.metadata,
-    };
-    match String::from_utf8(snapshot.bytes) {
-        Ok(text) => Ok((text, file)),
+fn parse(
+    bytes: Vec<u8>,
+    path: &Path,
+    parse: fn(String) -> Result<Document, ParseError>,
+) -> Result<Document> {
+    let parsed = match String::from_utf8(bytes) {
+        Ok(text) => parse(text),
         Err(error) => {
             let offset = error.utf8_error().valid_up_to();
             let reason = format!("invalid UTF-8 at byte {offset}");
-            Err(corrupt(path)(ParseError::at(
-                error.as_bytes(),
-                offset,
-                reason,
-            )))
+            Err(ParseError::at(error.as_bytes(), offset, reason))
         }
-    }
-}
-
-fn corrupt(path: &Path) -> impl FnOnce(ParseError) -> Error {
-    let path = path.to_owned();
-    move |cause| Error::Corrupt { path, cause }
+    };
+    parsed.map_err(|cause| Error::Corrupt {
+        path: path.to_owned(),
+        cause,
+    })
 }

@@ -107,7 +107,7 @@ fn a_change_that_is_always_raced_gives_up_in_time() {
         edits: 0,
     };
     let error = registry.update(&mut raced).unwrap_err();
-    assert!(matches!(error, Error::LockTimeout { .. }), "{error}");
+    assert!(matches!(error, Error::Unsettled { .. }), "{error}");
 }
 
 #[test]
@@ -290,4 +290,31 @@ fn the_newest_comes_first_and_unreadable_times_last() {
         .map(|entry| entry.reference.unwrap())
         .collect();
     assert_eq!(listed, ["a", "b", "old", "bad", "none"]);
+}
+
+#[test]
+fn what_was_prepared_is_rolled_back_if_the_file_cannot_be_looked_at() {
+    struct Unseen<'p>(&'p std::path::Path, Put, bool);
+    impl Change for Unseen<'_> {
+        fn edit(&mut self, document: &Document) -> Result<Edit> {
+            self.1.edit(document)
+        }
+        fn before_commit(&mut self, _: &Document, _: &Edit) -> Result<()> {
+            fs::rename(self.0, self.0.with_extension("away")).unwrap();
+            fs::write(self.0, "").unwrap();
+            Ok(())
+        }
+        fn roll_back(&mut self) {
+            self.2 = true;
+        }
+    }
+    let (_dir, registry, path) = registry();
+    registry.add(entry("before:1")).unwrap();
+    let put = Put {
+        entry: entry("ours:1"),
+        ..Put::default()
+    };
+    let mut change = Unseen(path.parent().unwrap(), put, false);
+    assert!(registry.update(&mut change).is_err());
+    assert!(change.2);
 }

@@ -21,12 +21,13 @@ pub(crate) trait Change {
     }
 
     /// Does what must be in place before the new registry is. An error stops
-    /// the change, so it leaves nothing half done.
+    /// the change.
     fn before_commit(&mut self, _document: &Document, _edit: &Edit) -> Result<()> {
         Ok(())
     }
 
-    /// Undoes [`before_commit`](Self::before_commit).
+    /// Undoes what [`before_commit`](Self::before_commit) did, also where it
+    /// got no further than half way.
     fn roll_back(&mut self) {}
 
     /// Does what may only be done after the commit, still under the lock.
@@ -78,7 +79,10 @@ impl Registry {
                 if self.attempt(&path, &lock, change)? {
                     return Ok(());
                 }
-                patience.check(&lock_path)?;
+                patience.check(|waited| Error::Unsettled {
+                    path: path.clone(),
+                    waited,
+                })?;
             }
         }
     }
@@ -97,39 +101,40 @@ impl Registry {
         if text.is_none() && !change.touches_content() {
             return Ok(true);
         }
-        let like = loaded.file.as_ref().map(|file| &file.metadata);
         let prepared = text
-            .map(|text| Prepared::write(path, text.as_bytes(), like))
+            .map(|text| Prepared::write(path, text.as_bytes(), loaded.like.as_ref()))
             .transpose()?;
 
         self.interrupt.check()?;
-        let read = loaded.file.as_ref().map(|file| file.identity);
+        let read = loaded.file;
         if Identity::of(path)? != read || !lock.is_current()? {
             return Ok(false);
         }
-        change.before_commit(&loaded.document, &edit)?;
-        // Putting content in place takes its time, so look once more.
-        if Identity::of(path)? != read {
-            change.roll_back();
-            return Ok(false);
-        }
-        let published = match prepared {
-            None => Ok(Published::Done),
-            Some(prepared) => prepared.publish(path, loaded.file.is_some()),
-        };
+        let published = change
+            .before_commit(&loaded.document, &edit)
+            .and_then(|()| {
+                // Putting content in place takes its time, so look once more.
+                if Identity::of(path)? != read || !lock.is_current()? {
+                    return Ok(None);
+                }
+                match prepared {
+                    None => Ok(Some(Published::Done)),
+                    Some(prepared) => prepared.publish(path, read.is_some()).map(Some),
+                }
+            });
         match published {
-            Ok(Published::Done) => {
+            Ok(Some(Published::Done)) => {
                 change.after_commit(true);
                 Ok(true)
             }
-            Ok(Published::NotDurable(cause)) => {
+            Ok(Some(Published::NotDurable(cause))) => {
                 change.after_commit(false);
                 Err(Error::NotDurable {
                     path: path.to_owned(),
                     cause,
                 })
             }
-            Ok(Published::Exists) => {
+            Ok(Some(Published::Exists) | None) => {
                 change.roll_back();
                 Ok(false)
             }

@@ -83,14 +83,26 @@ impl Prepared {
     }
 }
 
-/// Removes the temporary files that killed processes left. Only the holder of
-/// the lock may do so: there can be no other living one.
+/// Removes the temporary files that killed processes left beside a file. Only
+/// the holder of the lock may do so: there can be no other living one.
 pub(crate) fn sweep(target: &Path) -> Result<()> {
     let (dir, name) = split(target);
-    let prefix = prefix(name);
+    sweep_dir(dir, &prefix(name))
+}
+
+/// Removes the temporary files of all files in a directory that is ours alone.
+pub(crate) fn sweep_all(dir: &Path) -> Result<()> {
+    if dir.is_dir() {
+        sweep_dir(dir, ".")
+    } else {
+        Ok(())
+    }
+}
+
+fn sweep_dir(dir: &Path, prefix: &str) -> Result<()> {
     for entry in fs::read_dir(dir).at("read the directory", dir)? {
         let entry = entry.at("read the directory", dir)?;
-        if is_temporary(&entry.file_name(), &prefix)
+        if is_temporary(&entry.file_name(), prefix)
             && entry.file_type().is_ok_and(|kind| kind.is_file())
         {
             // A leftover that cannot be removed does no harm.
@@ -160,6 +172,14 @@ fn prefix(name: &OsStr) -> String {
 fn is_temporary(name: &OsStr, prefix: &str) -> bool {
     name.to_str()
         .and_then(|name| name.strip_prefix(prefix)?.strip_suffix(SUFFIX))
+        // With the name of one file as prefix, only the random part is left.
+        .and_then(|name| {
+            if prefix == "." {
+                name.rsplit('.').next()
+            } else {
+                Some(name)
+            }
+        })
         .is_some_and(|random| {
             random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
         })

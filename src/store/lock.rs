@@ -40,16 +40,13 @@ pub(crate) struct Patience<'a> {
 }
 
 impl Patience<'_> {
-    /// The error of who has waited long enough; nothing before that.
-    pub(crate) fn check(&self, path: &Path) -> Result<()> {
+    /// An error for who has waited long enough; nothing before that.
+    pub(crate) fn check(&self, error: impl FnOnce(Duration) -> Error) -> Result<()> {
         self.interrupt.check()?;
         if self.since.elapsed() < self.limit {
             return Ok(());
         }
-        Err(Error::LockTimeout {
-            path: path.to_owned(),
-            waited: self.limit,
-        })
+        Err(error(self.limit))
     }
 }
 
@@ -73,7 +70,10 @@ impl Lock {
             if let Some(lock) = Self::try_acquire(path)? {
                 return Ok(lock);
             }
-            patience.check(path)?;
+            patience.check(|waited| Error::LockTimeout {
+                path: path.to_owned(),
+                waited,
+            })?;
             if !noticed && patience.since.elapsed() >= QUIET {
                 noticed = true;
                 (patience.notice)(path);
@@ -109,6 +109,39 @@ impl Lock {
         let here = Identity::of(&self.path)?;
         Ok(metadata.nlink() > 0 && here == Some(Identity::from(&metadata)))
     }
+}
+
+/// A lock on a directory, shared by those who work in it.
+#[derive(Debug)]
+pub(crate) struct DirLock {
+    _dir: File,
+}
+
+impl DirLock {
+    /// Takes a share of the lock; `None` if somebody is about to remove the
+    /// directory, or has.
+    pub(crate) fn shared(dir: &Path) -> io::Result<Option<Self>> {
+        let file = open_dir(dir)?;
+        match FileExt::try_lock_shared(&file) {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let (locked, here) = (file.metadata()?, dir.symlink_metadata()?);
+        let is_current = (locked.dev(), locked.ino()) == (here.dev(), here.ino());
+        Ok(is_current.then_some(DirLock { _dir: file }))
+    }
+
+    /// Whether somebody has a share of the lock, as far as can be told.
+    pub(crate) fn is_held(dir: &Path) -> bool {
+        open_dir(dir)
+            .is_ok_and(|file| matches!(FileExt::try_lock(&file), Err(TryLockError::WouldBlock)))
+    }
+}
+
+fn open_dir(dir: &Path) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::DIRECTORY).bits() as i32;
+    OpenOptions::new().read(true).custom_flags(flags).open(dir)
 }
 
 impl fmt::Debug for Lock {

@@ -451,3 +451,32 @@ fn wrong_usage_is_told_at_once() {
     }
     assert!(!sandbox.home().exists());
 }
+
+#[test]
+fn mended_content_is_no_unchanged_artifact_even_at_the_same_time() {
+    let sandbox = Sandbox::new();
+    let source = sandbox.component("app");
+    let add = [
+        "add",
+        "app:v1",
+        source.to_str().unwrap(),
+        "--created-at",
+        "2026-01-01T00:00:00Z",
+    ];
+    sandbox.ok(&add);
+    let before = sandbox.registry_text();
+    fs::write(sandbox.cache().join("app_v1/cld.yml"), "name: bad\n").unwrap();
+    assert_eq!(sandbox.ok(&add), "updated app:v1\n");
+    assert_eq!(sandbox.ok(&add), "unchanged app:v1\n");
+    assert_eq!(sandbox.registry_text(), before);
+}
+
+#[test]
+fn a_file_in_the_place_of_the_directory_is_replaced() {
+    let sandbox = Sandbox::new();
+    let source = sandbox.component("app");
+    fs::create_dir_all(sandbox.cache()).unwrap();
+    fs::write(sandbox.cache().join("app_v1"), "").unwrap();
+    sandbox.ok(&["add", "app:v1", source.to_str().unwrap()]);
+    assert_eq!(names(&sandbox.cache()), ["app_v1"]);
+}

@@ -88,3 +88,13 @@ fn the_home_can_be_named_by_an_option_or_the_environment() {
         root("user/.cldctl")
     );
 }
+
+#[test]
+fn an_entry_that_names_no_directory_lies_under_the_key_of_its_own_reference() {
+    let sandbox = Sandbox::with_registry(r#"{"artifacts":[{"reference":"app:latest"}]}"#);
+    let path = sandbox.cache().join("app_latest");
+    assert_eq!(
+        sandbox.ok(&["cache-path", "app"]),
+        format!("{}\n", path.display())
+    );
+}

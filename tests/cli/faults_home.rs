@@ -97,3 +97,49 @@ fn an_unparsable_legacy_registry_is_refused_and_nothing_is_written() {
         assert_eq!(fs::read_to_string(&legacy).unwrap(), text);
     });
 }
+
+#[test]
+fn a_legacy_registry_that_cannot_be_reached_is_not_taken_for_none() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.home().join("registry");
+    std::fs::create_dir_all(&dir).unwrap();
+    std::os::unix::fs::symlink("components.json", dir.join("components.json")).unwrap();
+    sandbox.run(&["images"]).fails(1, "components.json");
+    sandbox
+        .run(&["add", "a:1", "--metadata-only", "--type", "dc"])
+        .fails(1, "components.json");
+    assert!(!sandbox.registry().exists());
+}
+
+#[test]
+fn a_legacy_registry_of_a_later_version_is_listed_and_not_converted() {
+    let sandbox = Sandbox::new();
+    let legacy = sandbox.home().join("registry/components.json");
+    std::fs::create_dir_all(legacy.parent().unwrap()).unwrap();
+    std::fs::write(
+        &legacy,
+        r#"{"version":"v9","components":[{"reference":"x:1"}]}"#,
+    )
+    .unwrap();
+    let run = sandbox.run(&["images", "-q"]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, "x:1\n"));
+    assert!(run.stderr.contains("version \"v9\""), "{run:?}");
+    sandbox.run(&["rm", "x:1"]).fails(1, "version \"v9\"");
+    assert!(!sandbox.registry().exists());
+}
+
+#[test]
+fn a_private_legacy_registry_stays_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let sandbox = Sandbox::new();
+    let legacy = sandbox.home().join("registry/components.json");
+    std::fs::create_dir_all(legacy.parent().unwrap()).unwrap();
+    std::fs::write(&legacy, r#"{"components":[]}"#).unwrap();
+    std::fs::set_permissions(&legacy, std::fs::Permissions::from_mode(0o600)).unwrap();
+    sandbox.ok(&["images"]);
+    let mode = std::fs::metadata(sandbox.registry())
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o7777, 0o600);
+}

@@ -107,3 +107,10 @@ fn of_a_reference_that_stands_twice_the_first_is_shown() {
         (1, &json!(1))
     );
 }
+
+#[test]
+fn a_stored_field_named_status_gives_way() {
+    let sandbox = Sandbox::with_registry(r#"{"artifacts":[{"reference":"a:1","status":"mine"}]}"#);
+    let shown = sandbox.ok(&["inspect", "a:1"]);
+    assert_eq!(shown.matches("\"status\"").count(), 1, "{shown}");
+}

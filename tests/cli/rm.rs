@@ -218,3 +218,72 @@ fn read_only_content_goes_too() {
     sandbox.ok(&["rm", "dc"]);
     assert_eq!(names(&sandbox.cache()), ["ghcr.io_acme_app_v1"]);
 }
+
+#[test]
+fn a_blank_at_the_end_of_a_reference_is_a_part_of_it() {
+    let sandbox = Sandbox::new();
+    sandbox.record("a:1");
+    sandbox.record("a:1 ");
+    let run = sandbox.run_with_input(&["rm", "-"], "a:1 \r\n");
+    assert_eq!(
+        (run.code, run.stdout.as_str()),
+        (0, "removed a:1 \n"),
+        "{run:?}"
+    );
+    assert_eq!(sandbox.references(), ["a:1"]);
+}
+
+#[test]
+fn standard_input_that_cannot_be_read_is_a_failure() {
+    let sandbox = with_two();
+    let directory = fs::File::open("/").unwrap();
+    let output = sandbox
+        .command(&["rm", "-"])
+        .stdin(directory)
+        .output()
+        .unwrap();
+    crate::support::Run::from(output).fails(1, "could not read references from standard input");
+}
+
+#[test]
+fn many_references_are_found_as_few_are() {
+    let sandbox = Sandbox::new();
+    let entries: Vec<_> = (0..2000)
+        .map(|n| serde_json::json!({"reference": format!("r{n}:1"), "digest": format!("sha256:{n:064x}")}))
+        .collect();
+    let document = serde_json::json!({"artifacts": entries});
+    sandbox.write_registry(document.to_string());
+    let digest = |n: usize| format!("sha256:{n:064x}\n");
+    let operands: String = (0..1000)
+        .map(|n| {
+            if n % 2 == 0 {
+                format!("r{n}:1\n")
+            } else {
+                digest(n)
+            }
+        })
+        .collect();
+    let run = sandbox.run_with_input(&["rm", "-"], &operands);
+    assert_eq!((run.code, run.stdout.lines().count()), (0, 1000));
+    assert_eq!(sandbox.references().len(), 1000);
+}
+
+#[test]
+fn a_directory_in_which_another_entry_lies_is_kept() {
+    let sandbox = with_two();
+    let inner = sandbox.cache().join("dc/modules");
+    let inner = inner.to_str().unwrap();
+    sandbox.ok(&[
+        "add",
+        "inner",
+        "--metadata-only",
+        "--type",
+        "dc",
+        "--cache-path",
+        inner,
+    ]);
+    let run = sandbox.run(&["rm", "dc"]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, "removed dc\n"));
+    assert!(run.stderr.contains("is also that of `inner`"), "{run:?}");
+    assert!(sandbox.cache().join("dc/modules/network").is_dir());
+}

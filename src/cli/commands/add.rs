@@ -10,7 +10,7 @@ use crate::cli::args::{Add, ReportFormat};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::{self, json, messages};
-use crate::content::{Import, Imported, Source};
+use crate::content::{Import, Imported, Record, Source};
 use crate::error::AtPath;
 use crate::escape::visible;
 use crate::{Added, ArtifactEntry, Error, Reference};
@@ -97,7 +97,11 @@ fn record(context: &Context, args: Add, reference: Option<Reference>) -> anyhow:
     let mut entry = ArtifactEntry::new(&reference, artifact_type, created_at, path);
     entry.digest = args.digest;
     entry.size = args.size.or(entry.size);
-    Ok(context.cache.record(entry, keeps_time, args.no_clobber)?)
+    Ok(context.cache.record(Record {
+        entry,
+        keeps_time,
+        no_clobber: args.no_clobber,
+    })?)
 }
 
 /// The argument parser asks for a reference too; this is what it would say.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::operands::{Unresolved, resolve};
 use crate::cli::args::CachePath;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -9,10 +10,8 @@ use crate::cli::output::Out;
 use crate::document::Document;
 use crate::escape::visible;
 use crate::fields::Field;
-use crate::lookup::{DigestStart, Found, find};
-use crate::{Error, Reference};
-
-use super::operands::ambiguous;
+use crate::lookup::{DigestStart, Finder};
+use crate::{Error, Home, Reference};
 
 pub(super) fn run(context: &Context, args: &CachePath) -> anyhow::Result<Exit> {
     let home = context.cache.home();
@@ -20,14 +19,11 @@ pub(super) fn run(context: &Context, args: &CachePath) -> anyhow::Result<Exit> {
         None => home.cache_root().to_string_lossy().into_owned(),
         Some(operand) => {
             let document = context.cache.registry().load()?;
-            match (registered_path(&document, operand)?, args.check) {
+            match (registered_path(home, &document, operand)?, args.check) {
                 (Some(path), true) if Path::new(&path).is_dir() => return Ok(Exit::Success),
                 (_, true) => return Ok(Exit::NotFound),
-                (Some(path), false) if !path.is_empty() => path,
-                (_, false) => {
-                    let reference = Reference::parse(operand).map_err(Error::from)?;
-                    home.cache_path(&reference).to_string_lossy().into_owned()
-                }
+                (Some(path), false) => path,
+                (None, false) => own_path(home, operand)?,
             }
         }
     };
@@ -37,15 +33,28 @@ pub(super) fn run(context: &Context, args: &CachePath) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// The `cachePath` of the entry that an operand names, empty if it has none.
-fn registered_path(document: &Document, operand: &str) -> anyhow::Result<Option<String>> {
-    match find(document, operand, DigestStart::Whole) {
-        Found::Nothing => Ok(None),
-        Found::Ambiguous(references) => Err(ambiguous(operand, &references).into()),
-        Found::Entries(indices) => {
-            let entry = indices.first().and_then(|&index| document.entry(index));
-            let path = entry.and_then(|entry| entry.string(Field::CachePath).ok().flatten());
-            Ok(Some(path.unwrap_or_default().into_owned()))
-        }
+/// Where the artifact that an operand names lies, if there is one.
+fn registered_path(
+    home: &Home,
+    document: &Document,
+    operand: &str,
+) -> anyhow::Result<Option<String>> {
+    let indices = match resolve(&Finder::new(document), operand, DigestStart::Whole) {
+        Ok(indices) => indices,
+        Err(Unresolved::Missing(_)) => return Ok(None),
+        Err(ambiguous) => return Err(ambiguous.into_failure(document).into()),
+    };
+    let Some(entry) = indices.first().and_then(|&index| document.entry(index)) else {
+        return Ok(None);
+    };
+    match entry.string(Field::CachePath) {
+        Ok(Some(path)) if !path.is_empty() => Ok(Some(path.into_owned())),
+        _ => own_path(home, &entry.reference()).map(Some),
     }
+}
+
+/// Where the content of a reference would lie.
+fn own_path(home: &Home, reference: &str) -> anyhow::Result<String> {
+    let reference = Reference::parse(reference).map_err(Error::from)?;
+    Ok(home.cache_path(&reference).to_string_lossy().into_owned())
 }

@@ -11,7 +11,7 @@ use crate::cli::output::row::Row;
 use crate::cli::output::template::Template;
 use crate::cli::output::{Out, json, messages};
 use crate::content::{CacheState, ContentStatus, DigestState};
-use crate::lookup::DigestStart;
+use crate::lookup::{DigestStart, Finder};
 
 pub(super) fn run(context: &Context, args: &Inspect) -> anyhow::Result<Exit> {
     let template = match &args.format {
@@ -21,10 +21,12 @@ pub(super) fn run(context: &Context, args: &Inspect) -> anyhow::Result<Exit> {
     let document = context.load()?;
     let mut exit = Exit::Success;
     let mut found = Vec::new();
+    let finder = Finder::new(&document);
     for operand in &args.references {
-        match resolve(&document, operand, DigestStart::ToLook) {
+        match resolve(&finder, operand, DigestStart::ToLook) {
             Ok(indices) => found.extend(indices.first().and_then(|&index| document.entry(index))),
-            Err(failure) => {
+            Err(reason) => {
+                let failure = reason.into_failure(&document);
                 exit = exit.worst(failure.exit);
                 messages::error(&failure.into());
             }

@@ -6,12 +6,15 @@ use crate::cli::exit::{Exit, Failure};
 use crate::document::Document;
 use crate::error::plainly;
 use crate::escape::visible;
-use crate::lookup::{DigestStart, Found, find};
+use crate::lookup::{DigestStart, Finder, Found};
 use crate::reference::Parts;
 
 /// Beyond this many entries, looking for a similar name would take longer than
 /// the command.
 const MAX_COMPARED: usize = 10_000;
+
+/// Names longer than this, in bytes, are not compared.
+const MAX_LENGTH: usize = 255;
 
 /// How similar a name has to be to be suggested, of 1.
 const MIN_SIMILARITY: f64 = 0.6;
@@ -27,66 +30,83 @@ pub(super) fn from_stdin(operands: &[String]) -> Result<Vec<String>, Failure> {
             "`-` stands for all references, so it stands alone",
         ));
     }
-    let text = io::read_to_string(io::stdin()).map_err(|error| {
-        Failure::usage(format!(
+    let text = io::read_to_string(io::stdin()).map_err(|error| Failure {
+        exit: match error.kind() {
+            io::ErrorKind::InvalidData => Exit::Usage,
+            _ => Exit::Failure,
+        },
+        message: format!(
             "could not read references from standard input: {}",
             plainly(&error)
-        ))
+        ),
+        hint: None,
     })?;
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    // A blank at the end of a reference is a part of it.
+    let lines = text.lines().filter(|line| !line.is_empty());
     Ok(lines.map(str::to_owned).collect())
+}
+
+/// Why an operand names no one artifact.
+#[derive(Debug)]
+pub(super) enum Unresolved {
+    Missing(String),
+    Ambiguous(String, Vec<String>),
+}
+
+impl Unresolved {
+    /// The failure to report. Looking for a name that may have been meant takes
+    /// its time, so it is not done under the lock.
+    pub(super) fn into_failure(self, document: &Document) -> Failure {
+        match self {
+            Unresolved::Missing(operand) => Failure {
+                exit: Exit::NotFound,
+                message: format!("artifact `{}` not found", visible(&operand)),
+                hint: similar(document, &operand)
+                    .map(|reference| format!("did you mean `{}`?", visible(&reference))),
+            },
+            Unresolved::Ambiguous(operand, references) => {
+                let list: Vec<String> = references
+                    .iter()
+                    .map(|r| format!("`{}`", visible(r)))
+                    .collect();
+                Failure {
+                    exit: Exit::Refused,
+                    message: format!(
+                        "`{}` is ambiguous: it names {} artifacts: {}",
+                        visible(&operand),
+                        list.len(),
+                        list.join(", ")
+                    ),
+                    hint: Some("give one of these references".to_owned()),
+                }
+            }
+        }
+    }
 }
 
 /// The entries that an operand names: the places of all that have the one
 /// reference.
 pub(super) fn resolve(
-    document: &Document,
+    finder: &Finder<'_>,
     operand: &str,
     start: DigestStart,
-) -> Result<Vec<usize>, Failure> {
-    match find(document, operand, start) {
+) -> Result<Vec<usize>, Unresolved> {
+    match finder.find(operand, start) {
         Found::Entries(indices) => Ok(indices),
-        Found::Nothing => Err(not_found(document, operand)),
-        Found::Ambiguous(references) => Err(ambiguous(operand, &references)),
-    }
-}
-
-fn not_found(document: &Document, operand: &str) -> Failure {
-    Failure {
-        exit: Exit::NotFound,
-        message: format!("artifact `{}` not found", visible(operand)),
-        hint: similar(document, operand)
-            .map(|reference| format!("did you mean `{}`?", visible(&reference))),
-    }
-}
-
-pub(super) fn ambiguous(operand: &str, references: &[String]) -> Failure {
-    let list: Vec<String> = references
-        .iter()
-        .map(|r| format!("`{}`", visible(r)))
-        .collect();
-    Failure {
-        exit: Exit::Refused,
-        message: format!(
-            "`{}` is ambiguous: it names {} artifacts: {}",
-            visible(operand),
-            list.len(),
-            list.join(", ")
-        ),
-        hint: Some("give one of these references".to_owned()),
+        Found::Nothing => Err(Unresolved::Missing(operand.to_owned())),
+        Found::Ambiguous(references) => Err(Unresolved::Ambiguous(operand.to_owned(), references)),
     }
 }
 
 fn similar(document: &Document, operand: &str) -> Option<String> {
-    if document.entries().len() > MAX_COMPARED {
+    if document.entries().len() > MAX_COMPARED || operand.len() > MAX_LENGTH {
         return None;
     }
     document
         .entries()
-        .map(|entry| {
-            let reference = entry.reference().into_owned();
-            (similarity(&reference, operand), reference)
-        })
+        .map(|entry| entry.reference().into_owned())
+        .filter(|reference| reference.len() <= MAX_LENGTH)
+        .map(|reference| (similarity(&reference, operand), reference))
         .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, reference)| reference)

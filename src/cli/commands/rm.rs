@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use chrono::Utc;
 
-use super::operands::{from_stdin, resolve};
+use super::operands::{Unresolved, from_stdin, resolve};
 use crate::cli::args::Rm;
 use crate::cli::ask;
 use crate::cli::context::Context;
@@ -14,7 +14,7 @@ use crate::cli::select::Selection;
 use crate::content::{self, RemovalPlan, Removed};
 use crate::document::{Document, Edit};
 use crate::escape::visible;
-use crate::lookup::DigestStart;
+use crate::lookup::{DigestStart, Finder};
 
 pub(super) fn run(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
     if args.references.is_empty() {
@@ -29,23 +29,28 @@ fn remove_named(context: &Context, args: &Rm, operands: &[String]) -> anyhow::Re
     if operands.is_empty() {
         return removal::report(&[], args.dry_run, args.format);
     }
-    let mut failures = Vec::new();
+    let mut unresolved = Vec::new();
     let removed = remove(context, args, &mut |document| {
         let mut edit = Edit::default();
-        failures.clear();
+        let finder = Finder::new(document);
+        unresolved.clear();
         for operand in operands {
-            match resolve(document, operand, DigestStart::ToChange) {
+            match resolve(&finder, operand, DigestStart::ToChange) {
                 Ok(indices) => indices.into_iter().for_each(|index| edit.remove(index)),
-                Err(failure) if failure.exit == Exit::NotFound && args.force => {}
-                Err(failure) => failures.push(failure),
+                Err(Unresolved::Missing(_)) if args.force => {}
+                Err(reason) => unresolved.push(reason),
             }
         }
         Ok(edit)
     })?;
     let mut exit = removal::report(&removed, args.dry_run, args.format)?;
-    for failure in failures {
-        exit = exit.worst(failure.exit);
-        messages::error(&failure.into());
+    if !unresolved.is_empty() {
+        let document = context.cache.registry().load()?;
+        for reason in unresolved {
+            let failure = reason.into_failure(&document);
+            exit = exit.worst(failure.exit);
+            messages::error(&failure.into());
+        }
     }
     Ok(exit)
 }
@@ -65,9 +70,9 @@ fn remove_chosen(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
         ask::require_terminal(if args.all { "--all" } else { "--filter" })?;
         let plan = plan(context, args, choose)?;
         if plan.is_empty() {
-            messages::plain(format_args!("There is nothing to remove."));
+            messages::note(format_args!("there is nothing to remove"));
         } else if !ask::confirm(format_args!("Remove these artifacts?"))? {
-            messages::plain(format_args!("Nothing was removed."));
+            messages::note(format_args!("nothing was removed"));
             return Ok(Exit::Failure);
         }
         agreed = Some(plan);

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::Out;
 use crate::cli::exit::OutputError;
 use crate::document::EntryView;
-use crate::json::{compact, pretty};
+use crate::json::{Scanner, SyntaxError, compact, decode, pretty};
 
 /// Prints values, each a JSON text, as one array.
 pub(in crate::cli) fn array<'t>(
@@ -54,17 +54,22 @@ pub(in crate::cli) fn stored(entry: &str) -> anyhow::Result<Box<RawValue>> {
     Ok(RawValue::from_string(entry.to_owned())?)
 }
 
-/// A stored entry with one member more.
+/// A stored entry with one member more, in place of any of that name.
 pub(in crate::cli) fn with_member(
     entry: &EntryView<'_>,
     key: &str,
     value: &impl Serialize,
 ) -> anyhow::Result<String> {
     let text = entry.text();
-    let members = text.strip_suffix('}').unwrap_or(text).trim_end();
-    let comma = if members == "{" { "" } else { "," };
-    Ok(format!(
-        "{members}{comma}\"{key}\":{}}}",
-        serde_json::to_string(value)?
-    ))
+    let mut members = Vec::new();
+    // The entry was scanned when its document was read.
+    let _ = Scanner::new(text).object::<SyntaxError>(|scanner, name| {
+        let value = scanner.value()?;
+        if decode(&text[name.clone()]).as_deref() != Some(key) {
+            members.push(format!("{}:{}", &text[name], &text[value]));
+        }
+        Ok(())
+    });
+    members.push(format!("\"{key}\":{}", serde_json::to_string(value)?));
+    Ok(format!("{{{}}}", members.join(",")))
 }

@@ -27,7 +27,7 @@ pub(in crate::cli) const KEYS: [&str; 11] = [
 
 /// A filter.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Filter(pub(super) Condition);
+pub(crate) struct Filter(pub(super) Condition);
 
 /// What a filter demands.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,8 +4,8 @@ mod filter;
 mod resolved;
 mod sort;
 
-pub use filter::Filter;
-pub use sort::SortKey;
+pub(crate) use filter::Filter;
+pub(crate) use sort::SortKey;
 pub(super) use sort::sort;
 
 use chrono::{DateTime, FixedOffset};
@@ -52,7 +52,7 @@ impl Selection<'_> {
 /// A glob on the repository, or on `repository:tag` if its last part has a
 /// colon. `*` stands for any text, slashes too, and `?` for one character.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Pattern {
+pub(crate) struct Pattern {
     glob: WildMatch,
     with_tag: bool,
 }

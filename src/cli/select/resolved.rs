@@ -12,7 +12,7 @@ use crate::content::{CacheState, Contents};
 use crate::document::{Document, EntryView};
 use crate::escape::visible;
 use crate::fields::Field;
-use crate::lookup::{DigestStart, Found, find};
+use crate::lookup::{DigestStart, Finder, Found};
 use crate::reference::UNTAGGED;
 
 /// Filters that belong together: of alternatives one has to hold, of demands
@@ -142,7 +142,7 @@ fn time_of(moment: &Moment, document: &Document) -> Result<DateTime<FixedOffset>
         message: format!("invalid filter: `{}` {reason}", visible(operand)),
         hint: None,
     };
-    match find(document, operand, DigestStart::ToLook) {
+    match Finder::new(document).find(operand, DigestStart::ToLook) {
         Found::Nothing => Err(fail(Exit::Usage, "is neither an artifact nor a time")),
         Found::Ambiguous(_) => Err(fail(Exit::Refused, "names several artifacts")),
         Found::Entries(indices) => indices

@@ -11,7 +11,7 @@ use crate::fields::Field;
 
 /// What a list is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SortKey {
+pub(crate) enum SortKey {
     /// The newest first
     Created,
     /// A to Z

@@ -2,7 +2,7 @@ use super::*;
 use crate::reference::Reference;
 
 struct Fixture {
-    _dir: TempDir,
+    _dir: tempfile::TempDir,
     root: CacheRoot,
     key: CacheKey,
 }
@@ -19,7 +19,7 @@ fn fixture() -> Fixture {
 }
 
 impl Fixture {
-    fn stage(&self, text: &str) -> TempDir {
+    fn stage(&self, text: &str) -> Scratch {
         let staged = self.root.staging().unwrap();
         fs::write(staged.path().join("file"), text).unwrap();
         staged
@@ -35,6 +35,12 @@ impl Fixture {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect()
     }
+}
+
+/// What a killed process leaves.
+fn left(mut scratch: Scratch) -> PathBuf {
+    scratch.leave();
+    scratch.path().to_owned()
 }
 
 #[test]
@@ -71,15 +77,15 @@ fn a_swap_that_was_cut_in_two_is_undone() {
     let (root, key) = (&fixture.root, &fixture.key);
     let first = fixture.stage("first");
     root.swap_in(first.path(), key).unwrap();
-    let aside = root.scratch(SWAP).unwrap().keep();
+    let aside = left(root.scratch(SWAP).unwrap());
     fs::rename(root.dir_of(key), aside.join(key.as_str())).unwrap();
 
-    root.mend_swaps().unwrap();
+    drop(root.mend().unwrap());
     assert_eq!(fixture.content(), "first");
-    // What has a living successor stays where it is, for `prune`.
-    let aside = root.scratch(SWAP).unwrap().keep();
+    // What has a successor is no longer needed.
+    let aside = left(root.scratch(SWAP).unwrap());
     fs::create_dir(aside.join(key.as_str())).unwrap();
-    root.mend_swaps().unwrap();
+    drop(root.mend().unwrap());
     assert_eq!(fixture.content(), "first");
 }
 
@@ -92,6 +98,51 @@ fn discarded_content_is_out_of_the_way_at_once_and_then_gone() {
     root.swap_in(staged.path(), key).unwrap();
     let trash = root.discard(key).unwrap().unwrap();
     assert!(!root.dir_of(key).exists());
-    trash.close().unwrap();
+    trash.delete().unwrap();
     assert_eq!(fixture.names(), Vec::<String>::new());
+}
+
+#[test]
+fn what_a_killed_process_left_is_swept_and_nothing_else() {
+    let fixture = fixture();
+    let root = &fixture.root;
+    left(root.staging().unwrap());
+    left(root.scratch(TRASH).unwrap());
+    let living = root.staging().unwrap();
+    fs::create_dir(root.path().join(".staging:mine")).unwrap();
+    fs::create_dir(root.path().join("app")).unwrap();
+    assert!(root.mend().unwrap().is_some());
+    let mut expected = vec![
+        living
+            .path()
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned(),
+        ".staging:mine".to_owned(),
+        "app".to_owned(),
+    ];
+    expected.sort();
+    let mut names = fixture.names();
+    names.sort();
+    assert_eq!(names, expected);
+    assert!(root.mend().unwrap().is_none());
+}
+
+#[test]
+fn a_link_that_looks_like_a_leftover_is_not_followed() {
+    let fixture = fixture();
+    let outside = fixture._dir.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("thesis"), "").unwrap();
+    for name in [
+        ".trash:swap-abcdefghijkl",
+        ".staging:abcdefghijkl",
+        ".trash:swap-evil",
+    ] {
+        std::os::unix::fs::symlink(&outside, fixture.root.path().join(name)).unwrap();
+    }
+    assert!(fixture.root.mend().unwrap().is_none());
+    assert!(outside.join("thesis").exists());
 }
