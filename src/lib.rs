@@ -36,6 +36,7 @@ pub mod cli;
 
 pub use content::{
     Cache, CacheState, ContentStatus, DigestState, Fate, Import, Imported, Record, Removed, Source,
+    Stray, StrayKind,
 };
 pub use digest::{Digest, digest_hex};
 pub use entry::{ArtifactEntry, ArtifactType};

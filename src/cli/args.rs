@@ -69,6 +69,14 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Print the directory that holds an artifact's content
     CachePath(CachePath),
+    /// Say by the exit code whether artifacts are registered
+    Exists(Exists),
+    /// Register an artifact's content under other references too
+    Tag(Tag),
+    /// Show how much disk artifacts take
+    Df(Df),
+    /// Free disk: remove what is untagged, gone, orphaned or left over
+    Prune(Prune),
 }
 
 /// Arguments of `images`.
@@ -292,6 +300,78 @@ pub(crate) struct CachePath {
     /// Print the directory that holds all content
     #[arg(long, conflicts_with_all = ["reference", "check"])]
     pub(crate) root: bool,
+}
+
+/// Arguments of `exists`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Exists {
+    /// The artifacts to look for, by reference or whole digest
+    #[arg(value_name = "REF", required = true)]
+    pub(crate) references: Vec<String>,
+}
+
+/// Arguments of `tag`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Tag {
+    /// The artifact to copy, by reference or digest
+    #[arg(value_name = "SRC")]
+    pub(crate) source: String,
+
+    /// The references to register the copies under
+    #[arg(value_name = "DST", required = true)]
+    pub(crate) targets: Vec<String>,
+
+    /// Refuse to replace an artifact that is registered already
+    #[arg(long)]
+    pub(crate) no_clobber: bool,
+}
+
+/// Arguments of `df`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Df {
+    /// Show each artifact, with its recorded and its real size
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+
+    /// Choose the output format
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ReportFormat,
+}
+
+/// Arguments of `prune`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Prune {
+    /// Remove tagged artifacts too; needs --filter, --keep-last or --max-size
+    #[arg(short, long)]
+    pub(crate) all: bool,
+
+    /// Remove only artifacts that match, such as until=30d
+    #[arg(long = "filter", value_name = "KEY=VALUE")]
+    pub(crate) filters: Vec<Filter>,
+
+    /// With --all, keep the newest N artifacts of each repository
+    #[arg(long, value_name = "N", requires = "all")]
+    pub(crate) keep_last: Option<usize>,
+
+    /// With --all, remove the oldest until the rest fits into SIZE, such as 2GB
+    #[arg(long, value_name = "SIZE", requires = "all", value_parser = values::size)]
+    pub(crate) max_size: Option<i64>,
+
+    /// Show what would be removed
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+
+    /// Docker's -y, to be told so
+    #[arg(short, long, hide = true)]
+    pub(crate) force: bool,
+
+    /// Choose the output format
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ReportFormat,
 }
 
 #[cfg(test)]

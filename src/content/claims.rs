@@ -91,7 +91,12 @@ impl<'r> Claims<'r> {
 
     /// The reference of an entry that names the directory of this key.
     pub(crate) fn on(&self, key: &CacheKey) -> Option<&str> {
-        if let Some(reference) = self.by_name.get(key.as_str()) {
+        self.on_name(key.as_str())
+    }
+
+    /// The reference of an entry that names the directory of this name.
+    pub(crate) fn on_name(&self, name: &str) -> Option<&str> {
+        if let Some(reference) = self.by_name.get(name) {
             return Some(reference);
         }
         // Nearly always, names tell all directories apart. Where they may not,
@@ -99,13 +104,13 @@ impl<'r> Claims<'r> {
         // system can say which directories are the same.
         let may_alias = self.may_alias
             || !self.elsewhere.is_empty()
-            || !key.as_str().is_ascii()
-            || self.folded.contains(&key.as_str().to_ascii_lowercase());
+            || !name.is_ascii()
+            || self.folded.contains(&name.to_ascii_lowercase());
         if !may_alias {
             return None;
         }
         // Of a link it is the link that goes, not the directory behind it.
-        let own = fs::symlink_metadata(self.root.dir_of(key)).ok()?;
+        let own = fs::symlink_metadata(self.root.path().join(name)).ok()?;
         self.by_identity
             .get_or_init(|| self.identities())
             .get(&(own.dev(), own.ino()))

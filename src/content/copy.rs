@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use rayon::ThreadPoolBuilder;
@@ -51,6 +51,10 @@ pub(crate) fn copy(tree: &Tree, to: &Path, interrupt: &Interrupt) -> Result<Mani
             .at("set the mode of", &path)?;
         Ok(hash)
     })?;
+    for (path, target) in &tree.links {
+        let copy = to.join(path);
+        symlink(target, &copy).at("create the link", &copy)?;
+    }
     for dir in &tree.dirs {
         dir.require_unchanged()?;
         let copy = to.join(&dir.path);

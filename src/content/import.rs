@@ -178,18 +178,66 @@ impl Cache {
             entry = entry.untagged();
         }
         entry.digest = Some(digest.to_string());
-        entry.size = Some(i64::try_from(prepared.tree.bytes()).unwrap_or(i64::MAX));
+        entry.size = Some(size_of(&prepared));
 
+        self.register(
+            prepared,
+            &reference,
+            entry,
+            import.created_at.is_none(),
+            import.no_clobber,
+        )
+    }
+
+    /// Registers the content of an entry under another reference too, as a copy
+    /// of its own, with the type, digest, size and time of the entry.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoContent`] if the entry's own directory is not there, and those
+    /// of [`import`](Self::import).
+    pub fn tag(
+        &self,
+        source: &ArtifactEntry,
+        reference: &Reference,
+        no_clobber: bool,
+    ) -> Result<Imported> {
+        let prepared = Prepared::copy_of(self, source, self.registry().interrupt())?;
+        let path = self
+            .home()
+            .cache_path(reference)
+            .to_string_lossy()
+            .into_owned();
+        let created_at = source
+            .created_at
+            .unwrap_or_else(|| Utc::now().fixed_offset());
+        let entry = ArtifactEntry {
+            digest: source.digest.clone(),
+            size: source.size.or(Some(size_of(&prepared))),
+            ..ArtifactEntry::new(reference, prepared.artifact_type.clone(), created_at, &path)
+        };
+        self.register(prepared, reference, entry, false, no_clobber)
+    }
+
+    /// Swaps content in and registers it.
+    fn register(
+        &self,
+        prepared: Prepared,
+        reference: &Reference,
+        entry: ArtifactEntry,
+        keeps_time: bool,
+        no_clobber: bool,
+    ) -> Result<Imported> {
         let key = reference.cache_key();
         let left_out = prepared.tree.left_out;
         let there = match prepared.staged {
-            Some(_) => prepared.same_in_place(&key, interrupt)?,
+            Some(_) => prepared.same_in_place(&key, self.registry().interrupt())?,
             None => None,
         };
         let put = Put {
             entry,
-            keeps_time: import.created_at.is_none(),
-            no_clobber: import.no_clobber,
+            keeps_time,
+            no_clobber,
             ..Put::default()
         };
         let mut change = Importing::new(self, prepared, key, there, put);
@@ -215,4 +263,9 @@ impl Cache {
         self.registry().update(&mut change)?;
         Ok(Imported::new(change.into_put(), 0))
     }
+}
+
+/// The size of content as it is registered.
+fn size_of(prepared: &Prepared) -> i64 {
+    i64::try_from(prepared.tree.bytes()).unwrap_or(i64::MAX)
 }

@@ -127,11 +127,13 @@ impl Change for Importing<'_> {
 
     fn before_commit(&mut self, document: &Document, edit: &Edit) -> Result<()> {
         let manifest = &self.prepared.manifest;
-        let digest = manifest.digest().as_str();
-        self.retired = Manifests::retired_by(document, edit, Some(digest));
+        let digest = self.put.entry.digest.as_deref();
+        self.retired = Manifests::retired_by(document, edit, digest);
         self.swept = self.prepared.root.mend()?;
         self.cache.manifests.sweep()?;
-        if !self.cache.manifests.vouch_for(digest) {
+        let own = manifest.digest().as_str();
+        // A copy has the digest of its source, whatever that is the digest of.
+        if digest == Some(own) && !self.cache.manifests.vouch_for(own) {
             self.kept_manifest = true;
             self.cache.manifests.keep(manifest)?;
         }

@@ -104,6 +104,39 @@ impl Manifests {
         store::sweep_all(&self.dir)
     }
 
+    /// The manifests whose digest no entry has.
+    pub(crate) fn without_entry(&self, document: &Document) -> Result<HashSet<PathBuf>> {
+        let mut left: HashSet<PathBuf> = self.all()?.into_iter().collect();
+        for entry in document.entries() {
+            if let Ok(Some(digest)) = entry.string(Field::Digest)
+                && let Some(path) = self.path(&digest)
+            {
+                left.remove(&path);
+            }
+        }
+        Ok(left)
+    }
+
+    /// Where all manifests lie.
+    fn all(&self) -> Result<Vec<PathBuf>> {
+        let entries = match fs::read_dir(&self.dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.at("read the directory", &self.dir)?,
+        };
+        let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+        let paths: Vec<_> = paths
+            .collect::<io::Result<_>>()
+            .at("read the directory", &self.dir)?;
+        let is_manifest = |path: &PathBuf| {
+            let hex = path
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .unwrap_or_default();
+            self.path(&format!("sha256:{hex}")).as_ref() == Some(path)
+        };
+        Ok(paths.into_iter().filter(is_manifest).collect())
+    }
+
     /// Removes a manifest.
     pub(crate) fn remove(&self, digest: &str) -> Result<()> {
         match self.path(digest) {

@@ -21,11 +21,13 @@ mod root;
 mod scratch;
 mod source;
 mod status;
+mod strays;
 mod tree;
 
 pub use doomed::{Fate, Removed};
 pub use import::{Import, Imported, Record, Source};
 pub use status::{CacheState, ContentStatus, DigestState};
+pub use strays::{Stray, StrayKind};
 
 #[cfg(feature = "cli")]
 pub(crate) use remove::{RemovalPlan, Selection};

@@ -4,13 +4,14 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use super::Cache;
 use super::copy;
 use super::manifest::Manifest;
 use super::root::CacheRoot;
 use super::scratch::{self, Scratch};
 use super::source::{source_dir, type_of};
 use super::tree::Tree;
-use crate::entry::ArtifactType;
+use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{AtPath, Error, Result};
 use crate::home::Home;
 use crate::interrupt::Interrupt;
@@ -40,8 +41,40 @@ impl Prepared {
         CacheRoot::refuse_source_around(home, &source)?;
         let artifact_type = type_of(&source, artifact_type)?;
         let tree = Tree::to_import(&source, all_files)?;
+        Self::copy(CacheRoot::create(home)?, tree, artifact_type, interrupt)
+    }
 
-        let root = CacheRoot::create(home)?;
+    /// Copies the content of a stored entry into staging.
+    pub(super) fn copy_of(
+        cache: &Cache,
+        entry: &ArtifactEntry,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
+        let reference = entry.reference.clone().unwrap_or_default();
+        let path = entry.cache_path.clone().unwrap_or_default();
+        let (_, Some(dir)) = cache.contents()?.look(&reference, &path) else {
+            let path = path.into();
+            return Err(Error::NoContent { reference, path });
+        };
+        let artifact_type = entry
+            .artifact_type
+            .clone()
+            .unwrap_or(ArtifactType::Component);
+        let tree = Tree::stored(&dir)?;
+        Self::copy(
+            CacheRoot::create(cache.home())?,
+            tree,
+            artifact_type,
+            interrupt,
+        )
+    }
+
+    fn copy(
+        root: CacheRoot,
+        tree: Tree,
+        artifact_type: ArtifactType,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
         let opened = scratch::handle(root.path())?;
         let staged = root.staging()?;
         let manifest = copy::copy(&tree, staged.path(), interrupt)?;

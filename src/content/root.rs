@@ -2,6 +2,7 @@
 //! its entries: staging, swapping in, putting into the trash.
 
 use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -208,6 +209,23 @@ impl CacheRoot {
             }
         }
         Ok(())
+    }
+
+    /// All names in the root.
+    pub(crate) fn names(&self) -> Result<Vec<OsString>> {
+        let entries = fs::read_dir(&self.path).at("read the directory", &self.path)?;
+        let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
+        names
+            .collect::<io::Result<_>>()
+            .at("read the directory", &self.path)
+    }
+
+    /// Moves an entry of the root out of the way, to be deleted.
+    pub(crate) fn discard_entry(&self, path: &Path) -> Result<Scratch> {
+        let trash = self.scratch(TRASH)?;
+        let name = path.file_name().unwrap_or_default();
+        uninterrupted(|| fs::rename(path, trash.path().join(name))).at("move away", path)?;
+        Ok(trash)
     }
 
     /// Whether a name in the root is that of a staging or trash directory.

@@ -1,6 +1,8 @@
 //! What is known about the content of an entry, without hashing it.
 
 use std::fs;
+#[cfg(feature = "cli")]
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Cache;
@@ -98,8 +100,32 @@ impl Contents<'_> {
         self.look(reference, path).0
     }
 
+    /// Whether the content of an entry is gone for good: the cache is there, and
+    /// the entry's own directory is not. What lies elsewhere is never gone.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_gone(&self, reference: &str, path: &str) -> bool {
+        let own = self.root.as_ref().and_then(|root| {
+            let key = own_key(root, reference, path)?;
+            Some(root.dir_of(&key))
+        });
+        own.is_some_and(|dir| {
+            let found = fs::symlink_metadata(dir);
+            found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        })
+    }
+
+    /// How much the content of an entry takes, in bytes, and where it lies;
+    /// none unless it is present.
+    #[cfg(feature = "cli")]
+    pub(crate) fn usage(&self, reference: &str, path: &str) -> Option<(PathBuf, u64)> {
+        let (_, dir) = self.look(reference, path);
+        let dir = dir?;
+        let bytes = Tree::stored(&dir).map_or(0, |tree| tree.bytes());
+        Some((dir, bytes))
+    }
+
     /// Where the content of an entry is, with its directory if it is present.
-    fn look(&self, reference: &str, path: &str) -> (CacheState, Option<PathBuf>) {
+    pub(super) fn look(&self, reference: &str, path: &str) -> (CacheState, Option<PathBuf>) {
         let own = self
             .root
             .as_ref()

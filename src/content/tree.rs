@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use walkdir::{DirEntry, WalkDir};
 
@@ -25,7 +26,9 @@ pub(crate) struct Tree {
     /// Each before what is in it; the first one is the tree's own.
     pub(crate) dirs: Vec<Node>,
     pub(crate) files: Vec<Node>,
-    /// How many other things, such as links, lie in a stored tree.
+    /// The links of a stored tree, each with where it leads.
+    pub(crate) links: Vec<(PathBuf, PathBuf)>,
+    /// How many things that are none of these, such as sockets, lie in it.
     pub(crate) others: usize,
     /// How many names were left out by the rules of importing.
     pub(crate) left_out: usize,
@@ -106,14 +109,17 @@ impl Tree {
         Ok(tree)
     }
 
-    /// The tree that lies in the cache: all its directories and regular files.
-    /// Links are neither followed nor counted, as with `find -type f`.
+    /// The tree that lies in the cache. Links are not followed, and are none of
+    /// its files, as with `find -type f`.
     pub(crate) fn stored(dir: &Path) -> Result<Self> {
         let mut tree = Tree::default();
         for entry in WalkDir::new(dir).follow_root_links(false) {
             let entry = entry.map_err(|error| walk_error(dir, error))?;
             if entry.file_type().is_dir() || entry.file_type().is_file() {
                 tree.push(dir, &entry)?;
+            } else if entry.file_type().is_symlink() {
+                let target = fs::read_link(entry.path()).at("read the link", entry.path())?;
+                tree.links.push((relative(dir, &entry), target));
             } else {
                 tree.others += 1;
             }
@@ -143,7 +149,13 @@ impl Tree {
             shape.sort_unstable();
             shape
         }
+        fn sorted(links: &[(PathBuf, PathBuf)]) -> Vec<&(PathBuf, PathBuf)> {
+            let mut links: Vec<_> = links.iter().collect();
+            links.sort_unstable();
+            links
+        }
         self.others == other.others
+            && sorted(&self.links) == sorted(&other.links)
             && shape(&self.dirs) == shape(&other.dirs)
             && shape(&self.files) == shape(&other.files)
     }
@@ -200,6 +212,26 @@ fn linked_file(top: &Path, entry: &DirEntry) -> Result<Node> {
         return Err(refused(link, "it is a link to something that is no file"));
     }
     Ok(Node::new(relative(top, entry), target, &metadata))
+}
+
+/// When something in a tree changed last: its content, its mode or its name.
+pub(crate) fn newest_change(dir: &Path) -> Result<SystemTime> {
+    let mut newest = UNIX_EPOCH;
+    for entry in WalkDir::new(dir).follow_root_links(false) {
+        let metadata = entry.and_then(|entry| entry.metadata());
+        let metadata = metadata.map_err(|error| walk_error(dir, error))?;
+        for (seconds, nanos) in [
+            (metadata.mtime(), metadata.mtime_nsec()),
+            (metadata.ctime(), metadata.ctime_nsec()),
+        ] {
+            let since = Duration::new(
+                u64::try_from(seconds).unwrap_or_default(),
+                u32::try_from(nanos).unwrap_or_default(),
+            );
+            newest = newest.max(UNIX_EPOCH + since);
+        }
+    }
+    Ok(newest)
 }
 
 /// Whether a link leads to what does not exist, through what is no directory,

@@ -9,6 +9,8 @@ use super::scan::known_field;
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::fields::Field;
 use crate::json::{Scanner, SyntaxError, decode};
+#[cfg(feature = "cli")]
+use crate::reference::UNTAGGED;
 use crate::timestamp;
 
 /// A field that holds something else than the field is.
@@ -75,6 +77,13 @@ impl<'d> EntryView<'d> {
             None => Ok(None),
             Some(text) => timestamp::parse(&text).map(Some).ok_or(Unreadable),
         }
+    }
+
+    /// Whether this is an artifact without repository and tag of its own.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_untagged(&self) -> bool {
+        let is_none = |field| self.string(field).ok().flatten().as_deref() == Some(UNTAGGED);
+        is_none(Field::Repository) || is_none(Field::Tag)
     }
 
     /// The fields that hold something that cldctl cannot read.

@@ -6,6 +6,7 @@
 mod add;
 mod cache_path;
 mod concurrency;
+mod exists;
 mod faults_content;
 mod faults_fields;
 mod faults_home;
@@ -20,9 +21,11 @@ mod inspect;
 mod interop;
 mod kills;
 mod lock;
+mod prune;
 mod readme;
 mod rm;
 mod signals;
+mod tag;
 
 mod running;
 mod support;

@@ -6,6 +6,7 @@ use chrono::Utc;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::word;
 use crate::cli::args::{Add, ReportFormat};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
@@ -13,7 +14,7 @@ use crate::cli::output::{self, json, messages};
 use crate::content::{Import, Imported, Record, Source};
 use crate::error::AtPath;
 use crate::escape::visible;
-use crate::{Added, ArtifactEntry, Error, Reference};
+use crate::{ArtifactEntry, Error, Reference};
 
 pub(super) fn run(context: &Context, args: Add) -> anyhow::Result<Exit> {
     context.defer_signals()?;
@@ -55,14 +56,6 @@ pub(super) fn run(context: &Context, args: Add) -> anyhow::Result<Exit> {
 struct Report {
     result: &'static str,
     entry: Box<RawValue>,
-}
-
-fn word(added: Added) -> &'static str {
-    match added {
-        Added::Added => "added",
-        Added::Updated => "updated",
-        Added::Unchanged => "unchanged",
-    }
 }
 
 fn import(context: &Context, args: Add, reference: Option<Reference>) -> anyhow::Result<Imported> {

@@ -2,14 +2,19 @@
 
 mod add;
 mod cache_path;
+mod df;
+mod exists;
 mod images;
 mod inspect;
 mod operands;
+mod prune;
 mod rm;
+mod tag;
 
 use super::args::Command;
 use super::context::Context;
 use super::exit::Exit;
+use crate::Added;
 
 /// Runs a command.
 pub(super) fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
@@ -19,5 +24,18 @@ pub(super) fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Rm(args) => rm::run(context, &args),
         Command::Inspect(args) => inspect::run(context, &args),
         Command::CachePath(args) => cache_path::run(context, &args),
+        Command::Exists(args) => exists::run(context, &args),
+        Command::Tag(args) => tag::run(context, &args),
+        Command::Df(args) => df::run(context, &args),
+        Command::Prune(args) => prune::run(context, &args),
+    }
+}
+
+/// What became of an artifact, as it is reported.
+fn word(added: Added) -> &'static str {
+    match added {
+        Added::Added => "added",
+        Added::Updated => "updated",
+        Added::Unchanged => "unchanged",
     }
 }

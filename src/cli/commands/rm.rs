@@ -127,7 +127,8 @@ fn plan(
         .cache
         .would_remove(&document, &edit, args.keep_cache)?;
     if !doomed.is_empty() {
-        removal::plan(&doomed);
+        let items: Vec<_> = removal::entries(&doomed, |_| "requested").collect();
+        removal::plan(&items);
     }
     let entries = chosen.iter().filter_map(|&index| document.entry(index));
     Ok(entries.map(|entry| entry.text().to_owned()).collect())

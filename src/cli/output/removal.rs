@@ -5,39 +5,131 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::{json, messages, units};
+use super::{json, messages, table, units};
 use crate::cli::args::ReportFormat;
 use crate::cli::exit::Exit;
 use crate::content::{Fate, Removed};
 use crate::escape::visible;
+use crate::{Stray, StrayKind};
 
-/// Reports a removal, or with `dry_run` what it would come to.
+/// Something that was removed, or would be.
+#[derive(Serialize)]
+pub(in crate::cli) struct Item {
+    kind: &'static str,
+    /// Of an entry alone.
+    reference: Option<String>,
+    /// What was deleted, if something was.
+    path: Option<String>,
+    bytes: u64,
+    reason: &'static str,
+}
+
+impl Item {
+    fn name(&self) -> &str {
+        let name = self.reference.as_deref().or(self.path.as_deref());
+        name.unwrap_or_default()
+    }
+}
+
+/// Entries, each with the reason for its removal.
+pub(in crate::cli) fn entries(
+    removed: &[Removed],
+    reason: impl Fn(&str) -> &'static str,
+) -> impl Iterator<Item = Item> {
+    removed.iter().map(move |removed| {
+        let (path, bytes) = match &removed.content {
+            Fate::Deleted { path, bytes } => (Some(path.to_string_lossy().into_owned()), *bytes),
+            _ => (None, 0),
+        };
+        Item {
+            kind: "entry",
+            reference: Some(removed.reference.clone()),
+            path,
+            bytes,
+            reason: reason(&removed.reference),
+        }
+    })
+}
+
+/// What no entry needed.
+pub(in crate::cli) fn strays(strays: &[Stray]) -> impl Iterator<Item = Item> {
+    strays.iter().map(|stray| {
+        let kind = match stray.kind {
+            StrayKind::Orphan => "orphan",
+            StrayKind::Leftover => "leftover",
+        };
+        Item {
+            kind,
+            reference: None,
+            path: Some(stray.path.to_string_lossy().into_owned()),
+            bytes: stray.bytes,
+            reason: kind,
+        }
+    })
+}
+
+/// Reports the removal of entries that were asked for, or with `dry_run` what it
+/// would come to.
 pub(in crate::cli) fn report(
     removed: &[Removed],
     dry_run: bool,
     format: ReportFormat,
 ) -> anyhow::Result<Exit> {
-    let mut exit = Exit::Success;
-    for removed in removed {
-        exit = exit.worst(explain(removed));
-    }
+    let exit = explain_all(removed);
+    let items: Vec<Item> = entries(removed, |_| "requested").collect();
+    print(&items, dry_run, format)?;
+    Ok(exit)
+}
+
+/// Prints what was removed.
+pub(in crate::cli) fn print(
+    items: &[Item],
+    dry_run: bool,
+    format: ReportFormat,
+) -> anyhow::Result<()> {
     let verb = if dry_run { "would remove" } else { "removed" };
     super::report(&match format {
         ReportFormat::Text => {
             let mut seen = HashSet::new();
-            removed
+            items
                 .iter()
-                .filter(|removed| seen.insert(&removed.reference))
-                .map(|removed| format!("{verb} {}\n", visible(&removed.reference)))
+                .filter(|item| seen.insert(item.name()))
+                .map(|item| format!("{verb} {}\n", visible(item.name())))
                 .collect()
         }
         ReportFormat::Json => json::object(&Report {
             dry_run,
-            reclaimed_bytes: freed(removed),
-            removed: removed.iter().map(Line::from).collect(),
+            reclaimed_bytes: freed(items),
+            removed: items,
         })?,
     });
-    Ok(exit)
+    Ok(())
+}
+
+/// Shows what is about to go.
+pub(in crate::cli) fn plan(items: &[Item]) {
+    let rows = items.iter().map(|item| {
+        [
+            format!("  {}", visible(item.name())),
+            units::size(i64::try_from(item.bytes).unwrap_or(i64::MAX)),
+            item.reason.to_owned(),
+        ]
+    });
+    let table = table::render(None::<[&str; 3]>, rows.collect());
+    messages::plain(format_args!("{}", table.trim_end()));
+    let bytes = i64::try_from(freed(items)).unwrap_or(i64::MAX);
+    let s = if items.len() == 1 { "" } else { "s" };
+    messages::plain(format_args!(
+        "{} item{s}, {} to free",
+        items.len(),
+        units::size(bytes)
+    ));
+}
+
+/// Says why content stayed, where it did.
+pub(in crate::cli) fn explain_all(removed: &[Removed]) -> Exit {
+    let exits = removed.iter().map(explain);
+    exits.fold(Exit::Success, Exit::worst)
 }
 
 /// Why content stayed, where it did.
@@ -64,29 +156,9 @@ fn explain(removed: &Removed) -> Exit {
     Exit::Success
 }
 
-/// Shows what is about to go.
-pub(in crate::cli) fn plan(doomed: &[Removed]) {
-    for removed in doomed {
-        messages::plain(format_args!("  {}", visible(&removed.reference)));
-    }
-    let bytes = i64::try_from(freed(doomed)).unwrap_or(i64::MAX);
-    let s = if doomed.len() == 1 { "" } else { "s" };
-    messages::plain(format_args!(
-        "{} artifact{s}, {} of content",
-        doomed.len(),
-        units::size(bytes)
-    ));
-}
-
 /// How many bytes a removal frees.
-fn freed(removed: &[Removed]) -> u64 {
-    removed
-        .iter()
-        .map(|removed| match removed.content {
-            Fate::Deleted { bytes, .. } => bytes,
-            _ => 0,
-        })
-        .sum()
+fn freed(items: &[Item]) -> u64 {
+    items.iter().map(|item| item.bytes).sum()
 }
 
 /// The report of a removal; its shape is part of the stable interface.
@@ -94,31 +166,6 @@ fn freed(removed: &[Removed]) -> u64 {
 #[serde(rename_all = "camelCase")]
 struct Report<'r> {
     dry_run: bool,
-    removed: Vec<Line<'r>>,
+    removed: &'r [Item],
     reclaimed_bytes: u64,
-}
-
-#[derive(Serialize)]
-struct Line<'r> {
-    kind: &'static str,
-    reference: &'r str,
-    path: Option<String>,
-    bytes: u64,
-    reason: &'static str,
-}
-
-impl<'r> From<&'r Removed> for Line<'r> {
-    fn from(removed: &'r Removed) -> Self {
-        let (path, bytes) = match &removed.content {
-            Fate::Deleted { path, bytes } => (Some(path.to_string_lossy().into_owned()), *bytes),
-            _ => (None, 0),
-        };
-        Line {
-            kind: "entry",
-            reference: &removed.reference,
-            path,
-            bytes,
-            reason: "requested",
-        }
-    }
 }

@@ -2,9 +2,11 @@
 
 mod filter;
 mod resolved;
+mod retention;
 mod sort;
 
 pub(crate) use filter::Filter;
+pub(super) use retention::{Candidate, Retention, retire};
 pub(crate) use sort::SortKey;
 pub(super) use sort::sort;
 

@@ -13,7 +13,6 @@ use crate::document::{Document, EntryView};
 use crate::escape::visible;
 use crate::fields::Field;
 use crate::lookup::{DigestStart, Finder, Found};
-use crate::reference::UNTAGGED;
 
 /// Filters that belong together: of alternatives one has to hold, of demands
 /// all.
@@ -92,10 +91,7 @@ impl Test<'_> {
                 glob,
                 negated,
             }) => glob.matches(&text(entry, *field)) != *negated,
-            Test::Has(Property::Dangling(wanted)) => {
-                let fields = [Field::Repository, Field::Tag];
-                fields.iter().any(|field| text(entry, *field) == UNTAGGED) == *wanted
-            }
+            Test::Has(Property::Dangling(wanted)) => entry.is_untagged() == *wanted,
             Test::Has(Property::Cached(wanted)) => {
                 let state = contents.state(&entry.reference(), &text(entry, Field::CachePath));
                 match state {

@@ -1,0 +1,156 @@
+//! `df`: shows how much disk artifacts take.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use crate::cli::args::{Df, ReportFormat};
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::output::{Out, json, table, units};
+use crate::document::Document;
+use crate::escape::visible;
+use crate::fields::Field;
+use crate::{Stray, StrayKind};
+
+pub(super) fn run(context: &Context, args: &Df) -> anyhow::Result<Exit> {
+    let document = context.load()?;
+    let usages = usages(context, &document)?;
+    let mut out = Out::new();
+    if args.verbose {
+        match args.format {
+            ReportFormat::Text => out.write(&entry_table(&usages))?,
+            ReportFormat::Json => out.write(&json::object(&usages)?)?,
+        }
+    } else {
+        let kinds = by_kind(&usages, &context.cache.strays(SystemTime::now())?);
+        match args.format {
+            ReportFormat::Text => out.write(&kind_table(&kinds))?,
+            ReportFormat::Json => out.write(&json::object(&kinds)?)?,
+        }
+    }
+    out.finish()?;
+    Ok(Exit::Success)
+}
+
+/// What an entry takes.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Usage {
+    reference: String,
+    #[serde(rename = "type")]
+    kind: String,
+    /// As the registry says; null if it cannot be read.
+    recorded_size: Option<i64>,
+    /// Of the files in the entry's own directory; null if it is not there.
+    size: Option<u64>,
+    #[serde(skip)]
+    is_reclaimable: bool,
+    /// Whether another entry's directory was counted before that is the same.
+    #[serde(skip)]
+    is_shared: bool,
+}
+
+fn usages(context: &Context, document: &Document) -> anyhow::Result<Vec<Usage>> {
+    let contents = context.cache.contents()?;
+    let mut counted = HashSet::new();
+    let usages = document.entries().map(|entry| {
+        let text = |field| entry.string(field).ok().flatten().unwrap_or_default();
+        let usage = contents.usage(&entry.reference(), &text(Field::CachePath));
+        Usage {
+            reference: entry.reference().into_owned(),
+            kind: text(Field::Type).into_owned(),
+            recorded_size: entry.size().ok().flatten(),
+            size: usage.as_ref().map(|(_, bytes)| *bytes),
+            is_reclaimable: entry.is_untagged(),
+            is_shared: usage.is_some_and(|(dir, _)| !counted.insert(dir)),
+        }
+    });
+    Ok(usages.collect())
+}
+
+/// What all entries of a type take; its shape is part of the stable interface.
+#[derive(Default, Serialize)]
+struct Kind {
+    #[serde(rename = "type")]
+    name: String,
+    count: usize,
+    size: u64,
+    reclaimable: u64,
+}
+
+fn by_kind(usages: &[Usage], strays: &[Stray]) -> Vec<Kind> {
+    let mut kinds: BTreeMap<&str, Kind> = BTreeMap::new();
+    for name in ["component", "datacenter"] {
+        kinds.entry(name).or_default();
+    }
+    for usage in usages {
+        let kind = kinds.entry(&usage.kind).or_default();
+        let bytes = usage.size.filter(|_| !usage.is_shared).unwrap_or_default();
+        kind.count += 1;
+        kind.size += bytes;
+        kind.reclaimable += if usage.is_reclaimable { bytes } else { 0 };
+    }
+    let mut kinds: Vec<Kind> = kinds
+        .into_iter()
+        .map(|(name, kind)| Kind {
+            name: name.to_owned(),
+            ..kind
+        })
+        .collect();
+    for (name, stray_kind) in [
+        ("orphan", StrayKind::Orphan),
+        ("leftover", StrayKind::Leftover),
+    ] {
+        let found: Vec<_> = strays
+            .iter()
+            .filter(|stray| stray.kind == stray_kind)
+            .collect();
+        if !found.is_empty() {
+            let size = found.iter().map(|stray| stray.bytes).sum();
+            kinds.push(Kind {
+                name: name.to_owned(),
+                count: found.len(),
+                size,
+                reclaimable: size,
+            });
+        }
+    }
+    kinds
+}
+
+fn kind_table(kinds: &[Kind]) -> String {
+    let rows = kinds.iter().map(|kind| {
+        [
+            visible(&kind.name).into_owned(),
+            kind.count.to_string(),
+            bytes(kind.size),
+            bytes(kind.reclaimable),
+        ]
+    });
+    table::render(
+        Some(["TYPE", "COUNT", "SIZE", "RECLAIMABLE"]),
+        rows.collect(),
+    )
+}
+
+fn entry_table(usages: &[Usage]) -> String {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let rows = usages.iter().map(|usage| {
+        [
+            visible(&usage.reference).into_owned(),
+            visible(&usage.kind).into_owned(),
+            or_dash(usage.recorded_size.map(units::size)),
+            or_dash(usage.size.map(bytes)),
+        ]
+    });
+    table::render(
+        Some(["REFERENCE", "TYPE", "RECORDED", "SIZE"]),
+        rows.collect(),
+    )
+}
+
+fn bytes(bytes: u64) -> String {
+    units::size(i64::try_from(bytes).unwrap_or(i64::MAX))
+}

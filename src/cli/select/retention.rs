@@ -1,0 +1,142 @@
+//! Which artifacts are to be kept when disk is freed.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use chrono::{DateTime, FixedOffset, Utc};
+
+/// An artifact that may go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct Candidate {
+    /// Its place in the document.
+    pub(in crate::cli) index: usize,
+    pub(in crate::cli) repository: String,
+    pub(in crate::cli) reference: String,
+    pub(in crate::cli) created_at: Option<DateTime<FixedOffset>>,
+    /// How much disk its content takes.
+    pub(in crate::cli) bytes: u64,
+    /// Whether all filters select it.
+    pub(in crate::cli) is_selected: bool,
+}
+
+/// What keeps artifacts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::cli) struct Retention {
+    /// The newest so many of each repository stay.
+    pub(in crate::cli) keep_last: usize,
+    /// What stays may take so many bytes; as much as fits into that stays.
+    pub(in crate::cli) max_bytes: Option<u64>,
+}
+
+/// The places of the artifacts that go, the oldest first. `kept_bytes` is what
+/// is taken by artifacts that are no candidates.
+pub(in crate::cli) fn retire(
+    candidates: &[Candidate],
+    retention: Retention,
+    kept_bytes: u64,
+) -> Vec<usize> {
+    // The newest first; a time that cannot be read makes none old.
+    let mut order: Vec<&Candidate> = candidates.iter().collect();
+    let unknown = DateTime::<Utc>::MAX_UTC.fixed_offset();
+    order.sort_by_key(|candidate| {
+        let created_at = candidate.created_at.unwrap_or(unknown);
+        (Reverse(created_at), &candidate.reference)
+    });
+
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let mut going: Vec<&Candidate> = order
+        .into_iter()
+        .filter(|candidate| {
+            let newer = seen.entry(&candidate.repository).or_default();
+            *newer += 1;
+            *newer > retention.keep_last && candidate.is_selected
+        })
+        .collect();
+    going.reverse();
+
+    if let Some(max_bytes) = retention.max_bytes {
+        let mut total = kept_bytes + candidates.iter().map(|c| c.bytes).sum::<u64>();
+        let enough = going.iter().position(|candidate| {
+            let fits = total <= max_bytes;
+            if !fits {
+                total -= candidate.bytes;
+            }
+            fits
+        });
+        going.truncate(enough.unwrap_or(going.len()));
+    }
+    going.into_iter().map(|candidate| candidate.index).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::timestamp;
+
+    fn candidate(index: usize, repository: &str, day: &str, bytes: u64) -> Candidate {
+        Candidate {
+            index,
+            repository: repository.to_owned(),
+            reference: format!("{repository}:{index}"),
+            created_at: timestamp::parse(&format!("2026-01-{day}T00:00:00Z")),
+            bytes,
+            is_selected: true,
+        }
+    }
+
+    fn candidates() -> Vec<Candidate> {
+        vec![
+            candidate(0, "a", "01", 10),
+            candidate(1, "a", "05", 20),
+            candidate(2, "b", "02", 30),
+            candidate(3, "a", "03", 40),
+            candidate(4, "b", "soon", 50),
+        ]
+    }
+
+    #[test]
+    fn the_newest_of_each_repository_stay() {
+        let keep = |keep_last| {
+            retire(
+                &candidates(),
+                Retention {
+                    keep_last,
+                    max_bytes: None,
+                },
+                0,
+            )
+        };
+        assert_eq!(keep(0), [0, 2, 3, 1, 4]);
+        assert_eq!(keep(1), [0, 2, 3]);
+        assert_eq!(keep(2), [0]);
+        assert_eq!(keep(3), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn only_what_every_filter_selects_goes_but_the_rest_counts_as_newer() {
+        let mut candidates = candidates();
+        candidates[3].is_selected = false;
+        let retention = Retention {
+            keep_last: 1,
+            max_bytes: None,
+        };
+        assert_eq!(retire(&candidates, retention, 0), [0, 2]);
+    }
+
+    #[test]
+    fn the_oldest_go_until_the_rest_fits() {
+        let limit = |max_bytes, kept| {
+            let retention = Retention {
+                keep_last: 0,
+                max_bytes: Some(max_bytes),
+            };
+            retire(&candidates(), retention, kept)
+        };
+        assert_eq!(limit(150, 0), Vec::<usize>::new());
+        assert_eq!(limit(149, 0), [0]);
+        assert_eq!(limit(140, 0), [0]);
+        assert_eq!(limit(139, 0), [0, 2]);
+        assert_eq!(limit(0, 0), [0, 2, 3, 1, 4]);
+        assert_eq!(limit(150, 1), [0]);
+    }
+}

@@ -1,0 +1,262 @@
+//! `prune` and `df`
+
+use std::fs;
+
+use serde_json::{Value, json};
+use snapbox::{assert_data_eq, str};
+
+use crate::support::{Sandbox, names};
+
+/// A home with something of every kind: tagged, untagged and gone artifacts,
+/// orphans old and young, and what a killed process left.
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    let source = sandbox.component("app");
+    let source = source.to_str().unwrap();
+    for (reference, time) in [
+        ("app:v1", "2026-01-01T00:00:00Z"),
+        ("app:v2", "2026-02-01T00:00:00Z"),
+        ("app:v3", "2026-03-01T00:00:00Z"),
+        ("web:v1", "2026-01-15T00:00:00Z"),
+    ] {
+        sandbox.ok(&["add", reference, source, "--created-at", time]);
+    }
+    sandbox.ok(&[
+        "add",
+        "--untagged",
+        source,
+        "--created-at",
+        "2026-01-02T00:00:00Z",
+    ]);
+    sandbox.record("gone:v1");
+    sandbox.ok(&[
+        "add",
+        "elsewhere:v1",
+        "--metadata-only",
+        "--type",
+        "dc",
+        "--cache-path",
+        "/nowhere/x",
+    ]);
+    for name in ["old", "young", ".staging:abcdefghijkl"] {
+        fs::create_dir(sandbox.cache().join(name)).unwrap();
+        fs::write(sandbox.cache().join(name).join("file"), "12345").unwrap();
+    }
+    sandbox
+}
+
+fn untagged(sandbox: &Sandbox) -> String {
+    let names = names(&sandbox.cache());
+    names
+        .into_iter()
+        .find_map(|name| {
+            name.strip_prefix("sha256_")
+                .map(|hex| format!("sha256:{hex}"))
+        })
+        .unwrap()
+}
+
+/// What a report names, without its sizes.
+fn named(report: &Value) -> Vec<(String, String)> {
+    let removed = report["removed"].as_array().unwrap();
+    let name = |item: &Value| match item["reference"].as_str() {
+        Some(reference) => reference.to_owned(),
+        None => item["path"]
+            .as_str()
+            .unwrap()
+            .rsplit('/')
+            .next()
+            .unwrap()
+            .to_owned(),
+    };
+    removed
+        .iter()
+        .map(|item| (name(item), item["reason"].as_str().unwrap().to_owned()))
+        .collect()
+}
+
+fn plan(sandbox: &Sandbox, args: &[&str]) -> Vec<(String, String)> {
+    let mut named = named(&sandbox.json(&[&["prune", "-n", "--format", "json"], args].concat()));
+    named.sort();
+    named
+}
+
+fn because(references: &[&str], reason: &str) -> Vec<(String, String)> {
+    references
+        .iter()
+        .map(|reference| ((*reference).to_owned(), reason.to_owned()))
+        .collect()
+}
+
+#[test]
+fn untagged_gone_and_left_over_things_go_and_nothing_else() {
+    let sandbox = sandbox();
+    let expected = [
+        because(&[".staging:abcdefghijkl"], "leftover"),
+        because(&["gone:v1"], "gone"),
+        because(&[&untagged(&sandbox)], "untagged"),
+    ]
+    .concat();
+    assert_eq!(plan(&sandbox, &[]), expected);
+    let before = sandbox.registry_text();
+    sandbox
+        .run(&["prune"])
+        .fails(2, "standard input is no terminal");
+    assert_eq!(sandbox.registry_text(), before);
+
+    let mut done = named(&sandbox.json(&["prune", "-y", "--format", "json"]));
+    done.sort();
+    assert_eq!(done, expected, "what was planned is what is done");
+    assert_eq!(
+        names(&sandbox.cache()),
+        ["app_v1", "app_v2", "app_v3", "old", "web_v1", "young"]
+    );
+    assert_eq!(
+        sandbox.references(),
+        ["app:v1", "app:v2", "app:v3", "elsewhere:v1", "web:v1"]
+    );
+    assert_eq!(plan(&sandbox, &[]), []);
+    assert_eq!(sandbox.ok(&["prune", "-y"]), "");
+}
+
+#[test]
+fn a_tagged_artifact_goes_only_if_every_limit_lets_it() {
+    let sandbox = sandbox();
+    sandbox.ok(&["prune", "-y"]);
+    sandbox
+        .run(&["prune", "-a", "-n"])
+        .fails(2, "`--all` needs `--filter`, `--keep-last` or `--max-size`");
+    assert_eq!(
+        plan(&sandbox, &["-a", "--keep-last", "1"]),
+        because(&["app:v1", "app:v2"], "keep-last")
+    );
+    assert_eq!(plan(&sandbox, &["-a", "--keep-last", "3"]), []);
+    assert_eq!(
+        plan(&sandbox, &["-a", "--filter", "before=2026-02-01T00:00:00Z"]),
+        because(&["app:v1", "web:v1"], "filter")
+    );
+    assert_eq!(
+        plan(
+            &sandbox,
+            &[
+                "-a",
+                "--filter",
+                "before=2026-02-01T00:00:00Z",
+                "--keep-last",
+                "1"
+            ]
+        ),
+        because(&["app:v1"], "keep-last")
+    );
+    // Each takes 41 bytes: the oldest go until the rest fits.
+    assert_eq!(plan(&sandbox, &["-a", "--max-size", "164"]), []);
+    assert_eq!(
+        plan(&sandbox, &["-a", "--max-size", "100"]),
+        because(&["app:v1", "web:v1"], "max-size")
+    );
+    assert_eq!(
+        plan(
+            &sandbox,
+            &["-a", "--max-size", "100", "--filter", "tag!=v1"]
+        ),
+        because(&["app:v2", "app:v3"], "max-size")
+    );
+    sandbox.ok(&["prune", "-a", "--keep-last", "1", "-y"]);
+    assert_eq!(sandbox.references(), ["app:v3", "elsewhere:v1", "web:v1"]);
+    assert_eq!(sandbox.run(&["prune", "--keep-last", "1", "-n"]).code, 2);
+}
+
+#[test]
+fn a_filter_limits_untagged_and_gone_artifacts_too() {
+    let sandbox = sandbox();
+    let planned = plan(&sandbox, &["--filter", "until=30d"]);
+    assert_eq!(
+        planned,
+        [
+            because(&[".staging:abcdefghijkl"], "leftover"),
+            because(&[&untagged(&sandbox)], "untagged")
+        ]
+        .concat()
+    );
+}
+
+#[test]
+fn a_home_that_was_moved_loses_nothing() {
+    let sandbox = sandbox();
+    sandbox.ok(&["prune", "-y"]);
+    let moved = sandbox.path("moved");
+    fs::rename(sandbox.home(), &moved).unwrap();
+    let plan = sandbox.json(&["--home", "moved", "prune", "-n", "--format", "json"]);
+    assert_eq!(plan["removed"], json!([]), "all content lies elsewhere now");
+
+    // Nor does one whose cache is not mounted.
+    fs::rename(&moved, sandbox.home()).unwrap();
+    fs::rename(sandbox.cache(), sandbox.path("disk")).unwrap();
+    let plan = sandbox.json(&["prune", "-n", "--format", "json"]);
+    assert_eq!(plan["removed"], json!([]));
+}
+
+#[test]
+fn content_that_is_back_before_the_deletion_stays() {
+    let sandbox = sandbox();
+    // What lies where a planned artifact was is another one now.
+    let plan = sandbox.json(&["prune", "-n", "--format", "json"]);
+    assert!(named(&plan).contains(&("gone:v1".to_owned(), "gone".to_owned())));
+    fs::create_dir(sandbox.cache().join("gone_v1")).unwrap();
+    let done = sandbox.json(&["prune", "-y", "--format", "json"]);
+    assert!(!named(&done).contains(&("gone:v1".to_owned(), "gone".to_owned())));
+}
+
+#[test]
+fn the_staging_of_a_living_process_is_no_leftover() {
+    let sandbox = sandbox();
+    let living = sandbox.cache().join(".staging:abcdefghijkl");
+    let held = fs::File::open(&living).unwrap();
+    held.lock_shared().unwrap();
+    assert!(
+        !plan(&sandbox, &[])
+            .iter()
+            .any(|(_, reason)| reason == "leftover")
+    );
+    drop(held);
+    assert!(
+        plan(&sandbox, &[])
+            .iter()
+            .any(|(_, reason)| reason == "leftover")
+    );
+}
+
+#[test]
+fn a_docker_hand_is_told_of_the_other_option() {
+    let run = Sandbox::new().run(&["prune", "-f"]);
+    run.fails(2, "`prune` has no `-f`");
+    assert!(run.stderr.contains("hint: `-y` answers yes"), "{run:?}");
+}
+
+#[test]
+fn df_tells_what_is_taken_and_what_prune_would_free() {
+    let sandbox = sandbox();
+    assert_data_eq!(
+        sandbox.ok(&["df"]),
+        str![[r#"
+TYPE        COUNT  SIZE  RECLAIMABLE
+component   6      205B  41B
+datacenter  1      0B    0B
+leftover    1      5B    5B
+
+"#]]
+    );
+    assert_eq!(
+        sandbox.json(&["df", "--format", "json"])[0],
+        json!({"type": "component", "count": 6, "size": 205, "reclaimable": 41})
+    );
+    let verbose = sandbox.json(&["df", "-v", "--format", "json"]);
+    assert_eq!(
+        verbose[0],
+        json!({"reference": "app:v1", "type": "component", "recordedSize": 41, "size": 41})
+    );
+    assert_data_eq!(
+        sandbox.ok(&["df", "-v"]).lines().last().unwrap(),
+        str!["elsewhere:v1 [..] datacenter  0B        -"]
+    );
+}
