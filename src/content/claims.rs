@@ -64,11 +64,7 @@ impl<'r> Claims<'r> {
         for entry in entries {
             let reference = entry.reference().into_owned();
             claims.add_name(reference.replace(['/', ':'], "_"), &reference);
-            let path = entry
-                .string(Field::CachePath)
-                .ok()
-                .flatten()
-                .unwrap_or_default();
+            let path = entry.text_of(Field::CachePath);
             let path = Path::new(&*path);
             match (path.parent(), path.file_name().and_then(OsStr::to_str)) {
                 (Some(parent), Some(name)) if parents.is_root(parent) => {

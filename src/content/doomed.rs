@@ -146,8 +146,7 @@ pub(super) fn doom(
     let entries = document.entries().enumerate();
     for (_, entry) in entries.filter(|(index, _)| edit.is_removed(*index)) {
         let reference = entry.reference().into_owned();
-        let path = entry.string(Field::CachePath).ok().flatten();
-        let path = path.unwrap_or_default().into_owned();
+        let path = entry.text_of(Field::CachePath).into_owned();
         // The same reference twice is one artifact, unless its paths differ.
         if !seen.insert((reference.clone(), path.clone())) {
             continue;

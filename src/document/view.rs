@@ -55,12 +55,14 @@ impl<'d> EntryView<'d> {
         }
     }
 
-    /// The reference, or the empty text where there is none to read.
+    /// A field that is a string, empty where there is none to read.
+    pub(crate) fn text_of(&self, field: Field) -> Cow<'d, str> {
+        self.string(field).ok().flatten().unwrap_or_default()
+    }
+
+    /// The reference, empty where there is none to read.
     pub(crate) fn reference(&self) -> Cow<'d, str> {
-        self.string(Field::Reference)
-            .ok()
-            .flatten()
-            .unwrap_or_default()
+        self.text_of(Field::Reference)
     }
 
     /// The size: a JSON number that Go can read as an `int64`.
@@ -82,7 +84,7 @@ impl<'d> EntryView<'d> {
     /// Whether this is an artifact without repository and tag of its own.
     #[cfg(feature = "cli")]
     pub(crate) fn is_untagged(&self) -> bool {
-        let is_none = |field| self.string(field).ok().flatten().as_deref() == Some(UNTAGGED);
+        let is_none = |field| self.text_of(field) == UNTAGGED;
         is_none(Field::Repository) || is_none(Field::Tag)
     }
 

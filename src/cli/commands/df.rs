@@ -56,7 +56,7 @@ fn usages(context: &Context, document: &Document) -> anyhow::Result<Vec<Usage>> 
     let contents = context.cache.contents()?;
     let mut counted = HashSet::new();
     let usages = document.entries().map(|entry| {
-        let text = |field| entry.string(field).ok().flatten().unwrap_or_default();
+        let text = |field| entry.text_of(field);
         let usage = contents.usage(&entry.reference(), &text(Field::CachePath));
         Usage {
             reference: entry.reference().into_owned(),

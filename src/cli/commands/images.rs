@@ -83,11 +83,7 @@ fn default_table(entries: &[EntryView<'_>], args: &Images, now: &DateTime<FixedO
         let mut cells = vec![
             row.text(Field::Repository),
             row.text(Field::Tag),
-            if args.no_trunc {
-                row.whole_id()
-            } else {
-                row.id()
-            },
+            row.id(args.no_trunc),
             row.text(Field::Type),
             row.size(),
             row.created_since(),

@@ -121,11 +121,7 @@ fn choose(
     let mut reasons = HashMap::new();
     let mut candidates = Vec::new();
     for (index, entry) in document.entries().enumerate() {
-        let path = entry
-            .string(Field::CachePath)
-            .ok()
-            .flatten()
-            .unwrap_or_default();
+        let path = entry.text_of(Field::CachePath);
         let is_gone = contents.is_gone(&entry.reference(), &path);
         if is_selected[index] && entry.is_untagged() {
             reasons.insert(index, "untagged");
@@ -154,11 +150,7 @@ fn choose(
 }
 
 fn candidate(index: usize, entry: &EntryView<'_>, bytes: u64, is_selected: bool) -> Candidate {
-    let repository = entry
-        .string(Field::Repository)
-        .ok()
-        .flatten()
-        .unwrap_or_default();
+    let repository = entry.text_of(Field::Repository);
     Candidate {
         index,
         repository: repository.into_owned(),
@@ -186,11 +178,7 @@ fn remove(context: &Context, planned: &Planned) -> anyhow::Result<Vec<Removed>> 
                 let Some((reference, reason)) = planned.get(entry.text()) else {
                     continue;
                 };
-                let path = entry
-                    .string(Field::CachePath)
-                    .ok()
-                    .flatten()
-                    .unwrap_or_default();
+                let path = entry.text_of(Field::CachePath);
                 // Its content may be back.
                 if *reason != "gone" || contents.is_gone(reference, &path) {
                     edit.remove(index);

@@ -19,30 +19,18 @@ pub(in crate::cli) struct Row<'e, 'd> {
 impl Row<'_, '_> {
     /// A field that is a string.
     pub(in crate::cli) fn text(&self, field: Field) -> String {
-        let text = self.entry.string(field).ok().flatten().unwrap_or_default();
+        let text = self.entry.text_of(field);
         visible(&text).into_owned()
     }
 
-    /// The first digits of the digest, if it is one.
-    pub(in crate::cli) fn id(&self) -> String {
-        let digest = self
-            .entry
-            .string(Field::Digest)
-            .ok()
-            .flatten()
-            .unwrap_or_default();
-        digest_hex(&digest).map_or_else(String::new, |hex| hex[..SHORT_HEX].to_owned())
-    }
-
-    /// The whole digest, if it is one.
-    pub(in crate::cli) fn whole_id(&self) -> String {
-        let digest = self
-            .entry
-            .string(Field::Digest)
-            .ok()
-            .flatten()
-            .unwrap_or_default();
-        digest_hex(&digest).map_or_else(String::new, |_| digest.to_string())
+    /// The digest, if it is one: all of it, or the first hex digits.
+    pub(in crate::cli) fn id(&self, whole: bool) -> String {
+        let digest = self.entry.text_of(Field::Digest);
+        match digest_hex(&digest) {
+            None => String::new(),
+            Some(_) if whole => digest.into_owned(),
+            Some(hex) => hex[..SHORT_HEX].to_owned(),
+        }
     }
 
     /// The size in bytes.

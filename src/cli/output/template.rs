@@ -86,7 +86,7 @@ fn value_of(row: &Row<'_, '_>) -> Value {
         ("Reference", string(&row.text(Field::Reference))),
         ("Repository", string(&row.text(Field::Repository))),
         ("Tag", string(&row.text(Field::Tag))),
-        ("ID", string(&row.id())),
+        ("ID", string(&row.id(false))),
         ("Digest", string(&row.text(Field::Digest))),
         ("Type", string(&row.text(Field::Type))),
         ("Size", string(&row.size())),

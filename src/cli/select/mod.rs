@@ -43,7 +43,7 @@ impl Selection<'_> {
         let chosen = document.entries().enumerate().filter(|(_, entry)| {
             let matches = |pattern: &Pattern| pattern.matches(entry);
             self.artifact_type
-                .is_none_or(|wanted| text(entry, Field::Type) == wanted.as_str())
+                .is_none_or(|wanted| entry.text_of(Field::Type) == wanted.as_str())
                 && (self.patterns.is_empty() || self.patterns.iter().any(matches))
                 && filters.match_entry(entry, contents)
         });
@@ -70,17 +70,12 @@ impl Pattern {
     }
 
     fn matches(&self, entry: &EntryView<'_>) -> bool {
-        let repository = text(entry, Field::Repository);
+        let repository = entry.text_of(Field::Repository);
         if self.with_tag {
             self.glob
-                .matches(&format!("{repository}:{}", text(entry, Field::Tag)))
+                .matches(&format!("{repository}:{}", entry.text_of(Field::Tag)))
         } else {
             self.glob.matches(&repository)
         }
     }
-}
-
-/// A field as text, empty where there is none to read.
-fn text<'d>(entry: &EntryView<'d>, field: Field) -> std::borrow::Cow<'d, str> {
-    entry.string(field).ok().flatten().unwrap_or_default()
 }

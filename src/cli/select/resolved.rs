@@ -6,7 +6,6 @@ use std::mem::{Discriminant, discriminant};
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 
 use super::filter::{Bound, Condition, Filter, Limit, Moment, Property, Relation};
-use super::text;
 use crate::cli::exit::{Exit, Failure};
 use crate::content::{CacheState, Contents};
 use crate::document::{Document, EntryView};
@@ -90,10 +89,10 @@ impl Test<'_> {
                 field,
                 glob,
                 negated,
-            }) => glob.matches(&text(entry, *field)) != *negated,
+            }) => glob.matches(&entry.text_of(*field)) != *negated,
             Test::Has(Property::Dangling(wanted)) => entry.is_untagged() == *wanted,
             Test::Has(Property::Cached(wanted)) => {
-                let state = contents.state(&entry.reference(), &text(entry, Field::CachePath));
+                let state = contents.state(&entry.reference(), &entry.text_of(Field::CachePath));
                 match state {
                     CacheState::Present => *wanted,
                     CacheState::Missing => !*wanted,

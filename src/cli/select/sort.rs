@@ -5,7 +5,6 @@ use std::cmp::Reverse;
 
 use clap::ValueEnum;
 
-use super::text;
 use crate::document::EntryView;
 use crate::fields::Field;
 
@@ -30,7 +29,7 @@ pub(crate) enum SortKey {
 /// same value are sorted by reference.
 pub(in crate::cli) fn sort(entries: &mut [EntryView<'_>], key: SortKey, reverse: bool) {
     fn by_text<'d>(entry: &EntryView<'d>, field: Field) -> (bool, Cow<'d, str>) {
-        let text = text(entry, field);
+        let text = entry.text_of(field);
         (text.is_empty(), text)
     }
     match key {
