@@ -223,14 +223,14 @@ impl<'t> Scanner<'t> {
     fn string(&mut self) -> Result<(), SyntaxError> {
         self.at += 1;
         loop {
+            self.at += plain_bytes(&self.bytes[self.at..]);
             match self.bytes.get(self.at) {
                 Some(b'"') => {
                     self.at += 1;
                     return Ok(());
                 }
                 Some(b'\\') => self.escape()?,
-                Some(0..=0x1f) => return Err(self.error("control character in a string")),
-                Some(_) => self.at += 1,
+                Some(_) => return Err(self.error("control character in a string")),
                 None => return Err(self.error("unterminated string")),
             }
         }
@@ -291,6 +291,28 @@ impl<'t> Scanner<'t> {
         self.at += word.len();
         Ok(())
     }
+}
+
+/// How many bytes come before the first quote, backslash or control character.
+fn plain_bytes(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    // Eight bytes at a time: a byte becomes 0x80 or more where it is below a
+    // bound, which borrows from those above it alone. So the first byte found is
+    // right, whatever is found behind it.
+    let below = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word & HIGH;
+    let equal = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = below(word, 0x20) | equal(word, b'"') | equal(word, b'\\');
+        if found != 0 {
+            return 8 * index + (found.trailing_zeros() / 8) as usize;
+        }
+    }
+    let is_plain = |byte: &&u8| !matches!(byte, b'"' | b'\\' | 0..=0x1f);
+    8 * words.len() + rest.iter().take_while(is_plain).count()
 }
 
 #[cfg(test)]

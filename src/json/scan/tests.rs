@@ -123,3 +123,16 @@ proptest! {
         prop_assert_eq!(scan(&text).is_ok(), serde_accepts(&text));
     }
 }
+
+proptest! {
+    #[test]
+    fn plain_bytes_end_where_the_first_other_one_stands(
+        bytes in proptest::collection::vec(
+            prop_oneof![8 => 0x20..=0xff_u8, 1 => proptest::sample::select(vec![b'"', b'\\', 0, 0x1f, 0x7f, 0x80])],
+            0..40,
+        )
+    ) {
+        let expected = bytes.iter().take_while(|b| !matches!(b, b'"' | b'\\' | 0..=0x1f)).count();
+        prop_assert_eq!(plain_bytes(&bytes), expected);
+    }
+}
