@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::copy;
 use super::manifest::Manifest;
+use super::progress::{Observed, Work};
 use super::root::CacheRoot;
 use super::scratch::{self, Scratch};
 use super::source::{source_dir, type_of};
@@ -35,6 +36,7 @@ impl Prepared {
         artifact_type: Option<&ArtifactType>,
         all_files: bool,
         interrupt: &Interrupt,
+        progress: &Observed,
     ) -> Result<Self> {
         let source = source_dir(path)?;
         CacheRoot::refuse_source_around(home, &source)?;
@@ -44,7 +46,8 @@ impl Prepared {
         let root = CacheRoot::create(home)?;
         let opened = scratch::handle(root.path())?;
         let staged = root.staging()?;
-        let manifest = copy::copy(&tree, staged.path(), interrupt)?;
+        let copying = progress.begin(Work::Copying, tree.bytes());
+        let manifest = copy::copy(&tree, staged.path(), interrupt, &copying)?;
         copy::sync(staged.path(), &opened)?;
         Ok(Prepared {
             root,
@@ -61,6 +64,7 @@ impl Prepared {
         reference: &Reference,
         artifact_type: Option<&ArtifactType>,
         interrupt: &Interrupt,
+        progress: &Observed,
     ) -> Result<Self> {
         let no_content = || Error::NoContent {
             reference: reference.to_string(),
@@ -82,7 +86,8 @@ impl Prepared {
         let artifact_type = type_of(&dir, artifact_type)?;
         let opened = scratch::handle(root.path())?;
         let tree = Tree::stored(&dir)?;
-        let manifest = copy::hash(&tree, interrupt)?;
+        let hashing = progress.begin(Work::Hashing, tree.bytes());
+        let manifest = copy::hash(&tree, interrupt, &hashing)?;
         copy::sync(&dir, &opened)?;
         Ok(Prepared {
             root,
@@ -99,14 +104,18 @@ impl Prepared {
         &self,
         key: &CacheKey,
         interrupt: &Interrupt,
+        progress: &Observed,
     ) -> Result<Option<Tree>> {
         let dir = self.root.dir_of(key);
         if !fs::symlink_metadata(&dir).is_ok_and(|metadata| metadata.is_dir()) {
             return Ok(None);
         }
         let there = Tree::stored(&dir).and_then(|there| {
-            let same = there.has_the_shape_of(&self.tree)
-                && copy::hash(&there, interrupt)? == self.manifest;
+            if !there.has_the_shape_of(&self.tree) {
+                return Ok(None);
+            }
+            let hashing = progress.begin(Work::Hashing, there.bytes());
+            let same = copy::hash(&there, interrupt, &hashing)? == self.manifest;
             Ok(same.then_some(there))
         });
         match there {
