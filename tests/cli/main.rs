@@ -20,9 +20,13 @@ mod inspect;
 mod interop;
 mod kills;
 mod lock;
+mod progress;
 mod readme;
 mod rm;
 mod signals;
+mod streams;
+mod terminal;
 
+mod pty;
 mod running;
 mod support;
