@@ -35,8 +35,8 @@ mod timestamp;
 pub mod cli;
 
 pub use content::{
-    Cache, CacheState, ContentStatus, DigestState, Fate, Import, Imported, Record, Removed, Source,
-    Stray, StrayKind,
+    Cache, CacheState, ContentStatus, DigestState, Fate, Import, Imported, Progress, Record,
+    Removed, Source, Stray, StrayKind, Work,
 };
 pub use digest::{Digest, digest_hex};
 pub use entry::{ArtifactEntry, ArtifactType};

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::args::Global;
-use super::output::messages;
+use super::output::{messages, progress};
 use crate::document::Document;
 use crate::escape::visible;
 use crate::fields::Field;
@@ -43,7 +43,10 @@ impl Context {
                 ));
             })
             .with_interrupt(interrupt.clone());
-        Ok(Context { cache, interrupt })
+        Ok(Context {
+            cache: progress::on_terminal(cache),
+            interrupt,
+        })
     }
 
     /// From now on, signals stop a change only where it can be undone.

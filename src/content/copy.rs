@@ -12,6 +12,7 @@ use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
 use super::manifest::{FileHash, Manifest};
+use super::progress::Ongoing;
 use super::tree::{Node, Tree};
 use crate::error::{AtPath, Result};
 use crate::interrupt::Interrupt;
@@ -26,7 +27,12 @@ const BUFFER: usize = 256 * 1024;
 ///
 /// I/O errors, and [`ContentChanged`](crate::Error::ContentChanged) if a file
 /// or a directory is no longer what was seen.
-pub(crate) fn copy(tree: &Tree, to: &Path, interrupt: &Interrupt) -> Result<Manifest> {
+pub(super) fn copy(
+    tree: &Tree,
+    to: &Path,
+    interrupt: &Interrupt,
+    ongoing: &Ongoing,
+) -> Result<Manifest> {
     for dir in &tree.dirs {
         if !dir.path.as_os_str().is_empty() {
             let copy = to.join(&dir.path);
@@ -45,7 +51,9 @@ pub(crate) fn copy(tree: &Tree, to: &Path, interrupt: &Interrupt) -> Result<Mani
             .open(&path)
             .at("create", &path)?;
         let hash = read(file, buffer, interrupt, |bytes| {
-            copy.write_all(bytes).at("write", &path)
+            copy.write_all(bytes).at("write", &path)?;
+            ongoing.advance(bytes.len() as u64);
+            Ok(())
         })?;
         copy.set_permissions(Permissions::from_mode(file.mode))
             .at("set the mode of", &path)?;
@@ -69,9 +77,12 @@ pub(crate) fn copy(tree: &Tree, to: &Path, interrupt: &Interrupt) -> Result<Mani
 /// # Errors
 ///
 /// As [`copy`].
-pub(crate) fn hash(tree: &Tree, interrupt: &Interrupt) -> Result<Manifest> {
+pub(super) fn hash(tree: &Tree, interrupt: &Interrupt, ongoing: &Ongoing) -> Result<Manifest> {
     let manifest = each_file(tree, interrupt, |file, buffer| {
-        read(file, buffer, interrupt, |_| Ok(()))
+        read(file, buffer, interrupt, |bytes| {
+            ongoing.advance(bytes.len() as u64);
+            Ok(())
+        })
     })?;
     tree.dirs.iter().try_for_each(Node::require_unchanged)?;
     Ok(manifest)
@@ -191,10 +202,13 @@ mod tests {
     fn a_copy_has_the_same_shape_and_hash_but_no_set_id_bits() {
         let (_dir, from, to) = source();
         let tree = Tree::to_import(&from, false).unwrap();
-        let manifest = copy(&tree, &to, &Interrupt::default()).unwrap();
+        let manifest = copy(&tree, &to, &Interrupt::default(), &Ongoing::default()).unwrap();
         let stored = Tree::stored(&to).unwrap();
         assert!(stored.has_the_shape_of(&tree));
-        assert_eq!(hash(&stored, &Interrupt::default()).unwrap(), manifest);
+        assert_eq!(
+            hash(&stored, &Interrupt::default(), &Ongoing::default()).unwrap(),
+            manifest
+        );
         let mode = |name| fs::metadata(to.join(name)).unwrap().permissions().mode() & 0o7777;
         assert_eq!((mode("file"), mode("empty")), (0o751, 0o750));
     }
@@ -211,9 +225,9 @@ mod tests {
             let (_dir, from, to) = source();
             let tree = Tree::to_import(&from, false).unwrap();
             change(&from);
-            let error = copy(&tree, &to, &Interrupt::default()).unwrap_err();
+            let error = copy(&tree, &to, &Interrupt::default(), &Ongoing::default()).unwrap_err();
             assert!(matches!(error, Error::ContentChanged { .. }), "{error}");
-            assert!(hash(&tree, &Interrupt::default()).is_err());
+            assert!(hash(&tree, &Interrupt::default(), &Ongoing::default()).is_err());
         }
     }
 
@@ -223,7 +237,7 @@ mod tests {
         let interrupt = Interrupt::default();
         interrupt.raise(2);
         let tree = Tree::to_import(&from, false).unwrap();
-        let error = copy(&tree, &to, &interrupt).unwrap_err();
+        let error = copy(&tree, &to, &interrupt, &Ongoing::default()).unwrap_err();
         assert!(matches!(error, Error::Interrupted { signal: 2 }), "{error}");
     }
 }

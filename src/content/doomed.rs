@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::claims::{Claims, own_key};
+use super::progress::{Observed, Ongoing, Work};
 use super::root::{CacheRoot, Identity, identity_of};
 use super::scratch::Scratch;
 use super::tree::Tree;
@@ -65,6 +66,8 @@ pub(super) struct Doomed {
     place: Place,
     /// Where its content was moved to, once it was.
     trash: Option<Result<Option<Scratch>>>,
+    /// The sum of the lengths of the files in there, once it was weighed.
+    bytes: u64,
 }
 
 /// What is to be done with the content of an entry.
@@ -112,13 +115,22 @@ impl Doomed {
         }
     }
 
-    /// Deletes what was moved out of the way.
-    pub(super) fn delete(self) -> Removed {
+    /// How many bytes there are to delete.
+    fn weigh(&mut self) -> u64 {
+        if let (Place::Own(_, key), Some(Ok(Some(trash)))) = (&self.place, &self.trash) {
+            self.bytes = stored_bytes(&trash.path().join(key.as_str()));
+        }
+        self.bytes
+    }
+
+    /// Deletes what was moved out of the way and [weighed](Self::weigh).
+    fn delete(self, deleting: &Ongoing) -> Removed {
+        let bytes = self.bytes;
         let content = match (self.place, self.trash) {
-            (Place::Own(path, key), Some(Ok(Some(trash)))) => {
-                let dir = trash.path().join(key.as_str());
-                let bytes = stored_bytes(&dir);
-                match trash.delete().at("delete", &path) {
+            (Place::Own(path, _), Some(Ok(Some(trash)))) => {
+                let deleted = trash.delete().at("delete", &path);
+                deleting.advance(bytes);
+                match deleted {
                     Ok(()) => Fate::Deleted { path, bytes },
                     Err(error) => Fate::Failed { path, error },
                 }
@@ -131,6 +143,14 @@ impl Doomed {
             content,
         }
     }
+}
+
+/// Deletes all content that was moved out of the way.
+pub(super) fn delete(mut doomed: Vec<Doomed>, progress: &Observed) -> Vec<Removed> {
+    let total = doomed.iter_mut().map(Doomed::weigh).sum();
+    let deleting = progress.begin(Work::Deleting, total);
+    let doomed = doomed.into_iter();
+    doomed.map(|doomed| doomed.delete(&deleting)).collect()
 }
 
 /// What the edit removes, and what is to become of the content.
@@ -160,6 +180,7 @@ pub(super) fn doom(
             reference,
             place,
             trash: None,
+            bytes: 0,
         });
     }
     // What one entry may not take goes all the same with the one that owns it.

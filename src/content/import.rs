@@ -7,6 +7,7 @@ use chrono::{DateTime, FixedOffset, Utc};
 use super::Cache;
 use super::importing::{Importing, Recording};
 use super::prepared::Prepared;
+use super::progress::Work;
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{Error, Result};
 use crate::reference::Reference;
@@ -139,7 +140,7 @@ impl Cache {
                 reference: reference.to_string(),
             });
         }
-        let interrupt = self.registry().interrupt();
+        let (interrupt, progress) = (self.registry().interrupt(), &self.progress);
         let artifact_type = import.artifact_type.as_ref();
         let prepared = match &import.source {
             Source::Directory { path, .. } | Source::Untagged { path } => Prepared::stage(
@@ -148,9 +149,10 @@ impl Cache {
                 artifact_type,
                 import.all_files,
                 interrupt,
+                progress,
             )?,
             Source::InPlace { reference } => {
-                Prepared::take(self.home(), reference, artifact_type, interrupt)?
+                Prepared::take(self.home(), reference, artifact_type, interrupt, progress)?
             }
         };
 
@@ -228,10 +230,11 @@ impl Cache {
         keeps_time: bool,
         no_clobber: bool,
     ) -> Result<Imported> {
+        let interrupt = self.registry().interrupt();
         let key = reference.cache_key();
         let left_out = prepared.tree.left_out;
         let there = match prepared.staged {
-            Some(_) => prepared.same_in_place(&key, self.registry().interrupt())?,
+            Some(_) => prepared.same_in_place(&key, interrupt, &self.progress)?,
             None => None,
         };
         let put = Put {
@@ -242,7 +245,9 @@ impl Cache {
         };
         let mut change = Importing::new(self, prepared, key, there, put);
         self.registry().update(&mut change)?;
-        Ok(Imported::new(change.into_put(), left_out))
+        // The content that was replaced goes.
+        let put = self.progress.during(Work::Deleting, || change.into_put());
+        Ok(Imported::new(put, left_out))
     }
 
     /// Registers metadata alone. Content of the reference, if there is any,
@@ -261,7 +266,8 @@ impl Cache {
         };
         let mut change = Recording::new(self, put);
         self.registry().update(&mut change)?;
-        Ok(Imported::new(change.into_put(), 0))
+        let put = self.progress.during(Work::Deleting, || change.into_put());
+        Ok(Imported::new(put, 0))
     }
 }
 

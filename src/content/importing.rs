@@ -152,14 +152,14 @@ impl Change for Importing<'_> {
     }
 
     fn after_commit(&mut self, durable: bool) {
-        let swap = self.swap.take();
         if durable {
+            // What was replaced is deleted when the registry is free again.
             self.cache.manifests.retire(&self.retired);
             return;
         }
         // Should the power fail now, the old entry may be back; `prune` finds
         // its content if it is not.
-        match (swap, &mut self.prepared.staged) {
+        match (self.swap.take(), &mut self.prepared.staged) {
             (Some(Swap::Exchanged), Some(staged)) => staged.leave(),
             (Some(Swap::InTwoSteps(mut aside)), _) => aside.leave(),
             _ => {}

@@ -16,6 +16,7 @@ mod import;
 mod importing;
 mod manifest;
 mod prepared;
+mod progress;
 mod remove;
 mod root;
 mod scratch;
@@ -26,6 +27,7 @@ mod tree;
 
 pub use doomed::{Fate, Removed};
 pub use import::{Import, Imported, Record, Source};
+pub use progress::{Progress, Work};
 pub use status::{CacheState, ContentStatus, DigestState};
 pub use strays::{Stray, StrayKind};
 
@@ -38,6 +40,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use manifest::Manifests;
+use progress::Observed;
 
 use crate::error::Result;
 use crate::home::Home;
@@ -71,6 +74,7 @@ pub struct Cache {
     home: Home,
     registry: Registry,
     manifests: Manifests,
+    progress: Observed,
 }
 
 impl Cache {
@@ -85,6 +89,7 @@ impl Cache {
             manifests: Manifests::new(home.manifests_dir()),
             home,
             registry,
+            progress: Observed::default(),
         })
     }
 
@@ -107,6 +112,40 @@ impl Cache {
     #[must_use]
     pub fn with_interrupt(mut self, interrupt: Interrupt) -> Self {
         self.registry = self.registry.with_interrupt(interrupt);
+        self
+    }
+
+    /// Calls `observer` with the kind of work and its size in bytes, 0 if that
+    /// is not known, whenever work begins that may take long; what it returns
+    /// follows the work.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// use cldctl_registry::{Cache, Home, Progress};
+    ///
+    /// struct Count(Arc<AtomicU64>);
+    ///
+    /// impl Progress for Count {
+    ///     fn advance(&self, bytes: u64) {
+    ///         self.0.fetch_add(bytes, Ordering::Relaxed);
+    ///     }
+    /// }
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// let done = Arc::new(AtomicU64::new(0));
+    /// let count = Arc::clone(&done);
+    /// let cache = Cache::open(Home::at(dir.path())?)?
+    ///     .with_progress(move |_work, _total_bytes| Box::new(Count(Arc::clone(&count))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_progress(
+        mut self,
+        observer: impl Fn(Work, u64) -> Box<dyn Progress> + Send + Sync + 'static,
+    ) -> Self {
+        self.progress = Observed::by(observer);
         self
     }
 

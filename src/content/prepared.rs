@@ -7,6 +7,7 @@ use std::path::Path;
 use super::Cache;
 use super::copy;
 use super::manifest::Manifest;
+use super::progress::{Observed, Work};
 use super::root::CacheRoot;
 use super::scratch::{self, Scratch};
 use super::source::{source_dir, type_of};
@@ -36,12 +37,19 @@ impl Prepared {
         artifact_type: Option<&ArtifactType>,
         all_files: bool,
         interrupt: &Interrupt,
+        progress: &Observed,
     ) -> Result<Self> {
         let source = source_dir(path)?;
         CacheRoot::refuse_source_around(home, &source)?;
         let artifact_type = type_of(&source, artifact_type)?;
         let tree = Tree::to_import(&source, all_files)?;
-        Self::copy(CacheRoot::create(home)?, tree, artifact_type, interrupt)
+        Self::copy(
+            CacheRoot::create(home)?,
+            tree,
+            artifact_type,
+            interrupt,
+            progress,
+        )
     }
 
     /// Copies the content of a stored entry into staging.
@@ -66,6 +74,7 @@ impl Prepared {
             tree,
             artifact_type,
             interrupt,
+            &cache.progress,
         )
     }
 
@@ -74,10 +83,12 @@ impl Prepared {
         tree: Tree,
         artifact_type: ArtifactType,
         interrupt: &Interrupt,
+        progress: &Observed,
     ) -> Result<Self> {
         let opened = scratch::handle(root.path())?;
         let staged = root.staging()?;
-        let manifest = copy::copy(&tree, staged.path(), interrupt)?;
+        let copying = progress.begin(Work::Copying, tree.bytes());
+        let manifest = copy::copy(&tree, staged.path(), interrupt, &copying)?;
         copy::sync(staged.path(), &opened)?;
         Ok(Prepared {
             root,
@@ -94,6 +105,7 @@ impl Prepared {
         reference: &Reference,
         artifact_type: Option<&ArtifactType>,
         interrupt: &Interrupt,
+        progress: &Observed,
     ) -> Result<Self> {
         let no_content = || Error::NoContent {
             reference: reference.to_string(),
@@ -115,7 +127,8 @@ impl Prepared {
         let artifact_type = type_of(&dir, artifact_type)?;
         let opened = scratch::handle(root.path())?;
         let tree = Tree::stored(&dir)?;
-        let manifest = copy::hash(&tree, interrupt)?;
+        let hashing = progress.begin(Work::Hashing, tree.bytes());
+        let manifest = copy::hash(&tree, interrupt, &hashing)?;
         copy::sync(&dir, &opened)?;
         Ok(Prepared {
             root,
@@ -132,14 +145,18 @@ impl Prepared {
         &self,
         key: &CacheKey,
         interrupt: &Interrupt,
+        progress: &Observed,
     ) -> Result<Option<Tree>> {
         let dir = self.root.dir_of(key);
         if !fs::symlink_metadata(&dir).is_ok_and(|metadata| metadata.is_dir()) {
             return Ok(None);
         }
         let there = Tree::stored(&dir).and_then(|there| {
-            let same = there.has_the_shape_of(&self.tree)
-                && copy::hash(&there, interrupt)? == self.manifest;
+            if !there.has_the_shape_of(&self.tree) {
+                return Ok(None);
+            }
+            let hashing = progress.begin(Work::Hashing, there.bytes());
+            let same = copy::hash(&there, interrupt, &hashing)? == self.manifest;
             Ok(same.then_some(there))
         });
         match there {

@@ -1,8 +1,9 @@
 //! Removing artifacts: the entry first, then its content.
 
 use super::Cache;
-use super::doomed::{Doomed, Removed, doom};
+use super::doomed::{Doomed, Removed, delete, doom};
 use super::manifest::Manifests;
+use super::progress::Work;
 use super::root::CacheRoot;
 use super::scratch::Scratch;
 use crate::document::{Document, Edit};
@@ -56,7 +57,9 @@ impl Cache {
         };
         let outcome = self.registry().update(&mut change);
         // The registry is free again; deleting may take its time.
-        let removed = change.doomed.into_iter().map(Doomed::delete).collect();
+        let removed = delete(change.doomed, &self.progress);
+        let swept = change.swept;
+        self.progress.during(Work::Deleting, || drop(swept));
         outcome.map(|()| removed)
     }
 

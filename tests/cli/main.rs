@@ -21,11 +21,15 @@ mod inspect;
 mod interop;
 mod kills;
 mod lock;
+mod progress;
 mod prune;
 mod readme;
 mod rm;
 mod signals;
+mod streams;
 mod tag;
+mod terminal;
 
+mod pty;
 mod running;
 mod support;

@@ -123,12 +123,25 @@ impl Sandbox {
     /// fsync. The first one of a change in a home where all directories exist
     /// is that of the temporary file, the next one comes after the commit.
     pub(crate) fn traced<S: AsRef<OsStr>>(&self, inject: &str, args: &[S]) -> Command {
-        let mut command = Command::new("strace");
-        command
-            .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e"])
-            .arg(format!("inject=fsync:{inject}"))
-            .arg(PROGRAM)
-            .args(args);
+        self.traced_at("fsync", inject, args)
+    }
+
+    /// As [`traced`](Self::traced), with calls of another name.
+    pub(crate) fn traced_at<S: AsRef<OsStr>>(
+        &self,
+        call: &str,
+        inject: &str,
+        args: &[S],
+    ) -> Command {
+        let (trace, inject) = (format!("trace={call}"), format!("inject={call}:{inject}"));
+        let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e"];
+        self.wrapped(&[&strace[..], &[&inject]].concat(), args)
+    }
+
+    /// The program as another one runs it, such as `strace`.
+    pub(crate) fn wrapped<S: AsRef<OsStr>>(&self, wrapper: &[&str], args: &[S]) -> Command {
+        let mut command = Command::new(wrapper[0]);
+        command.args(&wrapper[1..]).arg(PROGRAM).args(args);
         self.isolated(command)
     }
 

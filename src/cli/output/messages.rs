@@ -5,6 +5,7 @@ use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 
+use super::progress::aside;
 use crate::cli::exit;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -33,15 +34,21 @@ pub(in crate::cli) fn note(message: fmt::Arguments<'_>) {
 /// A line of prose, such as a plan.
 pub(in crate::cli) fn plain(message: fmt::Arguments<'_>) {
     // Nobody is left to be told that this failed.
-    let _ = writeln!(anstream::stderr(), "{message}");
+    aside(|| {
+        let _ = writeln!(anstream::stderr(), "{message}");
+    });
 }
 
 /// A question; the cursor stays behind it.
 pub(in crate::cli) fn question(message: fmt::Arguments<'_>) {
-    let mut stderr = anstream::stderr();
-    let _ = write!(stderr, "{message} ").and_then(|()| stderr.flush());
+    aside(|| {
+        let mut stderr = anstream::stderr();
+        let _ = write!(stderr, "{message} ").and_then(|()| stderr.flush());
+    });
 }
 
 fn say(style: Style, label: &str, message: fmt::Arguments<'_>) {
-    let _ = writeln!(anstream::stderr(), "{style}{label}:{style:#} {message}");
+    aside(|| {
+        let _ = writeln!(anstream::stderr(), "{style}{label}:{style:#} {message}");
+    });
 }

@@ -3,6 +3,7 @@
 
 pub(super) mod json;
 pub(super) mod messages;
+pub(super) mod progress;
 pub(super) mod removal;
 pub(super) mod row;
 pub(super) mod table;

@@ -1,0 +1,134 @@
+//! Telling somebody how long work gets on.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Work that may take long enough for people to wonder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Work {
+    /// Content is copied into the cache, hashed on the way, and made durable.
+    Copying,
+    /// Content is hashed where it lies.
+    Hashing,
+    /// Content is deleted.
+    Deleting,
+}
+
+/// Follows one piece of work; [`Cache::with_progress`](crate::Cache::with_progress)
+/// asks for one when the work begins. It is dropped when the work is over,
+/// whether it succeeded or not.
+pub trait Progress: Send + Sync {
+    /// So many more bytes of content are done. Called often, and from several
+    /// threads.
+    fn advance(&self, bytes: u64);
+}
+
+type Observer = dyn Fn(Work, u64) -> Box<dyn Progress> + Send + Sync;
+
+/// Whoever wants to know, if anybody does.
+#[derive(Clone, Default)]
+pub(super) struct Observed(Option<Arc<Observer>>);
+
+impl Observed {
+    pub(super) fn by(
+        observer: impl Fn(Work, u64) -> Box<dyn Progress> + Send + Sync + 'static,
+    ) -> Self {
+        Observed(Some(Arc::new(observer)))
+    }
+
+    /// Tells that work begins on so many bytes, 0 if nobody knows how many. It
+    /// lasts until what is returned is dropped.
+    pub(super) fn begin(&self, work: Work, total_bytes: u64) -> Ongoing {
+        Ongoing(self.0.as_ref().map(|observer| observer(work, total_bytes)))
+    }
+
+    /// Does work of which nobody knows how much it is.
+    pub(super) fn during<T>(&self, work: Work, does: impl FnOnce() -> T) -> T {
+        let _ongoing = self.begin(work, 0);
+        does()
+    }
+}
+
+impl fmt::Debug for Observed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Observed").field(&self.0.is_some()).finish()
+    }
+}
+
+/// Work that has begun.
+#[must_use]
+#[derive(Default)]
+pub(super) struct Ongoing(Option<Box<dyn Progress>>);
+
+impl Ongoing {
+    /// So many more bytes are done.
+    pub(super) fn advance(&self, bytes: u64) {
+        if let Some(progress) = &self.0 {
+            progress.advance(bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::{Cache, Home, Import, Reference};
+
+    type Events = Arc<Mutex<Vec<String>>>;
+
+    /// Writes down how much was done when it is over.
+    struct Noted(Work, Mutex<u64>, Events);
+
+    impl Progress for Noted {
+        fn advance(&self, bytes: u64) {
+            *self.1.lock().unwrap() += bytes;
+        }
+    }
+
+    impl Drop for Noted {
+        fn drop(&mut self) {
+            let done = *self.1.lock().unwrap();
+            let event = format!("{:?} {done} done", self.0);
+            self.2.lock().unwrap().push(event);
+        }
+    }
+
+    #[test]
+    fn whoever_watches_sees_each_byte_and_the_end_of_each_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("app");
+        fs::create_dir(&source).unwrap();
+        fs::write(source.join("cld.yml"), "name: app\n").unwrap();
+        fs::write(source.join("image"), vec![0; 1_000_000]).unwrap();
+
+        let events = Events::default();
+        let noted = Arc::clone(&events);
+        let home = Home::at(&dir.path().join("home")).unwrap();
+        let cache = Cache::open(home)
+            .unwrap()
+            .with_progress(move |work, total| {
+                noted.lock().unwrap().push(format!("{work:?} {total}"));
+                Box::new(Noted(work, Mutex::new(0), Arc::clone(&noted)))
+            });
+        let reference = Reference::parse("app:1").unwrap();
+        let import = Import::directory(&reference, &source);
+        let happened = || std::mem::take(&mut *events.lock().unwrap());
+
+        cache.import(&import).unwrap();
+        let copied = ["Copying 1000010", "Copying 1000010 done"];
+        let swept = ["Deleting 0", "Deleting 0 done"];
+        assert_eq!(happened(), [copied, swept].concat());
+
+        cache.import(&import).unwrap();
+        let hashed = ["Hashing 1000010", "Hashing 1000010 done"];
+        assert_eq!(happened(), [copied, hashed, swept].concat());
+
+        cache.remove("app:1").unwrap();
+        let deleted = ["Deleting 1000010", "Deleting 1000010 done"];
+        assert_eq!(happened(), [deleted, swept].concat());
+    }
+}

@@ -1,0 +1,191 @@
+//! Standard streams that are closed, full, or left by their reader.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::support::{Run, Sandbox};
+
+/// More entries than any pipe holds.
+fn large() -> Sandbox {
+    let entries: Vec<_> = (0..20_000)
+        .map(|n| {
+            format!(
+                r#"{{"reference":"app:{n}","repository":"app","tag":"{n}","type":"component",
+                "size":0,"createdAt":"2026-01-01T00:00:00Z","cachePath":"/nowhere"}}"#
+            )
+        })
+        .collect();
+    let entries = entries.join(",");
+    Sandbox::with_registry(format!(r#"{{"version":"v2","artifacts":[{entries}]}}"#))
+}
+
+/// Runs a command that prints to a reader who leaves after so many lines.
+fn read_lines(mut command: Command, count: usize) -> Run {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    let mut stdout = String::new();
+    for _ in 0..count {
+        reader.read_line(&mut stdout).unwrap();
+    }
+    drop(reader);
+    let mut stderr = String::new();
+    let mut pipe = child.stderr.take().unwrap();
+    pipe.read_to_string(&mut stderr).unwrap();
+    Run {
+        code: child.wait().unwrap().code().unwrap_or(-1),
+        stdout,
+        stderr,
+    }
+}
+
+/// Runs a command whose output nothing takes any more; none where the system
+/// has no such device.
+fn into_full(sandbox: &Sandbox, args: &[&str]) -> Option<Run> {
+    let path = Path::new("/dev/full");
+    let full = path
+        .exists()
+        .then(|| File::options().write(true).open(path));
+    let output = sandbox.command(args).stdout(full?.unwrap()).output();
+    Some(Run::from(output.unwrap()))
+}
+
+#[test]
+fn a_list_whose_reader_leaves_ends_quietly() {
+    let sandbox = large();
+    for format in [
+        "table",
+        "json",
+        "jsonl",
+        "yaml",
+        "{{.Reference}}",
+        "table {{.Tag}}",
+    ] {
+        let run = read_lines(sandbox.command(&["images", "--format", format]), 1);
+        assert_eq!((run.code, &*run.stderr), (0, ""), "{format}");
+        assert_eq!(run.stdout.lines().count(), 1, "{format}");
+    }
+    for args in [&["images", "-q"][..], &["inspect", "app:1"], &["--help"]] {
+        let run = read_lines(sandbox.command(args), 0);
+        assert_eq!((run.code, &*run.stderr), (0, ""), "{args:?}");
+    }
+}
+
+#[test]
+fn a_change_whose_reader_leaves_ends_by_what_it_did() {
+    let sandbox = Sandbox::new();
+    let add = ["add", "app:1", "--metadata-only", "--type", "dc"];
+    let run = read_lines(sandbox.command(&add), 0);
+    assert_eq!((run.code, &*run.stderr), (0, ""));
+    assert_eq!(sandbox.references(), ["app:1"]);
+
+    let run = read_lines(sandbox.command(&["rm", "app:1", "gone:1"]), 0);
+    assert_eq!(run.code, 3, "{run:?}");
+    assert_eq!(run.stderr, "error: artifact `gone:1` not found\n");
+    assert_eq!(sandbox.references(), Vec::<String>::new());
+}
+
+#[test]
+fn a_list_that_cannot_be_written_is_a_failure() {
+    let sandbox = Sandbox::new();
+    sandbox.record("app:1");
+    for args in [
+        &["images"][..],
+        &["images", "-q"],
+        &["images", "--format", "json"],
+        &["images", "--format", "yaml"],
+        &["images", "--format", "{{.Tag}}"],
+        &["inspect", "app:1"],
+        &["inspect", "app:1", "gone:1"],
+        &["cache-path", "app:1"],
+        &["cache-path", "--root"],
+    ] {
+        let Some(run) = into_full(&sandbox, args) else {
+            return;
+        };
+        assert_eq!(run.code, 1, "{args:?}: {run:?}");
+        let full = "error: could not write the output: no space left on device\n";
+        assert!(run.stderr.ends_with(full), "{args:?}: {run:?}");
+        assert_eq!(run.stderr.matches(full).count(), 1, "{args:?}");
+    }
+}
+
+#[test]
+fn a_change_stands_though_it_cannot_be_told() {
+    let sandbox = Sandbox::new();
+    let source = sandbox.component("src");
+    let add = ["add", "app:1", source.to_str().unwrap()];
+    let Some(run) = into_full(&sandbox, &add) else {
+        return;
+    };
+    assert_eq!(run.code, 0, "{run:?}");
+    sandbox.ok(&["cache-path", "--check", "app:1"]);
+
+    for (args, code) in [
+        (&["rm", "gone:1"][..], 3),
+        (&["rm", "app:1"], 0),
+        (&["rm", "--all", "-y", "--format", "json"], 0),
+    ] {
+        let run = into_full(&sandbox, args).unwrap();
+        assert_eq!(run.code, code, "{args:?}: {run:?}");
+    }
+    assert_eq!(sandbox.references(), Vec::<String>::new());
+}
+
+/// The program as a shell runs it with these redirections.
+fn redirected(sandbox: &Sandbox, redirections: &str, args: &[&str]) -> Command {
+    let script = format!("exec \"$@\" {redirections}");
+    sandbox.wrapped(&["sh", "-c", &script, "sh"], args)
+}
+
+#[test]
+fn closed_streams_are_no_place_to_write_the_registry_to() {
+    for closed in [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"] {
+        let sandbox = Sandbox::new();
+        let source = sandbox.component("src");
+        let source = source.to_str().unwrap();
+        for args in [
+            &["add", "app:1", source][..],
+            &["add", "b:1", "--metadata-only", "--type", "dc"],
+            &["images"],
+            &["rm", "b:1"],
+        ] {
+            let status = redirected(&sandbox, closed, args).output().unwrap().status;
+            assert_eq!(status.code(), Some(0), "{closed}: {args:?}");
+        }
+        let wrong = ["inspect", "gone:1"];
+        let status = redirected(&sandbox, closed, &wrong)
+            .output()
+            .unwrap()
+            .status;
+        assert_eq!(status.code(), Some(3), "{closed}");
+        assert_eq!(
+            sandbox.json(&["images", "--format", "json"])[0]["reference"],
+            "app:1"
+        );
+        let stored = fs::read_to_string(sandbox.cache().join("app_1/cld.yml")).unwrap();
+        assert_eq!(stored, "name: app\n");
+    }
+}
+
+#[test]
+fn an_error_that_cannot_be_told_still_sets_the_exit_code() {
+    let sandbox = Sandbox::new();
+    if !Path::new("/dev/full").exists() {
+        return;
+    }
+    for (args, code) in [
+        (&["inspect", "gone:1"][..], 1),
+        (&["rm", "gone:1"], 3),
+        (&["images", "--no-such-flag"], 2),
+        (&["images", "--help"], 0),
+    ] {
+        let mut command = redirected(&sandbox, ">/dev/full 2>/dev/full", args);
+        assert_eq!(command.status().unwrap().code(), Some(code), "{args:?}");
+    }
+}
