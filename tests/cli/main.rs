@@ -5,6 +5,8 @@
 
 mod add;
 mod cache_path;
+mod completion;
+mod completion_shells;
 mod concurrency;
 mod faults_content;
 mod faults_fields;
@@ -20,6 +22,7 @@ mod inspect;
 mod interop;
 mod kills;
 mod lock;
+mod manual;
 mod readme;
 mod rm;
 mod signals;

@@ -5,6 +5,7 @@ mod resolved;
 mod sort;
 
 pub(crate) use filter::Filter;
+pub(super) use filter::KEYS;
 pub(crate) use sort::SortKey;
 pub(super) use sort::sort;
 
