@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, FixedOffset};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
+use super::completion::{self, Shell};
 use super::select::{Filter, Pattern, SortKey};
 use super::values;
 use crate::ArtifactType;
@@ -77,6 +78,11 @@ pub(crate) enum Command {
     Df(Df),
     /// Free disk: remove what is untagged, gone, orphaned or left over
     Prune(Prune),
+    /// Print what makes a shell complete references, filters and flags
+    #[command(visible_alias = "completion")]
+    Completions(Completions),
+    /// Print the manual, or write a page for each command
+    Man(Man),
 }
 
 /// Arguments of `images`.
@@ -91,7 +97,7 @@ pub(crate) struct Images {
     pub(crate) artifact_type: Option<ArtifactType>,
 
     /// List only what matches, such as tag=v1*, size>10MB or until=30d
-    #[arg(short, long = "filter", value_name = "KEY=VALUE")]
+    #[arg(short, long = "filter", value_name = "KEY=VALUE", add = completion::filters())]
     pub(crate) filters: Vec<Filter>,
 
     /// Choose the order
@@ -114,7 +120,8 @@ pub(crate) struct Images {
         visible_alias = "output",
         value_name = "FORMAT",
         default_value = "table",
-        value_parser = values::list_format
+        value_parser = values::list_format,
+        add = completion::formats(values::LIST_FORMATS)
     )]
     pub(crate) format: ListFormat,
 
@@ -227,7 +234,7 @@ pub(crate) enum ReportFormat {
 pub(crate) struct Rm {
     /// The artifacts to remove, by reference or digest; - reads references
     /// from standard input, one a line
-    #[arg(value_name = "REF")]
+    #[arg(value_name = "REF", add = completion::references())]
     pub(crate) references: Vec<String>,
 
     /// Remove all artifacts
@@ -235,7 +242,7 @@ pub(crate) struct Rm {
     pub(crate) all: bool,
 
     /// Remove what matches, such as tag=v1*, size>10MB or until=30d
-    #[arg(long = "filter", value_name = "KEY=VALUE")]
+    #[arg(long = "filter", value_name = "KEY=VALUE", add = completion::filters())]
     pub(crate) filters: Vec<Filter>,
 
     /// With --all or --filter, remove only artifacts of this type
@@ -272,7 +279,7 @@ pub(crate) struct Rm {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Inspect {
     /// The artifacts to show, by reference or digest
-    #[arg(value_name = "REF", required = true)]
+    #[arg(value_name = "REF", required = true, add = completion::references())]
     pub(crate) references: Vec<String>,
 
     /// Choose the output: json, or a Go template such as '{{.Digest}}'
@@ -281,7 +288,8 @@ pub(crate) struct Inspect {
         long,
         value_name = "FORMAT",
         default_value = "json",
-        value_parser = values::inspect_format
+        value_parser = values::inspect_format,
+        add = completion::formats(values::INSPECT_FORMATS)
     )]
     pub(crate) format: ListFormat,
 }
@@ -290,7 +298,7 @@ pub(crate) struct Inspect {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct CachePath {
     /// The artifact, by reference or digest
-    #[arg(value_name = "REF", required_unless_present = "root")]
+    #[arg(value_name = "REF", required_unless_present = "root", add = completion::references())]
     pub(crate) reference: Option<String>,
 
     /// Print nothing; exit with 3 unless the artifact is registered and there
@@ -306,7 +314,7 @@ pub(crate) struct CachePath {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Exists {
     /// The artifacts to look for, by reference or whole digest
-    #[arg(value_name = "REF", required = true)]
+    #[arg(value_name = "REF", required = true, add = completion::references())]
     pub(crate) references: Vec<String>,
 }
 
@@ -314,11 +322,11 @@ pub(crate) struct Exists {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Tag {
     /// The artifact to copy, by reference or digest
-    #[arg(value_name = "SRC")]
+    #[arg(value_name = "SRC", add = completion::references())]
     pub(crate) source: String,
 
     /// The references to register the copies under
-    #[arg(value_name = "DST", required = true)]
+    #[arg(value_name = "DST", required = true, add = completion::references())]
     pub(crate) targets: Vec<String>,
 
     /// Refuse to replace an artifact that is registered already
@@ -346,7 +354,7 @@ pub(crate) struct Prune {
     pub(crate) all: bool,
 
     /// Remove only artifacts that match, such as until=30d
-    #[arg(long = "filter", value_name = "KEY=VALUE")]
+    #[arg(long = "filter", value_name = "KEY=VALUE", add = completion::filters())]
     pub(crate) filters: Vec<Filter>,
 
     /// With --all, keep the newest N artifacts of each repository
@@ -372,6 +380,22 @@ pub(crate) struct Prune {
     /// Choose the output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ReportFormat,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Man {
+    /// Write a page for each command to files in DIR
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) dir: Option<PathBuf>,
 }
 
 #[cfg(test)]

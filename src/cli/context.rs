@@ -25,13 +25,19 @@ pub(super) struct Context {
     interrupt: Interrupt,
 }
 
+/// The home: the one that is named, or that the environment names, or the
+/// user's.
+pub(super) fn home(named: Option<PathBuf>) -> crate::Result<Home> {
+    let variable = env::var_os(HOME_VARIABLE).filter(|value| !value.is_empty());
+    match named.or(variable.map(PathBuf::from)) {
+        Some(dir) => Home::at(&dir),
+        None => Home::of_user(),
+    }
+}
+
 impl Context {
     pub(super) fn new(global: &Global) -> anyhow::Result<Self> {
-        let variable = env::var_os(HOME_VARIABLE).filter(|value| !value.is_empty());
-        let home = match global.home.clone().or(variable.map(PathBuf::from)) {
-            Some(dir) => Home::at(&dir)?,
-            None => Home::of_user()?,
-        };
+        let home = home(global.home.clone())?;
         let interrupt = Interrupt::default();
         let cache = Cache::open(home)?
             .with_lock_timeout(global.lock_timeout)

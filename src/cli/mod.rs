@@ -3,8 +3,10 @@
 mod args;
 mod ask;
 mod commands;
+mod completion;
 mod context;
 mod exit;
+mod manual;
 mod output;
 mod select;
 mod values;
@@ -15,12 +17,14 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::Args;
-use context::Context;
 use exit::Exit;
 use output::messages;
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
+    if completion::answer() {
+        return ExitCode::SUCCESS;
+    }
     run(std::env::args_os()).into()
 }
 
@@ -37,7 +41,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
             };
         }
     };
-    match Context::new(&args.global).and_then(|context| commands::run(&context, args.command)) {
+    match commands::run(&args.global, args.command) {
         Ok(exit) => exit,
         Err(error) => {
             let exit = Exit::of(&error);

@@ -115,6 +115,9 @@ pub(super) fn pattern(text: &str) -> Result<Pattern, String> {
     Ok(Pattern::new(text))
 }
 
+/// The formats of a list that have a name.
+pub(super) const LIST_FORMATS: &[&str] = &["table", "json", "jsonl", "yaml"];
+
 /// A format of a list.
 pub(super) fn list_format(text: &str) -> Result<ListFormat, String> {
     Ok(match text {
@@ -135,6 +138,9 @@ pub(super) fn list_format(text: &str) -> Result<ListFormat, String> {
     })
 }
 
+/// The formats of `inspect` that have a name.
+pub(super) const INSPECT_FORMATS: &[&str] = &["json"];
+
 /// A format of `inspect`.
 pub(super) fn inspect_format(text: &str) -> Result<ListFormat, String> {
     match list_format(text) {
@@ -146,6 +152,16 @@ pub(super) fn inspect_format(text: &str) -> Result<ListFormat, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_formats_that_are_offered_are_taken() {
+        for name in LIST_FORMATS {
+            assert!(list_format(name).is_ok(), "{name}");
+        }
+        for name in INSPECT_FORMATS {
+            assert!(inspect_format(name).is_ok(), "{name}");
+        }
+    }
 
     #[test]
     fn durations_are_whole_numbers_with_a_unit() {

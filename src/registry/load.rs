@@ -61,7 +61,7 @@ pub(super) fn load(path: &Path, legacy_path: &Path) -> Result<Loaded> {
     }
 }
 
-fn load_once(path: &Path, legacy_path: &Path) -> Result<Loaded> {
+pub(super) fn load_once(path: &Path, legacy_path: &Path) -> Result<Loaded> {
     if let Some(snapshot) = store::read(path)? {
         return Ok(Loaded {
             file: Some(snapshot.identity),

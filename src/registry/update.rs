@@ -50,6 +50,14 @@ impl Registry {
         Ok(loaded.document)
     }
 
+    /// Reads the registry as it is at this moment: a torn file is not read
+    /// again, a legacy one not converted. For completion, which has no time.
+    #[cfg(feature = "cli")]
+    pub(crate) fn peek(&self) -> Result<Document> {
+        let path = store::resolve(&self.path)?;
+        super::load::load_once(&path, &self.legacy_path()).map(|loaded| loaded.document)
+    }
+
     /// The registry of cldctl's first version, which lies beside this one, or
     /// beside the link to it.
     fn legacy_path(&self) -> PathBuf {

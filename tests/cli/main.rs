@@ -5,6 +5,8 @@
 
 mod add;
 mod cache_path;
+mod completion;
+mod completion_shells;
 mod concurrency;
 mod exists;
 mod faults_content;
@@ -21,6 +23,7 @@ mod inspect;
 mod interop;
 mod kills;
 mod lock;
+mod manual;
 mod progress;
 mod prune;
 mod readme;

@@ -115,8 +115,8 @@ fn an_empty_list_tells_a_person_where_artifacts_come_from() {
     assert_eq!((ended.code, &*ended.written), (0, ""));
 }
 
-const PLAN: &str = "  ghcr.io/acme/app:v1\n  ghcr.io/acme/api:v1\n\
-                    2 artifacts, 41B of content\n\
+const PLAN: &str = "  ghcr.io/acme/app:v1  41B\n  ghcr.io/acme/api:v1  0B\n\
+                    2 items, 41B to free\n\
                     Remove these artifacts? [y/N] ";
 
 /// Answers the question, with standard output in a pipe.

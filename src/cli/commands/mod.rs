@@ -2,32 +2,38 @@
 
 mod add;
 mod cache_path;
+mod completions;
 mod df;
 mod exists;
 mod images;
 mod inspect;
+mod man;
 mod operands;
 mod prune;
 mod rm;
 mod tag;
 
-use super::args::Command;
+use super::args::{Command, Global};
 use super::context::Context;
 use super::exit::Exit;
 use crate::Added;
 
 /// Runs a command.
-pub(super) fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
+pub(super) fn run(global: &Global, command: Command) -> anyhow::Result<Exit> {
+    // Not for all: what the program says of itself needs no home.
+    let context = || Context::new(global);
     match command {
-        Command::Images(args) => images::run(context, &args),
-        Command::Add(args) => add::run(context, args),
-        Command::Rm(args) => rm::run(context, &args),
-        Command::Inspect(args) => inspect::run(context, &args),
-        Command::CachePath(args) => cache_path::run(context, &args),
-        Command::Exists(args) => exists::run(context, &args),
-        Command::Tag(args) => tag::run(context, &args),
-        Command::Df(args) => df::run(context, &args),
-        Command::Prune(args) => prune::run(context, &args),
+        Command::Images(args) => images::run(&context()?, &args),
+        Command::Add(args) => add::run(&context()?, args),
+        Command::Rm(args) => rm::run(&context()?, &args),
+        Command::Inspect(args) => inspect::run(&context()?, &args),
+        Command::CachePath(args) => cache_path::run(&context()?, &args),
+        Command::Exists(args) => exists::run(&context()?, &args),
+        Command::Tag(args) => tag::run(&context()?, &args),
+        Command::Df(args) => df::run(&context()?, &args),
+        Command::Prune(args) => prune::run(&context()?, &args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 

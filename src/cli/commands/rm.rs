@@ -127,7 +127,7 @@ fn plan(
         .cache
         .would_remove(&document, &edit, args.keep_cache)?;
     if !doomed.is_empty() {
-        let items: Vec<_> = removal::entries(&doomed, |_| "requested").collect();
+        let items: Vec<_> = removal::entries(&doomed, |_| removal::REQUESTED).collect();
         removal::plan(&items);
     }
     let entries = chosen.iter().filter_map(|&index| document.entry(index));

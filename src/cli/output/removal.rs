@@ -12,6 +12,9 @@ use crate::content::{Fate, Removed};
 use crate::escape::visible;
 use crate::{Stray, StrayKind};
 
+/// The reason for what goes because somebody said so.
+pub(in crate::cli) const REQUESTED: &str = "requested";
+
 /// Something that was removed, or would be.
 #[derive(Serialize)]
 pub(in crate::cli) struct Item {
@@ -76,7 +79,7 @@ pub(in crate::cli) fn report(
     format: ReportFormat,
 ) -> anyhow::Result<Exit> {
     let exit = explain_all(removed);
-    let items: Vec<Item> = entries(removed, |_| "requested").collect();
+    let items: Vec<Item> = entries(removed, |_| REQUESTED).collect();
     print(&items, dry_run, format)?;
     Ok(exit)
 }
@@ -112,7 +115,8 @@ pub(in crate::cli) fn plan(items: &[Item]) {
         [
             format!("  {}", visible(item.name())),
             units::size(i64::try_from(item.bytes).unwrap_or(i64::MAX)),
-            item.reason.to_owned(),
+            // That it was asked for is known to who asked.
+            item.reason.replace(REQUESTED, ""),
         ]
     });
     let table = table::render(None::<[&str; 3]>, rows.collect());

@@ -1,0 +1,1 @@
+complete --keep-order --exclusive --command cldctl-registry --arguments "(CLDCTL_REGISTRY_COMPLETE=fish cldctl-registry -- (commandline --current-process --tokenize --cut-at-cursor) (commandline --current-token))"

@@ -1,0 +1,180 @@
+module completions {
+
+  # List, add, inspect and remove the artifacts in cldctl's local registry
+  export extern cldctl-registry [
+    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --help(-h)                # Print help (see more with '--help')
+    --version(-V)             # Print version
+  ]
+
+  def "nu-complete cldctl-registry images artifact_type" [] {
+    [ "component" "datacenter" ]
+  }
+
+  def "nu-complete cldctl-registry images sort" [] {
+    [ "created" "reference" "repository" "tag" "type" "size" ]
+  }
+
+  # List artifacts
+  export extern "cldctl-registry images" [
+    --type: string@"nu-complete cldctl-registry images artifact_type" # List only artifacts of this type
+    --filter(-f): string      # List only what matches, such as tag=v1*, size>10MB or until=30d
+    --sort: string@"nu-complete cldctl-registry images sort" # Choose the order
+    --reverse                 # Reverse the order
+    --limit: string           # List at most N artifacts
+    --format(-o): string      # Choose the output: table, json, jsonl, yaml, a Go template such as '{{.Repository}}:{{.Tag}}', or 'table TEMPLATE'
+    --output: string          # Choose the output: table, json, jsonl, yaml, a Go template such as '{{.Repository}}:{{.Tag}}', or 'table TEMPLATE'
+    --quiet(-q)               # Print only references, one a line
+    --no-trunc                # Show whole digests in the table
+    --digests                 # Add a column of digests to the table
+    --no-headers              # Leave out the header of the table
+    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --help(-h)                # Print help (see more with '--help')
+    ...patterns: string       # List only these: a glob on the repository, or on repository:tag
+  ]
+
+  def "nu-complete cldctl-registry add artifact_type" [] {
+    [ "component" "datacenter" ]
+  }
+
+  def "nu-complete cldctl-registry add format" [] {
+    [ "text" "json" ]
+  }
+
+  # Register an artifact, with its content or as metadata alone
+  export extern "cldctl-registry add" [
+    --untagged: path          # Import PATH under its digest, without repository and tag
+    --type: string@"nu-complete cldctl-registry add artifact_type" # Say what the artifact is; by default its cld.yml or datacenter.dc does
+    --metadata-only           # Record metadata alone, without touching content
+    --size: string            # The size to record, such as 46766489 or 1.5MB
+    --digest: string          # The digest to record
+    --cache-path: directory   # The directory to record; by default the reference's own
+    --created-at: string      # The time to record, such as 2026-02-14T13:03:11Z; by default now
+    --no-clobber              # Refuse to replace an artifact that is registered already
+    --all-files               # Import hidden files, node_modules and the like too
+    --format: string@"nu-complete cldctl-registry add format" # Choose the output format
+    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --help(-h)                # Print help (see more with '--help')
+    reference?: string        # The reference to register, such as ghcr.io/acme/app:v1
+    path?: path               # The directory to import, or its cld.yml or datacenter.dc; by default what lies in the reference's own directory of the cache
+  ]
+
+  def "nu-complete cldctl-registry rm artifact_type" [] {
+    [ "component" "datacenter" ]
+  }
+
+  def "nu-complete cldctl-registry rm format" [] {
+    [ "text" "json" ]
+  }
+
+  # Remove artifacts and their content
+  export extern "cldctl-registry rm" [
+    --all                     # Remove all artifacts
+    --filter: string          # Remove what matches, such as tag=v1*, size>10MB or until=30d
+    --type: string@"nu-complete cldctl-registry rm artifact_type" # With --all or --filter, remove only artifacts of this type
+    --force(-f)               # Do not mind artifacts that do not exist
+    --dry-run(-n)             # Show what would be removed
+    --keep-cache              # Leave the content in the cache
+    --yes(-y)                 # Do not ask
+    --format: string@"nu-complete cldctl-registry rm format" # Choose the output format
+    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --help(-h)                # Print help (see more with '--help')
+    ...references: string     # The artifacts to remove, by reference or digest; - reads references from standard input, one a line
+  ]
+
+  # Show everything known about artifacts, as JSON
+  export extern "cldctl-registry inspect" [
+    --format(-f): string      # Choose the output: json, or a Go template such as '{{.Digest}}'
+    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --help(-h)                # Print help
+    ...references: string     # The artifacts to show, by reference or digest
+  ]
+
+  # Print the directory that holds an artifact's content
+  export extern "cldctl-registry cache-path" [
+    --check                   # Print nothing; exit with 3 unless the artifact is registered and there
+    --root                    # Print the directory that holds all content
+    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --help(-h)                # Print help
+    reference?: string        # The artifact, by reference or digest
+  ]
+
+  # Say by the exit code whether artifacts are registered
+  export extern "cldctl-registry exists" [
+    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --help(-h)                # Print help
+    ...references: string     # The artifacts to look for, by reference or whole digest
+  ]
+
+  # Register an artifact's content under other references too
+  export extern "cldctl-registry tag" [
+    --no-clobber              # Refuse to replace an artifact that is registered already
+    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --help(-h)                # Print help
+    source: string            # The artifact to copy, by reference or digest
+    ...targets: string        # The references to register the copies under
+  ]
+
+  def "nu-complete cldctl-registry df format" [] {
+    [ "text" "json" ]
+  }
+
+  # Show how much disk artifacts take
+  export extern "cldctl-registry df" [
+    --verbose(-v)             # Show each artifact, with its recorded and its real size
+    --format: string@"nu-complete cldctl-registry df format" # Choose the output format
+    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --help(-h)                # Print help (see more with '--help')
+  ]
+
+  def "nu-complete cldctl-registry prune format" [] {
+    [ "text" "json" ]
+  }
+
+  # Free disk: remove what is untagged, gone, orphaned or left over
+  export extern "cldctl-registry prune" [
+    --all(-a)                 # Remove tagged artifacts too; needs --filter, --keep-last or --max-size
+    --filter: string          # Remove only artifacts that match, such as until=30d
+    --keep-last: string       # With --all, keep the newest N artifacts of each repository
+    --max-size: string        # With --all, remove the oldest until the rest fits into SIZE, such as 2GB
+    --dry-run(-n)             # Show what would be removed
+    --yes(-y)                 # Do not ask
+    --force(-f)               # Docker's -y, to be told so
+    --format: string@"nu-complete cldctl-registry prune format" # Choose the output format
+    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --help(-h)                # Print help (see more with '--help')
+  ]
+
+  def "nu-complete cldctl-registry completions shell" [] {
+    [ "bash" "zsh" "fish" "powershell" "elvish" "nushell" ]
+  }
+
+  # Print what makes a shell complete references, filters and flags
+  export extern "cldctl-registry completions" [
+    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --help(-h)                # Print help
+    shell: string@"nu-complete cldctl-registry completions shell" # The shell
+  ]
+
+  # Print the manual, or write a page for each command
+  export extern "cldctl-registry man" [
+    --dir: directory          # Write a page for each command to files in DIR
+    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --help(-h)                # Print help
+  ]
+
+}
+
+export use completions *

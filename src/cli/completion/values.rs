@@ -1,0 +1,107 @@
+//! The candidates for values: those that depend on the registry, and those that
+//! clap cannot know.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use clap_complete::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
+
+use super::Request;
+use crate::Registry;
+use crate::cli::context;
+use crate::cli::select::KEYS;
+use crate::escape::is_unsafe;
+use crate::reference::Parts;
+
+/// Completes the references in the registry.
+pub(in crate::cli) fn references() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| match current.to_str() {
+        Some(current) => offer("", registered(current, str::to_owned)),
+        None => Vec::new(),
+    })
+}
+
+/// Completes the keys of filters, and the values where they can be listed.
+pub(in crate::cli) fn filters() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| current.to_str().map(filter).unwrap_or_default())
+}
+
+/// Completes the names of formats; the templates beside them are free.
+pub(in crate::cli) fn formats(names: &'static [&'static str]) -> ArgValueCandidates {
+    ArgValueCandidates::new(|| names.iter().map(CompletionCandidate::new).collect())
+}
+
+fn filter(current: &str) -> Vec<CompletionCandidate> {
+    let Some(at) = current.find('=') else {
+        let keys = KEYS.iter().filter(|key| key.starts_with(current));
+        return keys
+            .map(|key| CompletionCandidate::new(format!("{key}=")))
+            .collect();
+    };
+    let (prefix, value) = current.split_at(at + 1);
+    let listed = |values: &[&str]| {
+        let values = values.iter().filter(|known| known.starts_with(value));
+        values.map(|&known| known.to_owned()).collect()
+    };
+    let values: BTreeSet<String> = match prefix.trim_end_matches(['!', '=']) {
+        "type" => listed(&["component", "datacenter"]),
+        "dangling" => listed(&["false", "true"]),
+        "cache" => listed(&["missing", "present"]),
+        "reference" | "before" | "since" => registered(value, str::to_owned),
+        "repository" => registered(value, |reference| {
+            Parts::of(reference).repository.to_owned()
+        }),
+        "tag" => registered(value, |reference| {
+            Parts::of(reference).tag_or_latest().to_owned()
+        }),
+        _ => BTreeSet::new(),
+    };
+    offer(prefix, values)
+}
+
+fn offer(prefix: &str, values: BTreeSet<String>) -> Vec<CompletionCandidate> {
+    let values = values.into_iter();
+    values
+        .map(|value| CompletionCandidate::new(format!("{prefix}{value}")))
+        .collect()
+}
+
+/// A part of each reference in the registry, where it begins with `start`.
+fn registered(start: &str, part: fn(&str) -> String) -> BTreeSet<String> {
+    let read = || {
+        let home = context::home(home_on_the_line()).ok()?;
+        Registry::open(home.registry_path()).ok()?.peek().ok()
+    };
+    let Some(document) = read().filter(|document| document.foreign_version().is_none()) else {
+        return BTreeSet::new();
+    };
+    document
+        .entries()
+        .map(|entry| part(&entry.reference()))
+        .filter(|value| value.starts_with(start) && !value.is_empty() && !value.contains(is_unsafe))
+        .collect()
+}
+
+/// What `--home` says on the line that is being completed.
+fn home_on_the_line() -> Option<PathBuf> {
+    let request = Request::of_process()?;
+    let (_, words) = request.words.split_last()?;
+    let mut words = words.iter();
+    let mut home = None;
+    while let Some(word) = words.next() {
+        match word.strip_prefix("--home") {
+            Some("") => home = words.next().map(String::as_str),
+            Some(rest) => home = rest.strip_prefix('=').or(home),
+            None if word == "--" => break,
+            None => {}
+        }
+    }
+    let home = home?;
+    Some(match home.strip_prefix("~/") {
+        // The shell has not replaced it yet.
+        Some(rest) => env::home_dir()?.join(rest),
+        None => PathBuf::from(home),
+    })
+}

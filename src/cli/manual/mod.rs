@@ -1,0 +1,151 @@
+//! The manual: a page for the program and one for each command, made from the
+//! command tree and the examples below.
+
+mod examples;
+
+use std::io;
+
+use clap::{Arg, CommandFactory};
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+
+use super::args::Args;
+use examples::EXAMPLES;
+
+/// A page of the manual.
+pub(super) struct Page {
+    /// The name of its file, such as `cldctl-registry-rm.1`.
+    pub(super) file: String,
+    /// The page in roff.
+    pub(super) text: String,
+}
+
+/// How the program ends.
+const EXIT_STATUS: &[(&str, &str)] = &[
+    ("0", "Done; also an empty list and a dry run."),
+    (
+        "1",
+        "Failed: the system refused something, the registry cannot be read or written, or a \
+         question was answered with no.",
+    ),
+    (
+        "2",
+        "Wrong usage: an unknown option, an invalid reference, size or time, or a question that \
+         nobody is there to answer.",
+    ),
+    (
+        "3",
+        "An artifact, or its content, was not found, and nothing else went wrong.",
+    ),
+    (
+        "4",
+        "An operand was refused: ambiguous, unsafe to import, colliding, or already there.",
+    ),
+    ("5", "The lock of the registry was not had in time."),
+    (
+        "129, 130, 143",
+        "Interrupted by SIGHUP, SIGINT or SIGTERM; what was begun is undone.",
+    ),
+];
+
+const ENVIRONMENT: &[(&str, &str)] = &[(
+    "CLDCTL_REGISTRY_HOME",
+    "The directory to use in place of ~/.cldctl, unless --home is given.",
+)];
+
+const FILES: &[(&str, &str)] = &[
+    ("~/.cldctl/registry/artifacts.json", "The registry."),
+    (
+        "~/.cldctl/cache/artifacts/",
+        "One directory of content for each reference.",
+    ),
+];
+
+/// All pages, that of the program first.
+pub(super) fn pages() -> io::Result<Vec<Page>> {
+    let mut program = Args::command();
+    program.build();
+    let commands = program.get_subcommands().cloned().collect::<Vec<_>>();
+    let commands = commands
+        .into_iter()
+        .filter(|command| !command.is_hide_set());
+    std::iter::once(program).chain(commands).map(page).collect()
+}
+
+fn page(command: clap::Command) -> io::Result<Page> {
+    let is_program = command.has_subcommands();
+    let example_of = if is_program { "" } else { command.get_name() }.to_owned();
+    // `cldctl-registry rm`, whose page is `cldctl-registry-rm`.
+    let usage_name = command.get_bin_name().unwrap_or(command.get_name());
+    let name = usage_name.replace(' ', "-");
+    let version = env!("CARGO_PKG_VERSION");
+
+    let aliases = command.get_visible_aliases().collect::<Vec<_>>().join(", ");
+    let command = command.mut_args(with_aliases).display_name(&name);
+    let man = Man::new(command)
+        .title(&name)
+        .section("1")
+        .source(format!("cldctl-registry {version}"))
+        .manual("cldctl-registry manual");
+    let mut text = Vec::new();
+    man.render_title(&mut text)?;
+    man.render_name_section(&mut text)?;
+    man.render_synopsis_section(&mut text)?;
+    man.render_description_section(&mut text)?;
+    if !aliases.is_empty() {
+        let mut also = Roff::new();
+        also.control("PP", []);
+        also.text([roman("Also: "), bold(aliases)]);
+        also.to_writer(&mut text)?;
+    }
+    man.render_options_section(&mut text)?;
+    if is_program {
+        man.render_subcommands_section(&mut text)?;
+    }
+    let mut more = Roff::new();
+    more.control("SH", ["EXAMPLES"]);
+    for (_, what, how) in EXAMPLES.iter().filter(|(of, ..)| *of == example_of) {
+        more.control("PP", []);
+        more.text([roman(*what)]);
+        more.control("PP", []);
+        more.control("RS", ["4"]);
+        more.control("nf", []);
+        for line in how.lines() {
+            more.text([roman(line)]);
+        }
+        more.control("fi", []);
+        more.control("RE", []);
+    }
+    list(&mut more, "EXIT STATUS", EXIT_STATUS);
+    list(&mut more, "ENVIRONMENT", ENVIRONMENT);
+    list(&mut more, "FILES", FILES);
+    if !is_program {
+        more.control("SH", ["SEE ALSO"]);
+        more.text([bold("cldctl-registry"), roman("(1)")]);
+    }
+    more.to_writer(&mut text)?;
+    Ok(Page {
+        file: format!("{name}.1"),
+        text: String::from_utf8(text).map_err(io::Error::other)?,
+    })
+}
+
+/// An argument that tells its other names, which clap_mangen leaves out.
+fn with_aliases(arg: Arg) -> Arg {
+    let Some(aliases) = arg.get_visible_aliases().filter(|names| !names.is_empty()) else {
+        return arg;
+    };
+    let help = arg.get_long_help().or(arg.get_help());
+    let help = help.map(ToString::to_string).unwrap_or_default();
+    let help = format!("{help} [also: --{}]", aliases.join(", --"));
+    arg.help(help.clone()).long_help(help)
+}
+
+fn list(page: &mut Roff, heading: &str, items: &[(&str, &str)]) {
+    page.control("SH", [heading]);
+    for (term, text) in items {
+        page.control("TP", []);
+        page.text([bold(*term)]);
+        page.text([roman(*text)]);
+    }
+}
