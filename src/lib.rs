@@ -36,7 +36,7 @@ pub mod cli;
 
 pub use content::{
     Cache, CacheState, ContentStatus, DigestState, Fate, Import, Imported, Progress, Record,
-    Removed, Source, Stray, StrayKind, Work,
+    Removed, Source, Stray, StrayKind, Swept, Work,
 };
 pub use digest::{Digest, digest_hex};
 pub use entry::{ArtifactEntry, ArtifactType};

@@ -71,7 +71,15 @@ impl<'r> Claims<'r> {
                     claims.add_name(name.to_owned(), &reference);
                 }
                 _ if path.as_os_str().is_empty() => {}
-                _ => claims.elsewhere.push((path.to_owned(), reference)),
+                (parent, name) => {
+                    // In another home's cache, or in this one before it was
+                    // moved.
+                    let in_a_cache = parent.is_some_and(|dir| dir.ends_with("cache/artifacts"));
+                    if let Some(name) = name.filter(|_| in_a_cache) {
+                        claims.add_name(name.to_owned(), &reference);
+                    }
+                    claims.elsewhere.push((path.to_owned(), reference));
+                }
             }
         }
         claims

@@ -132,13 +132,8 @@ impl Cache {
     /// [`Error::UnknownType`], [`Error::NoContent`], [`Error::Collision`],
     /// [`Error::AlreadyExists`], and those of every change.
     pub fn import(&self, import: &Import) -> Result<Imported> {
-        if let (Some(reference), true) = (import.source.reference(), import.no_clobber)
-            && self.registry().get(reference.as_str())?.is_some()
-        {
-            // It is decided under the lock, but there is no need to copy first.
-            return Err(Error::AlreadyExists {
-                reference: reference.to_string(),
-            });
+        if let Some(reference) = import.source.reference() {
+            self.refuse_existing(reference, import.no_clobber)?;
         }
         let (interrupt, progress) = (self.registry().interrupt(), &self.progress);
         let artifact_type = import.artifact_type.as_ref();
@@ -188,6 +183,7 @@ impl Cache {
             entry,
             import.created_at.is_none(),
             import.no_clobber,
+            None,
         )
     }
 
@@ -204,6 +200,7 @@ impl Cache {
         reference: &Reference,
         no_clobber: bool,
     ) -> Result<Imported> {
+        self.refuse_existing(reference, no_clobber)?;
         let prepared = Prepared::copy_of(self, source, self.registry().interrupt())?;
         let path = self
             .home()
@@ -215,13 +212,29 @@ impl Cache {
             .unwrap_or_else(|| Utc::now().fixed_offset());
         let entry = ArtifactEntry {
             digest: source.digest.clone(),
-            size: source.size.or(Some(size_of(&prepared))),
+            // cldctl could not read a negative one back.
+            size: source
+                .size
+                .filter(|size| *size >= 0)
+                .or(Some(size_of(&prepared))),
             ..ArtifactEntry::new(reference, prepared.artifact_type.clone(), created_at, &path)
         };
-        self.register(prepared, reference, entry, false, no_clobber)
+        self.register(prepared, reference, entry, false, no_clobber, Some(source))
     }
 
-    /// Swaps content in and registers it.
+    /// Refuses a reference that is registered. It is decided under the lock, but
+    /// there is no need to copy first.
+    fn refuse_existing(&self, reference: &Reference, no_clobber: bool) -> Result<()> {
+        if no_clobber && self.registry().get(reference.as_str())?.is_some() {
+            return Err(Error::AlreadyExists {
+                reference: reference.to_string(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Swaps content in and registers it. `source` is the entry that it is a
+    /// copy of, if it is one.
     fn register(
         &self,
         prepared: Prepared,
@@ -229,6 +242,7 @@ impl Cache {
         entry: ArtifactEntry,
         keeps_time: bool,
         no_clobber: bool,
+        source: Option<&ArtifactEntry>,
     ) -> Result<Imported> {
         let interrupt = self.registry().interrupt();
         let key = reference.cache_key();
@@ -243,7 +257,7 @@ impl Cache {
             no_clobber,
             ..Put::default()
         };
-        let mut change = Importing::new(self, prepared, key, there, put);
+        let mut change = Importing::new(self, prepared, key, there, put).copied_from(source);
         self.registry().update(&mut change)?;
         // The content that was replaced goes.
         let put = self.progress.during(Work::Deleting, || change.into_put());

@@ -11,6 +11,7 @@ use super::root::{CacheRoot, Swap};
 use super::scratch::Scratch;
 use super::tree::Tree;
 use crate::document::{Document, Edit};
+use crate::entry::ArtifactEntry;
 use crate::error::{Error, Result};
 use crate::reference::CacheKey;
 use crate::registry::{Added, Change, Put};
@@ -26,6 +27,8 @@ pub(super) struct Importing<'c> {
     /// Whether the content is still there.
     in_place: bool,
     keeps_time: bool,
+    /// The entry that the content is a copy of.
+    source: Option<ArtifactEntry>,
     put: Put,
     swap: Option<Swap>,
     kept_manifest: bool,
@@ -49,6 +52,7 @@ impl<'c> Importing<'c> {
             there,
             in_place: false,
             keeps_time: put.keeps_time,
+            source: None,
             put,
             swap: None,
             kept_manifest: false,
@@ -57,8 +61,28 @@ impl<'c> Importing<'c> {
         }
     }
 
+    /// Refuses to register the content unless this entry, which it is a copy
+    /// of, still stands as it was.
+    pub(super) fn copied_from(mut self, source: Option<&ArtifactEntry>) -> Self {
+        self.source = source.cloned();
+        self
+    }
+
     pub(super) fn into_put(self) -> Put {
         self.put
+    }
+
+    /// Refuses a copy whose source is another one now, or gone.
+    fn require_same_source(&self, document: &Document) -> Result<()> {
+        let Some(source) = &self.source else {
+            return Ok(());
+        };
+        if document.entries().any(|entry| entry.to_entry() == *source) {
+            return Ok(());
+        }
+        Err(Error::ContentChanged {
+            path: source.cache_path.as_deref().unwrap_or_default().into(),
+        })
     }
 
     /// Refuses to take a directory that is another entry's too.
@@ -101,6 +125,7 @@ impl<'c> Importing<'c> {
 
 impl Change for Importing<'_> {
     fn edit(&mut self, document: &Document) -> Result<Edit> {
+        self.require_same_source(document)?;
         self.require_sole_owner(document)?;
         // Whoever held the lock before us may have replaced or removed it.
         self.in_place = match (&self.prepared.staged, &self.there) {

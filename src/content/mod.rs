@@ -29,7 +29,7 @@ pub use doomed::{Fate, Removed};
 pub use import::{Import, Imported, Record, Source};
 pub use progress::{Progress, Work};
 pub use status::{CacheState, ContentStatus, DigestState};
-pub use strays::{Stray, StrayKind};
+pub use strays::{Stray, StrayKind, Swept};
 
 #[cfg(feature = "cli")]
 pub(crate) use remove::{RemovalPlan, Selection};

@@ -60,7 +60,7 @@ impl Prepared {
     ) -> Result<Self> {
         let reference = entry.reference.clone().unwrap_or_default();
         let path = entry.cache_path.clone().unwrap_or_default();
-        let (_, Some(dir)) = cache.contents()?.look(&reference, &path) else {
+        let (_, Some(dir)) = cache.contents().look(&reference, &path) else {
             let path = path.into();
             return Err(Error::NoContent { reference, path });
         };

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::scratch::{Scratch, make_deletable};
+use super::scratch::{Scratch, make_deletable, refuse_mounts};
 use crate::error::{AtPath, Error, Result};
 use crate::home::Home;
 use crate::reference::CacheKey;
@@ -91,13 +91,25 @@ impl CacheRoot {
     /// Moves the directory of a key out of the way, to be deleted. `None` if
     /// there is none. A symbolic link is moved itself.
     pub(crate) fn discard(&self, key: &CacheKey) -> Result<Option<Scratch>> {
-        let dir = self.dir_of(key);
+        self.discard_entry(&self.dir_of(key))
+    }
+
+    /// As [`discard`](Self::discard), for any entry of the root.
+    pub(crate) fn discard_entry(&self, path: &Path) -> Result<Option<Scratch>> {
+        let is_dir = match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            found => found.at("read", path)?.is_dir(),
+        };
+        if is_dir {
+            refuse_mounts(path).at("remove", path)?;
+        }
         let trash = self.scratch(TRASH)?;
-        let discard = || uninterrupted(|| fs::rename(&dir, trash.path().join(key.as_str())));
+        let name = path.file_name().unwrap_or_default();
+        let discard = || uninterrupted(|| fs::rename(path, trash.path().join(name)));
         let discarded = match discard() {
             // To get another parent, a directory must be writable itself.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                make_deletable(&dir);
+                make_deletable(path);
                 discard()
             }
             result => result,
@@ -105,7 +117,7 @@ impl CacheRoot {
         match discarded {
             Ok(()) => Ok(Some(trash)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).at("move away", &dir),
+            Err(error) => Err(error).at("move away", path),
         }
     }
 
@@ -180,18 +192,21 @@ impl CacheRoot {
             let entry = entry.at("read the directory", &self.path)?;
             let (name, path) = (entry.file_name(), entry.path());
             let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if is_dir && Scratch::is_name(&name, SWAP) {
-                self.undo_half_swap(&path)?;
+            if !is_dir || !Self::is_scratch(&name) {
+                continue;
             }
-            if is_dir && Self::is_scratch(&name) && !Scratch::is_in_use(&path) {
-                left.push((name, path));
+            if let Some(lock) = Scratch::abandoned(&path) {
+                if Scratch::is_name(&name, SWAP) {
+                    self.undo_half_swap(&path);
+                }
+                left.push((name, path, lock));
             }
         }
         if left.is_empty() {
             return Ok(None);
         }
         let trash = self.scratch(TRASH)?;
-        for (name, path) in left {
+        for (name, path, _lock) in left {
             // What cannot be moved is found by its name another time.
             let _ = fs::rename(path, trash.path().join(name));
         }
@@ -199,16 +214,29 @@ impl CacheRoot {
     }
 
     /// Puts the directory of a key back that was moved aside, if nothing took
-    /// its place.
-    fn undo_half_swap(&self, aside: &Path) -> Result<()> {
-        for held in fs::read_dir(aside).at("read the directory", aside)? {
-            let held = held.at("read the directory", aside)?;
+    /// its place. What cannot be put back stays for another time.
+    fn undo_half_swap(&self, aside: &Path) {
+        for held in fs::read_dir(aside).into_iter().flatten().flatten() {
             let dir = self.path.join(held.file_name());
             if fs::symlink_metadata(&dir).is_err() {
-                fs::rename(held.path(), &dir).at("restore", &dir)?;
+                let _ = fs::rename(held.path(), &dir);
             }
         }
-        Ok(())
+    }
+
+    /// The directories that were moved aside by swaps that did not end.
+    pub(crate) fn half_swaps(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        entries
+            .filter(|entry| Scratch::is_name(&entry.file_name(), SWAP))
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .flat_map(|entry| fs::read_dir(entry.path()).into_iter().flatten().flatten())
+            .map(|held| held.path())
+            .filter(|held| {
+                let name = held.file_name().unwrap_or_default();
+                fs::symlink_metadata(self.path.join(name)).is_err()
+            })
+            .collect()
     }
 
     /// All names in the root.
@@ -218,14 +246,6 @@ impl CacheRoot {
         names
             .collect::<io::Result<_>>()
             .at("read the directory", &self.path)
-    }
-
-    /// Moves an entry of the root out of the way, to be deleted.
-    pub(crate) fn discard_entry(&self, path: &Path) -> Result<Scratch> {
-        let trash = self.scratch(TRASH)?;
-        let name = path.file_name().unwrap_or_default();
-        uninterrupted(|| fs::rename(path, trash.path().join(name))).at("move away", path)?;
-        Ok(trash)
     }
 
     /// Whether a name in the root is that of a staging or trash directory.

@@ -7,8 +7,10 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
 
 use crate::error::{AtPath, Result};
 use crate::store::DirLock;
@@ -45,7 +47,9 @@ impl Scratch {
                         _lock: lock,
                     });
                 }
-                Ok(None) => {}
+                Ok(None) => {
+                    let _ = fs::remove_dir(&path);
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => {
                     let _ = fs::remove_dir(&path);
@@ -79,9 +83,10 @@ impl Scratch {
             })
     }
 
-    /// Whether a living process works in a directory.
-    pub(crate) fn is_in_use(dir: &Path) -> bool {
-        DirLock::is_held(dir)
+    /// A lock on a directory that no living process works in. As long as it is
+    /// held, none begins to.
+    pub(crate) fn abandoned(dir: &Path) -> Option<DirLock> {
+        DirLock::exclusive(dir)
     }
 }
 
@@ -106,6 +111,35 @@ fn delete(path: &Path) -> io::Result<()> {
         }
         result => result,
     }
+}
+
+/// Refuses a tree in which another file system is mounted: deleting the tree
+/// would delete what lies there.
+pub(crate) fn refuse_mounts(tree: &Path) -> io::Result<()> {
+    let own = mount_of(tree)?;
+    for entry in WalkDir::new(tree).follow_root_links(false) {
+        // What cannot be read is not deleted either.
+        let Ok(entry) = entry else { continue };
+        if entry.file_type().is_dir() && mount_of(entry.path())? != own {
+            return Err(io::Error::other("another file system is mounted in it"));
+        }
+    }
+    Ok(())
+}
+
+/// What tells one mount from another. Linux knows mounts of one file system
+/// apart since 5.8.
+fn mount_of(path: &Path) -> io::Result<(u64, u64)> {
+    let device = fs::symlink_metadata(path)?.dev();
+    #[cfg(target_os = "linux")]
+    let mount = {
+        use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        statx(CWD, path, flags, StatxFlags::MNT_ID).map_or(0, |found| found.stx_mnt_id)
+    };
+    #[cfg(not(target_os = "linux"))]
+    let mount = 0;
+    Ok((device, mount))
 }
 
 /// Gives all directories of a tree the permissions that moving and deleting them
@@ -143,7 +177,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let scratch = Scratch::new(root.path(), ".staging:").unwrap();
         let path = scratch.path().to_owned();
-        assert!(Scratch::is_in_use(&path));
+        assert!(Scratch::abandoned(&path).is_none());
         drop(scratch);
         assert!(!path.exists());
 
@@ -151,7 +185,7 @@ mod tests {
         left.leave();
         let path = left.path().to_owned();
         drop(left);
-        assert!(path.exists() && !Scratch::is_in_use(&path));
+        assert!(path.exists() && Scratch::abandoned(&path).is_some());
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Cache {
     pub fn status(&self, entry: &ArtifactEntry) -> Result<ContentStatus> {
         let reference = entry.reference.as_deref().unwrap_or_default();
         let path = entry.cache_path.as_deref().unwrap_or_default();
-        let (cache, dir) = self.contents()?.look(reference, path);
+        let (cache, dir) = self.contents().look(reference, path);
         let tree = match dir {
             Some(dir) => Tree::stored(&dir)?,
             None => Tree::default(),
@@ -79,11 +79,16 @@ impl Cache {
     }
 
     /// Opens the cache to look at the content of many entries.
-    pub(crate) fn contents(&self) -> Result<Contents<'_>> {
-        Ok(Contents {
+    pub(crate) fn contents(&self) -> Contents<'_> {
+        let opened = CacheRoot::open(self.home());
+        let is_unreadable = opened.is_err();
+        let root = opened.unwrap_or(None);
+        Contents {
             home: self.home(),
-            root: CacheRoot::open(self.home())?,
-        })
+            aside: root.as_ref().map(CacheRoot::half_swaps).unwrap_or_default(),
+            root,
+            is_unreadable,
+        }
     }
 }
 
@@ -91,6 +96,10 @@ impl Cache {
 pub(crate) struct Contents<'c> {
     home: &'c Home,
     root: Option<CacheRoot>,
+    /// Directories that a crash left aside, and that the next change puts back.
+    aside: Vec<PathBuf>,
+    /// Whether nobody can tell what is in the cache.
+    is_unreadable: bool,
 }
 
 impl Contents<'_> {
@@ -109,9 +118,18 @@ impl Contents<'_> {
             Some(root.dir_of(&key))
         });
         own.is_some_and(|dir| {
-            let found = fs::symlink_metadata(dir);
+            let found = fs::symlink_metadata(&dir);
             found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+                && self.aside_of(&dir).is_none()
         })
+    }
+
+    /// Where the content of a directory is that a crash left aside.
+    fn aside_of(&self, dir: &Path) -> Option<PathBuf> {
+        let mut aside = self.aside.iter();
+        aside
+            .find(|aside| aside.file_name() == dir.file_name())
+            .cloned()
     }
 
     /// How much the content of an entry takes, in bytes, and where it lies;
@@ -135,8 +153,12 @@ impl Contents<'_> {
                 Ok(metadata) if metadata.is_dir() => (CacheState::Present, Some(dir)),
                 // A link leads to somebody else's directory.
                 Ok(_) => (CacheState::Foreign, None),
-                Err(_) => (CacheState::Missing, None),
+                Err(_) => match self.aside_of(&dir) {
+                    Some(aside) => (CacheState::Present, Some(aside)),
+                    None => (CacheState::Missing, None),
+                },
             },
+            None if self.is_unreadable && !path.is_empty() => (CacheState::Foreign, None),
             None if path.is_empty() || self.is_own_by_name(reference, path) => {
                 (CacheState::Missing, None)
             }

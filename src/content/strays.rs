@@ -10,7 +10,7 @@ use super::root::CacheRoot;
 use super::scratch::Scratch;
 use super::tree::{Tree, newest_change};
 use crate::document::{Document, Edit};
-use crate::error::{AtPath, Result};
+use crate::error::{AtPath, Error, Result};
 use crate::registry::Change;
 
 /// For how long nothing in a directory without an entry may have changed, to be
@@ -40,6 +40,16 @@ pub enum StrayKind {
     Leftover,
 }
 
+/// What came of removing strays. Those in neither list changed meanwhile.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Swept {
+    /// They are gone.
+    pub gone: Vec<Stray>,
+    /// They could not be removed.
+    pub failed: Vec<(Stray, Error)>,
+}
+
 impl Cache {
     /// What no entry needs, by path. `now` is what ages are counted from.
     ///
@@ -50,13 +60,12 @@ impl Cache {
         self.strays_beside(&self.registry().load()?, now)
     }
 
-    /// Removes strays, as far as they still are some. Returns those that are
-    /// gone.
+    /// Removes strays, as far as they still are some.
     ///
     /// # Errors
     ///
-    /// Those of every change. What cannot be deleted is no error.
-    pub fn remove_strays(&self, strays: &[Stray], now: SystemTime) -> Result<Vec<Stray>> {
+    /// Those of every change. What cannot be deleted is told in the result.
+    pub fn remove_strays(&self, strays: &[Stray], now: SystemTime) -> Result<Swept> {
         let mut change = Sweep {
             cache: self,
             planned: strays,
@@ -65,20 +74,36 @@ impl Cache {
             discarded: Vec::new(),
         };
         self.registry().update(&mut change)?;
-        let deleted = |(stray, trash): (Stray, Option<Scratch>)| match trash {
-            Some(trash) => trash.delete().is_ok().then_some(stray),
-            None => Some(stray),
-        };
-        Ok(change.discarded.into_iter().filter_map(deleted).collect())
+        let mut swept = Swept::default();
+        for (stray, discarded) in change.discarded {
+            let deleted = discarded.and_then(|trash| match trash {
+                Some(trash) => trash.delete().at("delete", &stray.path),
+                None => Ok(()),
+            });
+            match deleted {
+                Ok(()) => swept.gone.push(stray),
+                Err(error) => swept.failed.push((stray, error)),
+            }
+        }
+        Ok(swept)
     }
 
     fn strays_beside(&self, document: &Document, now: SystemTime) -> Result<Vec<Stray>> {
         let mut strays = Vec::new();
+        // Of a registry that is not there, or that we may not understand,
+        // nobody can say what it does not name.
+        if !self.registry().is_there() || document.foreign_version().is_some() {
+            return Ok(strays);
+        }
         if let Some(root) = CacheRoot::open(self.home())? {
+            let half_swaps = root.half_swaps();
             let claims = Claims::of(&root, document.entries());
             for name in root.names()? {
                 let path = root.path().join(&name);
-                let kind = if CacheRoot::is_scratch(&name) {
+                let kind = if half_swaps.iter().any(|held| held.starts_with(&path)) {
+                    // The next change puts back what is in it.
+                    None
+                } else if CacheRoot::is_scratch(&name) {
                     is_abandoned(&path).then_some(StrayKind::Leftover)
                 } else {
                     is_orphan(&path, &claims, now).then_some(StrayKind::Orphan)
@@ -101,7 +126,8 @@ impl Cache {
 
 /// Whether a staging or trash directory is nobody's any more.
 fn is_abandoned(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()) && !Scratch::is_in_use(path)
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+        && Scratch::abandoned(path).is_some()
 }
 
 /// Whether a directory of the cache root is nobody's, and at rest.
@@ -110,8 +136,9 @@ fn is_orphan(path: &Path, claims: &Claims<'_>, now: SystemTime) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     let is_settled =
         |newest: SystemTime| now.duration_since(newest).is_ok_and(|age| age >= SETTLED);
+    // A name that is no UTF-8 is no cache key, so what is there is somebody's.
     is_dir
-        && name.is_none_or(|name| claims.on_name(name).is_none())
+        && name.is_some_and(|name| claims.on_name(name).is_none())
         && newest_change(path).is_ok_and(is_settled)
 }
 
@@ -123,18 +150,16 @@ struct Sweep<'s> {
     now: SystemTime,
     /// Those of the planned that still are strays.
     current: Vec<Stray>,
-    /// Those that are out of the way, with the trash they are in.
-    discarded: Vec<(Stray, Option<Scratch>)>,
+    /// Those that are out of the way, with the trash they are in, or why they
+    /// are not.
+    discarded: Vec<(Stray, Result<Option<Scratch>>)>,
 }
 
 impl Change for Sweep<'_> {
     fn edit(&mut self, document: &Document) -> Result<Edit> {
         let mut strays = self.cache.strays_beside(document, self.now)?;
-        strays.retain(|stray| {
-            self.planned
-                .iter()
-                .any(|planned| planned.path == stray.path)
-        });
+        // As they were seen: what grew meanwhile is somebody's work.
+        strays.retain(|stray| self.planned.contains(stray));
         self.current = strays;
         Ok(Edit::default())
     }
@@ -150,14 +175,13 @@ impl Change for Sweep<'_> {
                 .as_ref()
                 .filter(|root| stray.path.parent() == Some(root.path()));
             let discarded = match in_root {
-                Some(root) => root.discard_entry(&stray.path).map(Some),
+                Some(root) => root.discard_entry(&stray.path),
+                // A manifest.
                 None => fs::remove_file(&stray.path)
                     .at("remove", &stray.path)
                     .map(|()| None),
             };
-            if let Ok(trash) = discarded {
-                self.discarded.push((stray, trash));
-            }
+            self.discarded.push((stray, discarded));
         }
     }
 }
@@ -208,10 +232,10 @@ mod tests {
         // Before 1970 nothing is old.
         assert_eq!(cache.strays(SystemTime::UNIX_EPOCH).unwrap(), []);
 
-        assert_eq!(cache.remove_strays(&strays, later).unwrap(), strays);
+        assert_eq!(cache.remove_strays(&strays, later).unwrap().gone, strays);
         assert!(!root.join("nobody's").exists());
         assert!(root.join("mine").exists() && root.join("named").exists());
-        assert_eq!(cache.remove_strays(&strays, later).unwrap(), []);
+        assert_eq!(cache.remove_strays(&strays, later).unwrap().gone, []);
     }
 
     #[test]
@@ -223,7 +247,7 @@ mod tests {
         let now = chrono::Utc::now().fixed_offset();
         let entry = ArtifactEntry::new(&reference, ArtifactType::Component, now, "");
         cache.registry().add(entry).unwrap();
-        assert_eq!(cache.remove_strays(&strays, later).unwrap(), []);
+        assert_eq!(cache.remove_strays(&strays, later).unwrap().gone, []);
         assert!(root.join("nobody's/file").exists());
     }
 }

@@ -129,7 +129,9 @@ impl Tree {
 
     /// The sum of the files' lengths, in bytes.
     pub(crate) fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.len).sum()
+        self.files
+            .iter()
+            .fold(0, |sum: u64, file| sum.saturating_add(file.len))
     }
 
     /// Refuses a tree in which something is no longer what was seen.

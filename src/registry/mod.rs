@@ -134,6 +134,11 @@ impl Registry {
         &self.interrupt
     }
 
+    /// Whether there is a registry, in the form of today or the legacy one.
+    pub(crate) fn is_there(&self) -> bool {
+        self.path.exists() || self.legacy_path().exists()
+    }
+
     /// The file that the registry lies in, absolute.
     pub fn path(&self) -> &Path {
         &self.path

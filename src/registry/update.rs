@@ -60,7 +60,7 @@ impl Registry {
 
     /// The registry of cldctl's first version, which lies beside this one, or
     /// beside the link to it.
-    fn legacy_path(&self) -> PathBuf {
+    pub(super) fn legacy_path(&self) -> PathBuf {
         self.path.with_file_name("components.json")
     }
 

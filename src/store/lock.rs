@@ -132,10 +132,12 @@ impl DirLock {
         Ok(is_current.then_some(DirLock { _dir: file }))
     }
 
-    /// Whether somebody has a share of the lock, as far as can be told.
-    pub(crate) fn is_held(dir: &Path) -> bool {
-        open_dir(dir)
-            .is_ok_and(|file| matches!(FileExt::try_lock(&file), Err(TryLockError::WouldBlock)))
+    /// Takes the lock alone; `None` if somebody has a share of it, or if that
+    /// cannot be told.
+    pub(crate) fn exclusive(dir: &Path) -> Option<Self> {
+        let dir = open_dir(dir).ok()?;
+        FileExt::try_lock(&dir).ok()?;
+        Some(DirLock { _dir: dir })
     }
 }
 

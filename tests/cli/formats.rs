@@ -2,6 +2,8 @@
 
 use snapbox::{assert_data_eq, str};
 
+use serde_json::Value;
+
 use crate::support::{Sandbox, fixture};
 
 fn sandbox() -> Sandbox {
@@ -108,5 +110,19 @@ fn a_template_that_cannot_be_is_wrong_usage_even_without_artifacts() {
             .fails(2, "invalid template");
         let run = sandbox.run(&["images", "--format", "wide"]);
         assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+    }
+}
+
+#[test]
+fn a_yaml_parser_reads_back_what_json_holds() {
+    let odd = r#"{"artifacts":[
+        {"reference":"on","tag":"2026-01-01","type":"~","size":-3,"note":"\u003ca\u003e \/ \ud83d\ude00 \u2028",
+         "y":[true,null,1.5,{"k":": - # '"}],"n":{},"x y":[]},
+        {}]}"#;
+    for registry in [fixture("base/artifacts.json"), odd.to_owned()] {
+        let sandbox = Sandbox::with_registry(registry);
+        let yaml: Value =
+            serde_saphyr::from_str(&sandbox.ok(&["images", "--format", "yaml"])).unwrap();
+        assert_eq!(yaml, sandbox.json(&["images", "--format", "json"]));
     }
 }

@@ -145,3 +145,13 @@ fn an_unknown_type_or_format_is_wrong_usage() {
         .fails(2, "chart");
     sandbox.run(&["images", "--format", "xml"]).fails(2, "xml");
 }
+
+#[test]
+fn a_list_needs_the_registry_alone() {
+    let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
+    std::fs::create_dir_all(sandbox.home().join("cache")).unwrap();
+    std::fs::write(sandbox.cache(), "no directory").unwrap();
+    assert_eq!(sandbox.ok(&["images", "-q"]).lines().count(), 7);
+    let status = &sandbox.json(&["inspect", "my-dc"])[0]["status"];
+    assert_eq!(status["cache"], "foreign", "nobody can tell");
+}

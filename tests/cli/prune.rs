@@ -260,3 +260,80 @@ leftover    1      5B    5B
         str!["elsewhere:v1 [..] datacenter  0B        -"]
     );
 }
+
+#[test]
+fn one_artifact_counts_once_however_often_it_stands_there() {
+    let sandbox = Sandbox::new();
+    let source = sandbox.component("app");
+    sandbox.ok(&["add", "a:1", source.to_str().unwrap()]);
+    let mut document: Value = serde_json::from_str(&sandbox.registry_text()).unwrap();
+    let entry = document["artifacts"][0].clone();
+    document["artifacts"].as_array_mut().unwrap().push(entry);
+    sandbox.write_registry(document.to_string());
+    assert_eq!(plan(&sandbox, &["-a", "--max-size", "50"]), []);
+    assert_eq!(plan(&sandbox, &["-a", "--keep-last", "1"]), []);
+    sandbox.ok(&["add", "a:2", source.to_str().unwrap()]);
+    assert_eq!(plan(&sandbox, &["-a", "--keep-last", "2"]), []);
+    assert_eq!(
+        plan(&sandbox, &["-a", "--max-size", "50"]),
+        because(&["a:1"], "max-size")
+    );
+    sandbox.ok(&["prune", "-a", "--max-size", "50", "-y"]);
+    assert_eq!(sandbox.references(), ["a:2"]);
+}
+
+#[test]
+fn what_frees_nothing_does_not_go_to_make_room() {
+    let sandbox = Sandbox::new();
+    let source = sandbox.component("app");
+    let elsewhere = [
+        "add",
+        "old:1",
+        "--metadata-only",
+        "--type",
+        "dc",
+        "--cache-path",
+        "/elsewhere/x",
+    ];
+    sandbox.ok(&[&elsewhere[..], &["--created-at", "2020-01-01T00:00:00Z"]].concat());
+    sandbox.ok(&["add", "a:1", source.to_str().unwrap()]);
+    assert_eq!(
+        plan(&sandbox, &["-a", "--max-size", "1"]),
+        because(&["a:1"], "max-size")
+    );
+    // What stays for another reason takes its room all the same.
+    sandbox.ok(&["add", "--untagged", source.to_str().unwrap()]);
+    let filtered = ["-a", "--max-size", "50", "--filter", "tag!=<none>"];
+    assert_eq!(plan(&sandbox, &filtered), because(&["a:1"], "max-size"));
+}
+
+#[test]
+fn content_that_a_crash_left_aside_is_neither_gone_nor_left_over() {
+    let sandbox = Sandbox::new();
+    let source = sandbox.component("app");
+    sandbox.ok(&["add", "a:1", source.to_str().unwrap()]);
+    let aside = sandbox.cache().join(".trash:swap-abcdefghijkl");
+    fs::create_dir(&aside).unwrap();
+    fs::rename(sandbox.cache().join("a_1"), aside.join("a_1")).unwrap();
+    assert_eq!(plan(&sandbox, &[]), []);
+    assert_eq!(
+        sandbox.ok(&["images", "-q", "--filter", "cache=missing"]),
+        ""
+    );
+    sandbox.ok(&["prune", "-y"]);
+    sandbox.record("other:1");
+    assert!(
+        sandbox.cache().join("a_1/cld.yml").is_file(),
+        "the next change puts it back"
+    );
+    assert!(!aside.exists());
+}
+
+#[test]
+fn without_a_registry_nothing_is_known_to_be_an_orphan() {
+    let sandbox = sandbox();
+    fs::remove_file(sandbox.registry()).unwrap();
+    assert_eq!(plan(&sandbox, &[]), []);
+    std::os::unix::fs::symlink("/nonexistent/artifacts.json", sandbox.registry()).unwrap();
+    assert_eq!(plan(&sandbox, &[]), []);
+}

@@ -195,3 +195,39 @@ fn nothing_to_remove_is_no_question() {
     assert!(ended.written.contains("there is nothing to remove"));
     assert!(!ended.written.contains("[y/N]"), "{ended:?}");
 }
+
+#[test]
+fn what_changes_after_the_plan_was_shown_stays_and_is_named() {
+    let sandbox = Sandbox::new();
+    for reference in ["gone:1", "back:1", "changed:1"] {
+        sandbox.record(reference);
+    }
+    fs::create_dir_all(sandbox.cache()).unwrap();
+    let mut session = Session::start(sandbox.command(&["prune"]), &[Stream::In, Stream::Err], 80);
+    session.shows("[y/N] ");
+    fs::create_dir(sandbox.cache().join("back_1")).unwrap();
+    let changed = [
+        "add",
+        "changed:1",
+        "--metadata-only",
+        "--type",
+        "dc",
+        "--size",
+        "5",
+    ];
+    sandbox.ok(&changed);
+    session.types("y\n");
+    let ended = session.end();
+    assert_eq!(
+        (ended.code, &*ended.stdout),
+        (0, "removed gone:1\n"),
+        "{ended:?}"
+    );
+    for kept in [
+        "kept `back:1`, which changed",
+        "kept `changed:1`, which changed",
+    ] {
+        assert!(ended.written.contains(kept), "{ended:?}");
+    }
+    assert_eq!(sandbox.references(), ["back:1", "changed:1"]);
+}

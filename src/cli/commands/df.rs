@@ -1,6 +1,7 @@
 //! `df`: shows how much disk artifacts take.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -53,8 +54,16 @@ struct Usage {
 }
 
 fn usages(context: &Context, document: &Document) -> anyhow::Result<Vec<Usage>> {
-    let contents = context.cache.contents()?;
+    let contents = context.cache.contents();
     let mut counted = HashSet::new();
+    // A directory that several artifacts have is freed by none of them alone.
+    let mut holders: HashMap<PathBuf, usize> = HashMap::new();
+    for entry in document.entries() {
+        let path = entry.text_of(Field::CachePath);
+        if let Some((dir, _)) = contents.usage(&entry.reference(), &path) {
+            *holders.entry(dir).or_default() += 1;
+        }
+    }
     let usages = document.entries().map(|entry| {
         let text = |field| entry.text_of(field);
         let usage = contents.usage(&entry.reference(), &text(Field::CachePath));
@@ -63,7 +72,10 @@ fn usages(context: &Context, document: &Document) -> anyhow::Result<Vec<Usage>> 
             kind: text(Field::Type).into_owned(),
             recorded_size: entry.size().ok().flatten(),
             size: usage.as_ref().map(|(_, bytes)| *bytes),
-            is_reclaimable: entry.is_untagged(),
+            is_reclaimable: entry.is_untagged()
+                && usage
+                    .as_ref()
+                    .is_some_and(|(dir, _)| holders.get(dir) == Some(&1)),
             is_shared: usage.is_some_and(|(dir, _)| !counted.insert(dir)),
         }
     });
@@ -89,8 +101,10 @@ fn by_kind(usages: &[Usage], strays: &[Stray]) -> Vec<Kind> {
         let kind = kinds.entry(&usage.kind).or_default();
         let bytes = usage.size.filter(|_| !usage.is_shared).unwrap_or_default();
         kind.count += 1;
-        kind.size += bytes;
-        kind.reclaimable += if usage.is_reclaimable { bytes } else { 0 };
+        kind.size = kind.size.saturating_add(bytes);
+        if usage.is_reclaimable {
+            kind.reclaimable = kind.reclaimable.saturating_add(bytes);
+        }
     }
     let mut kinds: Vec<Kind> = kinds
         .into_iter()
@@ -108,7 +122,9 @@ fn by_kind(usages: &[Usage], strays: &[Stray]) -> Vec<Kind> {
             .filter(|stray| stray.kind == stray_kind)
             .collect();
         if !found.is_empty() {
-            let size = found.iter().map(|stray| stray.bytes).sum();
+            let size = found
+                .iter()
+                .fold(0, |sum: u64, stray| sum.saturating_add(stray.bytes));
             kinds.push(Kind {
                 name: name.to_owned(),
                 count: found.len(),

@@ -29,7 +29,7 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
         filters: &args.filters,
         artifact_type: args.artifact_type.as_ref(),
     };
-    let chosen = selection.choose(&document, &context.cache.contents()?, &now)?;
+    let chosen = selection.choose(&document, &context.cache.contents(), &now)?;
     let mut entries: Vec<_> = chosen
         .into_iter()
         .filter_map(|index| document.entry(index))
@@ -109,7 +109,6 @@ fn template_table(
     now: &DateTime<FixedOffset>,
 ) -> Result<String, Failure> {
     let cells = |line: String| -> Vec<String> { line.split('\t').map(str::to_owned).collect() };
-    let header = template.header().map(cells).map_err(Failure::usage)?;
     let rows: Result<Vec<_>, _> = entries
         .iter()
         .map(|entry| {
@@ -119,7 +118,10 @@ fn template_table(
                 .map_err(Failure::usage)
         })
         .collect();
-    Ok(table::render((!args.no_headers).then_some(header), rows?))
+    Ok(table::render(
+        (!args.no_headers).then(|| template.header()),
+        rows?,
+    ))
 }
 
 /// Tells a person where artifacts come from.

@@ -1,6 +1,7 @@
 //! `prune`: frees disk.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use chrono::Utc;
@@ -12,11 +13,12 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::messages;
 use crate::cli::output::removal::{self, Item};
 use crate::cli::select::{Candidate, Retention, Selection, retire};
-use crate::content::RemovalPlan;
-use crate::document::{Document, Edit, EntryView};
+use crate::content::{Contents, RemovalPlan};
+use crate::document::{Document, Edit};
 use crate::escape::visible;
 use crate::fields::Field;
-use crate::{Removed, Stray};
+use crate::reference::Parts;
+use crate::{Removed, Stray, Swept};
 
 pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
     check(args)?;
@@ -45,6 +47,7 @@ pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
     };
     let planned = items(&doomed, &strays);
     if args.dry_run {
+        removal::explain_all(&doomed);
         removal::print(&planned, true, args.format)?;
         return Ok(Exit::Success);
     }
@@ -70,17 +73,39 @@ pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
             (entry.text().to_owned(), (reference, reason))
         })
         .collect();
-    let gone = context.cache.remove_strays(&strays, now)?;
-    let removed = remove(context, &planned)?;
-    for stray in strays.iter().filter(|stray| !gone.contains(stray)) {
+    let swept = context.cache.remove_strays(&strays, now)?;
+    let mut exit = report_strays(&strays, &swept);
+    // What is gone is told, whatever comes next.
+    let removed = remove(context, &planned).inspect_err(|_| {
+        let _ = removal::print(&items(&[], &swept.gone), false, args.format);
+    })?;
+    exit = exit.worst(removal::explain_all(&removed));
+    removal::print(&items(&removed, &swept.gone), false, args.format)?;
+    Ok(exit)
+}
+
+/// Says which strays stayed, and why.
+fn report_strays(planned: &[Stray], swept: &Swept) -> Exit {
+    let mut exit = Exit::Success;
+    for (_, error) in &swept.failed {
+        messages::warning(format_args!("{error}"));
+        exit = Exit::Failure;
+    }
+    let failed = swept.failed.iter().map(|(stray, _)| stray);
+    let known: HashSet<&Path> = failed
+        .chain(&swept.gone)
+        .map(|stray| stray.path.as_path())
+        .collect();
+    for stray in planned
+        .iter()
+        .filter(|stray| !known.contains(stray.path.as_path()))
+    {
         messages::warning(format_args!(
             "kept `{}`, which changed meanwhile",
             visible(&stray.path.to_string_lossy())
         ));
     }
-    let exit = removal::explain_all(&removed);
-    removal::print(&items(&removed, &gone), false, args.format)?;
-    Ok(exit)
+    exit
 }
 
 /// Refuses what a docker hand may type, and `-a` without a limit.
@@ -107,7 +132,7 @@ fn choose(
     args: &Prune,
     document: &Document,
 ) -> anyhow::Result<HashMap<usize, &'static str>> {
-    let contents = context.cache.contents()?;
+    let contents = context.cache.contents();
     let selection = Selection {
         filters: &args.filters,
         ..Selection::default()
@@ -119,21 +144,42 @@ fn choose(
         .for_each(|index| is_selected[index] = true);
 
     let mut reasons = HashMap::new();
-    let mut candidates = Vec::new();
+    let mut tagged: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, entry) in document.entries().enumerate() {
-        let path = entry.text_of(Field::CachePath);
-        let is_gone = contents.is_gone(&entry.reference(), &path);
+        let is_gone = contents.is_gone(&entry.reference(), &entry.text_of(Field::CachePath));
         if is_selected[index] && entry.is_untagged() {
             reasons.insert(index, "untagged");
         } else if is_selected[index] && is_gone {
             reasons.insert(index, "gone");
         } else if args.all && !entry.is_untagged() && !is_gone {
-            let bytes = contents
-                .usage(&entry.reference(), &path)
-                .map_or(0, |(_, bytes)| bytes);
-            candidates.push(candidate(index, &entry, bytes, is_selected[index]));
+            // Entries of one reference are one artifact.
+            tagged
+                .entry(entry.reference().into_owned())
+                .or_default()
+                .push(index);
         }
     }
+    let disk = match args.max_size {
+        Some(_) => Disk::of(document, &contents, &reasons),
+        None => Disk::default(),
+    };
+    let candidates: Vec<Candidate> = tagged
+        .into_iter()
+        .filter_map(|(reference, indices)| {
+            let entry = document.entry(*indices.first()?)?;
+            Some(Candidate {
+                repository: Parts::of(&reference).repository.to_owned(),
+                created_at: entry.created_at().ok().flatten(),
+                bytes: indices
+                    .iter()
+                    .filter_map(|index| disk.freed_by.get(index))
+                    .sum(),
+                is_selected: indices.iter().all(|&index| is_selected[index]),
+                indices,
+                reference,
+            })
+        })
+        .collect();
     let retention = Retention {
         keep_last: args.keep_last.unwrap_or_default(),
         max_bytes: args.max_size.and_then(|size| u64::try_from(size).ok()),
@@ -143,21 +189,54 @@ fn choose(
         (None, Some(_)) => "keep-last",
         (None, None) => "filter",
     };
-    for index in retire(&candidates, retention, 0) {
+    for index in retire(&candidates, retention, disk.kept) {
         reasons.insert(index, reason);
     }
     Ok(reasons)
 }
 
-fn candidate(index: usize, entry: &EntryView<'_>, bytes: u64, is_selected: bool) -> Candidate {
-    let repository = entry.text_of(Field::Repository);
-    Candidate {
-        index,
-        repository: repository.into_owned(),
-        reference: entry.reference().into_owned(),
-        created_at: entry.created_at().ok().flatten(),
-        bytes,
-        is_selected,
+/// What the content of artifacts takes.
+#[derive(Default)]
+struct Disk {
+    /// The bytes that removing an entry frees, by its place: those of its
+    /// directory, if no entry of another reference has the same.
+    freed_by: HashMap<usize, u64>,
+    /// The bytes that stay whatever else is removed.
+    kept: u64,
+}
+
+impl Disk {
+    /// Of all entries but those that go anyway.
+    fn of(
+        document: &Document,
+        contents: &Contents<'_>,
+        going: &HashMap<usize, &'static str>,
+    ) -> Self {
+        let mut dirs: HashMap<PathBuf, (u64, Vec<usize>)> = HashMap::new();
+        for (index, entry) in document.entries().enumerate() {
+            let usage = contents.usage(&entry.reference(), &entry.text_of(Field::CachePath));
+            if let Some((dir, bytes)) = usage.filter(|_| !going.contains_key(&index)) {
+                dirs.entry(dir).or_insert((bytes, Vec::new())).1.push(index);
+            }
+        }
+        let mut disk = Disk::default();
+        for (bytes, holders) in dirs.into_values() {
+            let reference = |index: &usize| document.entry(*index).map(|entry| entry.reference());
+            let first = holders.first().and_then(reference);
+            let is_sole = holders.iter().all(|index| reference(index) == first);
+            let is_tagged = holders.iter().all(|&index| {
+                document
+                    .entry(index)
+                    .is_some_and(|entry| !entry.is_untagged())
+            });
+            match holders.first() {
+                Some(&index) if is_sole && is_tagged => {
+                    disk.freed_by.insert(index, bytes);
+                }
+                _ => disk.kept = disk.kept.saturating_add(bytes),
+            }
+        }
+        disk
     }
 }
 
@@ -168,32 +247,44 @@ type Planned = HashMap<String, (String, &'static str)>;
 /// Removes the planned entries as far as they still stand there, and names those
 /// that do not.
 fn remove(context: &Context, planned: &Planned) -> anyhow::Result<Vec<Removed>> {
-    let contents = context.cache.contents()?;
-    let mut kept = HashMap::new();
-    let removed = context.cache.remove_selected(RemovalPlan {
-        select: &mut |document| {
-            let mut edit = Edit::default();
-            kept = planned.clone();
-            for (index, entry) in document.entries().enumerate() {
-                let Some((reference, reason)) = planned.get(entry.text()) else {
-                    continue;
-                };
-                let path = entry.text_of(Field::CachePath);
-                // Its content may be back.
-                if *reason != "gone" || contents.is_gone(reference, &path) {
-                    edit.remove(index);
-                    kept.remove(entry.text());
+    let contents = context.cache.contents();
+    let mut removed = Vec::new();
+    // What is gone by the plan may be on its way back, so that content is left
+    // alone.
+    for is_gone in [true, false] {
+        let wanted = |reason: &str| (reason == "gone") == is_gone;
+        if !planned.values().any(|(_, reason)| wanted(reason)) {
+            continue;
+        }
+        let mut kept = Planned::new();
+        removed.extend(context.cache.remove_selected(RemovalPlan {
+            select: &mut |document| {
+                let mut edit = Edit::default();
+                kept = planned.clone();
+                kept.retain(|_, (_, reason)| wanted(reason));
+                for (index, entry) in document.entries().enumerate() {
+                    let found = planned
+                        .get(entry.text())
+                        .filter(|(_, reason)| wanted(reason));
+                    let Some((reference, _)) = found else {
+                        continue;
+                    };
+                    let path = entry.text_of(Field::CachePath);
+                    if !is_gone || contents.is_gone(reference, &path) {
+                        edit.remove(index);
+                        kept.remove(entry.text());
+                    }
                 }
-            }
-            Ok(edit)
-        },
-        keep_content: false,
-    })?;
-    for (reference, _) in kept.values() {
-        messages::warning(format_args!(
-            "kept `{}`, which changed meanwhile",
-            visible(reference)
-        ));
+                Ok(edit)
+            },
+            keep_content: is_gone,
+        })?);
+        for (reference, _) in kept.values() {
+            messages::warning(format_args!(
+                "kept `{}`, which changed meanwhile",
+                visible(reference)
+            ));
+        }
     }
     Ok(removed)
 }

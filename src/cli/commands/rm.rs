@@ -56,7 +56,7 @@ fn remove_named(context: &Context, args: &Rm, operands: &[String]) -> anyhow::Re
 }
 
 fn remove_chosen(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
-    let contents = context.cache.contents()?;
+    let contents = context.cache.contents();
     let now = Utc::now().fixed_offset();
     let selection = Selection {
         filters: &args.filters,

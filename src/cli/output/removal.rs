@@ -162,7 +162,9 @@ fn explain(removed: &Removed) -> Exit {
 
 /// How many bytes a removal frees.
 fn freed(items: &[Item]) -> u64 {
-    items.iter().map(|item| item.bytes).sum()
+    items
+        .iter()
+        .fold(0, |sum: u64, item| sum.saturating_add(item.bytes))
 }
 
 /// The report of a removal; its shape is part of the stable interface.

@@ -25,7 +25,10 @@ const FIELDS: [(&str, &str); 11] = [
 ];
 
 /// A template that is applied to each entry.
-pub(in crate::cli) struct Template(gotmpl::Template);
+pub(in crate::cli) struct Template {
+    compiled: gotmpl::Template,
+    source: String,
+}
 
 impl Template {
     /// Compiles a template and tries it out, so that a field that does not
@@ -33,7 +36,7 @@ impl Template {
     pub(in crate::cli) fn new(text: &str) -> Result<Self, String> {
         let invalid = |error: TemplateError| format!("invalid template: {error}");
         let text = text.replace("\\t", "\t").replace("\\n", "\n");
-        let template = gotmpl::Template::new("format")
+        let compiled = gotmpl::Template::new("format")
             .missing_key(MissingKey::Error)
             .func("json", json)
             .func("join", join)
@@ -49,15 +52,42 @@ impl Template {
             .func("truncate", truncate)
             .parse(&text)
             .map_err(invalid)?;
-        let template = Template(template);
+        // Also where no entry would come to it.
+        for name in names(&text) {
+            if FIELDS.iter().all(|(field, _)| *field != name) {
+                return Err(format!(
+                    "invalid template: there is no field .{name}; {}",
+                    known()
+                ));
+            }
+        }
+        let template = Template {
+            compiled,
+            source: text,
+        };
         template.apply(&template.sample())?;
         Ok(template)
     }
 
-    /// The header that goes with the template's columns.
-    pub(in crate::cli) fn header(&self) -> Result<String, String> {
-        let titles = FIELDS.map(|(name, title)| (name, string(title)));
-        self.apply(&object(titles))
+    /// The header that goes with the template's columns: the titles of the
+    /// fields in each.
+    pub(in crate::cli) fn header(&self) -> Vec<String> {
+        let title = |name: String| {
+            FIELDS
+                .iter()
+                .find(|(field, _)| *field == name)
+                .map(|(_, t)| *t)
+        };
+        let columns = self.source.split('\t');
+        columns
+            .map(|column| {
+                names(column)
+                    .into_iter()
+                    .filter_map(title)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
+            .collect()
     }
 
     /// The template applied to an entry.
@@ -66,10 +96,9 @@ impl Template {
     }
 
     fn apply(&self, data: &Value) -> Result<String, String> {
-        self.0.execute_to_string(data).map_err(|error| {
-            let fields = FIELDS.map(|(name, _)| format!(".{name}")).join(" ");
-            format!("invalid template: {error}; the fields are {fields}")
-        })
+        self.compiled
+            .execute_to_string(data)
+            .map_err(|error| format!("invalid template: {error}; {}", known()))
     }
 
     /// An entry that has everything.
@@ -79,6 +108,34 @@ impl Template {
             _ => (name, string(title)),
         }))
     }
+}
+
+/// The fields that a template names in its actions.
+fn names(template: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for action in template.split("{{").skip(1) {
+        let action = action.split("}}").next().unwrap_or_default();
+        // What stands between quotes is text.
+        for code in action.split(['"', '`']).step_by(2) {
+            let mut rest = code;
+            while let Some(at) = rest.find('.') {
+                rest = &rest[at + 1..];
+                let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+                let name = &rest[..end.unwrap_or(rest.len())];
+                if name.starts_with(char::is_alphabetic) {
+                    names.push(name.to_owned());
+                }
+            }
+        }
+    }
+    names
+}
+
+fn known() -> String {
+    format!(
+        "the fields are {}",
+        FIELDS.map(|(name, _)| format!(".{name}")).join(" ")
+    )
 }
 
 fn value_of(row: &Row<'_, '_>) -> Value {
@@ -92,7 +149,7 @@ fn value_of(row: &Row<'_, '_>) -> Value {
         ("Size", string(&row.size())),
         (
             "SizeBytes",
-            row.size_bytes().map_or_else(|| string(""), Value::Int),
+            Value::Int(row.size_bytes().unwrap_or_default()),
         ),
         ("CreatedAt", string(&row.text(Field::CreatedAt))),
         ("CreatedSince", string(&row.created_since())),
@@ -178,10 +235,18 @@ fn title(text: &str) -> String {
         .collect()
 }
 
+/// The most blanks that anybody can want in a line.
+const MAX_PADDING: usize = 10_000;
+
 /// Blanks before and behind a text that is not empty, as docker does it.
 fn pad(args: &[Value]) -> gotmpl::Result<Value> {
     let text = text_of(args, 0)?;
     let (before, behind) = (number_of(args, 1)?, number_of(args, 2)?);
+    if before.max(behind) > MAX_PADDING {
+        return Err(TemplateError::Exec(format!(
+            "a padding of more than {MAX_PADDING}"
+        )));
+    }
     if text.is_empty() {
         return Ok(string(""));
     }
@@ -239,6 +304,7 @@ mod tests {
             ("{{json .Tag}} {{json .SizeBytes}}", "\"v1\" 1500"),
             ("{{if .Digest}}yes{{else}}no{{end}}", "no"),
             ("{{if gt .SizeBytes 1000}}big{{end}}", "big"),
+            ("{{lower \".Nope\"}} {{printf \"%.1f\" 1.25}}", ".nope 1.2"),
         ] {
             assert_eq!(render(template), expected, "{template}");
         }
@@ -254,7 +320,13 @@ mod tests {
             error.contains("Colour") && error.contains(".Reference .Repository"),
             "{error}"
         );
-        for template in ["{{", "{{nosuch .Tag}}", "{{.Tag.Name}}"] {
+        for template in [
+            "{{",
+            "{{nosuch .Tag}}",
+            "{{.Tag.Name}}",
+            "{{if false}}{{.Nope}}{{end}}",
+            "{{pad .Tag 4000000000000 0}}",
+        ] {
             assert!(Template::new(template).is_err(), "{template}");
         }
     }
@@ -262,6 +334,9 @@ mod tests {
     #[test]
     fn a_table_has_the_titles_of_its_fields() {
         let template = Template::new(r"{{.Repository}}\t{{.ID}}").unwrap();
-        assert_eq!(template.header().unwrap(), "REPOSITORY\tARTIFACT ID");
+        assert_eq!(template.header(), ["REPOSITORY", "ARTIFACT ID"]);
+        let template =
+            Template::new(r"{{if gt .SizeBytes 1}}big{{end}}\t{{json .Tag}} x\t-").unwrap();
+        assert_eq!(template.header(), ["SIZE", "TAG", ""]);
     }
 }

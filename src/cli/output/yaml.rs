@@ -24,6 +24,9 @@ pub(in crate::cli) fn list<'t>(
     Ok(())
 }
 
+/// In bytes; YAML allows 1024 characters.
+const LONGEST_KEY: usize = 256;
+
 fn item(out: &mut String, object: &str) {
     let mut start = "- ";
     // The text was scanned when its document was read.
@@ -31,6 +34,11 @@ fn item(out: &mut String, object: &str) {
         let span = scanner.value()?;
         let key = &object[key];
         out.push_str(start);
+        // Readers do not look further than this for the colon behind a key.
+        let is_long = key.len() > LONGEST_KEY;
+        if is_long {
+            out.push_str("? ");
+        }
         match decode(key) {
             Some(name)
                 if name.bytes().all(|byte| byte.is_ascii_alphabetic()) && !is_word(&name) =>
@@ -39,7 +47,7 @@ fn item(out: &mut String, object: &str) {
             }
             _ => string(out, key),
         }
-        out.push_str(": ");
+        out.push_str(if is_long { "\n  : " } else { ": " });
         flow(out, &object[span]);
         out.push('\n');
         start = "  ";
@@ -112,6 +120,9 @@ fn string(out: &mut String, literal: &str) {
 /// A number that older YAML readers take for one too: `1e3` needs a point and
 /// a sign for that.
 fn number(literal: &str) -> String {
+    if !literal.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+        return literal.to_owned();
+    }
     let Some((digits, exponent)) = literal.split_once(['e', 'E']) else {
         return literal.to_owned();
     };

@@ -89,7 +89,11 @@ impl Test<'_> {
                 field,
                 glob,
                 negated,
-            }) => glob.matches(&entry.text_of(*field)) != *negated,
+            }) =>
+            // What cannot be read is neither this nor anything else.
+            {
+                entry.string(*field).is_ok() && glob.matches(&entry.text_of(*field)) != *negated
+            }
             Test::Has(Property::Dangling(wanted)) => entry.is_untagged() == *wanted,
             Test::Has(Property::Cached(wanted)) => {
                 let state = contents.state(&entry.reference(), &entry.text_of(Field::CachePath));

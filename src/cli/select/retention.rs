@@ -8,12 +8,12 @@ use chrono::{DateTime, FixedOffset, Utc};
 /// An artifact that may go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Candidate {
-    /// Its place in the document.
-    pub(in crate::cli) index: usize,
+    /// The places of its entries in the document.
+    pub(in crate::cli) indices: Vec<usize>,
     pub(in crate::cli) repository: String,
     pub(in crate::cli) reference: String,
     pub(in crate::cli) created_at: Option<DateTime<FixedOffset>>,
-    /// How much disk its content takes.
+    /// How much disk removing it frees.
     pub(in crate::cli) bytes: u64,
     /// Whether all filters select it.
     pub(in crate::cli) is_selected: bool,
@@ -55,7 +55,11 @@ pub(in crate::cli) fn retire(
     going.reverse();
 
     if let Some(max_bytes) = retention.max_bytes {
-        let mut total = kept_bytes + candidates.iter().map(|c| c.bytes).sum::<u64>();
+        // Where nothing is to be freed, nothing goes.
+        going.retain(|candidate| candidate.bytes > 0);
+        let mut total = candidates.iter().fold(kept_bytes, |total, candidate| {
+            total.saturating_add(candidate.bytes)
+        });
         let enough = going.iter().position(|candidate| {
             let fits = total <= max_bytes;
             if !fits {
@@ -65,7 +69,10 @@ pub(in crate::cli) fn retire(
         });
         going.truncate(enough.unwrap_or(going.len()));
     }
-    going.into_iter().map(|candidate| candidate.index).collect()
+    let going = going.into_iter();
+    going
+        .flat_map(|candidate| candidate.indices.iter().copied())
+        .collect()
 }
 
 #[cfg(test)]
@@ -75,7 +82,7 @@ mod tests {
 
     fn candidate(index: usize, repository: &str, day: &str, bytes: u64) -> Candidate {
         Candidate {
-            index,
+            indices: vec![index],
             repository: repository.to_owned(),
             reference: format!("{repository}:{index}"),
             created_at: timestamp::parse(&format!("2026-01-{day}T00:00:00Z")),
