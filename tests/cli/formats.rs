@@ -2,8 +2,12 @@
 
 use snapbox::{assert_data_eq, str};
 
+use std::io::Write;
+use std::process::{Command, Stdio};
+
 use serde_json::Value;
 
+use crate::running::has;
 use crate::support::{Sandbox, fixture};
 
 fn sandbox() -> Sandbox {
@@ -124,5 +128,45 @@ fn a_yaml_parser_reads_back_what_json_holds() {
         let yaml: Value =
             serde_saphyr::from_str(&sandbox.ok(&["images", "--format", "yaml"])).unwrap();
         assert_eq!(yaml, sandbox.json(&["images", "--format", "json"]));
+    }
+}
+
+#[test]
+fn jq_reads_all_json() {
+    let jq = |text: &str| {
+        let mut jq = Command::new("jq");
+        let mut child = jq
+            .arg(".")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
+        assert!(child.wait().unwrap().success(), "{text}");
+    };
+    if !has("jq", &["--version"]) {
+        return;
+    }
+    let sandbox = sandbox();
+    let source = sandbox.component("app");
+    let source = source.to_str().unwrap();
+    for args in [
+        &["images", "--format", "json"][..],
+        &["images", "--format", "jsonl"],
+        &["images", "--format", "{{json .}}"],
+        &["add", "app:v1", source, "--format", "json"],
+        &["inspect", "app:v1", "my-dc"],
+        &["df", "--format", "json"],
+        &["df", "-v", "--format", "json"],
+        &["rm", "app:v1", "--format", "json"],
+        &["prune", "-n", "--format", "json"],
+        &["prune", "-y", "--format", "json"],
+    ] {
+        jq(&sandbox.ok(args));
     }
 }

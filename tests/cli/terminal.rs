@@ -231,3 +231,17 @@ fn what_changes_after_the_plan_was_shown_stays_and_is_named() {
     }
     assert_eq!(sandbox.references(), ["back:1", "changed:1"]);
 }
+
+#[test]
+fn a_pruning_that_is_not_agreed_to_prunes_nothing() {
+    for keys in ["n\n", "\n", CTRL_D] {
+        let sandbox = Sandbox::new();
+        sandbox.record("gone:1");
+        fs::create_dir_all(sandbox.cache()).unwrap();
+        let ended = answered(&sandbox, &["prune"], keys);
+        assert_eq!((ended.code, &*ended.stdout), (1, ""), "{ended:?}");
+        let plan = "  gone:1  0B  gone\n1 item, 0B to free\nRemove these? [y/N] ";
+        assert!(ended.written.starts_with(plan), "{ended:?}");
+        assert_eq!(sandbox.references(), ["gone:1"]);
+    }
+}

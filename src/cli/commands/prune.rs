@@ -48,6 +48,7 @@ pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
     let planned = items(&doomed, &strays);
     if args.dry_run {
         removal::explain_all(&doomed);
+        messages::note(format_args!("{}", removal::total(&planned)));
         removal::print(&planned, true, args.format)?;
         return Ok(Exit::Success);
     }

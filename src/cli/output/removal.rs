@@ -121,13 +121,14 @@ pub(in crate::cli) fn plan(items: &[Item]) {
     });
     let table = table::render(None::<[&str; 3]>, rows.collect());
     messages::plain(format_args!("{}", table.trim_end()));
+    messages::plain(format_args!("{}", total(items)));
+}
+
+/// How much that is in all.
+pub(in crate::cli) fn total(items: &[Item]) -> String {
     let bytes = i64::try_from(freed(items)).unwrap_or(i64::MAX);
     let s = if items.len() == 1 { "" } else { "s" };
-    messages::plain(format_args!(
-        "{} item{s}, {} to free",
-        items.len(),
-        units::size(bytes)
-    ));
+    format!("{} item{s}, {} to free", items.len(), units::size(bytes))
 }
 
 /// Says why content stayed, where it did.
