@@ -6,7 +6,9 @@ use std::time::Duration;
 use chrono::{DateTime, FixedOffset};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
-use super::completion::{self, Shell};
+use super::completion::shell::Shell;
+use super::completion::values as candidates;
+use super::format::{self, ListFormat};
 use super::select::{Filter, Pattern, SortKey};
 use super::values;
 use crate::ArtifactType;
@@ -89,7 +91,7 @@ pub(crate) enum Command {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Images {
     /// List only these: a glob on the repository, or on repository:tag
-    #[arg(value_name = "PATTERN", value_parser = values::pattern)]
+    #[arg(value_name = "PATTERN")]
     pub(crate) patterns: Vec<Pattern>,
 
     /// List only artifacts of this type
@@ -97,7 +99,7 @@ pub(crate) struct Images {
     pub(crate) artifact_type: Option<ArtifactType>,
 
     /// List only what matches, such as tag=v1*, size>10MB or until=30d
-    #[arg(short, long = "filter", value_name = "KEY=VALUE", add = completion::filters())]
+    #[arg(short, long = "filter", value_name = "KEY=VALUE", add = candidates::filters())]
     pub(crate) filters: Vec<Filter>,
 
     /// Choose the order
@@ -120,8 +122,8 @@ pub(crate) struct Images {
         visible_alias = "output",
         value_name = "FORMAT",
         default_value = "table",
-        value_parser = values::list_format,
-        add = completion::formats(values::LIST_FORMATS)
+        value_parser = format::list,
+        add = candidates::formats(format::OF_LISTS)
     )]
     pub(crate) format: ListFormat,
 
@@ -140,23 +142,6 @@ pub(crate) struct Images {
     /// Leave out the header of the table
     #[arg(long)]
     pub(crate) no_headers: bool,
-}
-
-/// How a list is printed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ListFormat {
-    /// A table for people.
-    Table,
-    /// One JSON array of the stored entries.
-    Json,
-    /// One stored entry a line, as JSON.
-    Jsonl,
-    /// A YAML list of the stored entries.
-    Yaml,
-    /// A Go template for each entry.
-    Template(String),
-    /// A table whose columns are given by a Go template.
-    TableTemplate(String),
 }
 
 /// Arguments of `add`.
@@ -234,7 +219,7 @@ pub(crate) enum ReportFormat {
 pub(crate) struct Rm {
     /// The artifacts to remove, by reference or digest; - reads references
     /// from standard input, one a line
-    #[arg(value_name = "REF", add = completion::references())]
+    #[arg(value_name = "REF", add = candidates::references())]
     pub(crate) references: Vec<String>,
 
     /// Remove all artifacts
@@ -242,7 +227,7 @@ pub(crate) struct Rm {
     pub(crate) all: bool,
 
     /// Remove what matches, such as tag=v1*, size>10MB or until=30d
-    #[arg(long = "filter", value_name = "KEY=VALUE", add = completion::filters())]
+    #[arg(long = "filter", value_name = "KEY=VALUE", add = candidates::filters())]
     pub(crate) filters: Vec<Filter>,
 
     /// With --all or --filter, remove only artifacts of this type
@@ -279,7 +264,7 @@ pub(crate) struct Rm {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Inspect {
     /// The artifacts to show, by reference or digest
-    #[arg(value_name = "REF", required = true, add = completion::references())]
+    #[arg(value_name = "REF", required = true, add = candidates::references())]
     pub(crate) references: Vec<String>,
 
     /// Choose the output: json, or a Go template such as '{{.Digest}}'
@@ -288,8 +273,8 @@ pub(crate) struct Inspect {
         long,
         value_name = "FORMAT",
         default_value = "json",
-        value_parser = values::inspect_format,
-        add = completion::formats(values::INSPECT_FORMATS)
+        value_parser = format::inspect,
+        add = candidates::formats(format::OF_INSPECT)
     )]
     pub(crate) format: ListFormat,
 }
@@ -298,7 +283,7 @@ pub(crate) struct Inspect {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct CachePath {
     /// The artifact, by reference or digest
-    #[arg(value_name = "REF", required_unless_present = "root", add = completion::references())]
+    #[arg(value_name = "REF", required_unless_present = "root", add = candidates::references())]
     pub(crate) reference: Option<String>,
 
     /// Print nothing; exit with 3 unless the artifact is registered and there
@@ -314,7 +299,7 @@ pub(crate) struct CachePath {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Exists {
     /// The artifacts to look for, by reference or whole digest
-    #[arg(value_name = "REF", required = true, add = completion::references())]
+    #[arg(value_name = "REF", required = true, add = candidates::references())]
     pub(crate) references: Vec<String>,
 }
 
@@ -322,11 +307,11 @@ pub(crate) struct Exists {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Tag {
     /// The artifact to copy, by reference or digest
-    #[arg(value_name = "SRC", add = completion::references())]
+    #[arg(value_name = "SRC", add = candidates::references())]
     pub(crate) source: String,
 
     /// The references to register the copies under
-    #[arg(value_name = "DST", required = true, add = completion::references())]
+    #[arg(value_name = "DST", required = true, add = candidates::references())]
     pub(crate) targets: Vec<String>,
 
     /// Refuse to replace an artifact that is registered already
@@ -354,7 +339,7 @@ pub(crate) struct Prune {
     pub(crate) all: bool,
 
     /// Remove only artifacts that match, such as until=30d
-    #[arg(long = "filter", value_name = "KEY=VALUE", add = completion::filters())]
+    #[arg(long = "filter", value_name = "KEY=VALUE", add = candidates::filters())]
     pub(crate) filters: Vec<Filter>,
 
     /// With --all, keep the newest N artifacts of each repository

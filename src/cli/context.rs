@@ -1,20 +1,15 @@
 //! What every command starts from: where the registry is, and who may stop us.
 
-use std::env;
-use std::path::PathBuf;
-
 use anyhow::Context as _;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::args::Global;
+use super::home;
 use super::output::{messages, progress};
 use crate::document::Document;
 use crate::escape::visible;
 use crate::fields::Field;
-use crate::{Cache, Home, Interrupt};
-
-/// The environment variable that replaces the home.
-const HOME_VARIABLE: &str = "CLDCTL_REGISTRY_HOME";
+use crate::{Cache, Interrupt};
 
 /// How many damaged entries are named one by one.
 const MAX_NAMED: usize = 10;
@@ -25,19 +20,9 @@ pub(super) struct Context {
     interrupt: Interrupt,
 }
 
-/// The home: the one that is named, or that the environment names, or the
-/// user's.
-pub(super) fn home(named: Option<PathBuf>) -> crate::Result<Home> {
-    let variable = env::var_os(HOME_VARIABLE).filter(|value| !value.is_empty());
-    match named.or(variable.map(PathBuf::from)) {
-        Some(dir) => Home::at(&dir),
-        None => Home::of_user(),
-    }
-}
-
 impl Context {
     pub(super) fn new(global: &Global) -> anyhow::Result<Self> {
-        let home = home(global.home.clone())?;
+        let home = home::find(global.home.clone())?;
         let interrupt = Interrupt::default();
         let cache = Cache::open(home)?
             .with_lock_timeout(global.lock_timeout)

@@ -6,6 +6,8 @@ mod commands;
 mod completion;
 mod context;
 mod exit;
+mod format;
+mod home;
 mod manual;
 mod output;
 mod select;

@@ -5,8 +5,6 @@ use std::time::Duration;
 use chrono::{DateTime, FixedOffset};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-use super::args::ListFormat;
-use super::select::Pattern;
 use crate::{ArtifactType, timestamp};
 
 /// An integer and a unit: `s`, `m`, `h`, `d` or `w`.
@@ -109,59 +107,9 @@ pub(super) fn artifact_type() -> impl TypedValueParser<Value = ArtifactType> {
     })
 }
 
-/// A pattern; any text is one.
-#[expect(clippy::unnecessary_wraps, reason = "value parsers are fallible")]
-pub(super) fn pattern(text: &str) -> Result<Pattern, String> {
-    Ok(Pattern::new(text))
-}
-
-/// The formats of a list that have a name.
-pub(super) const LIST_FORMATS: &[&str] = &["table", "json", "jsonl", "yaml"];
-
-/// A format of a list.
-pub(super) fn list_format(text: &str) -> Result<ListFormat, String> {
-    Ok(match text {
-        "table" => ListFormat::Table,
-        "json" => ListFormat::Json,
-        "jsonl" => ListFormat::Jsonl,
-        "yaml" => ListFormat::Yaml,
-        _ if text.contains("{{") => match text.strip_prefix("table ") {
-            Some(template) => ListFormat::TableTemplate(template.to_owned()),
-            None => ListFormat::Template(text.to_owned()),
-        },
-        _ => {
-            return Err(
-                "expected table, json, jsonl, yaml, or a Go template such as '{{.Repository}}:{{.Tag}}'"
-                    .to_owned(),
-            );
-        }
-    })
-}
-
-/// The formats of `inspect` that have a name.
-pub(super) const INSPECT_FORMATS: &[&str] = &["json"];
-
-/// A format of `inspect`.
-pub(super) fn inspect_format(text: &str) -> Result<ListFormat, String> {
-    match list_format(text) {
-        Ok(format @ (ListFormat::Json | ListFormat::Template(_))) => Ok(format),
-        _ => Err("expected json, or a Go template such as '{{.Digest}}'".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_formats_that_are_offered_are_taken() {
-        for name in LIST_FORMATS {
-            assert!(list_format(name).is_ok(), "{name}");
-        }
-        for name in INSPECT_FORMATS {
-            assert!(inspect_format(name).is_ok(), "{name}");
-        }
-    }
 
     #[test]
     fn durations_are_whole_numbers_with_a_unit() {

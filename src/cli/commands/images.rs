@@ -4,9 +4,10 @@ use std::io::{IsTerminal, stderr};
 
 use chrono::{DateTime, FixedOffset, Utc};
 
-use crate::cli::args::{Images, ListFormat};
+use crate::cli::args::Images;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::format::ListFormat;
 use crate::cli::output::row::Row;
 use crate::cli::output::template::Template;
 use crate::cli::output::{Out, json, messages, table, yaml};

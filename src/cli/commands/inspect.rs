@@ -4,9 +4,10 @@ use chrono::Utc;
 use serde::Serialize;
 
 use super::operands::resolve;
-use crate::cli::args::{Inspect, ListFormat};
+use crate::cli::args::Inspect;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::format::ListFormat;
 use crate::cli::output::row::Row;
 use crate::cli::output::template::Template;
 use crate::cli::output::{Out, json, messages};

@@ -2,10 +2,11 @@
 
 use std::io;
 
-use clap::{CommandFactory, ValueEnum};
+use clap::CommandFactory;
 use clap_complete::env::Shells;
 
-use super::VARIABLE;
+use super::request::VARIABLE;
+use super::shell::Shell;
 use crate::cli::args::Args;
 
 /// The name by which the scripts run the program. Not the path of this
@@ -17,17 +18,6 @@ const BASH: &str = include_str!("bash.sh");
 
 /// Also works where zsh loads it at the first use, from a directory of `fpath`.
 const ZSH: &str = include_str!("zsh.zsh");
-
-/// A shell that completion can be had in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum Shell {
-    Bash,
-    Zsh,
-    Fish,
-    Powershell,
-    Elvish,
-    Nushell,
-}
 
 /// The script for a shell.
 pub(in crate::cli) fn script(shell: Shell) -> io::Result<String> {

@@ -8,9 +8,9 @@ use std::path::PathBuf;
 
 use clap_complete::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
 
-use super::Request;
+use super::request::Request;
 use crate::Registry;
-use crate::cli::context;
+use crate::cli::home;
 use crate::cli::select::KEYS;
 use crate::escape::is_unsafe;
 use crate::reference::Parts;
@@ -71,7 +71,7 @@ fn offer(prefix: &str, values: BTreeSet<String>) -> Vec<CompletionCandidate> {
 /// A part of each reference in the registry, where it begins with `start`.
 fn registered(start: &str, part: fn(&str) -> String) -> BTreeSet<String> {
     let read = || {
-        let home = context::home(home_on_the_line()).ok()?;
+        let home = home::find(home_on_the_line()).ok()?;
         Registry::open(home.registry_path()).ok()?.peek().ok()
     };
     let Some(document) = read().filter(|document| document.foreign_version().is_none()) else {

@@ -11,6 +11,9 @@ pub(super) use retention::{Candidate, Retention, retire};
 pub(crate) use sort::SortKey;
 pub(super) use sort::sort;
 
+use std::convert::Infallible;
+use std::str::FromStr;
+
 use chrono::{DateTime, FixedOffset};
 use wildmatch::WildMatch;
 
@@ -60,16 +63,20 @@ pub(crate) struct Pattern {
     with_tag: bool,
 }
 
-impl Pattern {
+impl FromStr for Pattern {
+    type Err = Infallible;
+
     /// Any text is a pattern.
-    pub(super) fn new(text: &str) -> Self {
+    fn from_str(text: &str) -> Result<Self, Infallible> {
         let last_part = text.rsplit('/').next().unwrap_or_default();
-        Pattern {
+        Ok(Pattern {
             glob: WildMatch::new(text),
             with_tag: last_part.contains(':'),
-        }
+        })
     }
+}
 
+impl Pattern {
     fn matches(&self, entry: &EntryView<'_>) -> bool {
         let repository = entry.text_of(Field::Repository);
         if self.with_tag {
