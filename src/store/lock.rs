@@ -24,8 +24,9 @@ use crate::interrupt::Interrupt;
 /// How long a waiter keeps quiet.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// The first and the longest pause between two attempts.
-const PAUSES: (Duration, Duration) = (Duration::from_micros(500), Duration::from_millis(8));
+/// The first and the longest pause between two attempts. The longest is short,
+/// or those who come late would be served first.
+const PAUSES: (Duration, Duration) = (Duration::from_micros(250), Duration::from_millis(2));
 
 /// How long to wait for the lock, and what to do meanwhile.
 pub(crate) struct Patience<'a> {
