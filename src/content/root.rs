@@ -171,7 +171,7 @@ impl CacheRoot {
     pub(crate) fn swap_back(&self, staged: &Path, key: &CacheKey, swap: Swap) {
         let dir = self.dir_of(key);
         // Should this fail too, the old entry is on whole new content, as after
-        // a crash: `verify` reports it.
+        // a crash: the same `add` mends it.
         let _ = match swap {
             Swap::Moved => uninterrupted(|| fs::rename(&dir, staged)),
             Swap::Exchanged => uninterrupted(|| {
