@@ -113,15 +113,17 @@ impl Contents<'_> {
     /// the entry's own directory is not. What lies elsewhere is never gone.
     #[cfg(feature = "cli")]
     pub(crate) fn is_gone(&self, reference: &str, path: &str) -> bool {
-        let own = self.root.as_ref().and_then(|root| {
-            let key = own_key(root, reference, path)?;
-            Some(root.dir_of(&key))
-        });
-        own.is_some_and(|dir| {
+        self.own_dir(reference, path).is_some_and(|dir| {
             let found = fs::symlink_metadata(&dir);
             found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
                 && self.aside_of(&dir).is_none()
         })
+    }
+
+    /// The directory that an entry owns, whether or not it is there.
+    fn own_dir(&self, reference: &str, path: &str) -> Option<PathBuf> {
+        let root = self.root.as_ref()?;
+        own_key(root, reference, path).map(|key| root.dir_of(&key))
     }
 
     /// Where the content of a directory is that a crash left aside.
@@ -144,11 +146,7 @@ impl Contents<'_> {
 
     /// Where the content of an entry is, with its directory if it is present.
     pub(super) fn look(&self, reference: &str, path: &str) -> (CacheState, Option<PathBuf>) {
-        let own = self
-            .root
-            .as_ref()
-            .and_then(|root| Some(root.dir_of(&own_key(root, reference, path)?)));
-        match own {
+        match self.own_dir(reference, path) {
             Some(dir) => match fs::symlink_metadata(&dir) {
                 Ok(metadata) if metadata.is_dir() => (CacheState::Present, Some(dir)),
                 // A link leads to somebody else's directory.

@@ -88,7 +88,8 @@ impl Cache {
         Ok(swept)
     }
 
-    fn strays_beside(&self, document: &Document, now: SystemTime) -> Result<Vec<Stray>> {
+    /// As [`strays`](Self::strays), for a registry that was read already.
+    pub(crate) fn strays_beside(&self, document: &Document, now: SystemTime) -> Result<Vec<Stray>> {
         let mut strays = Vec::new();
         // Of a registry that is not there, or that we may not understand,
         // nobody can say what it does not name.

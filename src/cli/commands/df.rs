@@ -1,7 +1,7 @@
 //! `df`: shows how much disk artifacts take.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -17,7 +17,7 @@ use crate::{Stray, StrayKind};
 
 pub(super) fn run(context: &Context, args: &Df) -> anyhow::Result<Exit> {
     let document = context.load()?;
-    let usages = usages(context, &document)?;
+    let usages = usages(context, &document);
     let mut out = Out::new();
     if args.verbose {
         match args.format {
@@ -25,7 +25,10 @@ pub(super) fn run(context: &Context, args: &Df) -> anyhow::Result<Exit> {
             ReportFormat::Json => out.write(&json::object(&usages)?)?,
         }
     } else {
-        let kinds = by_kind(&usages, &context.cache.strays(SystemTime::now())?);
+        let kinds = by_kind(
+            &usages,
+            &context.cache.strays_beside(&document, SystemTime::now())?,
+        );
         match args.format {
             ReportFormat::Text => out.write(&kind_table(&kinds))?,
             ReportFormat::Json => out.write(&json::object(&kinds)?)?,
@@ -53,33 +56,31 @@ struct Usage {
     is_shared: bool,
 }
 
-fn usages(context: &Context, document: &Document) -> anyhow::Result<Vec<Usage>> {
+fn usages(context: &Context, document: &Document) -> Vec<Usage> {
     let contents = context.cache.contents();
-    let mut counted = HashSet::new();
+    let found: Vec<Option<(PathBuf, u64)>> = document
+        .entries()
+        .map(|entry| contents.usage(&entry.reference(), &entry.text_of(Field::CachePath)))
+        .collect();
     // A directory that several artifacts have is freed by none of them alone.
-    let mut holders: HashMap<PathBuf, usize> = HashMap::new();
-    for entry in document.entries() {
-        let path = entry.text_of(Field::CachePath);
-        if let Some((dir, _)) = contents.usage(&entry.reference(), &path) {
-            *holders.entry(dir).or_default() += 1;
-        }
+    let mut holders: HashMap<&Path, usize> = HashMap::new();
+    for (dir, _) in found.iter().flatten() {
+        *holders.entry(dir).or_default() += 1;
     }
-    let usages = document.entries().map(|entry| {
-        let text = |field| entry.text_of(field);
-        let usage = contents.usage(&entry.reference(), &text(Field::CachePath));
+    let mut counted = HashSet::new();
+    let usages = document.entries().zip(&found).map(|(entry, usage)| {
+        let dir = usage.as_ref().map(|(dir, _)| dir.as_path());
         Usage {
             reference: entry.reference().into_owned(),
-            kind: text(Field::Type).into_owned(),
+            kind: entry.text_of(Field::Type).into_owned(),
             recorded_size: entry.size().ok().flatten(),
             size: usage.as_ref().map(|(_, bytes)| *bytes),
             is_reclaimable: entry.is_untagged()
-                && usage
-                    .as_ref()
-                    .is_some_and(|(dir, _)| holders.get(dir) == Some(&1)),
-            is_shared: usage.is_some_and(|(dir, _)| !counted.insert(dir)),
+                && dir.is_some_and(|dir| holders.get(dir) == Some(&1)),
+            is_shared: dir.is_some_and(|dir| !counted.insert(dir)),
         }
     });
-    Ok(usages.collect())
+    usages.collect()
 }
 
 /// What all entries of a type take; its shape is part of the stable interface.

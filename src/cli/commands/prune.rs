@@ -28,7 +28,7 @@ pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
     let now = SystemTime::now();
     let document = context.load()?;
     let reasons = choose(context, args, &document)?;
-    let strays = context.cache.strays(now)?;
+    let strays = context.cache.strays_beside(&document, now)?;
 
     let mut edit = Edit::default();
     reasons.keys().for_each(|&index| edit.remove(index));
