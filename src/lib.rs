@@ -25,6 +25,7 @@ mod interrupt;
 mod json;
 #[cfg(feature = "cli")]
 mod lookup;
+mod parallel;
 mod reference;
 mod registry;
 mod store;
@@ -35,8 +36,8 @@ mod timestamp;
 pub mod cli;
 
 pub use content::{
-    Cache, CacheState, ContentStatus, DigestState, Fate, Import, Imported, Progress, Record,
-    Removed, Source, Stray, StrayKind, Swept, Work,
+    Cache, CacheState, Code, ContentStatus, DigestState, Fate, Finding, Import, Imported, Progress,
+    Record, Removed, Report, Source, Stray, StrayKind, Swept, Work,
 };
 pub use digest::{Digest, digest_hex};
 pub use entry::{ArtifactEntry, ArtifactType};
@@ -45,7 +46,7 @@ pub use home::{Home, cache_path_for_ref};
 pub use interrupt::Interrupt;
 pub use json::ParseError;
 pub use reference::{CacheKey, InvalidReference, Parts, Reference};
-pub use registry::{Added, DEFAULT_LOCK_TIMEOUT, Registry};
+pub use registry::{Added, DEFAULT_LOCK_TIMEOUT, Damage, LostEntry, Registry, Repaired};
 
 /// The README's example of the library, to be compiled.
 #[cfg(doctest)]

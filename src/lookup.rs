@@ -50,9 +50,6 @@ const FEW: usize = 4;
 /// tag that the references parse to; as a digest or the start of one.
 pub(crate) struct Finder<'d> {
     document: &'d Document,
-    /// None where there is no reference to read: such an entry cannot be named
-    /// by one.
-    references: Vec<Option<Cow<'d, str>>>,
     asked: Cell<usize>,
     sorted: OnceCell<Sorted>,
 }
@@ -69,11 +66,8 @@ struct Sorted {
 
 impl<'d> Finder<'d> {
     pub(crate) fn new(document: &'d Document) -> Self {
-        let entries = document.entries();
-        let references = entries.map(|entry| entry.string(Field::Reference).ok().flatten());
         Finder {
             document,
-            references: references.collect(),
             asked: Cell::new(0),
             sorted: OnceCell::new(),
         }
@@ -88,7 +82,7 @@ impl<'d> Finder<'d> {
             [Self::has_reference, Self::has_name, Self::has_digest];
         for (step, matches) in steps.into_iter().enumerate() {
             let found: Vec<usize> = match sorted {
-                None => (0..self.references.len())
+                None => (0..self.document.entries().len())
                     .filter(|&index| matches(self, &wanted, index))
                     .collect(),
                 Some(sorted) => {
@@ -97,27 +91,29 @@ impl<'d> Finder<'d> {
                     candidates
                 }
             };
-            let name = |&index: &usize| self.references[index].as_deref().unwrap_or_default();
-            let mut names: Vec<&str> = found.iter().map(name).collect();
+            let name = |&index: &usize| self.reference(index).unwrap_or_default();
+            let mut names: Vec<_> = found.iter().map(name).collect();
             names.sort_unstable();
             names.dedup();
             match names.len() {
                 0 => {}
                 1 => return Found::Entries(found),
-                _ => return Found::Ambiguous(names.into_iter().map(str::to_owned).collect()),
+                _ => return Found::Ambiguous(names.into_iter().map(Cow::into_owned).collect()),
             }
         }
         Found::Nothing
     }
 
     fn has_reference(&self, wanted: &Wanted<'_>, index: usize) -> bool {
-        self.references[index].as_deref() == Some(wanted.operand)
+        let entry = self.document.entry(index);
+        entry.is_some_and(|entry| entry.has(Field::Reference, wanted.operand))
     }
 
     fn has_name(&self, wanted: &Wanted<'_>, index: usize) -> bool {
-        let Some(parts) = self.references[index].as_deref().map(Parts::of) else {
+        let Some(reference) = self.reference(index) else {
             return false;
         };
+        let parts = Parts::of(&reference);
         let name = &wanted.name;
         if parts.repository != name.repository {
             return false;
@@ -143,19 +139,23 @@ impl<'d> Finder<'d> {
         })
     }
 
+    /// None where there is no reference to read: such an entry cannot be named
+    /// by one.
+    fn reference(&self, index: usize) -> Option<Cow<'d, str>> {
+        let entry = self.document.entry(index)?;
+        entry.string(Field::Reference).ok().flatten()
+    }
+
     fn digest(&self, index: usize) -> Option<Cow<'d, str>> {
-        self.document
-            .entry(index)?
-            .string(Field::Digest)
-            .ok()
-            .flatten()
+        let entry = self.document.entry(index)?;
+        entry.string(Field::Digest).ok().flatten()
     }
 
     fn sort(&self) -> Sorted {
         let mut sorted = Sorted::default();
-        for (index, reference) in self.references.iter().enumerate() {
-            if let Some(reference) = reference {
-                let parts = Parts::of(reference);
+        for index in 0..self.document.entries().len() {
+            if let Some(reference) = self.reference(index) {
+                let parts = Parts::of(&reference);
                 let name = (
                     parts.repository.to_owned(),
                     parts.tag_or_latest().to_owned(),
@@ -168,7 +168,7 @@ impl<'d> Finder<'d> {
                 sorted.by_name.entry(name).or_default().push(index);
                 sorted
                     .by_reference
-                    .entry(reference.to_string())
+                    .entry(reference.into_owned())
                     .or_default()
                     .push(index);
             }

@@ -2,10 +2,18 @@
 //! writes it, which is narrower than what chrono accepts. One time that Go
 //! cannot read costs cldctl the whole registry.
 
-use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, SecondsFormat, Timelike};
+use std::time::SystemTime;
+
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, SecondsFormat, Timelike, Utc};
 
 /// What Go writes for a time that was never set.
 pub(crate) const ZERO: &str = "0001-01-01T00:00:00Z";
+
+/// The time by the system's clock, in UTC. `Utc::now` panics where the clock
+/// stands before 1970, as it may on a machine without a battery.
+pub(crate) fn now() -> DateTime<FixedOffset> {
+    DateTime::<Utc>::from(SystemTime::now()).fixed_offset()
+}
 
 /// Reads a time that Go's `time.Time` can read from JSON: a real date, seconds
 /// up to 59, an offset of less than a day. Digits beyond the nanosecond are
@@ -137,6 +145,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "cli")]
     #[test]
     fn times_are_written_as_go_writes_them() {
         for (given, written) in [

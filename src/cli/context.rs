@@ -6,7 +6,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use super::args::Global;
 use super::home;
 use super::output::{messages, progress};
-use crate::document::Document;
+use crate::document::{Document, EntryView};
 use crate::escape::visible;
 use crate::fields::Field;
 use crate::{Cache, Interrupt};
@@ -52,6 +52,13 @@ impl Context {
 
     /// Reads the registry to show it, and warns of what will look odd.
     pub(super) fn load(&self) -> anyhow::Result<Document> {
+        let document = self.load_some()?;
+        warn_of_unreadable(&document.unreadable());
+        Ok(document)
+    }
+
+    /// As [`load`](Self::load), to show some entries: the caller warns of those.
+    pub(super) fn load_some(&self) -> anyhow::Result<Document> {
         let document = self.cache.registry().load()?;
         if let Some(version) = document.foreign_version() {
             messages::warning(format_args!(
@@ -59,27 +66,24 @@ impl Context {
                 visible(version)
             ));
         }
-        let mut damaged = 0;
-        for entry in document.entries() {
-            let fields: Vec<&str> = entry.unreadable_fields().map(Field::name).collect();
-            if fields.is_empty() {
-                continue;
-            }
-            damaged += 1;
-            if damaged <= MAX_NAMED {
-                messages::warning(format_args!(
-                    "entry `{}` has an unreadable `{}`",
-                    visible(&entry.reference()),
-                    fields.join("`, `")
-                ));
-            }
-        }
-        if damaged > MAX_NAMED {
-            messages::warning(format_args!(
-                "{} more entries have unreadable fields",
-                damaged - MAX_NAMED
-            ));
-        }
         Ok(document)
+    }
+}
+
+/// Warns of entries that have fields which cannot be read.
+pub(super) fn warn_of_unreadable(entries: &[EntryView<'_>]) {
+    for entry in entries.iter().take(MAX_NAMED) {
+        let fields: Vec<&str> = entry.unreadable_fields().map(Field::name).collect();
+        messages::warning(format_args!(
+            "entry `{}` has an unreadable `{}`",
+            visible(&entry.reference()),
+            fields.join("`, `")
+        ));
+    }
+    if entries.len() > MAX_NAMED {
+        messages::warning(format_args!(
+            "{} more entries have unreadable fields",
+            entries.len() - MAX_NAMED
+        ));
     }
 }

@@ -6,8 +6,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
 
-use rayon::ThreadPoolBuilder;
-use rayon::prelude::*;
 use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
@@ -16,6 +14,7 @@ use super::progress::Ongoing;
 use super::tree::{Node, Tree};
 use crate::error::{AtPath, Result};
 use crate::interrupt::Interrupt;
+use crate::parallel;
 use crate::store::Identity;
 
 /// How much of a file is held in memory by each thread, in bytes.
@@ -111,30 +110,44 @@ pub(crate) fn sync(tree: &Path, opened: &File) -> Result<()> {
     }
 }
 
-/// Calls `work` for each file, on all cores if there are some.
+/// Hashes files, each for itself: one that cannot be read, or that changes
+/// meanwhile, does not keep the others from it.
+///
+/// # Errors
+///
+/// Only [`Interrupted`](crate::Error::Interrupted).
+pub(super) fn hash_each(
+    files: Vec<&Node>,
+    interrupt: &Interrupt,
+    ongoing: &Ongoing,
+) -> Result<Vec<Result<FileHash>>> {
+    parallel::try_map_with(files, new_buffer, |buffer, file| {
+        interrupt.check()?;
+        let hash = read(file, buffer, interrupt, |bytes| {
+            ongoing.advance(bytes.len() as u64);
+            Ok(())
+        });
+        interrupt.check().map(|()| hash)
+    })
+}
+
+/// Calls `work` for each file, on all cores.
 fn each_file(
     tree: &Tree,
     interrupt: &Interrupt,
-    work: impl Fn(&Node, &mut Vec<u8>) -> Result<FileHash> + Sync,
+    work: impl Fn(&Node, &mut [u8]) -> Result<FileHash> + Send + Sync,
 ) -> Result<Manifest> {
-    let hash = |buffer: &mut Vec<u8>, file: &Node| {
+    let files: Vec<&Node> = tree.files.iter().collect();
+    let hashes = parallel::try_map_with(files, new_buffer, |buffer, file: &Node| {
         interrupt.check()?;
         let hash = work(file, buffer)?;
         Ok((file.path.as_os_str().as_bytes().to_owned(), hash))
-    };
-    let buffer = || vec![0; BUFFER];
-    let hashes: Result<Vec<_>> = match ThreadPoolBuilder::new().build() {
-        Ok(pool) => pool.install(|| tree.files.par_iter().map_init(buffer, hash).collect()),
-        // Where no thread can be had, there is still this one.
-        Err(_) => {
-            let mut buffer = buffer();
-            tree.files
-                .iter()
-                .map(|file| hash(&mut buffer, file))
-                .collect()
-        }
-    };
+    });
     hashes.map(Manifest::of)
+}
+
+fn new_buffer() -> Vec<u8> {
+    vec![0; BUFFER]
 }
 
 /// Reads a file once, from its start to its end, and hashes it.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, FixedOffset, Utc};
+use chrono::{DateTime, FixedOffset};
 
 use super::Cache;
 use super::importing::{Importing, Recording};
@@ -12,6 +12,7 @@ use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{Error, Result};
 use crate::reference::Reference;
 use crate::registry::{Added, Put};
+use crate::timestamp;
 
 /// Where content comes from, and what it is to be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,9 +157,7 @@ impl Cache {
             Some(reference) => reference.clone(),
             None => Reference::parse(digest.as_str())?,
         };
-        let created_at = import
-            .created_at
-            .unwrap_or_else(|| Utc::now().fixed_offset());
+        let created_at = import.created_at.unwrap_or_else(timestamp::now);
         // A home is UTF-8, and so is a reference.
         let path = self
             .home()
@@ -207,9 +206,7 @@ impl Cache {
             .cache_path(reference)
             .to_string_lossy()
             .into_owned();
-        let created_at = source
-            .created_at
-            .unwrap_or_else(|| Utc::now().fixed_offset());
+        let created_at = source.created_at.unwrap_or_else(timestamp::now);
         let entry = ArtifactEntry {
             digest: source.digest.clone(),
             // cldctl could not read a negative one back.

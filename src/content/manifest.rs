@@ -4,7 +4,7 @@
 //! `find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum` prints in
 //! it, with coreutils 9, and the digest of the content is that of its manifest.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -61,6 +61,36 @@ impl Manifest {
     pub(crate) fn digest(&self) -> &Digest {
         &self.digest
     }
+
+    /// The files by their paths, each with its hash in hex. What is no line of
+    /// a manifest is passed over.
+    pub(crate) fn files(&self) -> BTreeMap<Vec<u8>, &str> {
+        let lines = self.text.split(|byte| *byte == b'\n');
+        lines.filter_map(file_of).collect()
+    }
+}
+
+/// The path and the hash that a line of a manifest tells.
+fn file_of(line: &[u8]) -> Option<(Vec<u8>, &str)> {
+    let (line, escaped) = match line.strip_prefix(b"\\") {
+        Some(rest) => (rest, true),
+        None => (line, false),
+    };
+    let (hash, path) = line.split_at_checked(64)?;
+    let path = path.strip_prefix(b"  ./")?;
+    let mut name = Vec::with_capacity(path.len());
+    let mut bytes = path.iter();
+    while let Some(&byte) = bytes.next() {
+        name.push(match byte {
+            b'\\' if escaped => match bytes.next()? {
+                b'n' => b'\n',
+                b'r' => b'\r',
+                other => *other,
+            },
+            byte => byte,
+        });
+    }
+    Some((name, std::str::from_utf8(hash).ok()?))
 }
 
 /// The manifests of a home, each in a file named after its digest.
@@ -77,9 +107,17 @@ impl Manifests {
     /// Whether content of this digest can be checked: its manifest is here and
     /// hashes to it.
     pub(crate) fn vouch_for(&self, digest: &str) -> bool {
-        self.path(digest)
-            .and_then(|path| store::read(&path).ok().flatten())
-            .is_some_and(|file| Digest::of(&file.bytes).as_str() == digest)
+        self.find(digest).is_some()
+    }
+
+    /// The manifest of content of this digest, if it is here and hashes to it.
+    pub(crate) fn find(&self, digest: &str) -> Option<Manifest> {
+        let file = store::read(&self.path(digest)?).ok().flatten()?;
+        let found = Digest::of(&file.bytes);
+        (found.as_str() == digest).then_some(Manifest {
+            text: file.bytes,
+            digest: found,
+        })
     }
 
     /// Keeps a manifest, durably.
@@ -88,7 +126,7 @@ impl Manifests {
             return Ok(());
         };
         store::create_dir_durably(&self.dir)?;
-        match Prepared::write(&path, &manifest.text, None)?.publish(&path, true)? {
+        match Prepared::write(&path, [&*manifest.text], None)?.publish(&path, true)? {
             Published::Done | Published::Exists => Ok(()),
             Published::NotDurable(cause) => Err(Error::Io {
                 action: "sync",
@@ -214,6 +252,10 @@ mod tests {
             String::from_utf8(manifest.text.clone()).unwrap(),
             expected.concat()
         );
+        let paths: Vec<_> = manifest.files().into_keys().collect();
+        assert_eq!(paths, [&b"-x"[..], b"a\nb", b"a-b\\c\r", b"a/b"]);
+        let digit = |path: &[u8]| &manifest.files()[path][..1] == "3";
+        assert!(digit(b"a-b\\c\r") && !digit(b"a/b"));
     }
 
     #[test]

@@ -24,16 +24,17 @@ mod source;
 mod status;
 mod strays;
 mod tree;
+mod verify;
 
 pub use doomed::{Fate, Removed};
 pub use import::{Import, Imported, Record, Source};
 pub use progress::{Progress, Work};
 pub use status::{CacheState, ContentStatus, DigestState};
 pub use strays::{Stray, StrayKind, Swept};
+pub use verify::{Code, Finding, Report};
 
 #[cfg(feature = "cli")]
 pub(crate) use remove::{RemovalPlan, Selection};
-#[cfg(feature = "cli")]
 pub(crate) use status::Contents;
 
 use std::path::Path;

@@ -1,7 +1,6 @@
 //! What is known about the content of an entry, without hashing it.
 
 use std::fs;
-#[cfg(feature = "cli")]
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -111,7 +110,6 @@ impl Contents<'_> {
 
     /// Whether the content of an entry is gone for good: the cache is there, and
     /// the entry's own directory is not. What lies elsewhere is never gone.
-    #[cfg(feature = "cli")]
     pub(crate) fn is_gone(&self, reference: &str, path: &str) -> bool {
         self.own_dir(reference, path).is_some_and(|dir| {
             let found = fs::symlink_metadata(&dir);
@@ -121,7 +119,7 @@ impl Contents<'_> {
     }
 
     /// The directory that an entry owns, whether or not it is there.
-    fn own_dir(&self, reference: &str, path: &str) -> Option<PathBuf> {
+    pub(super) fn own_dir(&self, reference: &str, path: &str) -> Option<PathBuf> {
         let root = self.root.as_ref()?;
         own_key(root, reference, path).map(|key| root.dir_of(&key))
     }

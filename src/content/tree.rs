@@ -28,8 +28,8 @@ pub(crate) struct Tree {
     pub(crate) files: Vec<Node>,
     /// The links of a stored tree, each with where it leads.
     pub(crate) links: Vec<(PathBuf, PathBuf)>,
-    /// How many things that are none of these, such as sockets, lie in it.
-    pub(crate) others: usize,
+    /// The things of a stored tree that are none of these, such as sockets.
+    pub(crate) others: Vec<PathBuf>,
     /// How many names were left out by the rules of importing.
     pub(crate) left_out: usize,
 }
@@ -121,7 +121,7 @@ impl Tree {
                 let target = fs::read_link(entry.path()).at("read the link", entry.path())?;
                 tree.links.push((relative(dir, &entry), target));
             } else {
-                tree.others += 1;
+                tree.others.push(relative(dir, &entry));
             }
         }
         Ok(tree)
@@ -156,7 +156,7 @@ impl Tree {
             links.sort_unstable();
             links
         }
-        self.others == other.others
+        self.others.len() == other.others.len()
             && sorted(&self.links) == sorted(&other.links)
             && shape(&self.dirs) == shape(&other.dirs)
             && shape(&self.files) == shape(&other.files)

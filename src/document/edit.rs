@@ -1,5 +1,6 @@
 //! Changes to a document, applied to its text.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Document, Form, VERSION};
@@ -70,9 +71,10 @@ struct Splice {
 }
 
 impl Document {
-    /// The text with the edit applied; `None` if that changes nothing.
-    pub(crate) fn edited(&self, edit: &Edit) -> Option<String> {
-        let mut splices = match &self.form {
+    /// The text with the edit applied, in pieces to be written one behind the
+    /// other; `None` if that changes nothing. What stays is not copied.
+    pub(crate) fn pieces(&self, edit: &Edit) -> Option<Vec<Cow<'_, str>>> {
+        let splices = match &self.form {
             Form::Array(span) => self.array_splices(span, edit),
             Form::Null(span) => array_of(&edit.appended, edit.clears)
                 .map(|text| Splice {
@@ -92,14 +94,17 @@ impl Document {
                 .collect(),
             Form::Nothing | Form::Components => {
                 let array = array_of(&edit.appended, edit.clears)?;
-                return Some(format!(
-                    "{{\n  \"version\": {VERSION},\n  \"artifacts\": {array}\n}}"
-                ));
+                let text = format!("{{\n  \"version\": {VERSION},\n  \"artifacts\": {array}\n}}");
+                return Some(vec![text.into()]);
             }
         };
-        if edit.clears
-            && let Some(span) = &self.version
-        {
+        self.spliced(splices, edit.clears)
+    }
+
+    /// The text with these parts replaced, and the version too if it is to be
+    /// written anew.
+    fn spliced(&self, mut splices: Vec<Splice>, new_version: bool) -> Option<Vec<Cow<'_, str>>> {
+        if new_version && let Some(span) = &self.version {
             splices.push(Splice {
                 span: span.clone(),
                 text: VERSION.to_owned(),
@@ -110,22 +115,21 @@ impl Document {
         if splices.is_empty() {
             return None;
         }
-
-        let mut out = String::with_capacity(
-            self.text.len()
-                + splices
-                    .iter()
-                    .map(|splice| splice.text.len())
-                    .sum::<usize>(),
-        );
-        let mut copied = 0;
+        let mut pieces = Vec::with_capacity(2 * splices.len() + 1);
+        let mut taken = 0;
         for splice in splices {
-            out.push_str(&self.text[copied..splice.span.start]);
-            out.push_str(&splice.text);
-            copied = splice.span.end;
+            pieces.push(self.text[taken..splice.span.start].into());
+            pieces.push(splice.text.into());
+            taken = splice.span.end;
         }
-        out.push_str(&self.text[copied..]);
-        Some(out)
+        pieces.push(self.text[taken..].into());
+        Some(pieces)
+    }
+
+    /// The text with the edit applied, in one piece.
+    #[cfg(test)]
+    pub(crate) fn edited(&self, edit: &Edit) -> Option<String> {
+        self.pieces(edit).map(|pieces| pieces.concat())
     }
 
     /// The splices inside of the array. Each entry owns the white space before

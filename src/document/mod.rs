@@ -7,17 +7,28 @@
 //! the form that Go writes, the result is what cldctl would have written.
 
 mod edit;
+mod elements;
+#[cfg(test)]
+pub(crate) mod generated;
 mod legacy;
+mod salvage;
 mod scan;
 mod view;
 
 use std::ops::Range;
 
 pub(crate) use edit::Edit;
+pub(crate) use salvage::{Salvaged, salvage};
 pub(crate) use view::EntryView;
 
 use crate::json::{ParseError, Span, decode};
+#[cfg(feature = "cli")]
+use crate::parallel;
 use scan::Scan;
+
+/// So many entries are worth a thread, if little is done with each.
+#[cfg(feature = "cli")]
+const MANY: usize = 4096;
 
 /// The version that is written for a new document.
 const VERSION: &str = "\"v2\"";
@@ -51,11 +62,12 @@ enum Form {
 
 /// Where an entry and its known fields stand. Fields are relative to the
 /// entry, in 32 bits: a registry of 100,000 entries is held in memory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct EntrySpans {
     start: usize,
     len: u32,
-    fields: [Option<(u32, u32)>; 8],
+    /// Each field's start and length; no value has the length 0.
+    fields: [(u32, u32); 8],
 }
 
 impl EntrySpans {
@@ -107,6 +119,16 @@ impl Document {
         self.entries
             .get(index)
             .map(|spans| EntryView::new(&self.text, spans))
+    }
+
+    /// The entries with fields that cldctl cannot read.
+    #[cfg(feature = "cli")]
+    pub(crate) fn unreadable(&self) -> Vec<EntryView<'_>> {
+        let found = parallel::map_slices(&self.entries, MANY, |spans| -> Vec<_> {
+            let entries = spans.iter().map(|spans| EntryView::new(&self.text, spans));
+            entries.filter(EntryView::is_unreadable).collect()
+        });
+        found.concat()
     }
 
     /// The version, if it is one that we do not write: above v2, or no string

@@ -1,7 +1,6 @@
 //! Finds the parts of a document in one pass.
 
-use super::{EntrySpans, Form};
-use crate::fields::Field;
+use super::{EntrySpans, Form, elements};
 use crate::json::{Kind, Scanner, Span, SyntaxError, decode};
 
 /// The value of a key that holds entries.
@@ -109,11 +108,7 @@ impl<'t> Scan<'t> {
                 list: None,
             }),
             Kind::Array => {
-                let mut list = Vec::new();
-                let span = scanner.array::<SyntaxError>(|scanner| {
-                    list.push(self.entry(scanner, key)?);
-                    Ok(())
-                })?;
+                let (list, span) = elements::entries(self.text, scanner, key)?;
                 Ok(Entries {
                     span,
                     list: Some(list),
@@ -125,54 +120,4 @@ impl<'t> Scan<'t> {
             }
         }
     }
-
-    fn entry(&self, scanner: &mut Scanner<'t>, key: &str) -> Result<EntrySpans, SyntaxError> {
-        let kind = scanner.kind()?;
-        if kind != Kind::Object {
-            let found = kind.describe();
-            return Err(scanner.error(format!(
-                "expected the elements of `{key}` to be objects, found {found}"
-            )));
-        }
-        let mut values: [Option<Span>; 8] = Default::default();
-        let span = scanner.object::<SyntaxError>(|scanner, key| {
-            let field = known_field(&self.text[key]);
-            let value = scanner.value()?;
-            if let Some(field) = field {
-                values[field as usize] = Some(value);
-            }
-            Ok(())
-        })?;
-        let small = |value: usize| {
-            u32::try_from(value).map_err(|_| SyntaxError {
-                offset: span.start,
-                reason: "an entry of more than 4 GiB".to_owned(),
-            })
-        };
-        let mut fields = [None; 8];
-        for (field, value) in fields.iter_mut().zip(values) {
-            if let Some(value) = value {
-                *field = Some((small(value.start - span.start)?, small(value.len())?));
-            }
-        }
-        Ok(EntrySpans {
-            start: span.start,
-            len: small(span.len())?,
-            fields,
-        })
-    }
-}
-
-/// The field that a key, given as a literal, names.
-pub(super) fn known_field(key: &str) -> Option<Field> {
-    // Spelled without escapes, as all but hostile files spell them, the key is
-    // compared as it stands.
-    let decoded;
-    let name = if key.contains('\\') {
-        decoded = decode(key)?;
-        &*decoded
-    } else {
-        &key[1..key.len() - 1]
-    };
-    Field::ALL.into_iter().find(|field| field.name() == name)
 }

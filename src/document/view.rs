@@ -5,10 +5,12 @@ use std::borrow::Cow;
 use chrono::{DateTime, FixedOffset};
 
 use super::EntrySpans;
-use super::scan::known_field;
+use super::elements::known_field;
+#[cfg(feature = "cli")]
+use super::elements::{GO_END, GO_FORM};
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::fields::Field;
-use crate::json::{Scanner, SyntaxError, decode};
+use crate::json::{Scanner, SyntaxError, decode, has_escape};
 #[cfg(feature = "cli")]
 use crate::reference::UNTAGGED;
 use crate::timestamp;
@@ -43,8 +45,9 @@ impl<'d> EntryView<'d> {
 
     /// A field as it stands in the file, null included.
     pub(crate) fn raw(&self, field: Field) -> Option<&'d str> {
-        let (start, len) = self.spans.fields[field as usize]?;
-        self.text.get(start as usize..start as usize + len as usize)
+        let (start, len) = self.spans.fields[field as usize];
+        let raw = self.text.get(start as usize..start as usize + len as usize);
+        raw.filter(|raw| !raw.is_empty())
     }
 
     /// A field that is a string.
@@ -52,6 +55,21 @@ impl<'d> EntryView<'d> {
         match self.raw(field) {
             None | Some("null") => Ok(None),
             Some(raw) => decode(raw).map(Some).ok_or(Unreadable),
+        }
+    }
+
+    /// Whether a field is just this string.
+    #[cfg(feature = "cli")]
+    pub(crate) fn has(&self, field: Field, text: &str) -> bool {
+        let inner = |raw: &'d str| raw.strip_prefix('"')?.strip_suffix('"');
+        match self.raw(field).and_then(inner) {
+            None => false,
+            // As nearly all are, and so are spelled as what they stand for.
+            Some(inner) if inner.len() == text.len() => inner == text && !text.contains('\\'),
+            Some(inner) if inner.len() < text.len() => false,
+            Some(_) => self
+                .string(field)
+                .is_ok_and(|value| value.as_deref() == Some(text)),
         }
     }
 
@@ -96,6 +114,47 @@ impl<'d> EntryView<'d> {
             Field::CreatedAt => entry.created_at().is_err(),
             _ => entry.string(field).is_err(),
         })
+    }
+
+    /// Whether there is a field that holds something that cldctl cannot read.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_unreadable(&self) -> bool {
+        // A string without escapes can always be read.
+        let is_plain = !has_escape(self.text);
+        let is_string =
+            |raw: Option<&str>| raw.is_none_or(|raw| raw.starts_with('"') || raw == "null");
+        Field::ALL.into_iter().any(|field| match field {
+            Field::Size => self.size().is_err(),
+            Field::CreatedAt => self.created_at().is_err(),
+            _ if is_plain => !is_string(self.raw(field)),
+            _ => self.string(field).is_err(),
+        })
+    }
+
+    /// The fields of an entry that has the form which Go gives it, no others and
+    /// each at most once, with their values as they stand in the file. None for
+    /// any other entry, and where a value is an object or an array.
+    #[cfg(feature = "cli")]
+    pub(crate) fn in_go_form(&self) -> Option<impl Iterator<Item = (Field, &'d str)>> {
+        let mut at = 0;
+        let mut found = [None; 8];
+        for (tokens, field) in GO_FORM {
+            let (start, len) = self.spans.fields[field as usize];
+            if len == 0 {
+                continue;
+            }
+            let value = &self.text[start as usize..][..len as usize];
+            let is_next =
+                start as usize == at + tokens.len() && self.text[at..].starts_with(tokens);
+            if !is_next || value.starts_with(['{', '[']) {
+                return None;
+            }
+            found[field as usize] = Some((field, value));
+            at = (start + len) as usize;
+        }
+        // What comes first opens the object.
+        let is_whole = found[0].is_some() && self.text[at..] == *GO_END;
+        is_whole.then(|| found.into_iter().flatten())
     }
 
     /// The members that are no known fields, as key and value in JSON, in their

@@ -6,6 +6,10 @@ use crate::escape::visible_json;
 /// Beyond this depth lines are no longer indented: a hostile file of 100,000
 /// nested brackets would otherwise print gigabytes of blanks.
 const MAX_INDENT: usize = 32;
+const BLANKS: &str = match std::str::from_utf8(&[b' '; 2 * MAX_INDENT]) {
+    Ok(blanks) => blanks,
+    Err(_) => "",
+};
 
 /// Appends a valid JSON value with two spaces of indentation a level, the first
 /// line unindented and the others set in by `indent` levels. Literals stay as
@@ -24,9 +28,7 @@ fn lay_out(out: &mut String, value: &str, indent: Option<usize>) {
     let break_line = |out: &mut String, depth: usize| {
         if indent.is_some() {
             out.push('\n');
-            for _ in 0..depth.min(MAX_INDENT) {
-                out.push_str("  ");
-            }
+            out.push_str(&BLANKS[..2 * depth.min(MAX_INDENT)]);
         }
     };
     let bytes = value.as_bytes();

@@ -78,6 +78,19 @@ impl<'t> Scanner<'t> {
         }
     }
 
+    /// How far the scanner is, in bytes from the start of the text.
+    pub(crate) fn offset(&self) -> usize {
+        self.at
+    }
+
+    /// Passes over these bytes, if they come next. They have to be whole tokens,
+    /// white space included, and to stand where such tokens may.
+    pub(crate) fn skip(&mut self, tokens: &str) -> bool {
+        let found = self.bytes[self.at..].starts_with(tokens.as_bytes());
+        self.at += if found { tokens.len() } else { 0 };
+        found
+    }
+
     /// Passes over the members of an object: `member` is called with the span
     /// of each key and has to pass over its value. Returns the object's span.
     pub(crate) fn object<E: From<SyntaxError>>(
@@ -86,41 +99,58 @@ impl<'t> Scanner<'t> {
     ) -> Result<Span, E> {
         let start = self.open(b'{', "expected `{`")?;
         if !self.take(b'}') {
-            loop {
-                let key = self.key()?;
-                member(self, key)?;
-                if self.take(b'}') {
-                    break;
-                }
-                self.open(b',', "expected `,` or `}`")?;
-            }
+            let key = self.key()?;
+            member(self, key)?;
+            self.rest_of_object(member)?;
         }
         Ok(start..self.at)
     }
 
-    /// Passes over the elements of an array: `element` is called at each and
-    /// has to pass over it. Returns the array's span.
-    pub(crate) fn array<E: From<SyntaxError>>(
+    /// As [`object`](Self::object), from behind one of its values.
+    pub(crate) fn rest_of_object<E: From<SyntaxError>>(
         &mut self,
-        mut element: impl FnMut(&mut Self) -> Result<(), E>,
-    ) -> Result<Span, E> {
-        let start = self.open(b'[', "expected `[`")?;
-        if !self.take(b']') {
-            loop {
-                element(self)?;
-                if self.take(b']') {
-                    break;
-                }
-                self.open(b',', "expected `,` or `]`")?;
-            }
+        mut member: impl FnMut(&mut Self, Span) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while !self.take(b'}') {
+            self.open(b',', "expected `,` or `}`")?;
+            let key = self.key()?;
+            member(self, key)?;
         }
-        Ok(start..self.at)
+        Ok(())
+    }
+
+    /// Passes over the start of an array, up to its first element. None if it
+    /// has none; then it is passed over as a whole.
+    pub(crate) fn first_element(&mut self) -> Result<Option<usize>, SyntaxError> {
+        self.open(b'[', "expected `[`")?;
+        Ok((!self.take(b']')).then_some(self.at))
+    }
+
+    /// Passes over the elements of an array from one on: `element` is called at
+    /// each and has to pass over it. Stops before an element at or behind
+    /// `until`, or else at the end of the array; returns whether it is passed.
+    pub(crate) fn elements<E: From<SyntaxError>>(
+        &mut self,
+        until: usize,
+        mut element: impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        while self.at < until {
+            element(self)?;
+            if self.take(b']') {
+                return Ok(true);
+            }
+            self.open(b',', "expected `,` or `]`")?;
+            self.peek();
+        }
+        Ok(false)
     }
 
     /// Passes over one value of any kind and any nesting.
     pub(crate) fn value(&mut self) -> Result<Span, SyntaxError> {
-        self.peek();
-        let start = self.at;
+        let start = match self.peek() {
+            Some(b'"') => return self.string_span(),
+            _ => self.at,
+        };
         // The closing brackets that are still to come.
         let mut open: Vec<u8> = Vec::new();
         loop {
@@ -213,11 +243,15 @@ impl<'t> Scanner<'t> {
         if self.peek() != Some(b'"') {
             return Err(self.error("expected a key"));
         }
-        let start = self.at;
-        self.string()?;
-        let key = start..self.at;
+        let key = self.string_span()?;
         self.open(b':', "expected `:`")?;
         Ok(key)
+    }
+
+    fn string_span(&mut self) -> Result<Span, SyntaxError> {
+        let start = self.at;
+        self.string()?;
+        Ok(start..self.at)
     }
 
     fn string(&mut self) -> Result<(), SyntaxError> {

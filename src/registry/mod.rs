@@ -2,12 +2,13 @@
 
 mod load;
 mod put;
+mod repair;
 mod update;
 
 pub(crate) use put::Put;
+pub use repair::{Damage, LostEntry, Repaired};
 pub(crate) use update::Change;
 
-use std::cmp::Reverse;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{AtPath, Result};
 use crate::home::Home;
 use crate::interrupt::Interrupt;
+use crate::parallel;
 
 /// How long a change waits for the lock unless it is told otherwise.
 pub const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -139,6 +141,11 @@ impl Registry {
         self.path.exists() || self.legacy_path().exists()
     }
 
+    /// Whether the legacy registry lies at this path.
+    pub(crate) fn is_legacy_path(&self, path: &Path) -> bool {
+        path == self.legacy_path()
+    }
+
     /// The file that the registry lies in, absolute.
     pub fn path(&self) -> &Path {
         &self.path
@@ -250,14 +257,26 @@ impl fmt::Debug for Registry {
     }
 }
 
+/// So many times are worth a thread to read them.
+const MANY: usize = 4096;
+
 /// Sorts as [`Registry::list`] does.
 pub(crate) fn sort_newest_first(entries: &mut [EntryView<'_>]) {
-    entries.sort_by_cached_key(|entry| {
-        (
-            Reverse(entry.created_at().ok().flatten()),
-            entry.reference().into_owned(),
-        )
+    let unsorted = entries.to_vec();
+    let times = parallel::map_slices(&unsorted, MANY, |entries| -> Vec<_> {
+        let times = entries
+            .iter()
+            .map(|entry| entry.created_at().ok().flatten());
+        times.collect()
     });
+    let mut order: Vec<_> = times.into_iter().flatten().zip(0_usize..).collect();
+    parallel::sort_unstable_by(&mut order, |&(a, at_a), &(b, at_b)| {
+        let references = || unsorted[at_a].reference().cmp(&unsorted[at_b].reference());
+        b.cmp(&a).then_with(references).then(at_a.cmp(&at_b))
+    });
+    for (entry, (_, at)) in entries.iter_mut().zip(order) {
+        *entry = unsorted[at];
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 use std::fs;
 use std::path::PathBuf;
 
+mod model;
+mod stored;
+
 use super::*;
 use crate::error::Error;
 use crate::reference::Reference;

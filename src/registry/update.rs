@@ -1,5 +1,6 @@
 //! The one operation that changes the registry: lock, read, edit, commit.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -73,7 +74,22 @@ impl Registry {
             return Ok(());
         }
         store::create_dir_durably(dir)?;
-        let lock_path = lock_path(&path);
+        self.locked(&path, |lock| {
+            Ok(match self.attempt(&path, lock, change)? {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            })
+        })
+    }
+
+    /// Takes the lock of a registry file, sweeps up what killed processes left
+    /// beside it, and attempts something until that comes to its end.
+    pub(super) fn locked<T>(
+        &self,
+        path: &Path,
+        mut attempt: impl FnMut(&Lock) -> Result<ControlFlow<T>>,
+    ) -> Result<T> {
+        let lock_path = lock_path(path);
         let patience = Patience {
             limit: self.lock_timeout,
             since: Instant::now(),
@@ -82,13 +98,13 @@ impl Registry {
         };
         loop {
             let lock = Lock::acquire(&lock_path, &patience)?;
-            store::sweep(&path)?;
+            store::sweep(path)?;
             while lock.is_current()? {
-                if self.attempt(&path, &lock, change)? {
-                    return Ok(());
+                if let ControlFlow::Break(result) = attempt(&lock)? {
+                    return Ok(result);
                 }
                 patience.check(|waited| Error::Unsettled {
-                    path: path.clone(),
+                    path: path.to_owned(),
                     waited,
                 })?;
             }
@@ -102,15 +118,18 @@ impl Registry {
         loaded.require_writable(path)?;
 
         let edit = change.edit(&loaded.document)?;
-        let text = match loaded.document.edited(&edit) {
-            None if loaded.is_legacy => Some(loaded.document.text().to_owned()),
-            text => text,
+        let pieces = match loaded.document.pieces(&edit) {
+            None if loaded.is_legacy => Some(vec![loaded.document.text().into()]),
+            pieces => pieces,
         };
-        if text.is_none() && !change.touches_content() {
+        if pieces.is_none() && !change.touches_content() {
             return Ok(true);
         }
-        let prepared = text
-            .map(|text| Prepared::write(path, text.as_bytes(), loaded.like.as_ref()))
+        let prepared = pieces
+            .map(|pieces| {
+                let pieces = pieces.iter().map(|piece| piece.as_bytes());
+                Prepared::write(path, pieces, loaded.like.as_ref())
+            })
             .transpose()?;
 
         self.interrupt.check()?;
@@ -121,8 +140,9 @@ impl Registry {
         let published = change
             .before_commit(&loaded.document, &edit)
             .and_then(|()| {
-                // Putting content in place takes its time, so look once more.
-                if Identity::of(path)? != read || !lock.is_current()? {
+                // Putting content in place takes its time, so look once more; at
+                // the registry last, so that little can happen to it until the rename.
+                if !lock.is_current()? || Identity::of(path)? != read {
                     return Ok(None);
                 }
                 match prepared {
@@ -167,7 +187,7 @@ impl Change for Conversion {
 fn changes_nothing(change: &mut dyn Change) -> Result<bool> {
     let nothing = Document::empty();
     let edit = change.edit(&nothing)?;
-    Ok(nothing.edited(&edit).is_none() && !change.touches_content())
+    Ok(nothing.pieces(&edit).is_none() && !change.touches_content())
 }
 
 fn lock_path(path: &Path) -> PathBuf {

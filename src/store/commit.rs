@@ -2,9 +2,10 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, Permissions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tempfile::NamedTempFile;
@@ -15,6 +16,12 @@ use crate::error::{AtPath, Result};
 /// How many random characters stand in the name of a temporary file.
 const RANDOM: usize = 12;
 const SUFFIX: &str = ".tmp";
+
+/// No change takes as long as this.
+const ABANDONED: Duration = Duration::from_secs(60 * 60);
+
+/// Smaller pieces of a text are written together, in bytes.
+const BUFFER: usize = 64 * 1024;
 
 /// The new text of a file, complete and synced under another name. Dropped
 /// without being published, it vanishes.
@@ -33,14 +40,18 @@ pub(crate) enum Published {
 }
 
 impl Prepared {
-    /// Writes and syncs `text` beside `target`, with the mode and, where that
+    /// Writes and syncs a text, given in pieces, beside `target`, with the mode and, where that
     /// is permitted, the owner of the file it is to replace. A new file gets
     /// 0666 less the umask.
-    pub(crate) fn write(target: &Path, text: &[u8], like: Option<&Metadata>) -> Result<Self> {
+    pub(crate) fn write<'t>(
+        target: &Path,
+        text: impl IntoIterator<Item = &'t [u8]>,
+        like: Option<&Metadata>,
+    ) -> Result<Self> {
         let (dir, name) = split(target);
         // A file that replaces a private one is private from its start.
         let mode = if like.is_some() { 0o600 } else { 0o666 };
-        let mut temporary = tempfile::Builder::new()
+        let temporary = tempfile::Builder::new()
             .prefix(&prefix(name))
             .suffix(SUFFIX)
             .rand_bytes(RANDOM)
@@ -54,7 +65,14 @@ impl Prepared {
             uninterrupted(|| temporary.as_file().set_permissions(mode.clone()))
                 .at("set the mode of", &path)?;
         }
-        temporary.write_all(text).at("write", &path)?;
+        let mut out = BufWriter::with_capacity(BUFFER, temporary.as_file());
+        let written = text
+            .into_iter()
+            .try_for_each(|piece| out.write_all(piece))
+            .and_then(|()| out.flush());
+        // Dropped as it is, it would try again to write what could not be written.
+        drop(out.into_parts());
+        written.at("write", &path)?;
         // A failed fsync is never repeated: the system may have dropped the
         // data and would report success the second time.
         temporary.as_file().sync_all().at("sync", &path)?;
@@ -100,16 +118,41 @@ pub(crate) fn sweep_all(dir: &Path) -> Result<()> {
 }
 
 fn sweep_dir(dir: &Path, prefix: &str) -> Result<()> {
+    for temporary in temporaries(dir, prefix)? {
+        // A leftover that cannot be removed does no harm.
+        let _ = fs::remove_file(temporary);
+    }
+    Ok(())
+}
+
+/// The temporary files beside a file that nobody can still be writing: nothing
+/// was done to them for an hour. For who does not hold the lock.
+pub(crate) fn leftovers(target: &Path, now: SystemTime) -> Result<Vec<PathBuf>> {
+    let (dir, name) = split(target);
+    if !dir.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut leftovers = temporaries(dir, &prefix(name))?;
+    leftovers.retain(|path| {
+        let modified = fs::symlink_metadata(path).and_then(|metadata| metadata.modified());
+        modified.is_ok_and(|time| now.duration_since(time).is_ok_and(|age| age >= ABANDONED))
+    });
+    leftovers.sort();
+    Ok(leftovers)
+}
+
+/// The files in a directory that have the name of a temporary one.
+fn temporaries(dir: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
     for entry in fs::read_dir(dir).at("read the directory", dir)? {
         let entry = entry.at("read the directory", dir)?;
         if is_temporary(&entry.file_name(), prefix)
             && entry.file_type().is_ok_and(|kind| kind.is_file())
         {
-            // A leftover that cannot be removed does no harm.
-            let _ = fs::remove_file(entry.path());
+            found.push(entry.path());
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// False if the target exists.
@@ -206,7 +249,7 @@ mod tests {
         for mode in [0o600, 0o644, 0o664] {
             fs::set_permissions(&target, Permissions::from_mode(mode)).unwrap();
             let like = fs::metadata(&target).unwrap();
-            let prepared = Prepared::write(&target, b"new", Some(&like)).unwrap();
+            let prepared = Prepared::write(&target, [&b"new"[..]], Some(&like)).unwrap();
             assert!(matches!(
                 prepared.publish(&target, true).unwrap(),
                 Published::Done
@@ -221,7 +264,7 @@ mod tests {
     fn a_new_file_never_replaces_one_that_came_meanwhile() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("a.json");
-        let prepared = Prepared::write(&target, b"ours", None).unwrap();
+        let prepared = Prepared::write(&target, [&b"ours"[..]], None).unwrap();
         fs::write(&target, "theirs").unwrap();
         assert!(matches!(
             prepared.publish(&target, false).unwrap(),
@@ -235,7 +278,7 @@ mod tests {
     fn what_is_not_published_vanishes() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("a.json");
-        drop(Prepared::write(&target, b"new", None).unwrap());
+        drop(Prepared::write(&target, [&b"new"[..]], None).unwrap());
         assert_eq!(names(dir.path()), Vec::<String>::new());
     }
 

@@ -2,13 +2,14 @@
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
 use super::uninterrupted;
 use crate::error::{AtPath, Error, Result};
+use crate::parallel;
 
 /// As many links as Linux follows in one path.
 const MAX_LINKS: usize = 40;
@@ -76,17 +77,52 @@ pub(crate) fn read(path: &Path) -> Result<Option<Snapshot>> {
     // the identity differ.
     let metadata = file.metadata().at("read", path)?;
     require_regular(path, &metadata)?;
-    let mut bytes = Vec::new();
-    bytes
-        .try_reserve_exact(usize::try_from(metadata.len()).unwrap_or(usize::MAX))
-        .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))
-        .at("read", path)?;
-    file.read_to_end(&mut bytes).at("read", path)?;
     Ok(Some(Snapshot {
-        bytes,
+        bytes: read_whole(&mut file, metadata.len()).at("read", path)?,
         identity: Identity::from(&metadata),
         metadata,
     }))
+}
+
+/// From this size on, in bytes, a file is read by all cores. What takes the time
+/// is that the system finds memory for it, page by page.
+const LARGE: usize = 4 << 20;
+
+fn read_whole(file: &mut File, len: u64) -> io::Result<Vec<u8>> {
+    let len = usize::try_from(len).unwrap_or(usize::MAX);
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(len)
+        .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    if len >= LARGE {
+        // Memory that is zero from the start is not touched before it is
+        // written to. No request for it reports a failure, but as much was
+        // there a moment ago.
+        drop(bytes);
+        bytes = vec![0; len];
+        if read_by_all(file, &mut bytes).is_ok() {
+            return Ok(bytes);
+        }
+        // It is shorter or longer by now, or cannot be read.
+        bytes.clear();
+    }
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Fills `bytes` with a file of just that length.
+fn read_by_all(file: &File, bytes: &mut [u8]) -> io::Result<()> {
+    let len = bytes.len();
+    let piece = len.div_ceil(parallel::width());
+    let pieces = bytes.chunks_mut(piece).enumerate().collect();
+    let read = parallel::map(pieces, |(index, bytes): (usize, &mut [u8])| {
+        file.read_exact_at(bytes, (index * piece) as u64)
+    });
+    read.into_iter().collect::<io::Result<()>>()?;
+    match uninterrupted(|| file.read_at(&mut [0], len as u64))? {
+        0 => Ok(()),
+        _ => Err(io::ErrorKind::FileTooLarge.into()),
+    }
 }
 
 /// Follows the links at the end of a path, so that a linked file is replaced

@@ -18,8 +18,8 @@ mod commit;
 mod file;
 mod lock;
 
-pub(crate) use commit::{Prepared, Published, sweep, sweep_all};
-pub(crate) use file::{Identity, create_dir_durably, read, resolve, sync_dir};
+pub(crate) use commit::{Prepared, Published, leftovers, sweep, sweep_all};
+pub(crate) use file::{Identity, Snapshot, create_dir_durably, read, resolve, sync_dir};
 pub(crate) use lock::{DirLock, Lock, Patience};
 
 use std::io;

@@ -45,6 +45,7 @@ fn append_without_lock(path: &Path, reference: &str) {
     fs::rename(temporary, path).unwrap();
 }
 
+/// Rows 12 and 13: 32 processes with 50 adds each.
 #[test]
 fn adds_of_many_processes_all_count_and_readers_never_see_half() {
     let sandbox = Sandbox::new();
@@ -166,6 +167,7 @@ fn race(setup: impl Fn(&Sandbox), args: &[&str], expected: &[&str]) {
     race.run();
 }
 
+/// Row 18: while its temporary file is synced.
 #[test]
 fn an_add_keeps_what_a_process_without_the_lock_wrote_meanwhile() {
     if !has_strace() {
@@ -198,6 +200,7 @@ fn an_add_with_content_keeps_what_a_process_without_the_lock_wrote_meanwhile() {
     race(with_content, &["add", "before:1", "src"], &["before:1"]);
 }
 
+/// Row 18: at each of the later syncs.
 #[test]
 fn an_add_with_content_keeps_what_was_written_while_it_put_its_content_in_place() {
     if !has_strace() {
@@ -228,6 +231,7 @@ fn an_add_with_content_keeps_what_was_written_while_it_put_its_content_in_place(
     }
 }
 
+/// Row 18: while its temporary file is synced.
 #[test]
 fn a_removal_keeps_what_a_process_without_the_lock_wrote_meanwhile() {
     if !has_strace() {

@@ -44,6 +44,7 @@ fn removes_the_entry_alone(sandbox: &Sandbox, reference: &str, kept: &Path) -> R
     run
 }
 
+/// Row 43: by key or by path.
 #[test]
 fn an_add_with_content_never_takes_the_directory_of_another_entry() {
     let sandbox = Sandbox::new();
@@ -72,6 +73,7 @@ fn an_add_with_content_never_takes_the_directory_of_another_entry() {
     assert_eq!(names(&sandbox.cache()), ["x_1"]);
 }
 
+/// Row 44: wherever it leads.
 #[test]
 fn removing_an_entry_leaves_a_directory_that_is_not_its_own() {
     let places: [fn(&Sandbox) -> PathBuf; 8] = [
@@ -128,6 +130,7 @@ fn new_content_goes_to_the_own_directory_whatever_the_old_path_was() {
     assert!(own.join("cld.yml").is_file());
 }
 
+/// Row 45: with and without a slash behind it.
 #[test]
 fn of_a_symlinked_cache_directory_only_the_link_goes() {
     // With a slash behind it, a careless deletion empties the target.
@@ -168,6 +171,7 @@ fn of_a_symlinked_cache_directory_only_the_link_goes() {
     }
 }
 
+/// Row 46: inside, outside and in a circle.
 #[test]
 fn of_links_inside_content_only_the_links_go() {
     let sandbox = Sandbox::new();

@@ -5,6 +5,7 @@ use std::fs;
 
 use crate::support::{Sandbox, names, rows, warns};
 
+/// Row 37: in every way to give one.
 #[test]
 fn a_negative_size_is_shown_but_never_made() {
     let entry = r#"{"reference":"x:1","size":-5}"#;
@@ -85,6 +86,7 @@ fn unreadable(field: &str, value: &str, column: usize) {
     assert_eq!(sandbox.run(&["images"]).stderr, "");
 }
 
+/// Row 38: what Go cannot hold in 64 bits.
 #[test]
 fn an_unreadable_size_concerns_its_entry_alone() {
     for size in [
@@ -101,6 +103,7 @@ fn an_unreadable_size_concerns_its_entry_alone() {
     }
 }
 
+/// Row 38: what Go cannot read.
 #[test]
 fn an_unreadable_time_concerns_its_entry_alone() {
     for time in [
@@ -124,6 +127,7 @@ fn a_text_that_is_none_concerns_its_entry_alone() {
     unreadable("type", "{}", 3);
 }
 
+/// Row 39: in fields of ours and in others.
 #[test]
 fn a_lone_surrogate_is_never_written_as_something_else() {
     for (field, column) in [("repository", 0), ("tag", 1), ("type", 3)] {
@@ -157,6 +161,7 @@ fn invalid_references() -> Vec<String> {
     references
 }
 
+/// Row 42: a path is never made of one.
 #[test]
 fn where_the_content_of_an_invalid_reference_would_lie_is_not_said() {
     let sandbox = Sandbox::new();
@@ -168,6 +173,7 @@ fn where_the_content_of_an_invalid_reference_would_lie_is_not_said() {
     }
 }
 
+/// Row 42: nor content imported.
 #[test]
 fn an_entry_is_never_made_for_an_invalid_reference() {
     let sandbox = Sandbox::with_registry(r#"{"artifacts":[{"reference":"x:1"}]}"#);

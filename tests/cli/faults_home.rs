@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::support::{ADD, Run, Sandbox, at_once, fixture, names};
 
+/// Row 28: it would depend on where one stands.
 #[test]
 fn a_relative_home_of_the_user_is_refused() {
     let sandbox = Sandbox::new();
@@ -24,6 +25,7 @@ fn a_relative_home_of_the_user_is_refused() {
     assert!(path.is_absolute() && path.ends_with("here/cache/artifacts/new_1"));
 }
 
+/// Row 28: unset and empty are the same.
 #[test]
 fn without_a_home_variable_the_password_database_says_where_the_home_is() {
     let output = Command::new("sh")
@@ -47,6 +49,7 @@ fn sandboxed_root(change: impl Fn(&mut Command) -> &mut Command) -> String {
     String::from_utf8(command.output().unwrap().stdout).unwrap()
 }
 
+/// Row 29: by whatever command comes first.
 #[test]
 fn a_legacy_registry_is_converted_once_and_kept() {
     for first in [&["images", "-q"] as &[&str], &["inspect", "my-dc"], ADD] {
@@ -78,6 +81,7 @@ fn a_legacy_registry_is_converted_once_and_kept() {
     }
 }
 
+/// Row 29: it is not taken for none.
 #[test]
 fn an_unparsable_legacy_registry_is_refused_and_nothing_is_written() {
     let cases = [

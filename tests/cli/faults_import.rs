@@ -65,6 +65,7 @@ fn a_source_that_the_cache_lies_in_is_refused() {
     sandbox.ok(&["add", "x:1", root.join("other_1").to_str().unwrap()]);
 }
 
+/// Row 46: in every way out.
 #[test]
 fn a_link_that_leaves_the_source_is_refused_by_name() {
     let targets: [fn(&Path) -> PathBuf; 7] = [
@@ -129,6 +130,7 @@ fn a_link_that_leads_nowhere_is_a_link_to_nothing() {
     }
 }
 
+/// Row 46: through other links too.
 #[test]
 fn a_link_to_a_file_of_the_source_is_stored_as_that_file() {
     let sandbox = Sandbox::new();
@@ -148,6 +150,7 @@ fn a_link_to_a_file_of_the_source_is_stored_as_that_file() {
     }
 }
 
+/// Row 51: or that is not there.
 #[test]
 fn a_source_that_changes_while_it_is_imported_is_refused() {
     let sandbox = Sandbox::new();
@@ -179,6 +182,7 @@ fn a_source_that_changes_while_it_is_imported_is_refused() {
     assert_eq!(tree(&sandbox.cache()), before.1);
 }
 
+/// Row 52: by a limit that ends as a full disk does.
 #[test]
 fn content_that_cannot_be_written_leaves_the_old_content_and_no_staging() {
     let sandbox = Sandbox::new();

@@ -40,6 +40,7 @@ fn source_of(count: usize, sandbox: &Sandbox) -> (PathBuf, Vec<String>) {
     (source, stored)
 }
 
+/// Row 49: at each tenth of its time.
 #[test]
 fn a_killed_add_leaves_no_entry_or_one_with_its_whole_content() {
     let sandbox = Sandbox::new();

@@ -71,6 +71,7 @@ fn run_unprivileged(sandbox: &Sandbox, args: &[&str]) -> Option<Run> {
     output.ok().map(Run::from)
 }
 
+/// Row 17: nothing is followed or replaced.
 #[test]
 fn a_lock_path_that_is_no_file_keeps_changes_off_but_not_readers() {
     let planted: [fn(&Path, &Path); 4] = [
@@ -106,6 +107,7 @@ fn a_lock_path_that_is_no_file_keeps_changes_off_but_not_readers() {
     }
 }
 
+/// Row 23: through two links.
 #[test]
 fn a_symlinked_registry_is_replaced_at_its_target() {
     let sandbox = Sandbox::with_registry(ENTRY);
@@ -134,6 +136,7 @@ fn a_symlinked_registry_is_replaced_at_its_target() {
     );
 }
 
+/// Row 23: its directory is made too.
 #[test]
 fn a_link_to_nothing_leads_to_the_new_registry() {
     let sandbox = Sandbox::with_registry(ENTRY);
@@ -149,6 +152,7 @@ fn a_link_to_nothing_leads_to_the_new_registry() {
     assert!(target.symlink_metadata().unwrap().is_file());
 }
 
+/// Row 23: they lead to no file.
 #[test]
 fn links_in_a_circle_are_refused() {
     let sandbox = Sandbox::with_registry(ENTRY);
@@ -167,6 +171,7 @@ fn links_in_a_circle_are_refused() {
     assert_eq!(names(&dir), ["artifacts.json", "other"]);
 }
 
+/// Row 24: also behind a link.
 #[test]
 fn a_registry_that_is_no_file_is_refused_at_once() {
     let planted: [fn(&Path); 5] = [
@@ -202,6 +207,7 @@ fn a_registry_that_is_no_file_is_refused_at_once() {
     }
 }
 
+/// Row 25: though it is a new file.
 #[test]
 fn a_change_keeps_the_mode_of_the_registry() {
     for expected in [0o600, 0o640, 0o644, 0o664, 0o666] {
@@ -234,6 +240,7 @@ fn a_new_registry_has_the_mode_that_the_umask_leaves() {
     }
 }
 
+/// Row 26: the bits count.
 #[test]
 fn a_registry_that_nobody_may_write_is_read_but_not_changed_even_by_root() {
     for read_only in [0o444, 0o400] {
@@ -246,6 +253,7 @@ fn a_registry_that_nobody_may_write_is_read_but_not_changed_even_by_root() {
     }
 }
 
+/// Row 27: by a user whom permissions bind.
 #[test]
 fn a_registry_in_a_directory_that_may_not_be_written_is_read_but_not_changed() {
     // With and without a lock file that another user left.
@@ -304,6 +312,7 @@ fn a_legacy_registry_that_is_no_file_is_refused_at_once() {
     assert!(!sandbox.registry().exists());
 }
 
+/// Row 21: whatever it is.
 #[test]
 fn what_cldctl_left_of_a_write_is_left_alone() {
     let planted: [fn(&Path, &Path); 3] = [
@@ -329,6 +338,7 @@ fn what_cldctl_left_of_a_write_is_left_alone() {
     }
 }
 
+/// Row 19: by readers and by changes.
 #[test]
 fn a_registry_that_is_torn_for_a_moment_is_read_again() {
     for torn in ["", "{\"artifacts\":[{\"refer"] {

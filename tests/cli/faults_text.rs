@@ -10,6 +10,7 @@ use crate::support::{Sandbox, at_once, rows, warns};
 /// Far deeper than a stack that recurses into it.
 const DEPTH: usize = 100_000;
 
+/// Row 30: null, empty and missing are the same.
 #[test]
 fn a_registry_of_nothing_is_an_empty_list_that_can_be_added_to() {
     for text in [
@@ -36,6 +37,7 @@ fn a_registry_of_nothing_is_an_empty_list_that_can_be_added_to() {
     }
 }
 
+/// Row 31: at each level.
 #[test]
 fn a_registry_of_another_shape_is_refused() {
     let cases = [
@@ -59,6 +61,7 @@ fn a_registry_of_another_shape_is_refused() {
     });
 }
 
+/// Row 20: when it stays damaged.
 #[test]
 fn a_damaged_registry_is_refused_with_line_and_column() {
     let cases = [
@@ -84,6 +87,7 @@ fn a_damaged_registry_is_refused_with_line_and_column() {
     });
 }
 
+/// Row 41: before and behind it.
 #[test]
 fn what_stands_around_the_document_is_refused() {
     let document = r#"{"artifacts":[{"reference":"x:1"}]}"#;
@@ -100,6 +104,7 @@ fn what_stands_around_the_document_is_refused() {
     });
 }
 
+/// Row 32: or one that is no string.
 #[test]
 fn a_version_that_is_not_ours_is_listed_with_a_warning_and_never_written() {
     for version in [
@@ -136,6 +141,7 @@ fn a_version_that_is_not_ours_is_listed_with_a_warning_and_never_written() {
     }
 }
 
+/// Row 33: at either level.
 #[test]
 fn what_a_change_is_not_about_keeps_every_byte() {
     let x = "{ \"reference\":\"x:1\",\"note\":{\"\\u0061\": [1.50,-0,1E+2]} }";
@@ -174,6 +180,7 @@ fn what_a_change_is_not_about_keeps_every_byte() {
     assert_eq!(sandbox.references(), ["n:1", "x:1", "y:1", "z:1"]);
 }
 
+/// Row 34: cldctl reads them too.
 #[test]
 fn missing_and_null_fields_are_shown_as_a_dash_and_stay_as_they_are() {
     let odd = [
@@ -201,6 +208,7 @@ fn missing_and_null_fields_are_shown_as_a_dash_and_stay_as_they_are() {
     );
 }
 
+/// Row 35: by list, inspect, rm and add.
 #[test]
 fn a_reference_that_is_there_twice_is_listed_twice_and_changed_as_one() {
     let text = r#"{"artifacts":[
@@ -235,6 +243,7 @@ fn a_reference_that_is_there_twice_is_listed_twice_and_changed_as_one() {
     );
 }
 
+/// Row 36: as Go reads them.
 #[test]
 fn of_keys_that_are_there_twice_the_last_one_counts() {
     let first = r#""artifacts":[{"reference":"lost:1"}]"#;
@@ -259,6 +268,7 @@ fn of_keys_that_are_there_twice_the_last_one_counts() {
     sandbox.refuses(&["add", "x:1", "--metadata-only", "--type", "dc"], 1, "v3");
 }
 
+/// Row 39: wherever it stands.
 #[test]
 fn invalid_utf8_is_refused_with_its_offset() {
     let cases: [(&[u8], &str); 4] = [
@@ -278,6 +288,7 @@ fn invalid_utf8_is_refused_with_its_offset() {
     });
 }
 
+/// Row 40: far beyond any stack.
 #[test]
 fn any_nesting_is_kept_or_refused() {
     let open = "[".repeat(DEPTH);
@@ -303,10 +314,16 @@ fn any_nesting_is_kept_or_refused() {
         &["images"] as &[&str],
         &["images", "--format", "json"],
         &["images", "--format", "jsonl"],
-        &["inspect", "x:1"],
+        &["inspect", "y:1"],
     ] {
         warns(&sandbox.run(args), &["`y:1`", "`size`"]);
     }
+    let run = sandbox.run(&["inspect", "x:1"]);
+    assert_eq!(
+        (run.code, &*run.stderr),
+        (0, ""),
+        "it is about another entry"
+    );
     sandbox.record("n:1");
     sandbox.record("x:1");
     assert_eq!(sandbox.registry_text().matches(deep).count(), 3);

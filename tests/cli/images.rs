@@ -122,6 +122,7 @@ fn stored_values_and_unknown_fields_are_printed_untouched() {
     );
 }
 
+/// Row 53: in each form of list.
 #[test]
 fn what_a_file_holds_cannot_act_on_the_terminal() {
     let sandbox = Sandbox::with_registry(

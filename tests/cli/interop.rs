@@ -323,6 +323,7 @@ fn clearing_keeps_what_stands_beside_the_entries() {
     assert_eq!(entries_after(&sandbox), "[]");
 }
 
+/// Row 55: not a byte, not a time.
 #[test]
 fn the_same_add_twice_writes_once() {
     let sandbox = Sandbox::new();

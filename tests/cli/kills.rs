@@ -62,6 +62,7 @@ fn entries(sandbox: &Sandbox) -> BTreeMap<String, Value> {
         .collect()
 }
 
+/// Row 1: killed at any moment, it is all or nothing.
 #[test]
 fn an_add_that_is_killed_leaves_the_old_registry_or_the_new_one() {
     let sandbox = Sandbox::new();
@@ -90,6 +91,7 @@ fn an_add_that_is_killed_leaves_the_old_registry_or_the_new_one() {
     );
 }
 
+/// Row 49: killed at any moment.
 #[test]
 fn an_add_with_content_that_is_killed_leaves_no_entry_without_its_whole_content() {
     let sandbox = Sandbox::new();
@@ -159,6 +161,7 @@ fn an_add_with_content_that_is_killed_leaves_no_entry_without_its_whole_content(
     assert!(sandbox.temporaries().is_empty());
 }
 
+/// Row 1: what is left of it goes with the next change.
 #[test]
 fn the_temporary_file_of_a_killed_change_is_swept_by_the_next_one() {
     if !has_strace() {

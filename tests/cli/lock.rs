@@ -22,6 +22,7 @@ fn waiting(sandbox: &Sandbox, reference: &str) -> Running {
     running
 }
 
+/// Row 14: whatever the change.
 #[test]
 fn a_change_gives_up_in_time_and_names_the_lock_file() {
     let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
@@ -52,6 +53,7 @@ fn a_waiting_change_says_what_it_waits_for_and_goes_on_when_it_is_free() {
     assert_eq!(sandbox.references(), ["a:1"]);
 }
 
+/// Row 15: whatever held it.
 #[test]
 fn a_holder_that_is_killed_frees_the_lock() {
     if !has("flock", &["--version"]) {
@@ -80,6 +82,7 @@ fn a_holder_that_is_killed_frees_the_lock() {
     assert_eq!((run.code, &*run.stdout), (0, "added a:1\n"), "{run:?}");
 }
 
+/// Row 13: whoever changes something.
 #[test]
 fn reading_does_not_wait() {
     let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
@@ -98,6 +101,7 @@ fn reading_does_not_wait() {
     }
 }
 
+/// Row 16: before it has the lock.
 #[test]
 fn a_waiter_takes_a_new_lock_file_when_the_old_one_is_deleted() {
     let sandbox = Sandbox::new();
@@ -144,6 +148,7 @@ fn a_holder_whose_lock_file_was_deleted_and_its_successor_both_count() {
     assert!(sandbox.lock().exists() && sandbox.temporaries().is_empty());
 }
 
+/// Row 16: while it has the lock.
 #[test]
 fn a_holder_whose_lock_file_was_deleted_does_not_commit_under_a_successor() {
     if !has_strace() {

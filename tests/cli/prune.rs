@@ -88,6 +88,7 @@ fn because(references: &[&str], reason: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Row 49: the staging of a killed add is one of them.
 #[test]
 fn untagged_gone_and_left_over_things_go_and_nothing_else() {
     let sandbox = sandbox();
@@ -180,6 +181,7 @@ fn a_filter_limits_untagged_and_gone_artifacts_too() {
     );
 }
 
+/// Row 60: nor one whose disk is not mounted.
 #[test]
 fn a_home_that_was_moved_loses_nothing() {
     let sandbox = sandbox();
@@ -196,6 +198,7 @@ fn a_home_that_was_moved_loses_nothing() {
     assert_eq!(plan["removed"], json!([]));
 }
 
+/// Row 47: what is there again is not gone.
 #[test]
 fn content_that_is_back_before_the_deletion_stays() {
     let sandbox = sandbox();

@@ -25,6 +25,7 @@ fn state(sandbox: &Sandbox) -> (Vec<String>, String) {
     (tree(&sandbox.home()), sandbox.registry_text())
 }
 
+/// Row 59: staging goes.
 #[test]
 fn a_signal_while_content_is_copied_undoes_it() {
     let (sandbox, large) = home_and_large_source();
@@ -76,6 +77,7 @@ fn a_signal_while_it_waits_for_the_lock_undoes_it() {
     assert_eq!(state(&sandbox), before);
 }
 
+/// Row 59: the temporary file goes.
 #[test]
 fn a_signal_just_before_the_commit_undoes_the_change() {
     if !has_strace() {
@@ -103,6 +105,7 @@ fn a_signal_just_before_the_commit_undoes_the_change() {
     }
 }
 
+/// Row 59: it is done and said.
 #[test]
 fn a_signal_after_the_commit_lets_the_change_finish() {
     if !has_strace() {

@@ -55,6 +55,7 @@ fn into_full(sandbox: &Sandbox, args: &[&str]) -> Option<Run> {
     Some(Run::from(output.unwrap()))
 }
 
+/// Row 11: `| head -1`
 #[test]
 fn a_list_whose_reader_leaves_ends_quietly() {
     let sandbox = large();
@@ -76,6 +77,7 @@ fn a_list_whose_reader_leaves_ends_quietly() {
     }
 }
 
+/// Row 11: its report is lost, the change is not.
 #[test]
 fn a_change_whose_reader_leaves_ends_by_what_it_did() {
     let sandbox = Sandbox::new();
@@ -90,6 +92,7 @@ fn a_change_whose_reader_leaves_ends_by_what_it_did() {
     assert_eq!(sandbox.references(), Vec::<String>::new());
 }
 
+/// Row 11: on a full device.
 #[test]
 fn a_list_that_cannot_be_written_is_a_failure() {
     let sandbox = Sandbox::new();
@@ -115,6 +118,7 @@ fn a_list_that_cannot_be_written_is_a_failure() {
     }
 }
 
+/// Row 11: on a full device.
 #[test]
 fn a_change_stands_though_it_cannot_be_told() {
     let sandbox = Sandbox::new();

@@ -196,6 +196,7 @@ fn nothing_to_remove_is_no_question() {
     assert!(!ended.written.contains("[y/N]"), "{ended:?}");
 }
 
+/// Row 47: between the question and the answer.
 #[test]
 fn what_changes_after_the_plan_was_shown_stays_and_is_named() {
     let sandbox = Sandbox::new();

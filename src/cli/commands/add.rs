@@ -2,7 +2,6 @@
 
 use std::path::absolute;
 
-use chrono::Utc;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -14,6 +13,7 @@ use crate::cli::output::{self, json, messages};
 use crate::content::{Import, Imported, Record, Source};
 use crate::error::AtPath;
 use crate::escape::visible;
+use crate::timestamp;
 use crate::{ArtifactEntry, Error, Reference};
 
 pub(super) fn run(context: &Context, args: Add) -> anyhow::Result<Exit> {
@@ -86,7 +86,7 @@ fn record(context: &Context, args: Add, reference: Option<Reference>) -> anyhow:
         .to_str()
         .ok_or_else(|| Error::NotUtf8 { path: path.clone() })?;
     let keeps_time = args.created_at.is_none();
-    let created_at = args.created_at.unwrap_or_else(|| Utc::now().fixed_offset());
+    let created_at = args.created_at.unwrap_or_else(timestamp::now);
     let mut entry = ArtifactEntry::new(&reference, artifact_type, created_at, path);
     entry.digest = args.digest;
     entry.size = args.size.or(entry.size);

@@ -138,34 +138,28 @@ fn by_kind(usages: &[Usage], strays: &[Stray]) -> Vec<Kind> {
 }
 
 fn kind_table(kinds: &[Kind]) -> String {
-    let rows = kinds.iter().map(|kind| {
-        [
+    let header = ["TYPE", "COUNT", "SIZE", "RECLAIMABLE"];
+    table::render(Some(&header), kinds, |kind| {
+        vec![
             visible(&kind.name).into_owned(),
             kind.count.to_string(),
             bytes(kind.size),
             bytes(kind.reclaimable),
         ]
-    });
-    table::render(
-        Some(["TYPE", "COUNT", "SIZE", "RECLAIMABLE"]),
-        rows.collect(),
-    )
+    })
 }
 
 fn entry_table(usages: &[Usage]) -> String {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let rows = usages.iter().map(|usage| {
-        [
+    let header = ["REFERENCE", "TYPE", "RECORDED", "SIZE"];
+    table::render(Some(&header), usages, |usage| {
+        vec![
             visible(&usage.reference).into_owned(),
             visible(&usage.kind).into_owned(),
             or_dash(usage.recorded_size.map(units::size)),
             or_dash(usage.size.map(bytes)),
         ]
-    });
-    table::render(
-        Some(["REFERENCE", "TYPE", "RECORDED", "SIZE"]),
-        rows.collect(),
-    )
+    })
 }
 
 fn bytes(bytes: u64) -> String {

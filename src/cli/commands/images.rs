@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, stderr};
 
-use chrono::{DateTime, FixedOffset, Utc};
+use chrono::{DateTime, FixedOffset};
 
 use crate::cli::args::Images;
 use crate::cli::context::Context;
@@ -15,9 +15,10 @@ use crate::cli::select::{Selection, sort};
 use crate::document::EntryView;
 use crate::escape::visible;
 use crate::fields::Field;
+use crate::timestamp;
 
 pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
-    let now = Utc::now().fixed_offset();
+    let now = timestamp::now();
     let template = match &args.format {
         ListFormat::Template(text) | ListFormat::TableTemplate(text) => {
             Some(Template::new(text).map_err(Failure::usage)?)
@@ -39,16 +40,15 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
     entries.truncate(args.limit.unwrap_or(usize::MAX));
 
     let mut out = Out::new();
-    let texts = entries.iter().map(EntryView::text);
     match (&args.format, template) {
-        _ if args.quiet => {
-            for entry in &entries {
-                out.line(&visible(&entry.reference()))?;
-            }
-        }
-        (ListFormat::Json, _) => json::array(&mut out, texts)?,
-        (ListFormat::Jsonl, _) => json::lines(&mut out, texts)?,
-        (ListFormat::Yaml, _) => yaml::list(&mut out, texts)?,
+        _ if args.quiet => out.each(&entries, |text, entry| {
+            text.push_str(&visible(&entry.reference()));
+            text.push('\n');
+            Ok(())
+        })?,
+        (ListFormat::Json, _) => json::array(&mut out, &entries, json::entry)?,
+        (ListFormat::Jsonl, _) => json::lines(&mut out, &texts(&entries))?,
+        (ListFormat::Yaml, _) => yaml::list(&mut out, &texts(&entries))?,
         (ListFormat::TableTemplate(_), Some(template)) => {
             out.write(&template_table(&template, &entries, args, &now)?)?;
         }
@@ -67,6 +67,10 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
+fn texts<'d>(entries: &[EntryView<'d>]) -> Vec<&'d str> {
+    entries.iter().map(EntryView::text).collect()
+}
+
 fn default_table(entries: &[EntryView<'_>], args: &Images, now: &DateTime<FixedOffset>) -> String {
     let mut header = vec![
         "REPOSITORY",
@@ -79,27 +83,27 @@ fn default_table(entries: &[EntryView<'_>], args: &Images, now: &DateTime<FixedO
     if args.digests {
         header.insert(2, "DIGEST");
     }
-    let rows = entries.iter().map(|entry| {
+    let header = (!args.no_headers).then_some(header.as_slice());
+    table::render(header, entries, |entry| {
         let row = Row { entry, now };
         let mut cells = vec![
             row.text(Field::Repository),
             row.text(Field::Tag),
             row.id(args.no_trunc),
             row.text(Field::Type),
-            row.size(),
-            row.created_since(),
+            row.size().into(),
+            row.created_since().into(),
         ];
         if args.digests {
             cells.insert(2, row.text(Field::Digest));
         }
         for cell in &mut cells {
             if cell.is_empty() {
-                cell.push('-');
+                *cell = "-".into();
             }
         }
         cells
-    });
-    table::render((!args.no_headers).then_some(header), rows.collect())
+    })
 }
 
 /// A table whose columns a template separates by tabs.
@@ -119,10 +123,12 @@ fn template_table(
                 .map_err(Failure::usage)
         })
         .collect();
-    Ok(table::render(
-        (!args.no_headers).then(|| template.header()),
-        rows?,
-    ))
+    let header = template.header();
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let header = (!args.no_headers).then_some(header.as_slice());
+    Ok(table::render(header, &rows?, |row| {
+        row.iter().map(String::as_str).collect()
+    }))
 }
 
 /// Tells a person where artifacts come from.

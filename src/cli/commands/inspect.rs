@@ -1,11 +1,10 @@
 //! `inspect`: shows everything known about artifacts.
 
-use chrono::Utc;
 use serde::Serialize;
 
 use super::operands::resolve;
 use crate::cli::args::Inspect;
-use crate::cli::context::Context;
+use crate::cli::context::{Context, warn_of_unreadable};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::format::ListFormat;
 use crate::cli::output::row::Row;
@@ -13,13 +12,14 @@ use crate::cli::output::template::Template;
 use crate::cli::output::{Out, json, messages};
 use crate::content::{CacheState, ContentStatus, DigestState};
 use crate::lookup::{DigestStart, Finder};
+use crate::timestamp;
 
 pub(super) fn run(context: &Context, args: &Inspect) -> anyhow::Result<Exit> {
     let template = match &args.format {
         ListFormat::Template(text) => Some(Template::new(text).map_err(Failure::usage)?),
         _ => None,
     };
-    let document = context.load()?;
+    let document = context.load_some()?;
     let mut exit = Exit::Success;
     let mut found = Vec::new();
     let finder = Finder::new(&document);
@@ -33,10 +33,12 @@ pub(super) fn run(context: &Context, args: &Inspect) -> anyhow::Result<Exit> {
             }
         }
     }
+    let unreadable = found.iter().filter(|entry| entry.is_unreadable());
+    warn_of_unreadable(&unreadable.copied().collect::<Vec<_>>());
     let mut out = Out::new();
     match template {
         Some(template) => {
-            let now = Utc::now().fixed_offset();
+            let now = timestamp::now();
             for entry in &found {
                 let row = Row { entry, now: &now };
                 out.line(&template.render(&row).map_err(Failure::usage)?)?;
@@ -55,7 +57,7 @@ pub(super) fn run(context: &Context, args: &Inspect) -> anyhow::Result<Exit> {
                     }
                 }
             }
-            json::array(&mut out, values.iter().map(String::as_str))?;
+            json::array(&mut out, &values, |text, value| json::element(text, value))?;
         }
     }
     out.finish()?;

@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use chrono::Utc;
-
 use crate::cli::args::Prune;
 use crate::cli::ask;
 use crate::cli::context::Context;
@@ -18,6 +16,7 @@ use crate::document::{Document, Edit};
 use crate::escape::visible;
 use crate::fields::Field;
 use crate::reference::Parts;
+use crate::timestamp;
 use crate::{Removed, Stray, Swept};
 
 pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
@@ -138,7 +137,7 @@ fn choose(
         filters: &args.filters,
         ..Selection::default()
     };
-    let selected = selection.choose(document, &contents, &Utc::now().fixed_offset())?;
+    let selected = selection.choose(document, &contents, &timestamp::now())?;
     let mut is_selected = vec![false; document.entries().len()];
     selected
         .into_iter()

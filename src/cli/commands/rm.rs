@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use chrono::Utc;
-
 use super::operands::{Unresolved, from_stdin, resolve};
 use crate::cli::args::Rm;
 use crate::cli::ask;
@@ -15,6 +13,7 @@ use crate::content::{self, RemovalPlan, Removed};
 use crate::document::{Document, Edit};
 use crate::escape::visible;
 use crate::lookup::{DigestStart, Finder};
+use crate::timestamp;
 
 pub(super) fn run(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
     if args.references.is_empty() {
@@ -57,7 +56,7 @@ fn remove_named(context: &Context, args: &Rm, operands: &[String]) -> anyhow::Re
 
 fn remove_chosen(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
     let contents = context.cache.contents();
-    let now = Utc::now().fixed_offset();
+    let now = timestamp::now();
     let selection = Selection {
         filters: &args.filters,
         artifact_type: args.artifact_type.as_ref(),

@@ -18,7 +18,7 @@ use crate::reference::Parts;
 /// Completes the references in the registry.
 pub(in crate::cli) fn references() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| match current.to_str() {
-        Some(current) => offer("", registered(current, str::to_owned)),
+        Some(current) => offer("", registered(current, |reference| reference)),
         None => Vec::new(),
     })
 }
@@ -49,13 +49,9 @@ fn filter(current: &str) -> Vec<CompletionCandidate> {
         "type" => listed(&["component", "datacenter"]),
         "dangling" => listed(&["false", "true"]),
         "cache" => listed(&["missing", "present"]),
-        "reference" | "before" | "since" => registered(value, str::to_owned),
-        "repository" => registered(value, |reference| {
-            Parts::of(reference).repository.to_owned()
-        }),
-        "tag" => registered(value, |reference| {
-            Parts::of(reference).tag_or_latest().to_owned()
-        }),
+        "reference" | "before" | "since" => registered(value, |reference| reference),
+        "repository" => registered(value, |reference| Parts::of(reference).repository),
+        "tag" => registered(value, |reference| Parts::of(reference).tag_or_latest()),
         _ => BTreeSet::new(),
     };
     offer(prefix, values)
@@ -69,7 +65,7 @@ fn offer(prefix: &str, values: BTreeSet<String>) -> Vec<CompletionCandidate> {
 }
 
 /// A part of each reference in the registry, where it begins with `start`.
-fn registered(start: &str, part: fn(&str) -> String) -> BTreeSet<String> {
+fn registered(start: &str, part: fn(&str) -> &str) -> BTreeSet<String> {
     let read = || {
         let home = home::find(home_on_the_line()).ok()?;
         Registry::open(home.registry_path()).ok()?.peek().ok()
@@ -77,11 +73,15 @@ fn registered(start: &str, part: fn(&str) -> String) -> BTreeSet<String> {
     let Some(document) = read().filter(|document| document.foreign_version().is_none()) else {
         return BTreeSet::new();
     };
-    document
-        .entries()
-        .map(|entry| part(&entry.reference()))
-        .filter(|value| value.starts_with(start) && !value.is_empty() && !value.contains(is_unsafe))
-        .collect()
+    let mut found = BTreeSet::new();
+    for entry in document.entries() {
+        let reference = entry.reference();
+        let value = part(&reference);
+        if value.starts_with(start) && !value.is_empty() && !value.contains(is_unsafe) {
+            found.insert(value.to_owned());
+        }
+    }
+    found
 }
 
 /// What `--home` says on the line that is being completed.

@@ -4,41 +4,60 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::Out;
-use crate::cli::exit::OutputError;
 use crate::document::EntryView;
+use crate::escape::visible_json;
 use crate::json::{Scanner, SyntaxError, compact, decode, pretty};
 
-/// Prints values, each a JSON text, as one array.
-pub(in crate::cli) fn array<'t>(
+/// Prints values as one array, each as `append` adds it at one level of
+/// indentation.
+pub(in crate::cli) fn array<T: Sync>(
     out: &mut Out,
-    values: impl ExactSizeIterator<Item = &'t str>,
-) -> Result<(), OutputError> {
-    if values.len() == 0 {
-        return out.write("[]\n");
+    values: &[T],
+    append: impl Fn(&mut String, &T) + Send + Sync,
+) -> anyhow::Result<()> {
+    let Some((first, others)) = values.split_first() else {
+        return Ok(out.write("[]\n")?);
+    };
+    let mut text = "[\n  ".to_owned();
+    append(&mut text, first);
+    out.write(&text)?;
+    out.each(others, |text, value| {
+        text.push_str(",\n  ");
+        append(text, value);
+        Ok(())
+    })?;
+    Ok(out.write("\n]\n")?)
+}
+
+/// Appends an entry to an array.
+pub(in crate::cli) fn entry(text: &mut String, entry: &EntryView<'_>) {
+    // As nearly all are; to lay out any other takes five times as long.
+    let Some(fields) = entry.in_go_form() else {
+        return element(text, entry.text());
+    };
+    let mut start = "{\n    \"";
+    for (field, value) in fields {
+        text.push_str(start);
+        text.push_str(field.name());
+        text.push_str("\": ");
+        text.push_str(&visible_json(value));
+        start = ",\n    \"";
     }
-    let mut text = String::new();
-    for (index, value) in values.enumerate() {
-        text.clear();
-        text.push_str(if index == 0 { "[\n  " } else { ",\n  " });
-        pretty(&mut text, value, 1);
-        out.write(&text)?;
-    }
-    out.write("\n]\n")
+    text.push_str("\n  }");
+}
+
+/// Appends a value, a JSON text, to an array.
+pub(in crate::cli) fn element(text: &mut String, value: &str) {
+    pretty(text, value, 1);
 }
 
 /// Prints values, each a JSON text, one a line.
-pub(in crate::cli) fn lines<'t>(
-    out: &mut Out,
-    values: impl Iterator<Item = &'t str>,
-) -> Result<(), OutputError> {
-    let mut text = String::new();
-    for value in values {
-        text.clear();
-        compact(&mut text, value);
+pub(in crate::cli) fn lines(out: &mut Out, values: &[&str]) -> anyhow::Result<()> {
+    out.each(values, |text, value| {
+        compact(text, value);
         text.push('\n');
-        out.write(&text)?;
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// A report as an indented JSON object.
@@ -72,4 +91,53 @@ pub(in crate::cli) fn with_member(
     });
     members.push(format!("\"{key}\":{}", serde_json::to_string(value)?));
     Ok(format!("{{{}}}", members.join(",")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Document;
+    use proptest::prelude::*;
+
+    fn appended(append: impl Fn(&mut String, &EntryView<'_>), artifacts: &str) -> String {
+        let document = Document::parse(format!("{{\"artifacts\": [{artifacts}]}}")).unwrap();
+        let mut text = String::new();
+        append(&mut text, &document.entry(0).unwrap());
+        text
+    }
+
+    proptest! {
+        #[test]
+        fn an_entry_is_laid_out_as_any_other_value_is(
+            members in proptest::collection::vec(
+                (
+                    proptest::sample::select(vec![
+                        "reference", "repository", "tag", "type", "digest", "size", "createdAt",
+                        "cachePath", "other", "re\\u0066erence",
+                    ]),
+                    proptest::sample::select(vec![
+                        "\"x\"", "1", "null", "\"\\u001b\"", "\"\u{9b}\"", "{}", "[1, 2]", "\"}\"",
+                    ]),
+                ),
+                1..9,
+            ),
+            sort in any::<bool>(),
+            blank in proptest::sample::select(vec!["\n      ", "\n      ", "\n      ", " ", ""]),
+        ) {
+            let mut members = members;
+            if sort {
+                let order = crate::fields::Field::ALL.map(crate::fields::Field::name);
+                members.sort_by_key(|(key, _)| order.iter().position(|name| name == key));
+                members.retain(|(key, _)| order.contains(key));
+                members.dedup_by_key(|(key, _)| *key);
+            }
+            let members: Vec<_> = members
+                .iter()
+                .map(|(key, value)| format!("{blank}\"{key}\": {value}"))
+                .collect();
+            let text = format!("{{{}\n    }}", members.join(","));
+            let expected = appended(|text, entry| element(text, entry.text()), &text);
+            prop_assert_eq!(appended(entry, &text), expected);
+        }
+    }
 }

@@ -14,6 +14,13 @@ pub(super) mod yaml;
 use std::io::{BufWriter, StdoutLock, Write, stdout};
 
 use super::exit::OutputError;
+use crate::parallel;
+
+/// So many items are rendered at once, by one core.
+const PIECE: usize = 512;
+
+/// So many pieces are held in memory before they are written.
+const WAVE: usize = 32;
 
 /// Standard output, for commands that only read: a failure to write ends them.
 pub(super) struct Out(BufWriter<StdoutLock<'static>>);
@@ -30,6 +37,27 @@ impl Out {
     pub(super) fn line(&mut self, text: &str) -> Result<(), OutputError> {
         self.write(text)?;
         self.write("\n")
+    }
+
+    /// Writes each item as `render` appends it to a text. All cores render, some
+    /// items ahead of what is written.
+    pub(super) fn each<T: Sync>(
+        &mut self,
+        items: &[T],
+        render: impl Fn(&mut String, &T) -> anyhow::Result<()> + Send + Sync,
+    ) -> anyhow::Result<()> {
+        for wave in items.chunks(WAVE * PIECE) {
+            let rendered = parallel::map_slices(wave, PIECE, |items| {
+                let mut text = String::new();
+                let end = items.iter().try_for_each(|item| render(&mut text, item));
+                (text, end)
+            });
+            for (text, end) in rendered {
+                self.write(&text)?;
+                end?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes what is still held back.

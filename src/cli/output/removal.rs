@@ -111,15 +111,14 @@ pub(in crate::cli) fn print(
 
 /// Shows what is about to go.
 pub(in crate::cli) fn plan(items: &[Item]) {
-    let rows = items.iter().map(|item| {
-        [
+    let table = table::render(None, items, |item| {
+        vec![
             format!("  {}", visible(item.name())),
             units::size(i64::try_from(item.bytes).unwrap_or(i64::MAX)),
             // That it was asked for is known to who asked.
             item.reason.replace(REQUESTED, ""),
         ]
     });
-    let table = table::render(None::<[&str; 3]>, rows.collect());
     messages::plain(format_args!("{}", table.trim_end()));
     messages::plain(format_args!("{}", total(items)));
 }

@@ -1,5 +1,7 @@
 //! What is shown of an entry, ready for a terminal.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, FixedOffset};
 
 use super::units;
@@ -16,20 +18,23 @@ pub(in crate::cli) struct Row<'e, 'd> {
     pub(in crate::cli) now: &'e DateTime<FixedOffset>,
 }
 
-impl Row<'_, '_> {
+impl<'d> Row<'_, 'd> {
     /// A field that is a string.
-    pub(in crate::cli) fn text(&self, field: Field) -> String {
+    pub(in crate::cli) fn text(&self, field: Field) -> Cow<'d, str> {
         let text = self.entry.text_of(field);
-        visible(&text).into_owned()
+        match visible(&text) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(escaped) => escaped.into(),
+        }
     }
 
     /// The digest, if it is one: all of it, or the first hex digits.
-    pub(in crate::cli) fn id(&self, whole: bool) -> String {
+    pub(in crate::cli) fn id(&self, whole: bool) -> Cow<'d, str> {
         let digest = self.entry.text_of(Field::Digest);
         match digest_hex(&digest) {
-            None => String::new(),
-            Some(_) if whole => digest.into_owned(),
-            Some(hex) => hex[..SHORT_HEX].to_owned(),
+            None => Cow::default(),
+            Some(_) if whole => digest,
+            Some(hex) => hex[..SHORT_HEX].to_owned().into(),
         }
     }
 

@@ -4,24 +4,17 @@
 use std::fmt::Write as _;
 
 use super::Out;
-use crate::cli::exit::OutputError;
 use crate::json::{Scanner, SyntaxError, decode};
 
 /// Prints values, each an object as a JSON text, as one list.
-pub(in crate::cli) fn list<'t>(
-    out: &mut Out,
-    objects: impl ExactSizeIterator<Item = &'t str>,
-) -> Result<(), OutputError> {
-    if objects.len() == 0 {
-        return out.write("[]\n");
+pub(in crate::cli) fn list(out: &mut Out, objects: &[&str]) -> anyhow::Result<()> {
+    if objects.is_empty() {
+        return Ok(out.write("[]\n")?);
     }
-    let mut text = String::new();
-    for object in objects {
-        text.clear();
-        item(&mut text, object);
-        out.write(&text)?;
-    }
-    Ok(())
+    out.each(objects, |text, object| {
+        item(text, object);
+        Ok(())
+    })
 }
 
 /// In bytes; YAML allows 1024 characters.

@@ -1,0 +1,41 @@
+//! Changes of the registry, each undone outside of the measured time.
+
+use std::process::Command;
+
+use crate::measure::{Contender, time};
+use crate::program::User;
+use crate::tools::sync;
+
+const NEW: &str = "ghcr.io/acme/new:v1";
+
+/// Registers a reference that is new.
+pub(super) fn add(user: &User) -> Contender {
+    let [mut add, mut rm] = commands(user);
+    let dir = user.cache_root();
+    Contender::new("add", move || {
+        let taken = time(&mut add)?;
+        time(&mut rm)?;
+        sync(&dir)?;
+        Ok(taken)
+    })
+}
+
+/// Removes the last entry.
+pub(super) fn rm(user: &User) -> Contender {
+    let [mut add, mut rm] = commands(user);
+    let dir = user.cache_root();
+    Contender::new("rm", move || {
+        time(&mut add)?;
+        sync(&dir)?;
+        let taken = time(&mut rm)?;
+        sync(&dir)?;
+        Ok(taken)
+    })
+}
+
+fn commands(user: &User) -> [Command; 2] {
+    [
+        user.command(&["add", NEW, "--metadata-only", "--type", "component"]),
+        user.command(&["rm", NEW]),
+    ]
+}

@@ -1,0 +1,53 @@
+//! The rows of the table, by what they are run on.
+
+mod change;
+mod content;
+mod large;
+mod small;
+mod together;
+
+use anyhow::Result;
+
+use crate::Bench;
+use crate::program::User;
+use crate::row::Row;
+
+pub(crate) struct Group {
+    /// What its rows are measured beside, as it is said above the table.
+    pub(crate) yardstick: &'static str,
+    /// Only with `--million`.
+    pub(crate) on_request: bool,
+    pub(crate) rows: fn(&Bench) -> Result<Rows>,
+}
+
+/// Rows, and the users whose homes they need.
+pub(crate) struct Rows {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) users: Vec<User>,
+}
+
+pub(crate) const GROUPS: &[Group] = &[
+    group("beside an empty static C program", small::rows),
+    group(
+        "beside a C program that copies the registry, fsyncs and renames it",
+        small::changes,
+    ),
+    group("beside CPython's json.load", large::rows),
+    Group {
+        on_request: true,
+        ..group("beside CPython's json.load", large::million)
+    },
+    group(
+        "add beside `cp -r`, `sync -f` and `sha256sum`, verify beside `openssl dgst`",
+        content::rows,
+    ),
+    group("many processes", together::rows),
+];
+
+const fn group(yardstick: &'static str, rows: fn(&Bench) -> Result<Rows>) -> Group {
+    Group {
+        yardstick,
+        on_request: false,
+        rows,
+    }
+}

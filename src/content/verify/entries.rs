@@ -1,0 +1,133 @@
+//! What is wrong with entries, as the registry alone tells.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use super::Report;
+use super::finding::{Code, Finding, command};
+use crate::content::Contents;
+use crate::document::{Document, EntryView};
+use crate::escape::visible;
+use crate::fields::Field;
+
+/// A value that is longer is not shown, in bytes.
+const LONGEST_VALUE: usize = 80;
+
+pub(super) fn check(
+    document: &Document,
+    entries: &[EntryView<'_>],
+    contents: &Contents<'_>,
+    report: &mut Report,
+) {
+    for entry in entries {
+        for field in entry.unreadable_fields() {
+            report.add(unreadable(entry, field));
+        }
+    }
+    duplicates(document, entries, report);
+    collisions(document, entries, contents, report);
+}
+
+fn unreadable(entry: &EntryView<'_>, field: Field) -> Finding {
+    let reference = entry.reference();
+    let value = entry.raw(field).unwrap_or_default();
+    let value = match value.len() {
+        0..=LONGEST_VALUE => format!("`{}`", visible(value)),
+        _ => "too long to show".to_owned(),
+    };
+    let message = format!(
+        "its `{}` is {value}, for which cldctl cannot read the registry at all",
+        field.name()
+    );
+    let remedy = if reference.is_empty() {
+        "mend the field by hand; without a reference nothing else can name the entry".to_owned()
+    } else {
+        let (add, rm) = (
+            command("add", &reference, ""),
+            command("rm", &reference, ""),
+        );
+        format!("{add} writes it anew from its content, {rm} removes it")
+    };
+    Finding::new(Code::UnreadableField, reference, message, remedy)
+}
+
+/// References that stand in the registry more than once.
+fn duplicates(document: &Document, entries: &[EntryView<'_>], report: &mut Report) {
+    let mut texts: HashMap<_, Vec<&str>> = HashMap::new();
+    for entry in document.entries() {
+        texts
+            .entry(entry.reference())
+            .or_default()
+            .push(entry.text());
+    }
+    for entry in entries {
+        let reference = entry.reference();
+        // Told once, and not of entries that have none.
+        let Some(texts) = texts.remove(&reference).filter(|_| !reference.is_empty()) else {
+            continue;
+        };
+        if texts.len() < 2 {
+            continue;
+        }
+        let (what, remedy) = if texts.iter().all(|text| *text == texts[0]) {
+            let remedy = "`cldctl-registry verify --repair` leaves one".to_owned();
+            ("the same each time", remedy)
+        } else {
+            let (add, rm) = (
+                command("add", &reference, ""),
+                command("rm", &reference, ""),
+            );
+            let remedy = format!("{add} leaves one, made from its content; {rm} removes all");
+            ("with differences", remedy)
+        };
+        let message = format!("stands in the registry {} times, {what}", texts.len());
+        report.add(Finding::new(
+            Code::DuplicateReference,
+            reference,
+            message,
+            remedy,
+        ));
+    }
+}
+
+/// References whose directories are one.
+fn collisions(
+    document: &Document,
+    entries: &[EntryView<'_>],
+    contents: &Contents<'_>,
+    report: &mut Report,
+) {
+    let dir_of = |entry: &EntryView<'_>| -> Option<PathBuf> {
+        contents.own_dir(&entry.reference(), &entry.text_of(Field::CachePath))
+    };
+    let mut holders: HashMap<PathBuf, Vec<String>> = HashMap::new();
+    for entry in document.entries() {
+        if let Some(dir) = dir_of(&entry) {
+            let holders = holders.entry(dir).or_default();
+            if !holders.iter().any(|holder| *holder == entry.reference()) {
+                holders.push(entry.reference().into_owned());
+            }
+        }
+    }
+    for entry in entries {
+        // Told once for each directory.
+        let dir = dir_of(entry).filter(|dir| holders.get(dir).is_some_and(|of| of.len() > 1));
+        let Some((dir, mut holders)) = dir.and_then(|dir| holders.remove_entry(&dir)) else {
+            continue;
+        };
+        let reference = entry.reference();
+        holders.retain(|holder| *holder != reference);
+        let others: Vec<_> = holders
+            .iter()
+            .map(|other| format!("`{}`", visible(other)))
+            .collect();
+        let message = format!(
+            "has the directory `{}` together with {}",
+            visible(&dir.to_string_lossy()),
+            others.join(", ")
+        );
+        let remedy =
+            "register one of them under another reference; its content is whosever came last";
+        report.add(Finding::new(Code::KeyCollision, reference, message, remedy));
+    }
+}

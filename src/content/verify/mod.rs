@@ -1,0 +1,132 @@
+//! Looking for damage: in the registry, in the content, and in what lies about.
+//!
+//! Nothing is changed here, and no lock is taken: what looks wrong may have
+//! changed while it was looked at, and is then looked at once more.
+
+mod content;
+mod entries;
+mod finding;
+mod strays;
+
+pub use finding::{Code, Finding};
+
+use std::collections::HashSet;
+use std::time::SystemTime;
+
+use super::Cache;
+use crate::document::{Document, EntryView};
+use crate::error::{Error, Result};
+use content::Checked;
+
+/// What is wrong, and what is worth knowing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// What is wrong.
+    pub problems: Vec<Finding>,
+    /// What is not as it could be, or could not be checked.
+    pub notes: Vec<Finding>,
+    /// How many entries were looked at.
+    pub entries: usize,
+    /// How many files were hashed.
+    pub files: usize,
+    /// How long they are in all, in bytes.
+    pub bytes: u64,
+}
+
+impl Report {
+    fn add(&mut self, finding: Finding) {
+        if finding.code.is_problem() {
+            self.problems.push(finding);
+        } else {
+            self.notes.push(finding);
+        }
+    }
+}
+
+impl Cache {
+    /// Looks for damage: entries that cldctl could not read or that stand twice,
+    /// content that is gone or is not what the digest says, directories that no
+    /// entry names. With `references`, only at the entries that have one of
+    /// these. `now` is what ages are counted from.
+    ///
+    /// A registry that cannot be read is a problem in the report, not an error.
+    ///
+    /// # Errors
+    ///
+    /// I/O errors of the registry and the cache root, and
+    /// [`Error::Interrupted`].
+    pub fn verify(&self, references: Option<&[&str]>, now: SystemTime) -> Result<Report> {
+        let mut report = Report::default();
+        let document = match self.registry().load() {
+            Ok(document) => document,
+            Err(Error::Corrupt { path, cause }) => {
+                report.add(Finding::unparsable(self.registry(), &path, &cause));
+                return Ok(report);
+            }
+            Err(error) => return Err(error),
+        };
+        let chosen: Option<HashSet<&str>> = references.map(|some| some.iter().copied().collect());
+        let is_chosen = |entry: &EntryView<'_>| {
+            let chosen = chosen.as_ref();
+            chosen.is_none_or(|chosen| chosen.contains(&*entry.reference()))
+        };
+        let entries: Vec<_> = document.entries().filter(is_chosen).collect();
+        report.entries = entries.len();
+
+        if let Some(version) = document.foreign_version() {
+            report.add(Finding::foreign_version(self.registry().path(), version));
+        }
+        entries::check(&document, &entries, &self.contents(), &mut report);
+        self.check_content(&entries, &mut report)?;
+        if references.is_none() {
+            strays::check(self, &document, now, &mut report)?;
+        }
+        Ok(report)
+    }
+
+    /// Holds the content of entries against their digests.
+    fn check_content(&self, entries: &[EntryView<'_>], report: &mut Report) -> Result<()> {
+        let found = content::check(self, entries)?;
+        report.files = found.files;
+        report.bytes = found.bytes;
+        let (suspect, fine): (Vec<_>, Vec<_>) = found
+            .checked
+            .into_iter()
+            .partition(|checked| checked.findings.iter().any(|f| f.code.is_problem()));
+        let mut confirmed = fine;
+        if !suspect.is_empty() {
+            confirmed.extend(self.check_again(&suspect)?);
+        }
+        confirmed.sort_by_key(|checked| checked.index);
+        for finding in confirmed.into_iter().flat_map(|checked| checked.findings) {
+            report.add(finding);
+        }
+        Ok(())
+    }
+
+    /// Another process may have replaced or removed what was looked at. What is
+    /// still wrong with the entries that are there now is wrong.
+    fn check_again(&self, suspect: &[Checked]) -> Result<Vec<Checked>> {
+        let document: Document = match self.registry().load() {
+            Ok(document) => document,
+            // The next look will tell.
+            Err(Error::Corrupt { .. }) => Document::empty(),
+            Err(error) => return Err(error),
+        };
+        let places: Vec<(usize, EntryView<'_>)> = suspect
+            .iter()
+            .filter_map(|checked| {
+                let mut entries = document.entries();
+                let entry = entries.find(|entry| *entry.reference() == *checked.reference)?;
+                Some((checked.index, entry))
+            })
+            .collect();
+        let entries: Vec<_> = places.iter().map(|(_, entry)| *entry).collect();
+        let mut again = content::check(self, &entries)?.checked;
+        for checked in &mut again {
+            checked.index = places[checked.index].0;
+        }
+        Ok(again)
+    }
+}

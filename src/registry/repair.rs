@@ -1,0 +1,211 @@
+//! Mending a registry file, without guessing.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use chrono::Utc;
+
+use super::Registry;
+use super::load::{Loaded, load};
+use crate::document::{Document, Edit, Salvaged, salvage};
+use crate::error::{AtPath, Error, Result};
+use crate::json::ParseError;
+use crate::store::{self, Identity, Lock, Prepared, Published, Snapshot};
+
+/// What a repair came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Repaired {
+    /// Where the file lies as it was before.
+    pub copy: PathBuf,
+    /// What was wrong with it.
+    pub damage: Damage,
+}
+
+/// What was wrong with a registry file, and what was done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Damage {
+    /// It could not be read. Its complete entries are saved.
+    Unparsable {
+        /// What kept it from being read.
+        cause: ParseError,
+        /// How many entries were saved.
+        saved: usize,
+        /// The entries that were not complete, as far as they can be told.
+        lost: Vec<LostEntry>,
+    },
+    /// Entries stood in it more than once, all their copies the same to the
+    /// byte. One of each is left.
+    Duplicates {
+        /// Their references.
+        references: Vec<String>,
+    },
+}
+
+/// An entry that could not be saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LostEntry {
+    /// Its reference, if that much of it was there.
+    pub reference: Option<String>,
+    /// Where it stands in the copy, and what is wrong with it.
+    pub cause: ParseError,
+}
+
+impl Registry {
+    /// Mends what can be mended of the file without guessing: one that cannot be
+    /// read keeps its complete entries, byte for byte; of copies of an entry one
+    /// stays. The file as it was is kept beside the new one under the name
+    /// `artifacts.json.corrupt-<time>`. `None` if there is nothing to mend;
+    /// then nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// Those of every change; [`Error::Corrupt`] for a legacy registry, which is
+    /// never written.
+    pub fn repair(&self) -> Result<Option<Repaired>> {
+        let path = store::resolve(self.path())?;
+        if !path.exists() {
+            // Nothing is locked or created for what is not there.
+            return self.load().map(|_| None);
+        }
+        self.locked(&path, |lock| self.attempt_repair(&path, lock))
+    }
+
+    /// Continues where another process replaced the file or the lock meanwhile.
+    fn attempt_repair(&self, path: &Path, lock: &Lock) -> Result<ControlFlow<Option<Repaired>>> {
+        let (snapshot, text, damage) = match load(path, &self.legacy_path()) {
+            Ok(loaded) => {
+                let Some((text, references)) = without_copies(&loaded.document) else {
+                    return Ok(ControlFlow::Break(None));
+                };
+                loaded.require_writable(path)?;
+                match store::read(path)? {
+                    Some(snapshot) if Some(snapshot.identity) == loaded.file => {
+                        (snapshot, text, Damage::Duplicates { references })
+                    }
+                    _ => return Ok(ControlFlow::Continue(())),
+                }
+            }
+            Err(Error::Corrupt { path: at, cause }) if at == path => {
+                let Some(snapshot) = store::read(path)? else {
+                    return Ok(ControlFlow::Continue(()));
+                };
+                let Salvaged {
+                    text,
+                    entries: saved,
+                    lost,
+                } = salvage(&snapshot.bytes);
+                if text.as_bytes() == snapshot.bytes {
+                    // By now it can be read.
+                    return Ok(ControlFlow::Continue(()));
+                }
+                require_writable(path, &snapshot, &text)?;
+                let lost = lost.into_iter().map(|loss| LostEntry {
+                    reference: loss.reference,
+                    cause: loss.cause,
+                });
+                let lost = lost.collect();
+                (snapshot, text, Damage::Unparsable { cause, saved, lost })
+            }
+            Err(error) => return Err(error),
+        };
+
+        let prepared = Prepared::write(path, [text.as_bytes()], Some(&snapshot.metadata))?;
+        let copy = keep_copy(path, &snapshot)?;
+        let published = self.interrupt.check().and_then(|()| {
+            let is_replaced = Identity::of(path)? != Some(snapshot.identity);
+            if is_replaced || !lock.is_current()? {
+                return Ok(None);
+            }
+            prepared.publish(path, true).map(Some)
+        });
+        match published {
+            Ok(Some(Published::Done)) => Ok(ControlFlow::Break(Some(Repaired { copy, damage }))),
+            Ok(Some(Published::NotDurable(cause))) => Err(Error::NotDurable {
+                path: path.to_owned(),
+                cause,
+            }),
+            other => {
+                // The file itself is still there.
+                let _ = std::fs::remove_file(copy);
+                other.map(|_| ControlFlow::Continue(()))
+            }
+        }
+    }
+}
+
+/// Refuses what every change refuses, for a file that cannot be read.
+fn require_writable(path: &Path, snapshot: &Snapshot, text: &str) -> Result<()> {
+    let document = Document::parse(text.to_owned()).map_err(|cause| Error::Corrupt {
+        path: path.to_owned(),
+        cause,
+    })?;
+    let loaded = Loaded {
+        document,
+        file: Some(snapshot.identity),
+        like: Some(snapshot.metadata.clone()),
+        is_legacy: false,
+    };
+    loaded.require_writable(path)
+}
+
+/// The document with one of each entry that stands in it several times, all the
+/// same to the byte, and their references. None if there is no such entry.
+fn without_copies(document: &Document) -> Option<(String, Vec<String>)> {
+    let mut first: HashMap<_, (_, bool)> = HashMap::new();
+    for entry in document.entries() {
+        match first.entry(entry.reference()) {
+            Entry::Vacant(place) => {
+                place.insert((entry.text(), true));
+            }
+            Entry::Occupied(mut place) => {
+                let (text, are_same) = place.get_mut();
+                *are_same &= *text == entry.text();
+            }
+        }
+    }
+    let mut edit = Edit::default();
+    let mut references = Vec::new();
+    let mut seen = HashMap::new();
+    for (index, entry) in document.entries().enumerate() {
+        let reference = entry.reference();
+        let are_same = first.get(&reference).is_some_and(|(_, same)| *same);
+        // Without a reference nobody can say whether they are the same artifact.
+        if !reference.is_empty() && are_same {
+            let count: &mut usize = seen.entry(reference.clone()).or_default();
+            *count += 1;
+            if *count == 2 {
+                references.push(reference.into_owned());
+            }
+            if *count > 1 {
+                edit.remove(index);
+            }
+        }
+    }
+    let pieces = document.pieces(&edit)?;
+    Some((pieces.concat(), references))
+}
+
+/// Keeps a durable copy of a file beside it, under a name that was free.
+fn keep_copy(path: &Path, snapshot: &Snapshot) -> Result<PathBuf> {
+    let time = Utc::now().format("%Y%m%dT%H%M%SZ");
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut number = 0_u32;
+    loop {
+        let suffix = match number {
+            0 => String::new(),
+            number => format!("-{number}"),
+        };
+        let copy = path.with_file_name(format!("{name}.corrupt-{time}{suffix}"));
+        let prepared = Prepared::write(&copy, [&*snapshot.bytes], Some(&snapshot.metadata))?;
+        match prepared.publish(&copy, false)? {
+            Published::Done => return Ok(copy),
+            Published::Exists => number += 1,
+            Published::NotDurable(cause) => return Err(cause).at("sync", &copy),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Clocks that are wrong, and times that cannot be yet.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::running::has;
+use crate::support::{ADD, Run, Sandbox, rows};
+
+/// A library that changes the clock of whoever loads it by `LD_PRELOAD`, to a
+/// number of seconds made of `now`. `None` where none can be made.
+pub(crate) fn clock(sandbox: &Sandbox, seconds: &str) -> Option<PathBuf> {
+    if cfg!(not(target_os = "linux")) || !has("cc", &["--version"]) {
+        return None;
+    }
+    let (source, library) = (sandbox.path("clock.c"), sandbox.path("clock.so"));
+    let text = r"
+        #include <sys/syscall.h>
+        #include <time.h>
+        #include <unistd.h>
+        int clock_gettime(clockid_t clock, struct timespec *time) {
+            int result = syscall(SYS_clock_gettime, clock, time);
+            long now = time->tv_sec;
+            if (clock == CLOCK_REALTIME) time->tv_sec = SECONDS;
+            return result;
+        }";
+    fs::write(&source, text.replace("SECONDS", seconds)).unwrap();
+    let mut compiler = Command::new("cc");
+    compiler.args(["-D_GNU_SOURCE", "-shared", "-fPIC", "-o"]);
+    compiler.args([&library, &source]);
+    assert!(compiler.status().unwrap().success());
+    Some(library)
+}
+
+/// Row 54: a machine without a battery starts there.
+#[test]
+fn before_1970_every_command_works_and_times_make_sense() {
+    let sandbox = Sandbox::new();
+    let source = sandbox.component("src");
+    let Some(library) = clock(&sandbox, "-86400") else {
+        return;
+    };
+    let run = |args: &[&str]| {
+        let mut command = sandbox.command(args);
+        Run::from(command.env("LD_PRELOAD", &library).output().unwrap())
+    };
+    for args in [
+        ADD,
+        &["add", "app:1", source.to_str().unwrap()],
+        &["tag", "app:1", "app:2"],
+        &["images"],
+        &["images", "--filter", "until=3d", "-q"],
+        &["inspect", "app:1"],
+        &["df", "-v"],
+        &["prune", "-n"],
+        &["prune", "-a", "--filter", "until=1w", "-y"],
+        &["rm", "--filter", "until=52w", "-y"],
+    ] {
+        let run = run(args);
+        assert_eq!(
+            (run.code, run.stderr.contains("panic")),
+            (0, false),
+            "{args:?}: {run:?}"
+        );
+    }
+    let list = sandbox.json(&["images", "--format", "json"]);
+    for entry in list.as_array().unwrap() {
+        let time = entry["createdAt"].as_str().unwrap();
+        assert!(time.starts_with("1969-12-31T00:00:00"), "{time}");
+    }
+    let table = run(&["images", "--no-headers"]).stdout;
+    assert!(
+        table.lines().all(|line| line.ends_with("just now")),
+        "{table}"
+    );
+    assert!(
+        rows(&sandbox)
+            .iter()
+            .all(|row| row[5].ends_with("years ago"))
+    );
+}
+
+/// Row 54: what is dated ahead of us says so, however far.
+#[test]
+fn a_time_to_come_is_told_as_one() {
+    let entry =
+        |year| format!(r#"{{"reference":"a:{year}","createdAt":"{year}-01-01T00:00:00Z"}}"#);
+    let entries = ["2100", "9999", "0000", "0001"].map(entry).join(",");
+    let sandbox = Sandbox::with_registry(format!(r#"{{"artifacts":[{entries}]}}"#));
+    let told: Vec<_> = rows(&sandbox)
+        .into_iter()
+        .map(|row| row[5].clone())
+        .collect();
+    assert!(
+        told[..2].iter().all(|text| text.starts_with("in ")),
+        "{told:?}"
+    );
+    assert!(
+        !told[2..].iter().any(|text| text.starts_with("in ")),
+        "{told:?}"
+    );
+    sandbox.ok(&["prune", "-n"]);
+    assert_eq!(
+        sandbox
+            .ok(&["images", "-q", "--filter", "until=1s"])
+            .lines()
+            .count(),
+        2
+    );
+}
