@@ -115,7 +115,7 @@ impl Manifests {
         let file = store::read(&self.path(digest)?).ok().flatten()?;
         let found = Digest::of(&file.bytes);
         (found.as_str() == digest).then_some(Manifest {
-            text: file.bytes,
+            text: file.bytes.into(),
             digest: found,
         })
     }

@@ -28,7 +28,7 @@ impl Document {
         }
         text.push_str("\n}");
         let document =
-            Document::scan(text, "artifacts").expect("what was just written is a document");
+            Document::scan(text.into(), "artifacts").expect("what was just written is a document");
         Document {
             converted_from: self.foreign_version().map(str::to_owned),
             ..document

@@ -21,6 +21,8 @@ pub(crate) use edit::Edit;
 pub(crate) use salvage::{Salvaged, salvage};
 pub(crate) use view::EntryView;
 
+use bytestring::ByteString;
+
 use crate::json::{ParseError, Span, decode};
 #[cfg(feature = "cli")]
 use crate::parallel;
@@ -36,7 +38,7 @@ const VERSION: &str = "\"v2\"";
 /// A registry document and where its parts stand.
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
-    text: String,
+    text: ByteString,
     entries: Vec<EntrySpans>,
     form: Form,
     version: Option<Span>,
@@ -80,7 +82,7 @@ impl Document {
     /// A registry without entries, as cldctl writes it.
     pub(crate) fn empty() -> Self {
         Document {
-            text: "null".to_owned(),
+            text: ByteString::from_static("null"),
             entries: Vec::new(),
             form: Form::Nothing,
             version: None,
@@ -90,7 +92,7 @@ impl Document {
 
     /// Reads an `artifacts.json`. One in the v1 form is converted; the
     /// conversion is in memory until a change is written.
-    pub(crate) fn parse(text: String) -> Result<Self, ParseError> {
+    pub(crate) fn parse(text: ByteString) -> Result<Self, ParseError> {
         match Self::scan(text, "artifacts")? {
             document if matches!(document.form, Form::Components) => Ok(document.converted()),
             document => Ok(document),
@@ -98,7 +100,7 @@ impl Document {
     }
 
     /// Reads a legacy `components.json` and converts it.
-    pub(crate) fn parse_legacy(text: String) -> Result<Self, ParseError> {
+    pub(crate) fn parse_legacy(text: ByteString) -> Result<Self, ParseError> {
         Self::scan(text, "components").map(|document| document.converted())
     }
 
@@ -151,7 +153,7 @@ impl Document {
 
     /// Scans a document whose entries stand under `key`, or under `components`
     /// where that is missing or null.
-    fn scan(text: String, key: &'static str) -> Result<Self, ParseError> {
+    fn scan(text: ByteString, key: &'static str) -> Result<Self, ParseError> {
         match Scan::run(&text, key) {
             Ok(scan) => Ok(Document {
                 entries: scan.entries,

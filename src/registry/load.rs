@@ -4,6 +4,9 @@ use std::fs::Metadata;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use bytestring::ByteString;
+
 use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::json::ParseError;
@@ -91,16 +94,16 @@ pub(super) fn load_once(path: &Path, legacy_path: &Path) -> Result<Loaded> {
 }
 
 fn parse(
-    bytes: Vec<u8>,
+    bytes: Bytes,
     path: &Path,
-    parse: fn(String) -> Result<Document, ParseError>,
+    parse: fn(ByteString) -> Result<Document, ParseError>,
 ) -> Result<Document> {
-    let parsed = match String::from_utf8(bytes) {
+    let parsed = match ByteString::try_from(bytes.clone()) {
         Ok(text) => parse(text),
         Err(error) => {
-            let offset = error.utf8_error().valid_up_to();
+            let offset = error.valid_up_to();
             let reason = format!("invalid UTF-8 at byte {offset}");
-            Err(ParseError::at(error.as_bytes(), offset, reason))
+            Err(ParseError::at(&bytes, offset, reason))
         }
     };
     parsed.map_err(|cause| Error::Corrupt {

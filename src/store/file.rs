@@ -5,6 +5,10 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+#[cfg(target_os = "linux")]
+use memmap2::Advice;
+use memmap2::MmapOptions;
 use rustix::fs::OFlags;
 
 use super::uninterrupted;
@@ -50,7 +54,7 @@ impl Identity {
 
 /// A file as it was at one moment.
 pub(crate) struct Snapshot {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Bytes,
     pub(crate) identity: Identity,
     pub(crate) metadata: Metadata,
 }
@@ -84,30 +88,29 @@ pub(crate) fn read(path: &Path) -> Result<Option<Snapshot>> {
     }))
 }
 
-/// From this size on, in bytes, a file is read by all cores. What takes the time
-/// is that the system finds memory for it, page by page.
+/// From this size on, in bytes, a file is read by all cores, into large pages
+/// where the system has them. What takes the time is that it finds memory for the
+/// file, page by page.
 const LARGE: usize = 4 << 20;
 
-fn read_whole(file: &mut File, len: u64) -> io::Result<Vec<u8>> {
+fn read_whole(file: &mut File, len: u64) -> io::Result<Bytes> {
     let len = usize::try_from(len).unwrap_or(usize::MAX);
+    if len >= LARGE {
+        let mut memory = MmapOptions::new().len(len).map_anon()?;
+        // A kernel without them has pages of the common size.
+        #[cfg(target_os = "linux")]
+        let _ = memory.advise(Advice::HugePage);
+        if read_by_all(file, &mut memory).is_ok() {
+            return Ok(Bytes::from_owner(memory));
+        }
+        // It is shorter or longer by now, or cannot be read.
+    }
     let mut bytes = Vec::new();
     bytes
         .try_reserve_exact(len)
         .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-    if len >= LARGE {
-        // Memory that is zero from the start is not touched before it is
-        // written to. No request for it reports a failure, but as much was
-        // there a moment ago.
-        drop(bytes);
-        bytes = vec![0; len];
-        if read_by_all(file, &mut bytes).is_ok() {
-            return Ok(bytes);
-        }
-        // It is shorter or longer by now, or cannot be read.
-        bytes.clear();
-    }
     file.read_to_end(&mut bytes)?;
-    Ok(bytes)
+    Ok(bytes.into())
 }
 
 /// Fills `bytes` with a file of just that length.
