@@ -92,16 +92,16 @@ impl Document {
 
     /// Reads an `artifacts.json`. One in the v1 form is converted; the
     /// conversion is in memory until a change is written.
-    pub(crate) fn parse(text: ByteString) -> Result<Self, ParseError> {
-        match Self::scan(text, "artifacts")? {
+    pub(crate) fn parse<T: Into<ByteString>>(text: T) -> Result<Self, ParseError> {
+        match Self::scan(text.into(), "artifacts")? {
             document if matches!(document.form, Form::Components) => Ok(document.converted()),
             document => Ok(document),
         }
     }
 
     /// Reads a legacy `components.json` and converts it.
-    pub(crate) fn parse_legacy(text: ByteString) -> Result<Self, ParseError> {
-        Self::scan(text, "components").map(|document| document.converted())
+    pub(crate) fn parse_legacy<T: Into<ByteString>>(text: T) -> Result<Self, ParseError> {
+        Self::scan(text.into(), "components").map(|document| document.converted())
     }
 
     /// The whole text.

@@ -63,7 +63,7 @@ fn text_of(bytes: &[u8]) -> String {
 /// that stand behind it.
 fn whole_document(text: &str, start: usize) -> Option<Salvaged> {
     let span = Scanner::at(text, start).value().ok()?;
-    let document = Document::parse(text[span.clone()].into()).ok()?;
+    let document = Document::parse(&text[span.clone()]).ok()?;
     let mut search = Search::new(text, span.end);
     search.run();
 
@@ -82,7 +82,7 @@ fn whole_document(text: &str, start: usize) -> Option<Salvaged> {
     let pieces = document.pieces(&edit).map(|pieces| pieces.concat());
     let text = pieces.unwrap_or_else(|| document.text().to_owned());
     Some(Salvaged {
-        entries: Document::parse(text.as_str().into()).map_or(0, |saved| saved.entries().len()),
+        entries: Document::parse(text.as_str()).map_or(0, |saved| saved.entries().len()),
         text,
         lost: search.lost,
     })

@@ -23,6 +23,12 @@ pub(crate) struct Unreadable;
 /// cannot be read.
 pub(crate) type FieldValue<T> = Result<Option<T>, Unreadable>;
 
+impl AsRef<str> for EntryView<'_> {
+    fn as_ref(&self) -> &str {
+        self.text
+    }
+}
+
 /// An entry of a document.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EntryView<'d> {

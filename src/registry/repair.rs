@@ -140,7 +140,7 @@ impl Registry {
 
 /// Refuses what every change refuses, for a file that cannot be read.
 fn require_writable(path: &Path, snapshot: &Snapshot, text: &str) -> Result<()> {
-    let document = Document::parse(text.into()).map_err(|cause| Error::Corrupt {
+    let document = Document::parse(text).map_err(|cause| Error::Corrupt {
         path: path.to_owned(),
         cause,
     })?;

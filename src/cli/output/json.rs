@@ -10,7 +10,7 @@ use crate::json::{Scanner, SyntaxError, compact, decode, pretty};
 
 /// Prints values as one array, each as `append` adds it at one level of
 /// indentation.
-pub(in crate::cli) fn array<T: Sync>(
+pub(in crate::cli) fn array<T: AsRef<str> + Sync>(
     out: &mut Out,
     values: &[T],
     append: impl Fn(&mut String, &T) + Send + Sync,

@@ -11,16 +11,23 @@ pub(super) mod template;
 pub(super) mod units;
 pub(super) mod yaml;
 
+use std::hint::black_box;
 use std::io::{BufWriter, StdoutLock, Write, stdout};
 
 use super::exit::OutputError;
 use crate::parallel;
 
-/// So many items are rendered at once, by one core.
+/// So many items are rendered by one core at a time.
 const PIECE: usize = 512;
+
+/// So many items, or less, are rendered before threads have started.
+const FEW: usize = 2048;
 
 /// So many pieces are held in memory before they are written.
 const WAVE: usize = 32;
+
+/// So many items are fetched from memory together.
+const GROUP: usize = 16;
 
 /// Standard output, for commands that only read: a failure to write ends them.
 pub(super) struct Out(BufWriter<StdoutLock<'static>>);
@@ -39,21 +46,30 @@ impl Out {
         self.write("\n")
     }
 
-    /// Writes each item as `render` appends it to a text. All cores render, some
-    /// items ahead of what is written.
-    pub(super) fn each<T: Sync>(
+    /// Writes each item, which is made from a text, as `render` appends it. All
+    /// cores render, some items ahead of what is written.
+    pub(super) fn each<T: AsRef<str> + Sync>(
         &mut self,
         items: &[T],
         render: impl Fn(&mut String, &T) -> anyhow::Result<()> + Send + Sync,
     ) -> anyhow::Result<()> {
-        for wave in items.chunks(WAVE * PIECE) {
-            let rendered = parallel::map_slices(wave, PIECE, |items| {
-                let mut text = String::new();
-                let end = items.iter().try_for_each(|item| render(&mut text, item));
+        let size = if items.len() > FEW { PIECE } else { FEW };
+        let mut texts = Vec::new();
+        for wave in items.chunks(WAVE * size) {
+            // Memory is used again: to get it takes as long as to fill it.
+            texts.resize_with(WAVE, String::new);
+            let pieces = wave.chunks(size).zip(texts.drain(..)).collect();
+            let rendered = parallel::map(pieces, |(items, mut text): (&[T], String)| {
+                text.clear();
+                let end = items.chunks(GROUP).try_for_each(|items| {
+                    items.iter().for_each(fetch);
+                    items.iter().try_for_each(|item| render(&mut text, item))
+                });
                 (text, end)
             });
             for (text, end) in rendered {
                 self.write(&text)?;
+                texts.push(text);
                 end?;
             }
         }
@@ -64,6 +80,15 @@ impl Out {
     pub(super) fn finish(mut self) -> Result<(), OutputError> {
         self.0.flush().map_err(OutputError)
     }
+}
+
+/// Has the processor read a text, which may lie anywhere in a large document, so
+/// that it reads the next ones too meanwhile.
+fn fetch(item: &impl AsRef<str>) {
+    /// So many bytes come at once.
+    const LINE: usize = 64;
+    let bytes = item.as_ref().as_bytes().iter().step_by(LINE);
+    black_box(bytes.fold(0, |all, byte| all | byte));
 }
 
 /// Prints what a change did. The change stands, so it alone decides how the
