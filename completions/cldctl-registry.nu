@@ -123,6 +123,20 @@ module completions {
     ...targets: string        # The references to register the copies under
   ]
 
+  def "nu-complete cldctl-registry verify format" [] {
+    [ "text" "json" ]
+  }
+
+  # Look for damage in the registry and in the content, and mend the registry
+  export extern "cldctl-registry verify" [
+    --repair                  # First mend the registry file, as far as that needs no guess; it is kept as it was under another name
+    --format: string@"nu-complete cldctl-registry verify format" # Choose the output format
+    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --help(-h)                # Print help (see more with '--help')
+    ...references: string     # Check only these artifacts, by reference or digest
+  ]
+
   def "nu-complete cldctl-registry df format" [] {
     [ "text" "json" ]
   }

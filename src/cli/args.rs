@@ -76,6 +76,8 @@ pub(crate) enum Command {
     Exists(Exists),
     /// Register an artifact's content under other references too
     Tag(Tag),
+    /// Look for damage in the registry and in the content, and mend the registry
+    Verify(Verify),
     /// Show how much disk artifacts take
     Df(Df),
     /// Free disk: remove what is untagged, gone, orphaned or left over
@@ -317,6 +319,23 @@ pub(crate) struct Tag {
     /// Refuse to replace an artifact that is registered already
     #[arg(long)]
     pub(crate) no_clobber: bool,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Verify {
+    /// Check only these artifacts, by reference or digest
+    #[arg(value_name = "REF", add = candidates::references())]
+    pub(crate) references: Vec<String>,
+
+    /// First mend the registry file, as far as that needs no guess; it is kept
+    /// as it was under another name
+    #[arg(long, conflicts_with = "references")]
+    pub(crate) repair: bool,
+
+    /// Choose the output format
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ReportFormat,
 }
 
 /// Arguments of `df`.

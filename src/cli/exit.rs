@@ -134,6 +134,9 @@ pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
         return failure.hint.clone();
     }
     Some(match error.downcast_ref::<Error>()? {
+        Error::Corrupt { .. } => {
+            "`cldctl-registry verify --repair` saves every complete entry".to_owned()
+        }
         Error::ReadOnly { .. } => "`chmod u+w` on it allows changes".to_owned(),
         Error::ForeignVersion { .. } => {
             "a newer program wrote it; look for a newer cldctl-registry".to_owned()

@@ -5,14 +5,13 @@ use std::collections::hash_map::Entry;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use chrono::Utc;
-
 use super::Registry;
 use super::load::{Loaded, load};
 use crate::document::{Document, Edit, Salvaged, salvage};
 use crate::error::{AtPath, Error, Result};
 use crate::json::ParseError;
 use crate::store::{self, Identity, Lock, Prepared, Published, Snapshot};
+use crate::timestamp;
 
 /// What a repair came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,8 +116,8 @@ impl Registry {
         let prepared = Prepared::write(path, [text.as_bytes()], Some(&snapshot.metadata))?;
         let copy = keep_copy(path, &snapshot)?;
         let published = self.interrupt.check().and_then(|()| {
-            let is_replaced = Identity::of(path)? != Some(snapshot.identity);
-            if is_replaced || !lock.is_current()? {
+            // At the registry last, so that little can happen to it until the rename.
+            if !lock.is_current()? || Identity::of(path)? != Some(snapshot.identity) {
                 return Ok(None);
             }
             prepared.publish(path, true).map(Some)
@@ -192,7 +191,7 @@ fn without_copies(document: &Document) -> Option<(String, Vec<String>)> {
 
 /// Keeps a durable copy of a file beside it, under a name that was free.
 fn keep_copy(path: &Path, snapshot: &Snapshot) -> Result<PathBuf> {
-    let time = Utc::now().format("%Y%m%dT%H%M%SZ");
+    let time = timestamp::now().format("%Y%m%dT%H%M%SZ");
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut number = 0_u32;
     loop {
@@ -201,7 +200,8 @@ fn keep_copy(path: &Path, snapshot: &Snapshot) -> Result<PathBuf> {
             number => format!("-{number}"),
         };
         let copy = path.with_file_name(format!("{name}.corrupt-{time}{suffix}"));
-        let prepared = Prepared::write(&copy, [&*snapshot.bytes], Some(&snapshot.metadata))?;
+        // Named as all temporary files of the registry are, so that it is swept up.
+        let prepared = Prepared::write(path, [&*snapshot.bytes], Some(&snapshot.metadata))?;
         match prepared.publish(&copy, false)? {
             Published::Done => return Ok(copy),
             Published::Exists => number += 1,

@@ -96,7 +96,9 @@ const LARGE: usize = 4 << 20;
 fn read_whole(file: &mut File, len: u64) -> io::Result<Bytes> {
     let len = usize::try_from(len).unwrap_or(usize::MAX);
     if len >= LARGE {
-        let mut memory = MmapOptions::new().len(len).map_anon()?;
+        let memory = MmapOptions::new().len(len).map_anon();
+        // In the words of the standard library, as for all other memory.
+        let mut memory = memory.map_err(|error| io::Error::from(error.kind()))?;
         // A kernel without them has pages of the common size.
         #[cfg(target_os = "linux")]
         let _ = memory.advise(Advice::HugePage);

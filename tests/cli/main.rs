@@ -34,11 +34,13 @@ mod manual;
 mod progress;
 mod prune;
 mod readme;
+mod repair;
 mod rm;
 mod signals;
 mod streams;
 mod tag;
 mod terminal;
+mod verify;
 
 mod pty;
 mod running;

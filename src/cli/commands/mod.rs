@@ -12,6 +12,7 @@ mod operands;
 mod prune;
 mod rm;
 mod tag;
+mod verify;
 
 use super::args::{Command, Global};
 use super::context::Context;
@@ -30,6 +31,7 @@ pub(super) fn run(global: &Global, command: Command) -> anyhow::Result<Exit> {
         Command::CachePath(args) => cache_path::run(&context()?, &args),
         Command::Exists(args) => exists::run(&context()?, &args),
         Command::Tag(args) => tag::run(&context()?, &args),
+        Command::Verify(args) => verify::run(&context()?, &args),
         Command::Df(args) => df::run(&context()?, &args),
         Command::Prune(args) => prune::run(&context()?, &args),
         Command::Completions(args) => completions::run(&args),

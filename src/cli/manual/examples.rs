@@ -89,6 +89,16 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         "cldctl-registry tag ghcr.io/acme/app:v1 ghcr.io/acme/app:stable",
     ),
     (
+        "verify",
+        "Look for damage in everything:",
+        "cldctl-registry verify",
+    ),
+    (
+        "verify",
+        "Save what can be saved of a registry that cannot be read:",
+        "cldctl-registry verify --repair",
+    ),
+    (
         "prune",
         "Show what can go:",
         "cldctl-registry prune --dry-run",

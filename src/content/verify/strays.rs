@@ -58,3 +58,30 @@ pub(super) fn check(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Code, Home};
+    use std::time::Duration;
+
+    #[test]
+    fn a_directory_without_an_entry_is_a_problem_once_it_has_rested() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path()).unwrap();
+        let orphan = home.cache_root().join("orphan");
+        fs::create_dir_all(&orphan).unwrap();
+        let cache = Cache::open(home).unwrap();
+        cache.registry().clear().unwrap();
+        fs::write(cache.registry().path(), "{}").unwrap();
+        let now = SystemTime::now();
+        assert_eq!(cache.verify(None, now).unwrap().problems, []);
+        let later = now + Duration::from_secs(2 * 3600);
+        let problems = cache.verify(None, later).unwrap().problems;
+        let found: Vec<_> = problems.iter().map(|p| (p.code, &*p.subject)).collect();
+        let orphan = fs::canonicalize(orphan).unwrap();
+        assert_eq!(found, [(Code::OrphanDirectory, orphan.to_str().unwrap())]);
+        // Those that were asked for are not strays.
+        assert_eq!(cache.verify(Some(&[]), later).unwrap().problems, []);
+    }
+}

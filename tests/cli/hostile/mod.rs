@@ -26,7 +26,9 @@ const THREADS: usize = 64;
 const ALWAYS: [&[&str]; 3] = [&["images", "--format", "json"], ADD, &["rm", "x:1"]];
 
 /// Run over the files in turn.
-const IN_TURN: [&[&str]; 25] = [
+const IN_TURN: [&[&str]; 27] = [
+    &["verify"],
+    &["verify", "--format", "json"],
     &["images"],
     &["images", "-q"],
     &["images", "--format", "jsonl"],

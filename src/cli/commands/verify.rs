@@ -1,0 +1,263 @@
+//! `verify`: looks for damage, and mends the registry.
+
+use std::fmt::Write;
+
+use anyhow::anyhow;
+use serde::Serialize;
+
+use super::operands::resolve;
+use crate::cli::args::{ReportFormat, Verify};
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::output::{Out, json, messages, units};
+use crate::escape::visible;
+use crate::lookup::{DigestStart, Finder};
+use crate::{Code, Damage, Error, Finding, Repaired, Report};
+
+pub(super) fn run(context: &Context, args: &Verify) -> anyhow::Result<Exit> {
+    let repaired = match args.repair {
+        true => repair(context)?,
+        false => Vec::new(),
+    };
+    let (chosen, mut exit) = choose(context, &args.references)?;
+    let chosen: Option<Vec<&str>> = match args.references.is_empty() {
+        true => None,
+        false => Some(chosen.iter().map(String::as_str).collect()),
+    };
+    let now = std::time::SystemTime::now();
+    let report = context.cache.verify(chosen.as_deref(), now)?;
+    if !report.problems.is_empty() {
+        exit = exit.worst(Exit::Failure);
+    }
+
+    let mut out = Out::new();
+    match args.format {
+        ReportFormat::Json => {
+            let mut object = Object {
+                problems: report.problems.iter().map(Item::from).collect(),
+                notes: report.notes.iter().map(Item::from).collect(),
+                repaired: None,
+            };
+            if args.repair {
+                object.repaired = Some(repaired.iter().map(Mended::from).collect());
+            }
+            out.write(&json::object(&object)?)?;
+        }
+        ReportFormat::Text => {
+            out.write(&of_repairs(context, &repaired))?;
+            out.write(&of_findings("problem", &report.problems))?;
+            out.write(&of_findings("note", &report.notes))?;
+        }
+    }
+    out.finish()?;
+    let is_about_something = report.entries > 0 || args.references.is_empty();
+    if args.format == ReportFormat::Text && is_about_something {
+        summarize(&report);
+    }
+    Ok(exit)
+}
+
+/// Mends until nothing is left that can be mended: what is saved of a torn file
+/// may hold copies of an entry.
+fn repair(context: &Context) -> anyhow::Result<Vec<Repaired>> {
+    context.defer_signals()?;
+    let mut all = Vec::new();
+    while let Some(repaired) = context.cache.registry().repair()? {
+        all.push(repaired);
+    }
+    Ok(all)
+}
+
+/// The references of the operands, and the exit code for those that name none.
+fn choose(context: &Context, operands: &[String]) -> anyhow::Result<(Vec<String>, Exit)> {
+    let (mut chosen, mut exit) = (Vec::new(), Exit::Success);
+    if operands.is_empty() {
+        return Ok((chosen, exit));
+    }
+    let document = match context.cache.registry().load() {
+        Ok(document) => document,
+        // The report will say so.
+        Err(Error::Corrupt { .. }) => return Ok((chosen, exit)),
+        Err(error) => return Err(error.into()),
+    };
+    let finder = Finder::new(&document);
+    for operand in operands {
+        match resolve(&finder, operand, DigestStart::ToLook) {
+            Ok(indices) => {
+                let entry = indices.first().and_then(|&index| document.entry(index));
+                chosen.extend(entry.map(|entry| entry.reference().into_owned()));
+            }
+            Err(reason) => {
+                let failure = reason.into_failure(&document);
+                exit = exit.worst(failure.exit);
+                messages::error(&anyhow!(failure));
+            }
+        }
+    }
+    Ok((chosen, exit))
+}
+
+/// What was mended, in lines.
+fn of_repairs(context: &Context, repaired: &[Repaired]) -> String {
+    let mut text = String::new();
+    let path = context.cache.registry().path().to_string_lossy();
+    for Repaired { copy, damage, .. } in repaired {
+        let _ = writeln!(text, "repaired: {}", visible(&path));
+        match damage {
+            Damage::Unparsable { saved, lost, .. } => {
+                let _ = writeln!(text, "  saved: {}", counted(*saved, "entry", "entries"));
+                for entry in lost {
+                    let name = entry.reference.as_deref().map(visible);
+                    let name = name.as_deref().unwrap_or("an entry without reference");
+                    let cause = entry.cause.to_string();
+                    let _ = writeln!(text, "  lost: {name} ({})", visible(&cause));
+                }
+            }
+            Damage::Duplicates { references } => {
+                for reference in references {
+                    let _ = writeln!(text, "  one copy kept: {}", visible(reference));
+                }
+            }
+        }
+        let copy = copy.to_string_lossy();
+        let _ = writeln!(text, "  as it was: {}", visible(&copy));
+    }
+    text
+}
+
+/// Findings in lines, those about one subject together.
+fn of_findings(label: &str, findings: &[Finding]) -> String {
+    let mut text = String::new();
+    let mut rest = findings;
+    while let Some(first) = rest.first() {
+        let (group, others) = rest.split_at(
+            rest.iter()
+                .position(|finding| finding.subject != first.subject)
+                .unwrap_or(rest.len()),
+        );
+        rest = others;
+        let subject = match &*first.subject {
+            "" => "(no reference)".into(),
+            subject => visible(subject),
+        };
+        let _ = writeln!(text, "{label}: {subject}");
+        for (index, finding) in group.iter().enumerate() {
+            let _ = writeln!(text, "  {}: {}", finding.code, visible(&finding.message));
+            // Once for all that it mends.
+            let next = group.get(index + 1);
+            if next.is_none_or(|next| next.remedy != finding.remedy) {
+                let _ = writeln!(text, "  remedy: {}", visible(&finding.remedy));
+            }
+        }
+    }
+    text
+}
+
+fn summarize(report: &Report) {
+    let found = match (report.problems.len(), report.notes.len()) {
+        (0, 0) => "nothing is wrong".to_owned(),
+        (0, notes) => format!("no problems, {}", counted(notes, "note", "notes")),
+        (problems, 0) => counted(problems, "problem", "problems"),
+        (problems, notes) => format!(
+            "{}, {}",
+            counted(problems, "problem", "problems"),
+            counted(notes, "note", "notes")
+        ),
+    };
+    if report.entries == 0 && report.problems.iter().any(is_unreadable) {
+        return messages::note(format_args!("{found}"));
+    }
+    messages::note(format_args!(
+        "{}, {}, {}: {found}",
+        counted(report.entries, "artifact", "artifacts"),
+        counted(report.files, "file", "files"),
+        units::size(i64::try_from(report.bytes).unwrap_or(i64::MAX)),
+    ));
+}
+
+/// Whether nothing was looked at because of this.
+fn is_unreadable(problem: &Finding) -> bool {
+    problem.code == Code::UnparsableRegistry
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// The report; its shape is part of the stable interface.
+#[derive(Serialize)]
+struct Object<'r> {
+    problems: Vec<Item<'r>>,
+    notes: Vec<Item<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repaired: Option<Vec<Mended<'r>>>,
+}
+
+#[derive(Serialize)]
+struct Item<'r> {
+    code: &'static str,
+    subject: &'r str,
+    message: &'r str,
+    remedy: &'r str,
+}
+
+impl<'r> From<&'r Finding> for Item<'r> {
+    fn from(finding: &'r Finding) -> Self {
+        Item {
+            code: finding.code.as_str(),
+            subject: &finding.subject,
+            message: &finding.message,
+            remedy: &finding.remedy,
+        }
+    }
+}
+
+/// A repair: of an unparsable file with what was saved and lost, of duplicates
+/// with their references.
+#[derive(Default, Serialize)]
+struct Mended<'r> {
+    copy: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    saved: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<Vec<Lost<'r>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duplicates: Option<&'r [String]>,
+}
+
+#[derive(Serialize)]
+struct Lost<'r> {
+    reference: Option<&'r str>,
+    cause: String,
+}
+
+impl<'r> From<&'r Repaired> for Mended<'r> {
+    fn from(repaired: &'r Repaired) -> Self {
+        let copy = repaired.copy.to_string_lossy().into_owned();
+        match &repaired.damage {
+            Damage::Unparsable { cause, saved, lost } => Mended {
+                copy,
+                cause: Some(cause.to_string()),
+                saved: Some(*saved),
+                lost: Some(lost.iter().map(Lost::from).collect()),
+                ..Mended::default()
+            },
+            Damage::Duplicates { references } => Mended {
+                copy,
+                duplicates: Some(references),
+                ..Mended::default()
+            },
+        }
+    }
+}
+
+impl<'r> From<&'r crate::LostEntry> for Lost<'r> {
+    fn from(lost: &'r crate::LostEntry) -> Self {
+        Lost {
+            reference: lost.reference.as_deref(),
+            cause: lost.cause.to_string(),
+        }
+    }
+}
