@@ -10,7 +10,9 @@ use super::elements::known_field;
 use super::elements::{GO_END, GO_FORM};
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::fields::Field;
-use crate::json::{Scanner, SyntaxError, decode, has_escape};
+#[cfg(feature = "cli")]
+use crate::json::has_escape;
+use crate::json::{Scanner, SyntaxError, decode};
 #[cfg(feature = "cli")]
 use crate::reference::UNTAGGED;
 use crate::timestamp;
