@@ -13,6 +13,7 @@
 
 mod home;
 mod operations;
+mod power;
 mod wanted;
 
 use std::process::ExitCode;
@@ -38,5 +39,10 @@ fn faults() -> ExitCode {
         home.ok(&(operation.args)(&home));
         println!("{}", operation.name);
     }
-    ExitCode::SUCCESS
+    let counts = power::run();
+    print!("{counts}");
+    for violation in counts.violations.iter().take(30) {
+        eprintln!("violation: {violation}");
+    }
+    ExitCode::from(u8::from(!counts.violations.is_empty()))
 }

@@ -10,23 +10,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::losses::Data;
 use super::record::Call;
-
-/// What lies at a path.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Item {
-    Dir(u32),
-    File(Arc<Vec<u8>>, u32),
-    Link(OsString),
-}
-
-/// All that lies below a directory, by the path from there.
-pub(super) type Tree = BTreeMap<PathBuf, Item>;
+use super::tree::{Item, Tree};
 
 /// Which syncs are heeded; a control leaves some out.
 #[derive(Clone, Copy, Debug)]
@@ -35,24 +24,11 @@ pub(super) struct Heeded {
     pub(super) dirs: bool,
 }
 
-/// What a power loss leaves of bytes and modes that were not synced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Data {
-    Lost,
-    Kept,
-    /// The first half of the bytes.
-    Half,
-    /// As many bytes, but all of them zero.
-    Zeroed,
-    /// Those of one file are lost, all others are kept.
-    LostIn(usize),
-}
-
 /// A directory's entries.
-type Names = BTreeMap<OsString, usize>;
+pub(super) type Names = BTreeMap<OsString, usize>;
 
 #[derive(Clone)]
-enum Node {
+pub(super) enum Node {
     Dir {
         seen: (Names, u32),
         synced: (Names, u32),
@@ -66,18 +42,18 @@ enum Node {
 
 /// Entries of directories that change in one step: directory, name, and what the
 /// name means from then on.
-type Step = Vec<(usize, OsString, Option<usize>)>;
+pub(super) type Step = Vec<(usize, OsString, Option<usize>)>;
 
 pub(super) struct Model {
     root: PathBuf,
     umask: u32,
     heeded: Heeded,
-    nodes: Vec<Node>,
+    pub(super) nodes: Vec<Node>,
     /// What is not synced yet, in order.
-    steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
 }
 
-const ROOT: usize = 0;
+pub(super) const ROOT: usize = 0;
 
 impl Model {
     /// What lies in a directory, all of it synced.
@@ -108,7 +84,7 @@ impl Model {
         model
     }
 
-    /// Makes a call. Whether it changed anything.
+    /// Makes a call.
     pub(super) fn make(&mut self, call: &Call) {
         match call {
             Call::Create(path, mode) => {
@@ -163,73 +139,6 @@ impl Model {
     /// What the process sees.
     pub(super) fn seen(&self) -> Tree {
         self.after(&vec![true; self.steps.len()], Data::Kept)
-    }
-
-    /// What may be left when the power fails now, told to `each`. The same state
-    /// may be told more than once.
-    pub(super) fn losses(&self, mut each: impl FnMut(Tree)) {
-        let mut data = vec![Data::Kept];
-        let dirty = self.dirty();
-        if !dirty.is_empty() {
-            data.extend([Data::Lost, Data::Half, Data::Zeroed]);
-        }
-        for steps in subsets(self.steps.len()) {
-            for data in &data {
-                each(self.after(&steps, *data));
-            }
-        }
-        let all = vec![true; self.steps.len()];
-        for file in dirty {
-            each(self.after(&all, Data::LostIn(file)));
-        }
-    }
-
-    /// The state with these of the steps that are not synced, and with this data.
-    fn after(&self, done: &[bool], data: Data) -> Tree {
-        let mut dirs: BTreeMap<usize, Names> = BTreeMap::new();
-        for (step, _) in self.steps.iter().zip(done).filter(|(_, done)| **done) {
-            for (dir, name, node) in step {
-                let names = dirs.entry(*dir).or_insert_with(|| self.synced(*dir).clone());
-                set(names, name, *node);
-            }
-        }
-        let mut tree = Tree::new();
-        let mut left = vec![(PathBuf::new(), ROOT)];
-        while let Some((path, node)) = left.pop() {
-            let item = match &self.nodes[node] {
-                Node::Dir { seen, synced } => {
-                    let names = dirs.get(&node).unwrap_or(&synced.0);
-                    left.extend(names.iter().map(|(name, node)| (path.join(name), *node)));
-                    Item::Dir(if data == Data::Lost { synced.1 } else { seen.1 })
-                }
-                Node::File { seen, synced } if seen == synced => {
-                    Item::File(seen.0.clone(), seen.1)
-                }
-                Node::File { seen, synced } => match data {
-                    Data::Lost => Item::File(synced.0.clone(), synced.1),
-                    Data::LostIn(file) if file == node => Item::File(synced.0.clone(), seen.1),
-                    Data::Kept | Data::LostIn(_) => Item::File(seen.0.clone(), seen.1),
-                    Data::Half => {
-                        let half = seen.0[..seen.0.len() / 2].to_vec();
-                        Item::File(Arc::new(half), seen.1)
-                    }
-                    Data::Zeroed => Item::File(Arc::new(vec![0; seen.0.len()]), seen.1),
-                },
-                Node::Link(target) => Item::Link(target.clone()),
-            };
-            if node != ROOT {
-                tree.insert(path, item);
-            }
-        }
-        tree
-    }
-
-    /// The files with something that is not synced, as far as they have a name.
-    fn dirty(&self) -> Vec<usize> {
-        let is_dirty = |node: &Node| matches!(node, Node::File { seen, synced } if seen != synced);
-        let nodes = self.nodes.iter().enumerate();
-        let dirty = nodes.filter(|(_, node)| is_dirty(node));
-        dirty.map(|(index, _)| index).collect()
     }
 
     fn sync(&mut self, index: usize) {
@@ -317,7 +226,7 @@ impl Model {
         }
     }
 
-    fn synced(&self, dir: usize) -> &Names {
+    pub(super) fn synced(&self, dir: usize) -> &Names {
         match &self.nodes[dir] {
             Node::Dir { synced, .. } => &synced.0,
             _ => panic!("no directory"),
@@ -325,19 +234,7 @@ impl Model {
     }
 }
 
-/// Which of so many steps a power loss may leave: the first of them, all but one,
-/// and one alone.
-fn subsets(steps: usize) -> BTreeSet<Vec<bool>> {
-    let mut subsets = BTreeSet::new();
-    for at in 0..=steps {
-        subsets.insert((0..steps).map(|step| step < at).collect());
-        subsets.insert((0..steps).map(|step| step != at).collect());
-        subsets.insert((0..steps).map(|step| step == at).collect());
-    }
-    subsets
-}
-
-fn set(names: &mut Names, name: &OsStr, node: Option<usize>) {
+pub(super) fn set(names: &mut Names, name: &OsStr, node: Option<usize>) {
     match node {
         Some(node) => names.insert(name.to_owned(), node),
         None => names.remove(name),

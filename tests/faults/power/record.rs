@@ -38,10 +38,40 @@ pub(super) enum Call {
 
 /// Calls that change nothing that is looked at here: owners and times are not.
 const HARMLESS: &[&str] = &[
-    "access", "chdir", "chown", "close", "dup", "dup2", "dup3", "execve", "faccessat",
-    "faccessat2", "fadvise64", "fchown", "fchownat", "fcntl", "flock", "fstat", "fstatfs",
-    "getcwd", "getdents64", "ioctl", "lchown", "lstat", "newfstatat", "poll", "ppoll", "pread64",
-    "read", "readlink", "readlinkat", "readv", "stat", "statfs", "statx", "utimensat",
+    "access",
+    "chdir",
+    "chown",
+    "close",
+    "dup",
+    "dup2",
+    "dup3",
+    "execve",
+    "faccessat",
+    "faccessat2",
+    "fadvise64",
+    "fchown",
+    "fchownat",
+    "fcntl",
+    "flock",
+    "fstat",
+    "fstatfs",
+    "getcwd",
+    "getdents64",
+    "ioctl",
+    "lchown",
+    "lstat",
+    "newfstatat",
+    "poll",
+    "ppoll",
+    "pread64",
+    "read",
+    "readlink",
+    "readlinkat",
+    "readv",
+    "stat",
+    "statfs",
+    "statx",
+    "utimensat",
 ];
 
 /// `strace`'s options, to which the program is to be added. `refused` is what the
@@ -157,6 +187,7 @@ impl<'l> Line<'l> {
             "symlinkat" => Call::Symlink(OsString::from_vec(bytes(args[0])), path_at(1)),
             "fsync" | "fdatasync" => Call::Sync(file(args[0])),
             "syncfs" => Call::SyncAll(file(args[0])),
+            "lseek" if args[1..] == ["0", "SEEK_CUR"] => return None,
             "mmap" if !(args[2].contains("WRITE") && args[3].contains("SHARED")) => return None,
             name if HARMLESS.contains(&name) => return None,
             _ => {
@@ -230,13 +261,17 @@ fn string(arg: &str) -> PathBuf {
 
 /// The path of `5<\x2f\x61>`.
 fn file(arg: &str) -> PathBuf {
-    let path = arg.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    let path = arg
+        .split_once('<')
+        .and_then(|(_, rest)| rest.split_once('>'));
     OsString::from_vec(unhex(path.unwrap().0)).into()
 }
 
 fn unhex(text: &str) -> Vec<u8> {
     let bytes = text.split("\\x").skip(1);
-    bytes.map(|hex| u8::from_str_radix(hex, 16).unwrap()).collect()
+    bytes
+        .map(|hex| u8::from_str_radix(hex, 16).unwrap())
+        .collect()
 }
 
 fn hex(path: &Path) -> String {

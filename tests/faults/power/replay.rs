@@ -1,0 +1,171 @@
+//! A recorded change, replayed up to each of its calls, with a power loss there.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::judge::{Between, Judge, Whole};
+use super::model::{Heeded, Model};
+use super::record::{self, Call};
+use super::tree::{self, Tree};
+use crate::home::Home;
+use crate::operations::Operation;
+
+/// A change that was made and recorded.
+pub(super) struct Recorded {
+    pub(super) name: &'static str,
+    pub(super) home: Home,
+    pub(super) args: Vec<OsString>,
+    pub(super) judge: Judge,
+    pub(super) calls: Vec<Call>,
+    before: Tree,
+    umask: u32,
+}
+
+/// A state after a power loss.
+pub(super) struct Loss {
+    pub(super) tree: Tree,
+    /// After how many calls it came.
+    pub(super) prefix: usize,
+    pub(super) reported: bool,
+}
+
+impl Recorded {
+    /// Makes a change in a home of its own.
+    ///
+    /// # Panics
+    ///
+    /// If what was recorded does not lead to what is on the disk.
+    pub(super) fn make(operation: &Operation, umask: u32) -> Self {
+        let home = Home::new();
+        (operation.prepare)(&home);
+        let root = user(&home);
+        let before = tree::read(&root);
+        let args = (operation.args)(&home);
+        let to = home.path("record");
+        let wrapper = record::wrapper(&to, operation.always);
+        let calls = record::record(home.wrapped(&wrapper, &args), &to, &root);
+        let after = tree::read(&root);
+        let recorded = Recorded {
+            name: operation.name,
+            args,
+            judge: Judge {
+                old: Whole::new(&root, before.clone()),
+                new: Whole::new(&root, after.clone()),
+            },
+            calls,
+            before,
+            umask,
+            home,
+        };
+        let mut model = recorded.model(HEEDED);
+        recorded.calls.iter().for_each(|call| model.make(call));
+        let name = operation.name;
+        assert!(
+            model.seen() == after,
+            "{name}: the record is not what was done"
+        );
+        assert!(recorded.calls.contains(&Call::Report), "{name}: no report");
+        recorded
+    }
+
+    /// All states that a power loss may leave, each told once.
+    pub(super) fn losses(&self, heeded: Heeded, mut each: impl FnMut(Loss)) {
+        let mut told = HashSet::new();
+        let mut model = self.model(heeded);
+        let mut reported = false;
+        for prefix in 0..=self.calls.len() {
+            model.losses(|tree| {
+                if told.insert((tree.clone(), reported)) {
+                    each(Loss {
+                        tree,
+                        prefix,
+                        reported,
+                    });
+                }
+            });
+            if let Some(call) = self.calls.get(prefix) {
+                model.make(call);
+                reported |= *call == Call::Report;
+            }
+        }
+    }
+
+    /// Makes a state be that of the home, and goes on in it: it can be listed, the
+    /// same change can be made again, and so can another one, after which no
+    /// leftovers are there. What is wrong, if something is.
+    pub(super) fn go_on(&self, loss: &Loss) -> Result<(), String> {
+        let root = user(&self.home);
+        tree::write(&root, &loss.tree);
+        let (whole, _) = self.judge.judge(&loss.tree, loss.reported)?;
+        let run = |args: &[OsString]| {
+            let output = self.home.run(args);
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            match output.status.code() {
+                Some(0) => Ok(text),
+                _ => Err(format!("then {args:?} fails: {output:?}")),
+            }
+        };
+        let words = |text: &str| -> Vec<OsString> { text.split(' ').map(OsString::from).collect() };
+        let mut expected = whole.references();
+        let mut listed: Vec<String> = run(&words("images -q"))?.lines().map(Into::into).collect();
+        expected.sort();
+        listed.sort();
+        if listed != expected {
+            return Err(format!("{listed:?} is listed, and not {expected:?}"));
+        }
+        run(&words("add next:1 --metadata-only --type component"))?;
+        let state = tree::read(&root);
+        let is_left = |path: &PathBuf| {
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
+            name.starts_with('.') && name != ".cldctl"
+        };
+        if let Some(path) = state.keys().find(|path| is_left(path)) {
+            return Err(format!("the next change leaves {path:?}"));
+        }
+        // A change that was made already may have nothing to do any more.
+        let again = self.home.run(&self.args);
+        let gone = self.args[0] == "rm" && again.status.code() == Some(3);
+        if !again.status.success() && !gone {
+            return Err(format!("it cannot be made again: {again:?}"));
+        }
+        let after = Whole::new(&root, tree::read(&root));
+        after.is_as_good_as(&self.judge.new, "next:1")
+    }
+
+    fn model(&self, heeded: Heeded) -> Model {
+        Model::of(&user(&self.home), &self.before, self.umask, heeded)
+    }
+}
+
+/// As it is.
+pub(super) const HEEDED: Heeded = Heeded {
+    files: true,
+    dirs: true,
+};
+
+/// The directory that all is recorded below: `~`, since `~/.cldctl` may be made.
+fn user(home: &Home) -> PathBuf {
+    home.path("user")
+}
+
+/// Which states are tried out: those between old and new first, and then some of
+/// all others, evenly.
+pub(super) fn sample(losses: Vec<(Loss, Option<Between>)>, most: usize) -> Vec<Loss> {
+    let (mut between, plain): (Vec<_>, Vec<_>) = losses
+        .into_iter()
+        .partition(|(_, between)| between.is_some());
+    // Those with the most in the way come last.
+    between.reverse();
+    between.truncate(2);
+    let step = plain.len().div_ceil(most).max(1);
+    let plain = plain.into_iter().step_by(step);
+    between
+        .into_iter()
+        .chain(plain)
+        .map(|(loss, _)| loss)
+        .collect()
+}
