@@ -152,6 +152,9 @@ impl CacheRoot {
     fn swap_by_two_renames(&self, staged: &Path, key: &CacheKey) -> Result<Swap> {
         let dir = self.dir_of(key);
         let mut aside = self.scratch(SWAP)?;
+        // Were it lost with the power while the rename into it is not, so would
+        // the old content be.
+        self.sync()?;
         let old = aside.path().join(key.as_str());
         uninterrupted(|| fs::rename(&dir, &old)).at("move away", &dir)?;
         match uninterrupted(|| fs::rename(staged, &dir)) {
