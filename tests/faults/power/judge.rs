@@ -1,6 +1,7 @@
 //! Whether a state is one that a change may leave.
 //!
-//! The registry is the old one or the new one, byte for byte. Each of its entries
+//! The registry is the old one or the new one, byte for byte (`prune` has a step
+//! between them). Each of its entries
 //! with content has the content that it had, or was given, to the last file and
 //! mode, and its manifest. Once success was reported, the registry is the new one.
 //!
@@ -9,6 +10,7 @@
 //! content; and, where the system cannot exchange two directories, the old
 //! content aside, from where the next change puts it back.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -40,7 +42,8 @@ struct Entry {
     manifest: Option<PathBuf>,
 }
 
-/// The state before a change, or after it.
+/// The state before a change, after it, or between its steps if it is made in
+/// more than one.
 pub(super) struct Whole {
     tree: Tree,
     entries: Vec<Entry>,
@@ -94,24 +97,27 @@ impl Whole {
     }
 }
 
-/// A change, by what was before and after it.
+/// A change, by what was before and after each of its commits.
 pub(super) struct Judge {
-    pub(super) old: Whole,
-    pub(super) new: Whole,
+    pub(super) steps: Vec<Whole>,
 }
 
 impl Judge {
-    /// Which of the two a state is, and what it has of the promises between them;
+    /// The state that success is reported of.
+    pub(super) fn new_state(&self) -> &Whole {
+        self.steps.last().unwrap()
+    }
+
+    /// Which of the steps a state is, and what it has of the promises between them;
     /// or what is wrong with it.
     pub(super) fn judge(
         &self,
         state: &Tree,
         reported: bool,
     ) -> Result<(&Whole, Option<Between>), String> {
-        let at = |tree: &Tree, path| tree.get(Path::new(path)).cloned();
-        let registry = at(state, REGISTRY);
-        let is_new = registry == at(&self.new.tree, REGISTRY);
-        if !is_new && registry != at(&self.old.tree, REGISTRY) {
+        let registry = registry(state);
+        let mut steps = self.steps.iter();
+        let Some(step) = steps.position(|whole| self::registry(&whole.tree) == registry) else {
             return Err(match registry {
                 Some(Item::File(text, mode)) => {
                     let text = String::from_utf8_lossy(&text[..text.len().min(60)]);
@@ -119,14 +125,16 @@ impl Judge {
                 }
                 other => format!("the registry is neither old nor new: {other:?}"),
             });
-        }
+        };
+        let is_new = step + 1 == self.steps.len();
         if reported && !is_new {
             return Err("success was reported, and the registry is the old one".to_owned());
         }
-        if at(state, LEGACY) != at(&self.old.tree, LEGACY) {
+        let legacy = |tree: &Tree| tree.get(Path::new(LEGACY)).cloned();
+        if legacy(state) != legacy(&self.steps[0].tree) {
             return Err("the legacy registry is another".to_owned());
         }
-        let whole = if is_new { &self.new } else { &self.old };
+        let whole = &self.steps[step];
         let mut between = None;
         for entry in &whole.entries {
             if let Some(manifest) = &entry.manifest
@@ -162,8 +170,8 @@ impl Judge {
         }
         let is_replaced =
             |new: &Entry| new.reference == entry.reference && new.value != entry.value;
-        if !is_new && self.new.entries.iter().any(is_replaced) {
-            if found == below(&self.new.tree, path) && !found.is_empty() {
+        if !is_new && self.new_state().entries.iter().any(is_replaced) {
+            if found == below(&self.new_state().tree, path) && !found.is_empty() {
                 return Ok(Some(Between::OldEntryOnNewContent));
             }
             if found.is_empty() && aside(state, path.file_name().unwrap(), &expected) {
@@ -176,6 +184,11 @@ impl Judge {
             "the content of {reference} is not whole: {found} of {of} items, or others"
         ))
     }
+}
+
+/// The file that the registry is in.
+pub(super) fn registry(tree: &Tree) -> Option<&Item> {
+    tree.get(Path::new(REGISTRY))
 }
 
 /// Whether content lies in the place in which the first of two renames puts it.

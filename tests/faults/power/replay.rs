@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::judge::{Between, Judge, Whole};
+use super::judge::{self, Between, Judge, Whole};
 use super::model::{Heeded, Model};
 use super::record::{self, Call};
 use super::tree::{self, Tree};
@@ -46,26 +46,37 @@ impl Recorded {
         let wrapper = record::wrapper(&to, operation.always);
         let calls = record::record(home.wrapped(&wrapper, &args), &to, &root);
         let after = tree::read(&root);
-        let recorded = Recorded {
+        let mut recorded = Recorded {
             name: operation.name,
             args,
-            judge: Judge {
-                old: Whole::new(&root, before.clone()),
-                new: Whole::new(&root, after.clone()),
-            },
+            judge: Judge { steps: Vec::new() },
             calls,
             before,
             umask,
             home,
         };
         let mut model = recorded.model(HEEDED);
-        recorded.calls.iter().for_each(|call| model.make(call));
+        let mut steps = vec![recorded.before.clone()];
+        for call in &recorded.calls {
+            model.make(call);
+            let seen = model.seen();
+            if judge::registry(&seen) != judge::registry(steps.last().unwrap()) {
+                steps.push(seen);
+            }
+        }
+        // The last one is looked at when it is done with the content, too.
+        *steps.last_mut().unwrap() = after.clone();
+        let steps = steps.into_iter().map(|tree| Whole::new(&root, tree));
+        recorded.judge.steps = steps.collect();
         let name = operation.name;
         assert!(
             model.seen() == after,
             "{name}: the record is not what was done"
         );
         assert!(recorded.calls.contains(&Call::Report), "{name}: no report");
+        let commits = if name == "prune" { 2 } else { 1 };
+        let found = recorded.judge.steps.len() - 1;
+        assert_eq!(found, commits, "{name}: commits");
         recorded
     }
 
@@ -133,7 +144,7 @@ impl Recorded {
             return Err(format!("it cannot be made again: {again:?}"));
         }
         let after = Whole::new(&root, tree::read(&root));
-        after.is_as_good_as(&self.judge.new, "next:1")
+        after.is_as_good_as(self.judge.new_state(), "next:1")
     }
 
     fn model(&self, heeded: Heeded) -> Model {
