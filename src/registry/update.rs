@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::Registry;
 use super::load::load;
 use crate::document::{Document, Edit};
-use crate::error::{Error, Result};
+use crate::error::{AtPath, Error, Result};
 use crate::store::{self, Identity, Lock, Patience, Prepared, Published};
 
 /// A change to the registry, and to what goes with it.
@@ -74,6 +74,9 @@ impl Registry {
             return Ok(());
         }
         store::create_dir_durably(dir)?;
+        if !path.exists() {
+            store::sync_parents(dir);
+        }
         self.locked(&path, |lock| {
             Ok(match self.attempt(&path, lock, change)? {
                 true => ControlFlow::Break(()),
@@ -122,8 +125,14 @@ impl Registry {
             None if loaded.is_legacy => Some(vec![loaded.document.text().into()]),
             pieces => pieces,
         };
-        if pieces.is_none() && !change.touches_content() {
-            return Ok(true);
+        if pieces.is_none() {
+            // What stands there already is reported as done, or acted upon. Who
+            // put it there may have been killed before it was synced.
+            let dir = path.parent().unwrap_or(Path::new("/"));
+            store::sync_dir(dir).at("sync", dir)?;
+            if !change.touches_content() {
+                return Ok(true);
+            }
         }
         let prepared = pieces
             .map(|pieces| {
