@@ -51,6 +51,7 @@ pub(crate) fn all() -> Vec<Operation> {
             always: &["renameat2:error=EINVAL"],
         },
         plain("add in an empty home", only_source, add),
+        plain("record in an empty home", |_| {}, |_| record("it:1")),
         plain("rm", with_content, |_| words(&["rm", "it:1"])),
         plain("tag", with_content, |_| words(&["tag", "it:1", "new:1"])),
         plain("prune", with_all_to_prune, |_| {

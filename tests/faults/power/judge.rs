@@ -116,6 +116,9 @@ impl Judge {
         reported: bool,
     ) -> Result<(&Whole, Option<Between>), String> {
         let registry = registry(state);
+        if reported && registry != self::registry(&self.new_state().tree) {
+            return Err("success was reported, and the registry is not the new one".to_owned());
+        }
         let mut steps = self.steps.iter();
         let Some(step) = steps.position(|whole| self::registry(&whole.tree) == registry) else {
             return Err(match registry {
@@ -127,9 +130,6 @@ impl Judge {
             });
         };
         let is_new = step + 1 == self.steps.len();
-        if reported && !is_new {
-            return Err("success was reported, and the registry is the old one".to_owned());
-        }
         let legacy = |tree: &Tree| tree.get(Path::new(LEGACY)).cloned();
         if legacy(state) != legacy(&self.steps[0].tree) {
             return Err("the legacy registry is another".to_owned());

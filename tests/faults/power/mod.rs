@@ -64,6 +64,8 @@ pub(crate) struct Counts {
     pub(crate) states: usize,
     /// Of them, those in which the program was run.
     pub(crate) tried: usize,
+    /// States of a change that was killed, made once more, and reported then.
+    pub(crate) after_kills: usize,
     /// Of them, those between old and new that the design allows.
     between: BTreeMap<Between, usize>,
     /// Each control, with how many of its states are wrong.
@@ -126,6 +128,13 @@ impl Counts {
                 counts.violations.push(wrong(loss.prefix, &what));
             }
         }
+        recorded.kills(|prefix, found| {
+            counts.after_kills += 1;
+            if let Some(what) = found {
+                let what = format!("killed, and made again: {what}");
+                counts.violations.push(wrong(prefix, &what));
+            }
+        });
         for (name, heeded) in CONTROLS {
             let mut missed = 0;
             recorded.losses(heeded, |loss| {
@@ -145,6 +154,7 @@ impl Counts {
         self.calls += other.calls;
         self.states += other.states;
         self.tried += other.tried;
+        self.after_kills += other.after_kills;
         for (between, count) in other.between {
             *self.between.entry(between).or_default() += count;
         }
@@ -162,6 +172,7 @@ impl fmt::Display for Counts {
             calls,
             states,
             tried,
+            after_kills,
             ..
         } = self;
         let of = |between| self.between.get(&between).copied().unwrap_or_default();
@@ -179,6 +190,10 @@ impl fmt::Display for Counts {
         writeln!(
             f,
             "  {between:>6} of them content aside between two renames"
+        )?;
+        writeln!(
+            f,
+            "  {after_kills:>6} states of changes that were killed and made again"
         )?;
         writeln!(f, "  {:>6} violations", self.violations.len())?;
         for (name, missed) in &self.controls {

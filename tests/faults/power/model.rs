@@ -44,6 +44,7 @@ pub(super) enum Node {
 /// name means from then on.
 pub(super) type Step = Vec<(usize, OsString, Option<usize>)>;
 
+#[derive(Clone)]
 pub(super) struct Model {
     root: PathBuf,
     umask: u32,

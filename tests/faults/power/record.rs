@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// A call that succeeded. Paths are absolute, those of open files as they were
 /// when the call was made.
@@ -86,16 +86,19 @@ pub(super) fn wrapper(to: &Path, refused: &[&str]) -> Vec<String> {
     wrapper
 }
 
-/// Runs a command that is wrapped so, and returns what it did below `root`.
+/// Runs a command that is wrapped so, and returns what it did below `root`; or
+/// how it failed.
 ///
 /// # Panics
 ///
-/// If it fails, or does what is not known here.
-pub(super) fn record(mut command: Command, to: &Path, root: &Path) -> Vec<Call> {
+/// If it does what is not known here.
+pub(super) fn record(mut command: Command, to: &Path, root: &Path) -> Result<Vec<Call>, Output> {
     let cwd = command.get_current_dir().unwrap().to_owned();
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    parse(&fs::read_to_string(to).unwrap(), &cwd, root)
+    if !output.status.success() {
+        return Err(output);
+    }
+    Ok(parse(&fs::read_to_string(to).unwrap(), &cwd, root))
 }
 
 /// The text of a record, taken apart.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::Output;
 
 use super::judge::{self, Between, Judge, Whole};
 use super::model::{Heeded, Model};
@@ -20,6 +21,7 @@ pub(super) struct Recorded {
     pub(super) calls: Vec<Call>,
     before: Tree,
     umask: u32,
+    always: &'static [&'static str],
 }
 
 /// A state after a power loss.
@@ -42,9 +44,7 @@ impl Recorded {
         let root = user(&home);
         let before = tree::read(&root);
         let args = (operation.args)(&home);
-        let to = home.path("record");
-        let wrapper = record::wrapper(&to, operation.always);
-        let calls = record::record(home.wrapped(&wrapper, &args), &to, &root);
+        let calls = record(&home, &args, operation.always).unwrap();
         let after = tree::read(&root);
         let mut recorded = Recorded {
             name: operation.name,
@@ -53,6 +53,7 @@ impl Recorded {
             calls,
             before,
             umask,
+            always: operation.always,
             home,
         };
         let mut model = recorded.model(HEEDED);
@@ -147,9 +148,62 @@ impl Recorded {
         after.is_as_good_as(self.judge.new_state(), "next:1")
     }
 
+    /// Kills the change after each of its calls, makes it once more, and lets the
+    /// power fail when that has reported success: what the killed one had not
+    /// synced must be there now. Tells how many calls went before the kill, and
+    /// what is wrong then, if something is.
+    pub(super) fn kills(&self, mut each: impl FnMut(usize, Option<String>)) {
+        // Who only reads promises nothing of what another one changed.
+        if self.args[0] == "images" {
+            return;
+        }
+        let root = user(&self.home);
+        let mut killed = self.model(HEEDED);
+        for (prefix, call) in self.calls.iter().enumerate() {
+            if !self.is_worth_a_kill(prefix) {
+                killed.make(call);
+                continue;
+            }
+            tree::write(&root, &killed.seen());
+            match record(&self.home, &self.args, self.always) {
+                Ok(calls) => {
+                    let mut model = killed.clone();
+                    calls.iter().for_each(|call| model.make(call));
+                    let after = tree::read(&root);
+                    assert!(model.seen() == after, "{}: not what was done", self.name);
+                    let steps = vec![Whole::new(&root, after)];
+                    let judge = Judge { steps };
+                    model.losses(|tree| each(prefix, judge.judge(&tree, true).err()));
+                }
+                // What is gone already cannot be removed.
+                Err(output) if self.args[0] == "rm" && output.status.code() == Some(3) => {}
+                Err(output) => each(prefix, Some(format!("it cannot be made again: {output:?}"))),
+            }
+            killed.make(call);
+        }
+    }
+
+    /// What is half built does not count, and neither does what is half deleted: a
+    /// kill there leaves the same as one a moment earlier or later.
+    fn is_worth_a_kill(&self, prefix: usize) -> bool {
+        let deletes = |at: usize| matches!(self.calls[at], Call::Remove(_));
+        match &self.calls[prefix] {
+            Call::Create(..) | Call::Truncate(..) | Call::Write(..) | Call::Mode(..) => false,
+            Call::Remove(_) => prefix == 0 || !deletes(prefix - 1),
+            _ => true,
+        }
+    }
+
     fn model(&self, heeded: Heeded) -> Model {
         Model::of(&user(&self.home), &self.before, self.umask, heeded)
     }
+}
+
+/// Makes a change under `strace`.
+fn record(home: &Home, args: &[OsString], always: &[&str]) -> Result<Vec<Call>, Output> {
+    let to = home.path("record");
+    let wrapper = record::wrapper(&to, always);
+    record::record(home.wrapped(&wrapper, args), &to, &user(home))
 }
 
 /// As it is.
