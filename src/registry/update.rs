@@ -74,9 +74,6 @@ impl Registry {
             return Ok(());
         }
         store::create_dir_durably(dir)?;
-        if !path.exists() {
-            store::sync_parents(dir);
-        }
         self.locked(&path, |lock| {
             Ok(match self.attempt(&path, lock, change)? {
                 true => ControlFlow::Break(()),
@@ -143,6 +140,9 @@ impl Registry {
 
         self.interrupt.check()?;
         let read = loaded.file;
+        if read.is_none() {
+            store::sync_parents(path);
+        }
         if Identity::of(path)? != read || !lock.is_current()? {
             return Ok(false);
         }

@@ -196,14 +196,17 @@ pub(crate) fn create_dir_durably(dir: &Path) -> Result<()> {
     sync_dir(parent).at("sync", parent)
 }
 
-/// Syncs what leads to a directory, as far as that is possible: cldctl, which syncs
-/// nothing, may have created it a moment ago, or a process that was killed before
-/// it synced.
-pub(crate) fn sync_parents(dir: &Path) {
+/// Syncs what leads to the directory of a new file, as far as that is possible:
+/// cldctl, which syncs nothing, may have created it a moment ago, or a process that
+/// was killed before it synced.
+pub(crate) fn sync_parents(file: &Path) {
     let device = |dir: &Path| fs::metadata(dir).ok().map(|metadata| metadata.dev());
-    let own = device(dir);
-    let parents = dir.ancestors().skip(1);
-    for parent in parents.take_while(|parent| device(parent) == own) {
+    let dirs = file.ancestors().skip(1);
+    for (dir, parent) in dirs.clone().zip(dirs.skip(1)) {
+        // A mount point is not new.
+        if device(dir) != device(parent) {
+            break;
+        }
         let _ = sync_dir(parent);
     }
 }
