@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::case::Case;
+use crate::control;
 use crate::disturbance::Disturbance;
 use crate::home::PROGRAM;
 use crate::operations;
@@ -16,7 +17,7 @@ use crate::operations;
 /// cores.
 const THREADS: usize = 4;
 /// How many violations are told.
-const MOST: usize = 40;
+const MOST: usize = 4000;
 
 /// How many runs there were.
 #[derive(Debug, Default)]
@@ -34,15 +35,25 @@ pub(crate) fn run() -> ExitCode {
     let cases = in_parallel(&operations, |operation| {
         Case::new(operation.clone(), Path::new(PROGRAM))
     });
-    let (counts, violations) = disturb(&cases);
+    let (counts, mut violations) = disturb(&cases);
+    if control::loses_with_lock() {
+        violations.push("two changes at once: one is lost".to_owned());
+    }
+    let controls = control::run();
     println!("{:40}{:>8}", "changes", cases.len());
     print!("{counts}");
     println!("{:40}{:>8}", "violations", violations.len());
+    let failed = controls.iter().filter(|(_, failed)| *failed).count();
+    println!("{:40}{:>8}", "controls that fail, as they must", failed);
     println!("{:40}{:>8}", "seconds", since.elapsed().as_secs());
     for violation in violations.iter().take(MOST) {
         eprintln!("violation: {violation}");
     }
-    ExitCode::from(u8::from(!violations.is_empty()))
+    for (name, _) in controls.iter().filter(|(_, failed)| !failed) {
+        eprintln!("violation: the control `{name}` does not fail");
+    }
+    let is_proven = failed == controls.len();
+    ExitCode::from(u8::from(!violations.is_empty() || !is_proven))
 }
 
 /// Makes each change with each of its disturbances.
@@ -57,7 +68,12 @@ pub(crate) fn disturb(cases: &[Case<'_>]) -> (Counts, Vec<String>) {
     for ((case, disturbance), outcome) in runs.iter().zip(outcomes) {
         let count = match disturbance {
             Disturbance::Limit { .. } => &mut counts.limits,
-            _ if !outcome.happened => &mut counts.missed,
+            _ if !outcome.happened => {
+                if std::env::var_os("MISSED").is_some() {
+                    eprintln!("MISSED {} {disturbance}", case.operation.name);
+                }
+                &mut counts.missed
+            }
             Disturbance::Error { .. } => &mut counts.errors,
             Disturbance::Kill { .. } => &mut counts.kills,
         };

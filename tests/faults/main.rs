@@ -13,18 +13,32 @@
 
 mod campaign;
 mod case;
+mod control;
 mod disturbance;
 mod home;
 mod invariants;
+mod naive;
 mod operations;
 mod state;
 mod strace;
 mod wanted;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [command, mode, registry] = &args[..]
+        && command == "naive"
+    {
+        return match naive::run(mode, Path::new(registry)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     match wanted::of(&args) {
         wanted::Wanted::List => {
             println!("faults: test");

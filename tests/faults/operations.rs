@@ -26,7 +26,7 @@ pub(crate) struct Operation {
 }
 
 /// An operation to which the system refuses nothing.
-const fn plain(
+pub(crate) const fn plain(
     name: &'static str,
     prepare: fn(&Home),
     args: fn(&Home) -> Vec<OsString>,

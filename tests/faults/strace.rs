@@ -61,17 +61,25 @@ pub(crate) struct Subject<'s> {
 impl Subject<'_> {
     /// Runs it with these injections, and records the calls of some names.
     pub(crate) fn run(&self, home: &Home, names: &str, inject: &[&str]) -> Run {
-        let file = home.path("trace");
+        self.run_named("trace", home, names, inject)
+    }
+
+    /// The same beside others in the same home, each with a name of its own.
+    pub(crate) fn run_named(&self, name: &str, home: &Home, names: &str, inject: &[&str]) -> Run {
+        let file = home.path(name);
         let mut wrapper = vec!["strace".to_owned(), "-f".to_owned(), "-y".to_owned()];
         // The filter makes runs faster; but what it lets through gets no signal.
         if names != "all" && !inject.iter().any(|inject| inject.contains("signal=")) {
             wrapper.push("--seccomp-bpf".to_owned());
         }
+        let always = self.always.iter().chain(inject);
+        // Nothing is injected into what is not traced.
+        let injected = always.clone().filter_map(|it| Some(it.split_once(':')?.0));
+        let injected: Vec<_> = injected.chain([names, "clone", "clone3"]).collect();
         let trace = match names {
             "all" => "trace=all".to_owned(),
-            names => format!("trace={names},clone,clone3"),
+            _ => format!("trace={}", injected.join(",")),
         };
-        let always = self.always.iter().chain(inject);
         let injections = always.map(|inject| format!("inject={inject}"));
         for expression in [trace, NO_THREADS.to_owned()].into_iter().chain(injections) {
             wrapper.extend(["-e".to_owned(), expression]);
