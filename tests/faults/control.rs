@@ -10,10 +10,7 @@ use crate::disturbance::Disturbance;
 use crate::home::{Home, PROGRAM};
 use crate::operations::{self, Operation};
 use crate::state::State;
-use crate::strace::Subject;
-
-/// How long a rename waits, in microseconds.
-const WAIT: &str = "rename:delay_enter=300000";
+use crate::strace::{Call, Subject};
 
 /// A writer that lacks something, and what is to be found for it.
 struct Control {
@@ -69,34 +66,43 @@ pub(crate) fn run() -> Vec<(&'static str, bool)> {
         let found = violations.iter().any(|it| it.contains(control.finds));
         failed.push((name, found));
     }
-    failed.push(("without the lock", loses(&["flock:retval=0", WAIT])));
+    failed.push(("without the lock", loses(&["flock:retval=0"])));
     failed
 }
 
-/// Whether two changes at once, with these injections, lose one of them.
+/// Whether two changes at once, with their lock, lose one of them.
 pub(crate) fn loses_with_lock() -> bool {
-    loses(&[WAIT])
+    loses(&[])
 }
 
+/// Makes two changes at once, so slowly that both have read the registry before
+/// one writes it, and have looked at it again before one replaces it, unless the
+/// lock keeps them apart.
 fn loses(inject: &[&str]) -> bool {
-    let home = Home::new();
-    operations::others(&home);
+    let template = Home::new();
+    operations::others(&template);
     let subject = |reference| Subject {
         program: Path::new(PROGRAM),
         args: operations::record(reference),
         always: &[],
     };
+    let calls = subject("one:1").record(&template.copy());
+    let is_temporary = |it: &&Call| it.name == "openat" && it.text.contains("/.artifacts.json.");
+    let temporary = calls.iter().find(is_temporary).unwrap().number;
+    let delay = format!("openat:delay_enter=200000:when={temporary}");
+    let inject = [inject, &[&delay, "rename:delay_enter=200000"]].concat();
+
     let references = ["one:1", "two:1"];
     std::thread::scope(|scope| {
         for reference in references {
-            let (home, subject) = (&home, subject(reference));
+            let (home, inject, subject) = (&template, &inject, subject(reference));
             scope.spawn(move || {
-                let run = subject.run_named(reference, home, "flock,rename", inject);
+                let run = subject.run_named(reference, home, "flock", inject);
                 assert!(run.output.status.success(), "{:?}", run.output);
             });
         }
     });
-    let entries = State::of(&home).entries().unwrap_or_default();
+    let entries = State::of(&template).entries().unwrap_or_default();
     let is_there = |reference: &&str| entries.iter().any(|it| it.reference == **reference);
     !references.iter().all(|reference| is_there(&reference))
 }
