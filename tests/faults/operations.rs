@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crate::home::{Home, age};
@@ -56,6 +57,9 @@ pub(crate) fn all() -> Vec<Operation> {
         },
         plain("add in an empty home", only_source, add),
         plain("rm", with_content, |_| words(&["rm", "it:1"])),
+        plain("rm of shared content", with_shared_content, |_| {
+            words(&["rm", "it:1"])
+        }),
         plain("tag", with_content, |_| words(&["tag", "it:1", "new:1"])),
         Operation {
             // What is gone goes before what is chosen.
@@ -103,6 +107,16 @@ fn with_content(home: &Home) {
     home.ok(&["add".as_ref(), "it:1".as_ref(), source.as_os_str()]);
     // So that what is removed is not the last one.
     home.record("last:1");
+}
+
+/// Another entry has the same directory by another name.
+fn with_shared_content(home: &Home) {
+    with_content(home);
+    let path = home.cache().join("twin_1");
+    symlink("it_1", &path).unwrap();
+    let args = ["add", "twin:1", "--metadata-only", "--type", "component"];
+    let place = ["--cache-path", path.to_str().unwrap()];
+    home.ok(&[&args[..], &place].concat());
 }
 
 fn with_source(home: &Home) {

@@ -122,9 +122,9 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 fn tree(dir: &Path) -> Tree {
-    let entries = walkdir::WalkDir::new(dir).into_iter();
+    // A link to what is gone has nothing in it.
+    let entries = walkdir::WalkDir::new(dir).into_iter().flatten();
     let entries = entries.map(|entry| {
-        let entry = entry.unwrap();
         let path = entry.path().strip_prefix(dir).unwrap();
         let text = entry.file_type().is_file();
         let text = text.then(|| fs::read(entry.path()).unwrap());
