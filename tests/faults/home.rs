@@ -76,10 +76,15 @@ impl Home {
         self.isolated(command)
     }
 
-    /// The program as another one runs it, such as `strace`.
-    pub(crate) fn wrapped<S: AsRef<OsStr>>(&self, wrapper: &[String], args: &[S]) -> Command {
+    /// A program as another one runs it, such as `strace`.
+    pub(crate) fn wrapped<S: AsRef<OsStr>>(
+        &self,
+        wrapper: &[String],
+        program: &Path,
+        args: &[S],
+    ) -> Command {
         let mut command = Command::new(&wrapper[0]);
-        command.args(&wrapper[1..]).arg(PROGRAM).args(args);
+        command.args(&wrapper[1..]).arg(program).args(args);
         self.isolated(command)
     }
 
@@ -89,7 +94,8 @@ impl Home {
             .env_clear()
             .env("HOME", self.path("user"))
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .current_dir(self.dir.path())
+            // What names the home does so by a path of its own.
+            .current_dir("/")
             .stdin(Stdio::null());
         command
     }

@@ -5,11 +5,13 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crate::home::{Home, age};
 
 /// A change.
+#[derive(Clone)]
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
     /// Makes a fresh home what it is before the change.
@@ -18,20 +20,25 @@ pub(crate) struct Operation {
     pub(crate) args: fn(&Home) -> Vec<OsString>,
     /// What the system refuses all along, as `strace` is told.
     pub(crate) always: &'static [&'static str],
+    /// If it is made in two steps, what makes the first one alone.
+    pub(crate) first: Option<fn(&Home) -> Vec<OsString>>,
+    /// Whether the change is a favour on the way: success does not promise it.
+    pub(crate) is_optional: bool,
 }
 
 /// An operation to which the system refuses nothing.
-const fn plain(
+pub(crate) const fn plain(
     name: &'static str,
     prepare: fn(&Home),
     args: fn(&Home) -> Vec<OsString>,
 ) -> Operation {
-    let always = &[];
     Operation {
         name,
         prepare,
         args,
-        always,
+        always: &[],
+        first: None,
+        is_optional: false,
     }
 }
 
@@ -44,20 +51,28 @@ pub(crate) fn all() -> Vec<Operation> {
         plain("add new", with_source, add),
         plain("add over", with_other_content, add),
         Operation {
-            name: "add over by two renames",
-            prepare: with_other_content,
-            args: add,
             // As on a file system that cannot exchange two directories.
             always: &["renameat2:error=EINVAL"],
+            ..plain("add over by two renames", with_other_content, add)
         },
         plain("add in an empty home", only_source, add),
         plain("record in an empty home", |_| {}, |_| record("it:1")),
         plain("rm", with_content, |_| words(&["rm", "it:1"])),
-        plain("tag", with_content, |_| words(&["tag", "it:1", "new:1"])),
-        plain("prune", with_all_to_prune, |_| {
-            words(&["prune", "-a", "--filter", "reference=it*", "-y"])
+        plain("rm of shared content", with_shared_content, |_| {
+            words(&["rm", "it:1"])
         }),
-        plain("migrate by images", legacy, |_| words(&["images", "-q"])),
+        plain("tag", with_content, |_| words(&["tag", "it:1", "new:1"])),
+        Operation {
+            // What is gone goes before what is chosen.
+            first: Some(|_| words(&["prune", "-y"])),
+            ..plain("prune", with_all_to_prune, |_| {
+                words(&["prune", "-a", "--filter", "reference=it*", "-y"])
+            })
+        },
+        Operation {
+            is_optional: true,
+            ..plain("migrate by images", legacy, |_| words(&["images", "-q"]))
+        },
         plain("migrate by record", first_form, |_| record("it:1")),
     ]
 }
@@ -66,19 +81,22 @@ fn words(args: &[&str]) -> Vec<OsString> {
     args.iter().map(OsString::from).collect()
 }
 
-fn record(reference: &str) -> Vec<OsString> {
+/// The time of all that is added, so that the same change leaves the same bytes.
+const TIME: &str = "--created-at=2026-01-02T03:04:05Z";
+
+pub(crate) fn record(reference: &str) -> Vec<OsString> {
     let args = ["add", reference, "--metadata-only", "--type", "datacenter"];
-    words(&[&args[..], &["--cache-path", "/there"]].concat())
+    words(&[&args[..], &["--cache-path", "/there", TIME]].concat())
 }
 
 fn add(home: &Home) -> Vec<OsString> {
-    let mut args = words(&["add", "it:1"]);
+    let mut args = words(&["add", "it:1", TIME]);
     args.push(home.path("source").into());
     args
 }
 
 /// The artifacts that must stay.
-fn others(home: &Home) {
+pub(crate) fn others(home: &Home) {
     let source = home.source("other", "other");
     home.ok(&["add".as_ref(), "stays:1".as_ref(), source.as_os_str()]);
     home.record("also:1");
@@ -90,6 +108,16 @@ fn with_content(home: &Home) {
     home.ok(&["add".as_ref(), "it:1".as_ref(), source.as_os_str()]);
     // So that what is removed is not the last one.
     home.record("last:1");
+}
+
+/// Another entry has the same directory by another name.
+fn with_shared_content(home: &Home) {
+    with_content(home);
+    let path = home.cache().join("twin_1");
+    symlink("it_1", &path).unwrap();
+    let args = ["add", "twin:1", "--metadata-only", "--type", "component"];
+    let place = ["--cache-path", path.to_str().unwrap()];
+    home.ok(&[&args[..], &place].concat());
 }
 
 fn with_source(home: &Home) {

@@ -192,7 +192,7 @@ pub(super) fn registry(tree: &Tree) -> Option<&Item> {
 }
 
 /// Whether content lies in the place in which the first of two renames puts it.
-fn aside(state: &Tree, key: &OsStr, expected: &std::collections::BTreeMap<&Path, &Item>) -> bool {
+fn aside(state: &Tree, key: &OsStr, expected: &BTreeMap<&Path, &Item>) -> bool {
     let in_cache = below(state, Path::new(CACHE));
     let mut names = in_cache.keys().filter_map(|path| path.to_str());
     names.any(|name| {

@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use super::judge::{self, Between, Judge, Whole};
 use super::model::{Heeded, Model};
 use super::record::{self, Call};
 use super::tree::{self, Tree};
-use crate::home::Home;
+use crate::home::{Home, PROGRAM};
 use crate::operations::Operation;
 
 /// A change that was made and recorded.
@@ -22,6 +22,7 @@ pub(super) struct Recorded {
     before: Tree,
     umask: u32,
     always: &'static [&'static str],
+    is_optional: bool,
 }
 
 /// A state after a power loss.
@@ -54,6 +55,7 @@ impl Recorded {
             before,
             umask,
             always: operation.always,
+            is_optional: operation.is_optional,
             home,
         };
         let mut model = recorded.model(HEEDED);
@@ -75,7 +77,7 @@ impl Recorded {
             "{name}: the record is not what was done"
         );
         assert!(recorded.calls.contains(&Call::Report), "{name}: no report");
-        let commits = if name == "prune" { 2 } else { 1 };
+        let commits = operation.steps.len().max(1);
         let found = recorded.judge.steps.len() - 1;
         assert_eq!(found, commits, "{name}: commits");
         recorded
@@ -154,7 +156,7 @@ impl Recorded {
     /// what is wrong then, if something is.
     pub(super) fn kills(&self, mut each: impl FnMut(usize, Option<String>)) {
         // Who only reads promises nothing of what another one changed.
-        if self.args[0] == "images" {
+        if self.is_optional {
             return;
         }
         let root = user(&self.home);
@@ -203,7 +205,11 @@ impl Recorded {
 fn record(home: &Home, args: &[OsString], always: &[&str]) -> Result<Vec<Call>, Output> {
     let to = home.path("record");
     let wrapper = record::wrapper(&to, always);
-    record::record(home.wrapped(&wrapper, args), &to, &user(home))
+    record::record(
+        home.wrapped(&wrapper, Path::new(PROGRAM), args),
+        &to,
+        &user(home),
+    )
 }
 
 /// As it is.
