@@ -68,12 +68,7 @@ pub(crate) fn disturb(cases: &[Case<'_>]) -> (Counts, Vec<String>) {
     for ((case, disturbance), outcome) in runs.iter().zip(outcomes) {
         let count = match disturbance {
             Disturbance::Limit { .. } => &mut counts.limits,
-            _ if !outcome.happened => {
-                if std::env::var_os("MISSED").is_some() {
-                    eprintln!("MISSED {} {disturbance}", case.operation.name);
-                }
-                &mut counts.missed
-            }
+            _ if !outcome.happened => &mut counts.missed,
             Disturbance::Error { .. } => &mut counts.errors,
             Disturbance::Kill { .. } => &mut counts.kills,
         };

@@ -14,7 +14,7 @@ pub(crate) struct Case<'p> {
     pub(crate) operation: Operation,
     program: &'p Path,
     template: Home,
-    /// The old state, the one between two steps, the new one.
+    /// The old state, those after some steps alone, the new one.
     pub(crate) states: Vec<State>,
     /// Each of them after the next change.
     pub(crate) nexts: Vec<State>,
@@ -43,9 +43,9 @@ impl<'p> Case<'p> {
         };
         let old = case.template.copy();
         let mut homes = vec![old];
-        if let Some(first) = case.operation.first {
+        for step in case.operation.steps {
             let home = case.template.copy();
-            home.ok(&first(&home));
+            home.ok(&step(&home));
             homes.push(home);
         }
         let home = case.template.copy();

@@ -12,6 +12,9 @@ const NOT_DURABLE: &str = "is applied, but may not survive a power loss";
 /// What is said of an entry that is gone, while its content is not.
 const NOT_ALL: &str = "but not all of its content";
 
+/// What is said of an entry that was to go, and stays.
+const KEPT: &str = "kept `";
+
 /// Calls that a signal may cut off, and that must then be made again.
 const INTERRUPTED: [&str; 11] = [
     "openat",
@@ -102,21 +105,24 @@ impl Facts<'_> {
     /// What it says of itself agrees with the state that it left.
     fn success_and_failure(&self, at: usize, found: &mut Found) {
         let last = self.case.states.len() - 1;
+        let in_steps = !self.case.operation.steps.is_empty();
         let stderr = self.run.stderr();
         match self.run.output.status.code() {
             None => {}
             Some(0) if at == last || self.case.operation.is_optional => {}
+            // What could not be decided on stays, and is named.
+            Some(0) if in_steps && stderr.contains(KEPT) => {}
             Some(0) => found.push("it reported success, and the state is old".to_owned()),
             // Its output may be what failed.
             Some(_) if self.case.operation.is_optional => {}
             Some(code) => {
                 let is_told = stderr.contains(NOT_DURABLE) || stderr.contains(NOT_ALL);
                 // What was swept is told besides.
-                let is_told = is_told || self.case.operation.first.is_some();
+                let is_told = is_told || in_steps;
                 if at > 0 && !(code == 1 && is_told) {
                     found.push(format!("exit {code}, and the state is new: {stderr}"));
                 }
-                if at == 0 && is_told && self.case.operation.first.is_none() {
+                if at == 0 && is_told && !in_steps {
                     found.push(format!(
                         "said to be applied, and the state is old: {stderr}"
                     ));
@@ -171,10 +177,11 @@ impl Facts<'_> {
         }
         // What was replaced may stay until the next change. Without descriptors
         // no directory can be deleted.
+        let in_steps = !self.case.operation.steps.is_empty();
         let is_refused = !self.run.output.status.success() && at == 0;
         if is_refused && !matches!(self.disturbance, Disturbance::Limit { .. }) {
             for name in &self.after.scratch {
-                if !old.scratch.contains(name) && self.case.operation.first.is_none() {
+                if !old.scratch.contains(name) && !in_steps {
                     found.push(format!("`{name}` is left in the cache"));
                 }
             }

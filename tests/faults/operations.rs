@@ -20,8 +20,8 @@ pub(crate) struct Operation {
     pub(crate) args: fn(&Home) -> Vec<OsString>,
     /// What the system refuses all along, as `strace` is told.
     pub(crate) always: &'static [&'static str],
-    /// If it is made in two steps, what makes the first one alone.
-    pub(crate) first: Option<fn(&Home) -> Vec<OsString>>,
+    /// If it is made in steps that may each fail, what makes one of them alone.
+    pub(crate) steps: &'static [fn(&Home) -> Vec<OsString>],
     /// Whether the change is a favour on the way: success does not promise it.
     pub(crate) is_optional: bool,
 }
@@ -37,7 +37,7 @@ pub(crate) const fn plain(
         prepare,
         args,
         always: &[],
-        first: None,
+        steps: &[],
         is_optional: false,
     }
 }
@@ -63,8 +63,11 @@ pub(crate) fn all() -> Vec<Operation> {
         }),
         plain("tag", with_content, |_| words(&["tag", "it:1", "new:1"])),
         Operation {
-            // What is gone goes before what is chosen.
-            first: Some(|_| words(&["prune", "-y"])),
+            // What is gone, and what is chosen.
+            steps: &[
+                |_| words(&["prune", "-y"]),
+                |_| words(&["prune", "-a", "--filter", "reference=it:1", "-y"]),
+            ],
             ..plain("prune", with_all_to_prune, |_| {
                 words(&["prune", "-a", "--filter", "reference=it*", "-y"])
             })
