@@ -141,7 +141,7 @@ impl Registry {
         self.interrupt.check()?;
         let read = loaded.file;
         if read.is_none() {
-            store::sync_parents(path);
+            store::sync_parents(path)?;
         }
         if Identity::of(path)? != read || !lock.is_current()? {
             return Ok(false);
