@@ -10,13 +10,18 @@ use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
+use rustix::io::Errno;
+
 use super::root::{CacheRoot, Identity, identity_of};
 use crate::document::EntryView;
+use crate::error::{AtPath, Result};
 use crate::fields::Field;
 use crate::reference::{CacheKey, Reference};
+use crate::store;
 
 /// The key of the directory that an entry owns; `None` if it owns none,
 /// whether or not there is such a directory.
@@ -94,14 +99,22 @@ impl<'r> Claims<'r> {
     }
 
     /// The reference of an entry that names the directory of this key.
-    pub(crate) fn on(&self, key: &CacheKey) -> Option<&str> {
+    ///
+    /// # Errors
+    ///
+    /// The system does not tell, so that it may be anybody's.
+    pub(crate) fn on(&self, key: &CacheKey) -> Result<Option<&str>> {
         self.on_name(key.as_str())
     }
 
     /// The reference of an entry that names the directory of this name.
-    pub(crate) fn on_name(&self, name: &str) -> Option<&str> {
+    ///
+    /// # Errors
+    ///
+    /// As of [`on`](Self::on).
+    pub(crate) fn on_name(&self, name: &str) -> Result<Option<&str>> {
         if let Some(reference) = self.by_name.get(name) {
-            return Some(reference);
+            return Ok(Some(reference));
         }
         // Nearly always, names tell all directories apart. Where they may not,
         // as on a file system that takes `App` and `app` for one, only the
@@ -111,18 +124,26 @@ impl<'r> Claims<'r> {
             || !name.is_ascii()
             || self.folded.contains(&name.to_ascii_lowercase());
         if !may_alias {
-            return None;
+            return Ok(None);
         }
         // Of a link it is the link that goes, not the directory behind it.
-        let own = fs::symlink_metadata(self.root.path().join(name)).ok()?;
-        self.by_identity
-            .get_or_init(|| self.identities())
-            .get(&(own.dev(), own.ino()))
-            .map(String::as_str)
+        let path = self.root.path().join(name);
+        let Some(own) = if_there(fs::symlink_metadata(&path)).at("read", &path)? else {
+            return Ok(None);
+        };
+        let identities = match self.by_identity.get() {
+            Some(identities) => identities,
+            None => {
+                let identities = self.identities()?;
+                self.by_identity.get_or_init(|| identities)
+            }
+        };
+        let identity = (own.dev(), own.ino());
+        Ok(identities.get(&identity).map(String::as_str))
     }
 
     /// What the claims are claims on: directories, and links to them.
-    fn identities(&self) -> HashMap<Identity, String> {
+    fn identities(&self) -> Result<HashMap<Identity, String>> {
         let names = self
             .by_name
             .iter()
@@ -133,32 +154,63 @@ impl<'r> Claims<'r> {
             .map(|(path, reference)| (path.clone(), reference));
         let mut identities = HashMap::new();
         for (path, reference) in names.chain(elsewhere) {
-            let link = fs::symlink_metadata(&path).map(|link| (link.dev(), link.ino()));
-            let real = fs::canonicalize(&path).unwrap_or_default();
+            let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+            let link = if_there(fs::symlink_metadata(&path)).at("read", &path)?;
+            let link = link.map(identity);
+            let there = if_there(fs::metadata(&path)).at("read", &path)?;
+            let real = if_there(fs::canonicalize(&path)).at("read", &path)?;
+            let real = real.unwrap_or_default();
             // Who has a directory needs those that it lies in.
             let within = real.ancestors().take_while(|dir| *dir != self.root.path());
             let within = within.filter(|dir| dir.starts_with(self.root.path()));
-            let found = identity_of(&path)
-                .into_iter()
-                .chain(within.filter_map(identity_of));
-            for identity in link.into_iter().chain(found) {
+            let mut found = Vec::from_iter(link);
+            found.extend(there.filter(fs::Metadata::is_dir).map(identity));
+            for dir in within {
+                let metadata = if_there(fs::metadata(dir)).at("read", dir)?;
+                found.extend(metadata.map(identity));
+            }
+            for identity in found {
                 identities
                     .entry(identity)
                     .or_insert_with(|| reference.clone());
             }
         }
-        identities
+        Ok(identities)
     }
 }
 
-/// Whether an entry of the cache root is a link, so that two names could be one
-/// directory.
+/// What the system says of a path, if it says that there is something; an error
+/// if it does not say so or otherwise this time.
+fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    let untold = [
+        Errno::IO,
+        Errno::NOMEM,
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::INTR,
+    ];
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error)
+            if untold
+                .iter()
+                .any(|it| error.raw_os_error() == Some(it.raw_os_error())) =>
+        {
+            Err(error)
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether an entry of the cache root is a link, as far as can be told, so that
+/// two names could be one directory.
 fn has_links(root: &CacheRoot) -> bool {
-    fs::read_dir(root.path())
-        .into_iter()
-        .flatten()
-        .flatten()
-        .any(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()))
+    store::read_dir(root.path()).map_or(true, |mut entries| {
+        entries.any(|entry| {
+            let kind = entry.and_then(|entry| entry.file_type());
+            kind.map_or(true, |kind| kind.is_symlink())
+        })
+    })
 }
 
 /// Says whether directories are the cache root, asking the system once for
@@ -250,6 +302,7 @@ mod tests {
             let document = document(entries);
             Claims::of(&root, document.entries())
                 .on(&key("a_b_c"))
+                .unwrap()
                 .map(str::to_owned)
         };
         let path = shared.to_str().unwrap();

@@ -51,7 +51,8 @@ pub enum Fate {
         /// The directory, as the entry names it.
         path: PathBuf,
     },
-    /// It could not be deleted; what is left is out of the cache's way.
+    /// It could not be deleted, and what is left is out of the cache's way; or
+    /// it stays, as the system did not tell whether another entry has it too.
     Failed {
         /// The directory.
         path: PathBuf,
@@ -78,6 +79,8 @@ enum Place {
     Kept,
     Shared(PathBuf, String),
     Foreign(PathBuf),
+    /// It may be another entry's too; the system did not tell.
+    Unknown(PathBuf, Error),
 }
 
 impl Place {
@@ -87,6 +90,7 @@ impl Place {
             Place::Kept => Fate::Kept,
             Place::Shared(path, with) => Fate::Shared { path, with },
             Place::Foreign(path) => Fate::Foreign { path },
+            Place::Unknown(path, error) => Fate::Failed { path, error },
         }
     }
 }
@@ -233,8 +237,10 @@ impl<'d> Fates<'d> {
             let stays = entries.filter(|(index, _)| !self.edit.is_removed(*index));
             Claims::of(root, stays.map(|(_, entry)| entry))
         });
-        if let Some(other) = claims.on(&key) {
-            return Place::Shared(named, other.to_owned());
+        match claims.on(&key) {
+            Ok(None) => {}
+            Ok(Some(other)) => return Place::Shared(named, other.to_owned()),
+            Err(error) => return Place::Unknown(named, error),
         }
         // Two entries of one key have one directory, which goes once.
         let dir = root.dir_of(&key);

@@ -91,7 +91,7 @@ impl<'c> Importing<'c> {
         let others = document
             .entries()
             .filter(|entry| entry.reference() != reference);
-        match Claims::of(&self.prepared.root, others).on(&self.key) {
+        match Claims::of(&self.prepared.root, others).on(&self.key)? {
             None => Ok(()),
             Some(other) => Err(Error::Collision {
                 reference: reference.to_owned(),

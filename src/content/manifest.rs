@@ -157,7 +157,7 @@ impl Manifests {
 
     /// Where all manifests lie.
     fn all(&self) -> Result<Vec<PathBuf>> {
-        let entries = match fs::read_dir(&self.dir) {
+        let entries = match store::read_dir(&self.dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.at("read the directory", &self.dir)?,
         };

@@ -152,6 +152,9 @@ impl CacheRoot {
     fn swap_by_two_renames(&self, staged: &Path, key: &CacheKey) -> Result<Swap> {
         let dir = self.dir_of(key);
         let mut aside = self.scratch(SWAP)?;
+        // Were it lost with the power while the rename into it is not, so would
+        // the old content be.
+        self.sync()?;
         let old = aside.path().join(key.as_str());
         uninterrupted(|| fs::rename(&dir, &old)).at("move away", &dir)?;
         match uninterrupted(|| fs::rename(staged, &dir)) {
@@ -188,7 +191,7 @@ impl CacheRoot {
     /// of the registry's lock may do so.
     pub(crate) fn mend(&self) -> Result<Option<Scratch>> {
         let mut left = Vec::new();
-        for entry in fs::read_dir(&self.path).at("read the directory", &self.path)? {
+        for entry in store::read_dir(&self.path).at("read the directory", &self.path)? {
             let entry = entry.at("read the directory", &self.path)?;
             let (name, path) = (entry.file_name(), entry.path());
             let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
@@ -216,7 +219,7 @@ impl CacheRoot {
     /// Puts the directory of a key back that was moved aside, if nothing took
     /// its place. What cannot be put back stays for another time.
     fn undo_half_swap(&self, aside: &Path) {
-        for held in fs::read_dir(aside).into_iter().flatten().flatten() {
+        for held in store::read_dir(aside).into_iter().flatten().flatten() {
             let dir = self.path.join(held.file_name());
             if fs::symlink_metadata(&dir).is_err() {
                 let _ = fs::rename(held.path(), &dir);
@@ -226,11 +229,16 @@ impl CacheRoot {
 
     /// The directories that were moved aside by swaps that did not end.
     pub(crate) fn half_swaps(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        let entries = store::read_dir(&self.path).into_iter().flatten().flatten();
         entries
             .filter(|entry| Scratch::is_name(&entry.file_name(), SWAP))
             .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-            .flat_map(|entry| fs::read_dir(entry.path()).into_iter().flatten().flatten())
+            .flat_map(|entry| {
+                store::read_dir(&entry.path())
+                    .into_iter()
+                    .flatten()
+                    .flatten()
+            })
             .map(|held| held.path())
             .filter(|held| {
                 let name = held.file_name().unwrap_or_default();
@@ -241,7 +249,7 @@ impl CacheRoot {
 
     /// All names in the root.
     pub(crate) fn names(&self) -> Result<Vec<OsString>> {
-        let entries = fs::read_dir(&self.path).at("read the directory", &self.path)?;
+        let entries = store::read_dir(&self.path).at("read the directory", &self.path)?;
         let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
         names
             .collect::<io::Result<_>>()

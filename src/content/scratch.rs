@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use crate::error::{AtPath, Result};
-use crate::store::DirLock;
+use crate::store::{self, DirLock};
 
 /// How many random characters stand in the name.
 const RANDOM: usize = 12;
@@ -116,15 +116,35 @@ fn delete(path: &Path) -> io::Result<()> {
 /// Refuses a tree in which another file system is mounted: deleting the tree
 /// would delete what lies there.
 pub(crate) fn refuse_mounts(tree: &Path) -> io::Result<()> {
+    store::uninterrupted(|| refuse_mounts_once(tree))
+}
+
+fn refuse_mounts_once(tree: &Path) -> io::Result<()> {
     let own = mount_of(tree)?;
     for entry in WalkDir::new(tree).follow_root_links(false) {
-        // What cannot be read is not deleted either.
-        let Ok(entry) = entry else { continue };
+        let entry = match entry.map_err(io_error) {
+            Err(error) if is_closed_or_gone(&error) => continue,
+            entry => entry?,
+        };
         if entry.file_type().is_dir() && mount_of(entry.path())? != own {
             return Err(io::Error::other("another file system is mounted in it"));
         }
     }
     Ok(())
+}
+
+fn io_error(error: walkdir::Error) -> io::Error {
+    let error = error.into_io_error();
+    error.unwrap_or_else(|| rustix::io::Errno::LOOP.into())
+}
+
+/// Whether a directory is one that deleting comes to no more than looking does:
+/// it is gone, or nobody may look into it.
+fn is_closed_or_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound
+    )
 }
 
 /// What tells one mount from another. Linux knows mounts of one file system
@@ -158,7 +178,7 @@ pub(crate) fn make_deletable(tree: &Path) {
         if mode & 0o700 != 0o700 {
             let _ = fs::set_permissions(&dir, fs::Permissions::from_mode(mode | 0o700));
         }
-        let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
+        let entries = store::read_dir(&dir).into_iter().flatten().flatten();
         dirs.extend(entries.map(|entry| entry.path()));
     }
 }

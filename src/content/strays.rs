@@ -139,7 +139,7 @@ fn is_orphan(path: &Path, claims: &Claims<'_>, now: SystemTime) -> bool {
         |newest: SystemTime| now.duration_since(newest).is_ok_and(|age| age >= SETTLED);
     // A name that is no UTF-8 is no cache key, so what is there is somebody's.
     is_dir
-        && name.is_some_and(|name| claims.on_name(name).is_none())
+        && name.is_some_and(|name| claims.on_name(name).is_ok_and(|it| it.is_none()))
         && newest_change(path).is_ok_and(is_settled)
 }
 

@@ -90,6 +90,10 @@ impl Tree {
     /// I/O errors, and [`Error::UnsafeContent`] for what cannot be stored: a
     /// link that does not lead to a file of the tree, a socket, pipe or device.
     pub(crate) fn to_import(dir: &Path, all_files: bool) -> Result<Self> {
+        uninterrupted_walk(|| Self::to_import_once(dir, all_files))
+    }
+
+    fn to_import_once(dir: &Path, all_files: bool) -> Result<Self> {
         let mut tree = Tree::default();
         let mut walk = WalkDir::new(dir).into_iter();
         while let Some(entry) = walk.next() {
@@ -112,6 +116,10 @@ impl Tree {
     /// The tree that lies in the cache. Links are not followed, and are none of
     /// its files, as with `find -type f`.
     pub(crate) fn stored(dir: &Path) -> Result<Self> {
+        uninterrupted_walk(|| Self::stored_once(dir))
+    }
+
+    fn stored_once(dir: &Path) -> Result<Self> {
         let mut tree = Tree::default();
         for entry in WalkDir::new(dir).follow_root_links(false) {
             let entry = entry.map_err(|error| walk_error(dir, error))?;
@@ -258,6 +266,17 @@ fn refused(path: &Path, reason: &str) -> Error {
     Error::UnsafeContent {
         path: path.to_owned(),
         reason: reason.to_owned(),
+    }
+}
+
+/// Begins again with a tree when a signal cut off the opening of a directory in
+/// it, which cannot be done again within the walk.
+fn uninterrupted_walk(mut walk: impl FnMut() -> Result<Tree>) -> Result<Tree> {
+    loop {
+        match walk() {
+            Err(Error::Io { cause, .. }) if cause.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::Registry;
 use super::load::load;
 use crate::document::{Document, Edit};
-use crate::error::{Error, Result};
+use crate::error::{AtPath, Error, Result};
 use crate::store::{self, Identity, Lock, Patience, Prepared, Published};
 
 /// A change to the registry, and to what goes with it.
@@ -70,7 +70,7 @@ impl Registry {
     pub(crate) fn update(&self, change: &mut dyn Change) -> Result<()> {
         let path = store::resolve(&self.path)?;
         let dir = path.parent().unwrap_or(Path::new("/"));
-        if !dir.exists() && changes_nothing(change)? {
+        if !dir.try_exists().at("read", dir)? && changes_nothing(change)? {
             return Ok(());
         }
         store::create_dir_durably(dir)?;
@@ -122,8 +122,14 @@ impl Registry {
             None if loaded.is_legacy => Some(vec![loaded.document.text().into()]),
             pieces => pieces,
         };
-        if pieces.is_none() && !change.touches_content() {
-            return Ok(true);
+        if pieces.is_none() {
+            // What stands there already is reported as done, or acted upon. Who
+            // put it there may have been killed before it was synced.
+            let dir = path.parent().unwrap_or(Path::new("/"));
+            store::sync_dir(dir).at("sync", dir)?;
+            if !change.touches_content() {
+                return Ok(true);
+            }
         }
         let prepared = pieces
             .map(|pieces| {
@@ -134,6 +140,9 @@ impl Registry {
 
         self.interrupt.check()?;
         let read = loaded.file;
+        if read.is_none() {
+            store::sync_parents(path)?;
+        }
         if Identity::of(path)? != read || !lock.is_current()? {
             return Ok(false);
         }

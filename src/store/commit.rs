@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tempfile::NamedTempFile;
 
-use super::{sync_dir, uninterrupted};
+use super::{read_dir, sync_dir, uninterrupted};
 use crate::error::{AtPath, Result};
 
 /// How many random characters stand in the name of a temporary file.
@@ -144,7 +144,7 @@ pub(crate) fn leftovers(target: &Path, now: SystemTime) -> Result<Vec<PathBuf>> 
 /// The files in a directory that have the name of a temporary one.
 fn temporaries(dir: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(dir).at("read the directory", dir)? {
+    for entry in read_dir(dir).at("read the directory", dir)? {
         let entry = entry.at("read the directory", dir)?;
         if is_temporary(&entry.file_name(), prefix)
             && entry.file_type().is_ok_and(|kind| kind.is_file())

@@ -198,6 +198,26 @@ pub(crate) fn create_dir_durably(dir: &Path) -> Result<()> {
     sync_dir(parent).at("sync", parent)
 }
 
+/// Syncs what leads to the directory of a new file, up to what is another user's or
+/// another file system's: cldctl, which syncs nothing, may have created it a moment
+/// ago, or a process that was killed before it synced.
+pub(crate) fn sync_parents(file: &Path) -> Result<()> {
+    let whose = |dir: &Path| {
+        let metadata = fs::metadata(dir).ok();
+        metadata.map(|metadata| (metadata.dev(), metadata.uid()))
+    };
+    let mut dirs = file.ancestors().skip(1);
+    let own = dirs.next().map(whose);
+    for dir in dirs.take_while(|dir| Some(whose(dir)) == own) {
+        match sync_dir(dir) {
+            // Who may not read it may all the same have been let through it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            result => result.at("sync", dir)?,
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -87,14 +87,8 @@ impl Lock {
     /// Takes the lock if nobody holds it.
     pub(crate) fn try_acquire(path: &Path) -> Result<Option<Self>> {
         let file = open(path)?;
-        match uninterrupted(|| match FileExt::try_lock(&file) {
-            Err(TryLockError::Error(error)) => Err(error),
-            Err(TryLockError::WouldBlock) => Ok(false),
-            Ok(()) => Ok(true),
-        }) {
-            Ok(true) => {}
-            Ok(false) => return Ok(None),
-            Err(error) => return Err(error).at("lock", path),
+        if !try_uninterrupted(|| FileExt::try_lock(&file)).at("lock", path)? {
+            return Ok(None);
         }
         let lock = Lock {
             file,
@@ -123,10 +117,8 @@ impl DirLock {
     /// directory, or has.
     pub(crate) fn shared(dir: &Path) -> io::Result<Option<Self>> {
         let file = open_dir(dir)?;
-        match FileExt::try_lock_shared(&file) {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(error),
+        if !try_uninterrupted(|| FileExt::try_lock_shared(&file))? {
+            return Ok(None);
         }
         let (locked, here) = (file.metadata()?, dir.symlink_metadata()?);
         let is_current = (locked.dev(), locked.ino()) == (here.dev(), here.ino());
@@ -137,9 +129,18 @@ impl DirLock {
     /// cannot be told.
     pub(crate) fn exclusive(dir: &Path) -> Option<Self> {
         let dir = open_dir(dir).ok()?;
-        FileExt::try_lock(&dir).ok()?;
-        Some(DirLock { _dir: dir })
+        let is_locked = try_uninterrupted(|| FileExt::try_lock(&dir)).ok()?;
+        is_locked.then_some(DirLock { _dir: dir })
     }
+}
+
+/// Whether a lock was had; false if somebody else holds it.
+fn try_uninterrupted(lock: impl Fn() -> std::result::Result<(), TryLockError>) -> io::Result<bool> {
+    uninterrupted(|| match lock() {
+        Err(TryLockError::Error(error)) => Err(error),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Ok(()) => Ok(true),
+    })
 }
 
 fn open_dir(dir: &Path) -> io::Result<File> {

@@ -1,0 +1,114 @@
+//! All disturbed runs of all changes, and what they came to.
+
+use std::fmt;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crate::case::Case;
+use crate::control;
+use crate::disturbance::Disturbance;
+use crate::home::PROGRAM;
+use crate::operations;
+
+/// Runs wait for the disk and for each other, so there may be more of them than
+/// cores.
+const THREADS: usize = 4;
+/// How many violations are told.
+const MOST: usize = 4000;
+
+/// How many runs there were.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    errors: usize,
+    kills: usize,
+    limits: usize,
+    /// Disturbances that did not take place.
+    missed: usize,
+}
+
+pub(crate) fn run() -> ExitCode {
+    let since = Instant::now();
+    let operations = operations::all();
+    let cases = in_parallel(&operations, |operation| {
+        Case::new(operation.clone(), Path::new(PROGRAM))
+    });
+    let (counts, mut violations) = disturb(&cases);
+    if control::loses_with_lock() {
+        violations.push("two changes at once: one is lost".to_owned());
+    }
+    let controls = control::run();
+    println!("{:40}{:>8}", "changes", cases.len());
+    print!("{counts}");
+    println!("{:40}{:>8}", "violations", violations.len());
+    let failed = controls.iter().filter(|(_, failed)| *failed).count();
+    println!("{:40}{:>8}", "controls that fail, as they must", failed);
+    println!("{:40}{:>8}", "seconds", since.elapsed().as_secs());
+    for violation in violations.iter().take(MOST) {
+        eprintln!("violation: {violation}");
+    }
+    for (name, _) in controls.iter().filter(|(_, failed)| !failed) {
+        eprintln!("violation: the control `{name}` does not fail");
+    }
+    let is_proven = failed == controls.len();
+    ExitCode::from(u8::from(!violations.is_empty() || !is_proven))
+}
+
+/// Makes each change with each of its disturbances.
+pub(crate) fn disturb(cases: &[Case<'_>]) -> (Counts, Vec<String>) {
+    let runs: Vec<_> = cases
+        .iter()
+        .flat_map(|case| case.disturbances.iter().map(move |it| (case, it)))
+        .collect();
+    let outcomes = in_parallel(&runs, |(case, disturbance)| case.disturb(disturbance));
+    let mut counts = Counts::default();
+    let mut violations = Vec::new();
+    for ((case, disturbance), outcome) in runs.iter().zip(outcomes) {
+        let count = match disturbance {
+            Disturbance::Limit { .. } => &mut counts.limits,
+            _ if !outcome.happened => &mut counts.missed,
+            Disturbance::Error { .. } => &mut counts.errors,
+            Disturbance::Kill { .. } => &mut counts.kills,
+        };
+        *count += 1;
+        let name = case.operation.name;
+        let told = outcome.violations.into_iter();
+        violations.extend(told.map(|what| format!("{name}, {disturbance}: {}", what.trim())));
+    }
+    (counts, violations)
+}
+
+/// The results of some work on each item, in their order.
+fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::with_capacity(items.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS.min(items.len()) {
+            scope.spawn(|| {
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let at = std::ptr::from_ref(item).addr();
+                    let result = work(item);
+                    results.lock().unwrap().push((at, result));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap();
+    results.sort_by_key(|(at, _)| *at);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:40}{:>8}", "calls that failed", self.errors)?;
+        writeln!(f, "{:40}{:>8}", "kills", self.kills)?;
+        writeln!(f, "{:40}{:>8}", "limits", self.limits)?;
+        writeln!(
+            f,
+            "{:40}{:>8}",
+            "disturbances that did not happen", self.missed
+        )
+    }
+}

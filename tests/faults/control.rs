@@ -1,0 +1,108 @@
+//! What must fail: the same checks, of writers that lack something, and of the
+//! program without its lock.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::campaign;
+use crate::case::Case;
+use crate::disturbance::Disturbance;
+use crate::home::{Home, PROGRAM};
+use crate::operations::{self, Operation};
+use crate::state::State;
+use crate::strace::{Call, Subject};
+
+/// A writer that lacks something, and what is to be found for it.
+struct Control {
+    operation: Operation,
+    finds: &'static str,
+}
+
+fn naive(name: &'static str, args: fn(&Home) -> Vec<OsString>, finds: &'static str) -> Control {
+    let operation = Operation {
+        args,
+        ..operations::plain(name, operations::others, args)
+    };
+    Control { operation, finds }
+}
+
+fn words(mode: &str, home: &Home) -> Vec<OsString> {
+    vec!["naive".into(), mode.into(), home.registry().into()]
+}
+
+fn all() -> Vec<Control> {
+    vec![
+        naive("in place", |it| words("in place", it), "neither the old"),
+        naive(
+            "fixed name",
+            |it| words("fixed name", it),
+            "left beside the registry",
+        ),
+        naive("unsynced", |it| words("unsynced", it), "sync was ignored"),
+        naive(
+            "synced again",
+            |it| words("synced again", it),
+            "sync was tried again",
+        ),
+        naive("panics", |it| words("panics", it), "panicked"),
+        naive(
+            "content last",
+            |it| words("content last", it),
+            "has not its content",
+        ),
+    ]
+}
+
+/// The controls, each with whether it failed as it must.
+pub(crate) fn run() -> Vec<(&'static str, bool)> {
+    let program: PathBuf = std::env::current_exe().unwrap();
+    let mut failed = Vec::new();
+    for control in all() {
+        let mut case = Case::new(control.operation, &program);
+        let is_limit = |it: &Disturbance| matches!(it, Disturbance::Limit { .. });
+        case.disturbances.retain(|it| !is_limit(it));
+        let name = case.operation.name;
+        let (_, violations) = campaign::disturb(&[case]);
+        let found = violations.iter().any(|it| it.contains(control.finds));
+        failed.push((name, found));
+    }
+    failed.push(("without the lock", loses(&["flock:retval=0"])));
+    failed
+}
+
+/// Whether two changes at once, with their lock, lose one of them.
+pub(crate) fn loses_with_lock() -> bool {
+    loses(&[])
+}
+
+/// Makes two changes at once, so slowly that both have read the registry before
+/// one writes it, and have looked at it again before one replaces it, unless the
+/// lock keeps them apart.
+fn loses(inject: &[&str]) -> bool {
+    let template = Home::new();
+    operations::others(&template);
+    let subject = |reference| Subject {
+        program: Path::new(PROGRAM),
+        args: operations::record(reference),
+        always: &[],
+    };
+    let calls = subject("one:1").record(&template.copy());
+    let is_temporary = |it: &&Call| it.name == "openat" && it.text.contains("/.artifacts.json.");
+    let temporary = calls.iter().find(is_temporary).unwrap().number;
+    let delay = format!("openat:delay_enter=200000:when={temporary}");
+    let inject = [inject, &[&delay, "rename:delay_enter=200000"]].concat();
+
+    let references = ["one:1", "two:1"];
+    std::thread::scope(|scope| {
+        for reference in references {
+            let (home, inject, subject) = (&template, &inject, subject(reference));
+            scope.spawn(move || {
+                let run = subject.run_named(reference, home, "flock", inject);
+                assert!(run.output.status.success(), "{:?}", run.output);
+            });
+        }
+    });
+    let entries = State::of(&template).entries().unwrap_or_default();
+    let is_there = |reference: &&str| entries.iter().any(|it| it.reference == **reference);
+    !references.iter().all(|reference| is_there(&reference))
+}

@@ -1,0 +1,72 @@
+//! Faults: every system call of every change, made to fail, one at a time.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a table for people"
+)]
+
+mod campaign;
+mod case;
+mod control;
+mod disturbance;
+mod home;
+mod invariants;
+mod naive;
+mod operations;
+mod power;
+mod state;
+mod strace;
+mod wanted;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+/// How many violations of a kind are told.
+const MOST: usize = 20;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [command, mode, registry] = &args[..]
+        && command == "naive"
+    {
+        return match naive::run(mode, Path::new(registry)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    match wanted::of(&args) {
+        wanted::Wanted::List => {
+            println!("faults: test");
+            ExitCode::SUCCESS
+        }
+        wanted::Wanted::Nothing => ExitCode::SUCCESS,
+        wanted::Wanted::Faults => faults(),
+    }
+}
+
+fn faults() -> ExitCode {
+    if !strace::works() {
+        println!("skipped: it takes a `strace` that can inject faults");
+        return ExitCode::SUCCESS;
+    }
+    let injected = campaign::run();
+    let power = power::run();
+    print!("{power}");
+    for violation in power.violations.iter().take(MOST) {
+        eprintln!("violation: {violation}");
+    }
+    if power.violations.is_empty() {
+        injected
+    } else {
+        ExitCode::FAILURE
+    }
+}

@@ -1,0 +1,60 @@
+//! Writers that each lack one thing which the program has. Only the tests have
+//! them.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+/// Adds an entry in the manner of a mode.
+pub(crate) fn run(mode: &str, registry: &Path) -> io::Result<()> {
+    let mut document: Value = serde_json::from_slice(&fs::read(registry)?)?;
+    let cache = registry.ancestors().nth(2).unwrap_or(registry);
+    let content = cache.join("cache/artifacts/naive_1");
+    let entries = document["artifacts"].as_array_mut();
+    entries.ok_or(io::ErrorKind::InvalidData)?.push(json!({
+        "reference": "naive:1", "repository": "naive", "tag": "1", "type": "component",
+        "size": 0, "createdAt": "2026-01-01T00:00:00Z", "cachePath": content,
+    }));
+    let text = serde_json::to_vec_pretty(&document)?;
+    let temporary = registry.with_file_name(".artifacts.json.naivenaive12.tmp");
+    let replaced = match mode {
+        "in place" => write(registry, &text, File::sync_all),
+        "fixed name" => {
+            let temporary = registry.with_file_name("artifacts.json.tmp");
+            write(&temporary, &text, File::sync_all)?;
+            return fs::rename(&temporary, registry);
+        }
+        "unsynced" => write(&temporary, &text, |file| {
+            let _ = file.sync_all();
+            Ok(())
+        }),
+        "synced again" => write(&temporary, &text, |file| {
+            file.sync_all().or_else(|_| file.sync_all())
+        }),
+        "panics" => {
+            write(&temporary, &text, File::sync_all).unwrap();
+            Ok(())
+        }
+        _ => write(&temporary, &text, File::sync_all),
+    };
+    let replaced = replaced.and_then(|()| match mode {
+        "in place" => Ok(()),
+        _ => fs::rename(&temporary, registry),
+    });
+    if replaced.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    if mode == "content last" {
+        fs::create_dir(&content)?;
+        fs::write(content.join("cld.yml"), "name: naive\n")?;
+    }
+    replaced
+}
+
+fn write(path: &Path, text: &[u8], sync: impl Fn(&File) -> io::Result<()>) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(text)?;
+    sync(&file)
+}

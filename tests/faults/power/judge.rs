@@ -1,0 +1,233 @@
+//! Whether a state is one that a change may leave.
+//!
+//! The registry is the old one or the new one, byte for byte (`prune` has a step
+//! between them). Each of its entries
+//! with content has the content that it had, or was given, to the last file and
+//! mode, and its manifest. Once success was reported, the registry is the new one.
+//!
+//! Two states between old and new are promised in the design, and only before the
+//! report: where content replaces other content, the old entry on whole new
+//! content; and, where the system cannot exchange two directories, the old
+//! content aside, from where the next change puts it back.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::tree::{Item, Tree, below};
+
+/// Paths from the user's directory.
+const REGISTRY: &str = ".cldctl/registry/artifacts.json";
+const LEGACY: &str = ".cldctl/registry/components.json";
+const MANIFESTS: &str = ".cldctl/registry/manifests";
+const CACHE: &str = ".cldctl/cache/artifacts";
+
+/// A state with a promise of its own, between the old one and the new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Between {
+    OldEntryOnNewContent,
+    ContentAside,
+}
+
+/// An entry, as far as it has to do with what lies beside it.
+#[derive(Debug)]
+struct Entry {
+    /// The whole of it.
+    value: Value,
+    reference: String,
+    /// From the user's directory, if it lies in the cache.
+    content: Option<PathBuf>,
+    manifest: Option<PathBuf>,
+}
+
+/// The state before a change, after it, or between its steps if it is made in
+/// more than one.
+pub(super) struct Whole {
+    tree: Tree,
+    entries: Vec<Entry>,
+}
+
+impl Whole {
+    /// `root` is where the tree lies.
+    pub(super) fn new(root: &Path, tree: Tree) -> Self {
+        let entries = entries(root, &tree);
+        Whole { tree, entries }
+    }
+
+    /// What is listed.
+    pub(super) fn references(&self) -> Vec<String> {
+        let entries = self.entries.iter();
+        entries.map(|entry| entry.reference.clone()).collect()
+    }
+
+    /// Whether it holds the same artifacts with the same content as another state,
+    /// and one more; what is missing otherwise. Times may differ.
+    pub(super) fn is_as_good_as(&self, other: &Whole, more: &str) -> Result<(), String> {
+        let mut expected = other.references();
+        expected.push(more.to_owned());
+        expected.sort();
+        let mut found = self.references();
+        found.sort();
+        if found != expected {
+            return Err(format!(
+                "made again, it leaves {found:?}, and not {expected:?}"
+            ));
+        }
+        for entry in &self.entries {
+            let is_same = |it: &&Entry| it.reference == entry.reference;
+            let Some(same) = other.entries.iter().find(is_same) else {
+                continue;
+            };
+            let content = |whole: &Whole, entry: &Entry| {
+                let content = entry.content.as_ref();
+                content.map(|path| format!("{:?}", below(&whole.tree, path)))
+            };
+            if content(self, entry) != content(other, same)
+                || entry.value["digest"] != same.value["digest"]
+            {
+                let reference = &entry.reference;
+                return Err(format!(
+                    "made again, it leaves other content of {reference}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A change, by what was before and after each of its commits.
+pub(super) struct Judge {
+    pub(super) steps: Vec<Whole>,
+}
+
+impl Judge {
+    /// The state that success is reported of.
+    pub(super) fn new_state(&self) -> &Whole {
+        self.steps.last().unwrap()
+    }
+
+    /// Which of the steps a state is, and what it has of the promises between them;
+    /// or what is wrong with it.
+    pub(super) fn judge(
+        &self,
+        state: &Tree,
+        reported: bool,
+    ) -> Result<(&Whole, Option<Between>), String> {
+        let registry = registry(state);
+        if reported && registry != self::registry(&self.new_state().tree) {
+            return Err("success was reported, and the registry is not the new one".to_owned());
+        }
+        let mut steps = self.steps.iter();
+        let Some(step) = steps.position(|whole| self::registry(&whole.tree) == registry) else {
+            return Err(match registry {
+                Some(Item::File(text, mode)) => {
+                    let text = String::from_utf8_lossy(&text[..text.len().min(60)]);
+                    format!("the registry is neither old nor new: {text:?} {mode:o}")
+                }
+                other => format!("the registry is neither old nor new: {other:?}"),
+            });
+        };
+        let is_new = step + 1 == self.steps.len();
+        let legacy = |tree: &Tree| tree.get(Path::new(LEGACY)).cloned();
+        if legacy(state) != legacy(&self.steps[0].tree) {
+            return Err("the legacy registry is another".to_owned());
+        }
+        let whole = &self.steps[step];
+        let mut between = None;
+        for entry in &whole.entries {
+            if let Some(manifest) = &entry.manifest
+                && let item @ Some(_) = whole.tree.get(manifest)
+                && state.get(manifest) != item
+            {
+                return Err(format!("no manifest of {}", entry.reference));
+            }
+            match self.content(entry, whole, state, is_new) {
+                Ok(found) => between = between.max(found),
+                Err(wrong) => return Err(wrong),
+            }
+        }
+        match between {
+            Some(between) if reported => Err(format!("success was reported, and {between:?}")),
+            _ => Ok((whole, between)),
+        }
+    }
+
+    fn content(
+        &self,
+        entry: &Entry,
+        whole: &Whole,
+        state: &Tree,
+        is_new: bool,
+    ) -> Result<Option<Between>, String> {
+        let Some(path) = &entry.content else {
+            return Ok(None);
+        };
+        let (expected, found) = (below(&whole.tree, path), below(state, path));
+        if found == expected || expected.is_empty() {
+            return Ok(None);
+        }
+        let is_replaced =
+            |new: &Entry| new.reference == entry.reference && new.value != entry.value;
+        if !is_new && self.new_state().entries.iter().any(is_replaced) {
+            if found == below(&self.new_state().tree, path) && !found.is_empty() {
+                return Ok(Some(Between::OldEntryOnNewContent));
+            }
+            if found.is_empty() && aside(state, path.file_name().unwrap(), &expected) {
+                return Ok(Some(Between::ContentAside));
+            }
+        }
+        let (found, of) = (found.len(), expected.len());
+        let reference = &entry.reference;
+        Err(format!(
+            "the content of {reference} is not whole: {found} of {of} items, or others"
+        ))
+    }
+}
+
+/// The file that the registry is in.
+pub(super) fn registry(tree: &Tree) -> Option<&Item> {
+    tree.get(Path::new(REGISTRY))
+}
+
+/// Whether content lies in the place in which the first of two renames puts it.
+fn aside(state: &Tree, key: &OsStr, expected: &BTreeMap<&Path, &Item>) -> bool {
+    let in_cache = below(state, Path::new(CACHE));
+    let mut names = in_cache.keys().filter_map(|path| path.to_str());
+    names.any(|name| {
+        let is_swap = name.starts_with(".trash:swap-") && !name.contains('/');
+        is_swap && below(state, &Path::new(CACHE).join(name).join(key)) == *expected
+    })
+}
+
+/// The entries of a registry, or of the one that it is to be made from.
+fn entries(root: &Path, tree: &Tree) -> Vec<Entry> {
+    let text = [REGISTRY, LEGACY]
+        .iter()
+        .find_map(|path| tree.get(Path::new(path)));
+    let Some(Item::File(text, _)) = text else {
+        return Vec::new();
+    };
+    let document: Value = serde_json::from_slice(text).unwrap();
+    let entries = ["artifacts", "components"]
+        .iter()
+        .find_map(|key| document[key].as_array());
+    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    let entries = entries.into_iter().flatten().map(|value| {
+        let content = PathBuf::from(text(value, "cachePath"));
+        let content = content.strip_prefix(root).ok().map(Path::to_owned);
+        let digest = text(value, "digest");
+        let manifest = digest.strip_prefix("sha256:").map(|hex| {
+            let name = format!("{hex}.sha256");
+            Path::new(MANIFESTS).join(name)
+        });
+        Entry {
+            reference: text(value, "reference"),
+            content: content.filter(|path| path.starts_with(CACHE)),
+            manifest,
+            value: value.clone(),
+        }
+    });
+    entries.collect()
+}

@@ -1,0 +1,211 @@
+//! Power losses: each change is recorded once, and every state that a power loss
+//! after any of its calls may leave is checked.
+//!
+//! The states are those of a [model](model) that promises only what a file system
+//! must: what was synced. A machine in which one really pulls the plug shows one of
+//! these at a time, and hardly ever the bad ones.
+//!
+//! The harness proves itself by controls: the same records with all syncs, those of
+//! directories, or those of files left out must be found to lose something, for
+//! each of the changes.
+
+mod judge;
+mod losses;
+mod model;
+mod record;
+mod replay;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::num::NonZero;
+use std::sync::Mutex;
+use std::thread::{available_parallelism, scope};
+
+use self::judge::Between;
+use self::model::Heeded;
+use self::replay::{HEEDED, Recorded, sample};
+use crate::operations::{self, Operation};
+
+/// In how many states of each change the program is run.
+const TRIED: usize = 8;
+
+/// Syncs that are left out, and must be missed.
+const CONTROLS: [(&str, Heeded); 3] = [
+    (
+        "without any sync",
+        Heeded {
+            files: false,
+            dirs: false,
+        },
+    ),
+    (
+        "without syncs of directories",
+        Heeded {
+            files: true,
+            dirs: false,
+        },
+    ),
+    (
+        "without syncs of files",
+        Heeded {
+            files: false,
+            dirs: true,
+        },
+    ),
+];
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) operations: usize,
+    pub(crate) calls: usize,
+    pub(crate) states: usize,
+    /// Of them, those in which the program was run.
+    pub(crate) tried: usize,
+    /// States of a change that was killed, made once more, and reported then.
+    pub(crate) after_kills: usize,
+    /// Of them, those between old and new that the design allows.
+    between: BTreeMap<Between, usize>,
+    /// Each control, with how many of its states are wrong.
+    pub(crate) controls: BTreeMap<&'static str, usize>,
+    /// Each with the change, the number of calls, and what is wrong. A control that
+    /// misses nothing is one.
+    pub(crate) violations: Vec<String>,
+}
+
+/// Records all changes and lets the power fail in all of them.
+pub(crate) fn run() -> Counts {
+    let umask = umask();
+    let left = Mutex::new(operations::all().into_iter());
+    let counts = Mutex::new(Counts::default());
+    scope(|scope| {
+        for _ in 0..available_parallelism().map_or(1, NonZero::get) {
+            scope.spawn(|| {
+                loop {
+                    let next = left.lock().unwrap().next();
+                    let Some(operation) = next else { break };
+                    let found = Counts::of(&operation, umask);
+                    counts.lock().unwrap().add(found);
+                }
+            });
+        }
+    });
+    counts.into_inner().unwrap()
+}
+
+impl Counts {
+    fn of(operation: &Operation, umask: u32) -> Self {
+        let recorded = Recorded::make(operation, umask);
+        let mut counts = Counts {
+            operations: 1,
+            calls: recorded.calls.len(),
+            ..Counts::default()
+        };
+        let wrong = |prefix: usize, what: &str| {
+            let last = prefix.checked_sub(1).map(|last| &recorded.calls[last]);
+            let last = format!("{last:?}");
+            let last: String = last.chars().take(200).collect();
+            format!("{}, after {prefix} calls ({last}): {what}", recorded.name)
+        };
+        let mut sound = Vec::new();
+        recorded.losses(HEEDED, |loss| {
+            counts.states += 1;
+            match recorded.judge.judge(&loss.tree, loss.reported) {
+                Ok((_, between)) => {
+                    if let Some(between) = between {
+                        *counts.between.entry(between).or_default() += 1;
+                    }
+                    sound.push((loss, between));
+                }
+                Err(what) => counts.violations.push(wrong(loss.prefix, &what)),
+            }
+        });
+        for loss in sample(sound, TRIED) {
+            counts.tried += 1;
+            if let Err(what) = recorded.go_on(&loss) {
+                counts.violations.push(wrong(loss.prefix, &what));
+            }
+        }
+        recorded.kills(|prefix, found| {
+            counts.after_kills += 1;
+            if let Some(what) = found {
+                let what = format!("killed, and made again: {what}");
+                counts.violations.push(wrong(prefix, &what));
+            }
+        });
+        for (name, heeded) in CONTROLS {
+            let mut missed = 0;
+            recorded.losses(heeded, |loss| {
+                missed += usize::from(recorded.judge.judge(&loss.tree, loss.reported).is_err());
+            });
+            counts.controls.insert(name, missed);
+            if missed == 0 {
+                let name = format!("{}, {name}: nothing is missed", recorded.name);
+                counts.violations.push(name);
+            }
+        }
+        counts
+    }
+
+    fn add(&mut self, other: Counts) {
+        self.operations += other.operations;
+        self.calls += other.calls;
+        self.states += other.states;
+        self.tried += other.tried;
+        self.after_kills += other.after_kills;
+        for (between, count) in other.between {
+            *self.between.entry(between).or_default() += count;
+        }
+        for (name, missed) in other.controls {
+            *self.controls.entry(name).or_default() += missed;
+        }
+        self.violations.extend(other.violations);
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts {
+            operations,
+            calls,
+            states,
+            tried,
+            after_kills,
+            ..
+        } = self;
+        let of = |between| self.between.get(&between).copied().unwrap_or_default();
+        writeln!(f, "power loss: {operations} changes of {calls} calls")?;
+        writeln!(
+            f,
+            "  {states:>6} states, in {tried} of them the program went on"
+        )?;
+        let between = of(Between::OldEntryOnNewContent);
+        writeln!(
+            f,
+            "  {between:>6} of them an old entry on whole new content"
+        )?;
+        let between = of(Between::ContentAside);
+        writeln!(
+            f,
+            "  {between:>6} of them content aside between two renames"
+        )?;
+        writeln!(
+            f,
+            "  {after_kills:>6} states of changes that were killed and made again"
+        )?;
+        writeln!(f, "  {:>6} violations", self.violations.len())?;
+        for (name, missed) in &self.controls {
+            writeln!(f, "  {missed:>6} in the control {name}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What new files and directories of the processes that run here are not allowed.
+fn umask() -> u32 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    u32::from_str_radix(umask.unwrap().trim(), 8).unwrap()
+}

@@ -1,0 +1,258 @@
+//! A file system with what a process sees of it, and what of that a power loss
+//! cannot take.
+//!
+//! A file's bytes and mode are on disk after an fsync of the file, a directory's
+//! entries after one of the directory, and everything after a `syncfs`. Until
+//! then any of it may be there, and any may not: nothing orders one directory
+//! after another, names after the bytes that they name, or half of the bytes
+//! after the other. One thing is taken for granted, as every journal gives it: a
+//! rename is done as a whole, or not at all, even between two directories.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::losses::Data;
+use super::record::Call;
+use super::tree::{Item, Tree};
+
+/// Which syncs are heeded; a control leaves some out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heeded {
+    pub(super) files: bool,
+    pub(super) dirs: bool,
+}
+
+/// A directory's entries.
+pub(super) type Names = BTreeMap<OsString, usize>;
+
+#[derive(Clone)]
+pub(super) enum Node {
+    Dir {
+        seen: (Names, u32),
+        synced: (Names, u32),
+    },
+    File {
+        seen: (Arc<Vec<u8>>, u32),
+        synced: (Arc<Vec<u8>>, u32),
+    },
+    Link(OsString),
+}
+
+/// Entries of directories that change in one step: directory, name, and what the
+/// name means from then on.
+pub(super) type Step = Vec<(usize, OsString, Option<usize>)>;
+
+#[derive(Clone)]
+pub(super) struct Model {
+    root: PathBuf,
+    umask: u32,
+    heeded: Heeded,
+    pub(super) nodes: Vec<Node>,
+    /// What is not synced yet, in order.
+    pub(super) steps: Vec<Step>,
+}
+
+pub(super) const ROOT: usize = 0;
+
+impl Model {
+    /// What lies in a directory, all of it synced.
+    pub(super) fn of(root: &Path, tree: &Tree, umask: u32, heeded: Heeded) -> Self {
+        let empty = (Names::new(), 0o755);
+        let mut model = Model {
+            root: root.to_owned(),
+            umask,
+            heeded,
+            nodes: vec![Node::Dir {
+                seen: empty.clone(),
+                synced: empty,
+            }],
+            steps: Vec::new(),
+        };
+        for (path, item) in tree {
+            let node = match item {
+                Item::Dir(mode) => new_dir(*mode),
+                Item::File(data, mode) => Node::File {
+                    seen: (data.clone(), *mode),
+                    synced: (data.clone(), *mode),
+                },
+                Item::Link(target) => Node::Link(target.clone()),
+            };
+            model.insert(&root.join(path), node);
+        }
+        model.sync_all();
+        model
+    }
+
+    /// Makes a call.
+    pub(super) fn make(&mut self, call: &Call) {
+        match call {
+            Call::Create(path, mode) => {
+                if self.find(path).is_none() {
+                    let new = (Arc::default(), mode & !self.umask);
+                    self.insert(path, new_file(new));
+                }
+            }
+            Call::Truncate(path, len) => {
+                let (data, _) = self.file(path);
+                Arc::make_mut(data).resize(*len, 0);
+            }
+            Call::Write(path, more) => {
+                let (data, _) = self.file(path);
+                Arc::make_mut(data).extend_from_slice(more);
+            }
+            Call::Mode(path, new) => match self.node(path) {
+                Node::Dir { seen, .. } => seen.1 = *new,
+                Node::File { seen, .. } => seen.1 = *new,
+                Node::Link(_) => {}
+            },
+            Call::MakeDir(path, mode) => self.insert(path, new_dir(mode & !self.umask)),
+            Call::Remove(path) => {
+                let (dir, name) = self.place(path);
+                self.step(vec![(dir, name, None)]);
+            }
+            Call::Rename(from, to) => {
+                let node = self.find(from).unwrap();
+                let (from, to) = (self.place(from), self.place(to));
+                self.step(vec![(from.0, from.1, None), (to.0, to.1, Some(node))]);
+            }
+            Call::Exchange(a, b) => {
+                let (at_a, at_b) = (self.find(a), self.find(b));
+                let (a, b) = (self.place(a), self.place(b));
+                self.step(vec![(a.0, a.1, at_b), (b.0, b.1, at_a)]);
+            }
+            Call::Link(from, to) => {
+                let node = self.find(from).unwrap();
+                let (dir, name) = self.place(to);
+                self.step(vec![(dir, name, Some(node))]);
+            }
+            Call::Symlink(target, path) => self.insert(path, Node::Link(target.clone())),
+            Call::Sync(path) => {
+                let node = self.find(path).unwrap();
+                self.sync(node);
+            }
+            Call::SyncAll(_) => self.sync_all(),
+            Call::Report => {}
+        }
+    }
+
+    /// What the process sees.
+    pub(super) fn seen(&self) -> Tree {
+        self.after(&vec![true; self.steps.len()], Data::Kept)
+    }
+
+    fn sync(&mut self, index: usize) {
+        match &mut self.nodes[index] {
+            Node::File { seen, synced } if self.heeded.files => *synced = seen.clone(),
+            Node::Dir { seen, synced } if self.heeded.dirs => {
+                synced.1 = seen.1;
+                self.settle(|step| step.iter().any(|(dir, ..)| *dir == index));
+            }
+            _ => {}
+        }
+    }
+
+    fn sync_all(&mut self) {
+        (0..self.nodes.len()).for_each(|node| self.sync(node));
+    }
+
+    /// Puts steps on the disk, and those that went before with the same names.
+    fn settle(&mut self, is_synced: impl Fn(&Step) -> bool) {
+        let mut names = BTreeSet::new();
+        let mut settled = vec![false; self.steps.len()];
+        for (at, step) in self.steps.iter().enumerate().rev() {
+            let again = step
+                .iter()
+                .any(|(dir, name, _)| names.contains(&(*dir, name.clone())));
+            if again || is_synced(step) {
+                settled[at] = true;
+                names.extend(step.iter().map(|(dir, name, _)| (*dir, name.clone())));
+            }
+        }
+        let steps = std::mem::take(&mut self.steps);
+        for (step, settled) in steps.into_iter().zip(settled) {
+            if !settled {
+                self.steps.push(step);
+                continue;
+            }
+            for (dir, name, node) in step {
+                if let Node::Dir { synced, .. } = &mut self.nodes[dir] {
+                    set(&mut synced.0, &name, node);
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        for (dir, name, node) in &step {
+            if let Node::Dir { seen, .. } = &mut self.nodes[*dir] {
+                set(&mut seen.0, name, *node);
+            }
+        }
+        self.steps.push(step);
+    }
+
+    fn insert(&mut self, path: &Path, node: Node) {
+        let (dir, name) = self.place(path);
+        self.nodes.push(node);
+        self.step(vec![(dir, name, Some(self.nodes.len() - 1))]);
+    }
+
+    /// The directory of a path, and the name in it.
+    fn place(&self, path: &Path) -> (usize, OsString) {
+        let dir = self.find(path.parent().unwrap());
+        let dir = dir.unwrap_or_else(|| panic!("no directory of {path:?}"));
+        (dir, path.file_name().unwrap().to_owned())
+    }
+
+    /// What a path means to the process.
+    fn find(&self, path: &Path) -> Option<usize> {
+        let mut parts = path.strip_prefix(&self.root).unwrap().iter();
+        parts.try_fold(ROOT, |node, name: &OsStr| match &self.nodes[node] {
+            Node::Dir { seen, .. } => seen.0.get(name).copied(),
+            _ => None,
+        })
+    }
+
+    fn node(&mut self, path: &Path) -> &mut Node {
+        let node = self.find(path);
+        &mut self.nodes[node.unwrap_or_else(|| panic!("nothing at {path:?}"))]
+    }
+
+    fn file(&mut self, path: &Path) -> &mut (Arc<Vec<u8>>, u32) {
+        match self.node(path) {
+            Node::File { seen, .. } => seen,
+            _ => panic!("no file at {path:?}"),
+        }
+    }
+
+    pub(super) fn synced(&self, dir: usize) -> &Names {
+        match &self.nodes[dir] {
+            Node::Dir { synced, .. } => &synced.0,
+            _ => panic!("no directory"),
+        }
+    }
+}
+
+pub(super) fn set(names: &mut Names, name: &OsStr, node: Option<usize>) {
+    match node {
+        Some(node) => names.insert(name.to_owned(), node),
+        None => names.remove(name),
+    };
+}
+
+fn new_dir(mode: u32) -> Node {
+    let new = (Names::new(), mode);
+    Node::Dir {
+        seen: new.clone(),
+        synced: new,
+    }
+}
+
+fn new_file(new: (Arc<Vec<u8>>, u32)) -> Node {
+    Node::File {
+        seen: new.clone(),
+        synced: new,
+    }
+}

@@ -1,0 +1,135 @@
+//! What stands in a home at one moment.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::home::Home;
+
+/// A directory of content: the mode and the text of each file, the mode of each
+/// directory.
+pub(crate) type Tree = BTreeMap<String, (u32, Option<Vec<u8>>)>;
+
+/// The state of a home, the same in each copy of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct State {
+    /// The text of the registry.
+    pub(crate) registry: Option<Vec<u8>>,
+    /// That of the older one beside it.
+    pub(crate) legacy: Option<Vec<u8>>,
+    /// The directories of the cache that belong to references.
+    pub(crate) content: BTreeMap<String, Tree>,
+    /// The manifests by their digests.
+    pub(crate) manifests: BTreeMap<String, Vec<u8>>,
+    /// What has no business beside the registry and the manifests.
+    pub(crate) temporaries: Vec<String>,
+    /// Staging and trash.
+    pub(crate) scratch: Vec<String>,
+}
+
+impl State {
+    pub(crate) fn of(home: &Home) -> Self {
+        let registry = home.registry();
+        let dir = registry.parent().unwrap();
+        let text = |path: &Path| {
+            let text = String::from_utf8(fs::read(path).ok()?).unwrap();
+            Some(text.replace(&home.root(), "{home}").into_bytes())
+        };
+        let mut state = State {
+            registry: text(&registry),
+            legacy: text(&dir.join("components.json")),
+            content: BTreeMap::new(),
+            manifests: BTreeMap::new(),
+            temporaries: Vec::new(),
+            scratch: Vec::new(),
+        };
+        let known = [
+            "artifacts.json",
+            "artifacts.json.lock",
+            "components.json",
+            "manifests",
+        ];
+        let strange = names(dir).into_iter();
+        let strange = strange.filter(|name| !known.contains(&&**name));
+        state.temporaries.extend(strange);
+        let manifests = dir.join("manifests");
+        for name in names(&manifests) {
+            match name.strip_suffix(".sha256") {
+                Some(hex) => {
+                    let text = fs::read(manifests.join(&name)).unwrap();
+                    state.manifests.insert(hex.to_owned(), text);
+                }
+                None => state.temporaries.push(name),
+            }
+        }
+        let cache = home.cache();
+        for name in names(&cache) {
+            if name.starts_with('.') {
+                state.scratch.push(name);
+            } else {
+                let tree = tree(&cache.join(&name));
+                state.content.insert(name, tree);
+            }
+        }
+        state
+    }
+
+    /// The cache keys of the entries that have content there, and all digests;
+    /// an error says why the registry cannot be read.
+    pub(crate) fn entries(&self) -> Result<Vec<Entry>, String> {
+        let Some(text) = self.registry.as_ref().or(self.legacy.as_ref()) else {
+            return Ok(Vec::new());
+        };
+        let document: Value =
+            serde_json::from_slice(text).map_err(|error| format!("the registry: {error}"))?;
+        let entries = [&document["artifacts"], &document["components"]]
+            .into_iter()
+            .find_map(Value::as_array)
+            .ok_or("the registry has no entries")?;
+        let entries = entries.iter().map(|entry| Entry {
+            reference: entry["reference"].as_str().unwrap_or_default().to_owned(),
+            key: entry["cachePath"]
+                .as_str()
+                .and_then(|path| path.strip_prefix("{home}/user/.cldctl/cache/artifacts/"))
+                .map(str::to_owned),
+            digest: entry["digest"]
+                .as_str()
+                .and_then(|digest| digest.strip_prefix("sha256:"))
+                .map(str::to_owned),
+        });
+        Ok(entries.collect())
+    }
+}
+
+/// What an entry says about its content.
+pub(crate) struct Entry {
+    pub(crate) reference: String,
+    /// Its directory in the cache, if it lies there.
+    pub(crate) key: Option<String>,
+    pub(crate) digest: Option<String>,
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+fn tree(dir: &Path) -> Tree {
+    // A link to what is gone has nothing in it.
+    let entries = walkdir::WalkDir::new(dir).into_iter().flatten();
+    let entries = entries.map(|entry| {
+        let path = entry.path().strip_prefix(dir).unwrap();
+        let text = entry.file_type().is_file();
+        let text = text.then(|| fs::read(entry.path()).unwrap());
+        let mode = entry.metadata().unwrap().mode();
+        (path.to_string_lossy().into_owned(), (mode, text))
+    });
+    entries.collect()
+}
