@@ -170,9 +170,7 @@ fn with_all_to_prune(home: &Home) {
 
 fn age_up_to(path: &Path, end: &Path) {
     let ancestors = path.ancestors();
-    ancestors
-        .take_while(|dir| *dir != end)
-        .for_each(|dir| age(dir));
+    ancestors.take_while(|dir| *dir != end).for_each(age);
 }
 
 /// The registry of cldctl's first version, under its old name.
