@@ -42,6 +42,9 @@ pub(crate) fn run() -> ExitCode {
     if control::loses_with_lock() {
         violations.push("two changes at once: one is lost".to_owned());
     }
+    if counts.missed * 20 > counts.errors + counts.kills {
+        violations.push("too many disturbances did not happen: this proves nothing".to_owned());
+    }
     let controls = control::run();
     println!("{:40}{:>8}", "changes", cases.len());
     print!("{counts}");
