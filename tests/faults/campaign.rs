@@ -24,6 +24,9 @@ const MOST: usize = 4000;
 pub(crate) struct Counts {
     errors: usize,
     kills: usize,
+    /// Of those, those that left the old state, and those that left a new one.
+    left_old: usize,
+    left_new: usize,
     limits: usize,
     /// Disturbances that did not take place.
     missed: usize,
@@ -38,6 +41,9 @@ pub(crate) fn run() -> ExitCode {
     let (counts, mut violations) = disturb(&cases);
     if control::loses_with_lock() {
         violations.push("two changes at once: one is lost".to_owned());
+    }
+    if counts.missed * 20 > counts.errors + counts.kills {
+        violations.push("too many disturbances did not happen: this proves nothing".to_owned());
     }
     let controls = control::run();
     println!("{:40}{:>8}", "changes", cases.len());
@@ -73,6 +79,10 @@ pub(crate) fn disturb(cases: &[Case<'_>]) -> (Counts, Vec<String>) {
             Disturbance::Kill { .. } => &mut counts.kills,
         };
         *count += 1;
+        if matches!(disturbance, Disturbance::Kill { .. }) && outcome.happened {
+            counts.left_old += usize::from(outcome.state == Some(0));
+            counts.left_new += usize::from(outcome.state.is_some_and(|at| at > 0));
+        }
         let name = case.operation.name;
         let told = outcome.violations.into_iter();
         violations.extend(told.map(|what| format!("{name}, {disturbance}: {}", what.trim())));
@@ -104,6 +114,8 @@ impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:40}{:>8}", "calls that failed", self.errors)?;
         writeln!(f, "{:40}{:>8}", "kills", self.kills)?;
+        writeln!(f, "{:40}{:>8}", "  that left the old state", self.left_old)?;
+        writeln!(f, "{:40}{:>8}", "  that left a new one", self.left_new)?;
         writeln!(f, "{:40}{:>8}", "limits", self.limits)?;
         writeln!(
             f,

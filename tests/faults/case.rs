@@ -25,6 +25,8 @@ pub(crate) struct Case<'p> {
 pub(crate) struct Outcome {
     /// Whether the disturbance took place.
     pub(crate) happened: bool,
+    /// Which of the case's states it left.
+    pub(crate) state: Option<usize>,
     pub(crate) violations: Vec<String>,
 }
 
@@ -90,6 +92,7 @@ impl<'p> Case<'p> {
         };
         Outcome {
             happened,
+            state: facts.state(),
             violations: facts.violations(),
         }
     }
@@ -120,12 +123,17 @@ fn next() -> Vec<std::ffi::OsString> {
     operations::record("next:1")
 }
 
+/// Whether a line tells of a call of this name, or of its end.
+fn is_of(line: &str, name: &str) -> bool {
+    name_of(line) == Some(name) || line.contains(&format!("<... {name} resumed>"))
+}
+
 fn happened(disturbance: &Disturbance, run: &Run) -> bool {
     match disturbance {
         Disturbance::Error { call, .. } => run
             .trace
             .lines()
-            .any(|line| name_of(line) == Some(&call.name) && line.ends_with("(INJECTED)")),
+            .any(|line| line.ends_with("(INJECTED)") && is_of(line, &call.name)),
         Disturbance::Kill { .. } => run.is_killed(),
         Disturbance::Limit { .. } => !run.output.status.success(),
     }

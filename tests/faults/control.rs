@@ -103,6 +103,6 @@ fn loses(inject: &[&str]) -> bool {
         }
     });
     let entries = State::of(&template).entries().unwrap_or_default();
-    let is_there = |reference: &&str| entries.iter().any(|it| it.reference == **reference);
-    !references.iter().all(|reference| is_there(&reference))
+    let is_there = |reference: &str| entries.iter().any(|it| it.reference == reference);
+    !references.iter().all(|reference| is_there(reference))
 }

@@ -52,7 +52,7 @@ fn errors(call: &Call) -> &'static [&'static str] {
         "flock" => &["EINTR", "ENOLCK"],
         "fchmod" | "chmod" | "fchmodat" | "fchown" => &["EPERM", "EIO"],
         "ftruncate" | "fallocate" | "copy_file_range" | "sendfile" => &["EINTR", "ENOSPC"],
-        "statx" | "fstat" | "newfstatat" | "lstat" | "stat" => &["EIO", "ENOMEM"],
+        "statx" | "fstat" | "newfstatat" | "lstat" | "stat" => &["EIO"],
         "getdents64" => &["EIO", "ENOMEM"],
         "readlink" | "readlinkat" | "lseek" | "getcwd" => &["EIO"],
         "mmap" | "mremap" | "mprotect" | "madvise" => &["ENOMEM"],

@@ -47,15 +47,18 @@ pub(crate) struct Facts<'f> {
 type Found = Vec<String>;
 
 impl Facts<'_> {
+    /// Which of the case's states the registry is in.
+    pub(crate) fn state(&self) -> Option<usize> {
+        let found = (&self.after.registry, &self.after.legacy);
+        let mut states = self.case.states.iter();
+        states.position(|state| (&state.registry, &state.legacy) == found)
+    }
+
     /// What must not be, one line each.
     pub(crate) fn violations(&self) -> Found {
         let mut found = Found::new();
         self.ending(&mut found);
-        let states = &self.case.states;
-        let is_there = |state: &&State| {
-            (&state.registry, &state.legacy) == (&self.after.registry, &self.after.legacy)
-        };
-        let Some(at) = states.iter().position(|state| is_there(&state)) else {
+        let Some(at) = self.state() else {
             found.push("the registry is neither the old nor the new one".to_owned());
             return found;
         };
@@ -63,7 +66,7 @@ impl Facts<'_> {
         self.durability(&mut found);
         self.leftovers(at, &mut found);
         // Where two renames are cut in two, only the next change mends it.
-        if !(self.may_be_cut_off() && !self.case.operation.always.is_empty()) {
+        if !self.may_be_cut_off() || self.case.operation.always.is_empty() {
             self.content(at, self.after, &mut found);
         }
         match &self.next {
@@ -203,7 +206,7 @@ impl Facts<'_> {
                 if self.may_be_cut_off() {
                     // Swapped in already, and the entry not yet written.
                     allowed.extend(self.case.states.last().map(|new| new.content.get(key)));
-                    allowed.retain(|tree| tree.is_some() || state.content.get(key).is_none());
+                    allowed.retain(|tree| tree.is_some() || !state.content.contains_key(key));
                 }
                 if !allowed.contains(&now.content.get(key)) {
                     found.push(format!("`{reference}` has not its content"));

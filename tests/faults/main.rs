@@ -1,4 +1,23 @@
 //! Faults: every system call of every change, made to fail, one at a time.
+//!
+//! Each change is recorded once as it is made undisturbed. Then it is made again
+//! and again in fresh copies of the same home: with one call failing, with the
+//! process killed in place of one call that leaves traces, and under limits on the
+//! size of files and the number of descriptors. After each run, the home must be
+//! in the old state or the new one, agree with what the program said of itself,
+//! and be swept by the next change.
+//!
+//! ```sh
+//! cargo test --test faults
+//! ```
+//!
+//! `strace` makes calls fail; where it is missing or not permitted, nothing is
+//! tested. The controls are writers that each lack something, and the program
+//! without its lock: the same checks must find them out.
+//!
+//! All is done on one thread, since `strace` counts the calls of each thread for
+//! itself. A call that fails is not made, so a short write, and a `close` that
+//! fails after it closed, cannot be had in this way.
 
 #![allow(
     clippy::unwrap_used,

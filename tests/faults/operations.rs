@@ -61,6 +61,11 @@ pub(crate) fn all() -> Vec<Operation> {
         plain("rm of shared content", with_shared_content, |_| {
             words(&["rm", "it:1"])
         }),
+        plain(
+            "rm of content shared from elsewhere",
+            with_content_shared_from_elsewhere,
+            |_| words(&["rm", "it:1"]),
+        ),
         plain("tag", with_content, |_| words(&["tag", "it:1", "new:1"])),
         Operation {
             // What is gone, and what is chosen.
@@ -113,11 +118,31 @@ fn with_content(home: &Home) {
     home.record("last:1");
 }
 
-/// Another entry has the same directory by another name.
+/// Another entry has the same directory by a link in the cache, which is the
+/// only sign that the names of directories do not tell them apart.
 fn with_shared_content(home: &Home) {
+    for name in ["stays", "it"] {
+        let source = home.source(name, name);
+        let reference = format!("{name}:1");
+        home.ok(&["add".as_ref(), reference.as_ref(), source.as_os_str()]);
+    }
+    share(home, &home.cache().join("twin_1"));
+}
+
+/// Another entry has the same directory by a link from elsewhere.
+fn with_content_shared_from_elsewhere(home: &Home) {
     with_content(home);
-    let path = home.cache().join("twin_1");
-    symlink("it_1", &path).unwrap();
+    share(home, &home.path("elsewhere"));
+}
+
+fn share(home: &Home, path: &Path) {
+    // Relative, so that in a copy it leads to what is there.
+    let cache = home.cache();
+    let dir = match path.starts_with(&cache) {
+        true => "it_1",
+        false => "user/.cldctl/cache/artifacts/it_1",
+    };
+    symlink(dir, path).unwrap();
     let args = ["add", "twin:1", "--metadata-only", "--type", "component"];
     let place = ["--cache-path", path.to_str().unwrap()];
     home.ok(&[&args[..], &place].concat());
@@ -171,9 +196,7 @@ fn with_all_to_prune(home: &Home) {
 
 fn age_up_to(path: &Path, end: &Path) {
     let ancestors = path.ancestors();
-    ancestors
-        .take_while(|dir| *dir != end)
-        .for_each(|dir| age(dir));
+    ancestors.take_while(|dir| *dir != end).for_each(age);
 }
 
 /// The registry of cldctl's first version, under its old name.

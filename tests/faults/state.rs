@@ -13,6 +13,10 @@ use crate::home::Home;
 /// directory.
 pub(crate) type Tree = BTreeMap<String, (u32, Option<Vec<u8>>)>;
 
+const CACHE: &str = "user/.cldctl/cache/artifacts/";
+/// What may lead into the cache from outside.
+const ELSEWHERE: &str = "elsewhere";
+
 /// The state of a home, the same in each copy of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct State {
@@ -20,7 +24,8 @@ pub(crate) struct State {
     pub(crate) registry: Option<Vec<u8>>,
     /// That of the older one beside it.
     pub(crate) legacy: Option<Vec<u8>>,
-    /// The directories of the cache that belong to references.
+    /// The directories of the cache that belong to references, and the one
+    /// elsewhere, each by its name.
     pub(crate) content: BTreeMap<String, Tree>,
     /// The manifests by their digests.
     pub(crate) manifests: BTreeMap<String, Vec<u8>>,
@@ -65,6 +70,10 @@ impl State {
                 None => state.temporaries.push(name),
             }
         }
+        let elsewhere = tree(&home.path(ELSEWHERE));
+        if !elsewhere.is_empty() {
+            state.content.insert(ELSEWHERE.to_owned(), elsewhere);
+        }
         let cache = home.cache();
         for name in names(&cache) {
             if name.starts_with('.') {
@@ -93,7 +102,8 @@ impl State {
             reference: entry["reference"].as_str().unwrap_or_default().to_owned(),
             key: entry["cachePath"]
                 .as_str()
-                .and_then(|path| path.strip_prefix("{home}/user/.cldctl/cache/artifacts/"))
+                .and_then(|path| path.strip_prefix("{home}/"))
+                .map(|path| path.strip_prefix(CACHE).unwrap_or(path))
                 .map(str::to_owned),
             digest: entry["digest"]
                 .as_str()

@@ -116,11 +116,12 @@ impl Subject<'_> {
             };
             let number = numbers.entry(name).or_insert(0);
             *number += 1;
+            let number = *number;
             let is_about_home = name != "execve" && line.contains(&home.root());
             if is_about_home || !calls.is_empty() {
                 calls.push(Call {
                     name: name.to_owned(),
-                    number: *number,
+                    number,
                     text: plain(text.1, home),
                 });
             }
