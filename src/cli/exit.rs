@@ -134,6 +134,9 @@ pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
         return failure.hint.clone();
     }
     Some(match error.downcast_ref::<Error>()? {
+        Error::Corrupt { path, .. } if path.ends_with("components.json") => {
+            "mend it by hand or move it away; a legacy registry is never written".to_owned()
+        }
         Error::Corrupt { .. } => {
             "`cldctl-registry verify --repair` saves every complete entry".to_owned()
         }

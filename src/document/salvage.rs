@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use super::{Document, Edit, VERSION};
 use crate::fields::Field;
-use crate::json::{Kind, ParseError, Scanner, Span, SyntaxError, decode};
+use crate::json::{Kind, ParseError, Places, Scanner, Span, SyntaxError, decode};
 
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
@@ -37,6 +37,20 @@ pub(crate) struct Loss {
     pub(crate) cause: ParseError,
 }
 
+/// A loss before its place is told in lines.
+struct Lost {
+    reference: Option<String>,
+    offset: usize,
+    reason: String,
+}
+
+/// What is saved, before the places of what is lost are told.
+struct Saved {
+    text: String,
+    entries: usize,
+    lost: Vec<Lost>,
+}
+
 /// Saves what is whole of a damaged document.
 pub(crate) fn salvage(bytes: &[u8]) -> Salvaged {
     let text = text_of(bytes);
@@ -45,7 +59,19 @@ pub(crate) fn salvage(bytes: &[u8]) -> Salvaged {
     } else {
         0
     };
-    whole_document(&text, start).unwrap_or_else(|| Pieces::of(&text, start).into_document())
+    let saved = whole_document(&text, start);
+    let mut saved = saved.unwrap_or_else(|| Pieces::of(&text, start).into_document());
+    saved.lost.sort_by_key(|lost| lost.offset);
+    let mut places = Places::new(bytes);
+    let lost = saved.lost.into_iter().map(|lost| Loss {
+        reference: lost.reference,
+        cause: places.error(lost.offset, lost.reason),
+    });
+    Salvaged {
+        lost: lost.collect(),
+        text: saved.text,
+        entries: saved.entries,
+    }
 }
 
 /// The text, with a NUL for each byte that is not UTF-8: no JSON has one, so
@@ -61,41 +87,42 @@ fn text_of(bytes: &[u8]) -> String {
 
 /// The document that a text begins with, if that is whole, with the entries
 /// that stand behind it.
-fn whole_document(text: &str, start: usize) -> Option<Salvaged> {
+fn whole_document(text: &str, start: usize) -> Option<Saved> {
     let span = Scanner::at(text, start).value().ok()?;
     let document = Document::parse(&text[span.clone()]).ok()?;
     let mut search = Search::new(text, span.end);
     search.run();
 
-    let known: HashMap<_, _> = document
-        .entries()
-        .map(|entry| (entry.reference().into_owned(), entry.text()))
-        .collect();
+    let mut known: HashMap<_, Vec<&str>> = HashMap::new();
+    for entry in document.entries() {
+        let reference = entry.reference().into_owned();
+        known.entry(reference).or_default().push(entry.text());
+    }
     let mut edit = Edit::default();
     for (reference, span) in &search.found {
-        match known.get(reference) {
-            Some(known) if *known == &text[span.clone()] => {}
-            Some(_) => search.lost.push(conflict(text, reference, span)),
-            None => edit.append(text[span.clone()].to_owned()),
+        let entry = &text[span.clone()];
+        let known = known.entry(reference.clone()).or_default();
+        if known.is_empty() {
+            edit.append(entry.to_owned());
+            known.push(entry);
+        } else if !known.contains(&entry) {
+            search.lost.push(conflict(reference, span));
         }
     }
     let pieces = document.pieces(&edit).map(|pieces| pieces.concat());
     let text = pieces.unwrap_or_else(|| document.text().to_owned());
-    Some(Salvaged {
+    Some(Saved {
         entries: Document::parse(text.as_str()).map_or(0, |saved| saved.entries().len()),
         text,
         lost: search.lost,
     })
 }
 
-fn conflict(text: &str, reference: &str, span: &Span) -> Loss {
-    Loss {
+fn conflict(reference: &str, span: &Span) -> Lost {
+    Lost {
         reference: Some(reference.to_owned()),
-        cause: ParseError::at(
-            text.as_bytes(),
-            span.start,
-            "another entry of the same reference was saved",
-        ),
+        offset: span.start,
+        reason: "another entry of the same reference was saved".to_owned(),
     }
 }
 
@@ -108,7 +135,7 @@ struct Pieces<'t> {
     /// The key that the entries stood under, and how many members before it.
     entries_key: Option<(&'static str, usize)>,
     entries: Vec<Span>,
-    lost: Vec<Loss>,
+    lost: Vec<Lost>,
 }
 
 impl<'t> Pieces<'t> {
@@ -133,8 +160,15 @@ impl<'t> Pieces<'t> {
                 Some("components") if kind == Kind::Array && !pieces.has("artifacts") => {
                     pieces.elements(scanner, "components", &mut reached)?;
                 }
-                Some("artifacts" | "components") => {
-                    scanner.value()?;
+                Some(name @ ("artifacts" | "components")) => {
+                    let span = scanner.value()?;
+                    if !matches!(kind, Kind::Null | Kind::Array) {
+                        pieces.lost.push(Lost {
+                            reference: None,
+                            offset: span.start,
+                            reason: format!("`{name}` is {}", kind.describe()),
+                        });
+                    }
                 }
                 _ => {
                     let value = scanner.value()?;
@@ -163,8 +197,6 @@ impl<'t> Pieces<'t> {
         key: &'static str,
         reached: &mut usize,
     ) -> Result<(), SyntaxError> {
-        // Of members with the same key the last one counts.
-        self.entries.clear();
         self.entries_key = Some((key, self.members.len()));
         if scanner.first_element()?.is_some() {
             scanner.elements::<SyntaxError>(usize::MAX, |scanner| {
@@ -175,9 +207,10 @@ impl<'t> Pieces<'t> {
                     self.entries.push(span);
                 } else {
                     let reason = format!("{} is no entry", kind.describe());
-                    self.lost.push(Loss {
+                    self.lost.push(Lost {
                         reference: None,
-                        cause: ParseError::at(self.text.as_bytes(), span.start, reason),
+                        offset: span.start,
+                        reason,
                     });
                 }
                 Ok(())
@@ -200,7 +233,7 @@ impl<'t> Pieces<'t> {
         for (reference, span) in search.found {
             match known.get(&reference) {
                 Some(other) if self.text[other.clone()] == self.text[span.clone()] => {}
-                Some(_) => self.lost.push(conflict(self.text, &reference, &span)),
+                Some(_) => self.lost.push(conflict(&reference, &span)),
                 None => {
                     known.insert(reference, span.clone());
                     self.entries.push(span);
@@ -210,7 +243,7 @@ impl<'t> Pieces<'t> {
     }
 
     /// A document of these parts, in the form that Go writes.
-    fn into_document(self) -> Salvaged {
+    fn into_document(self) -> Saved {
         let entries: Vec<_> = self
             .entries
             .iter()
@@ -232,7 +265,7 @@ impl<'t> Pieces<'t> {
         if !self.members.iter().any(|(key, _)| *key == "\"version\"") {
             members.insert(0, format!("\"version\": {VERSION}"));
         }
-        Salvaged {
+        Saved {
             text: format!("{{\n  {}\n}}", members.join(",\n  ")),
             entries: entries.len(),
             lost: self.lost,
@@ -246,8 +279,10 @@ struct Search<'t> {
     at: usize,
     /// How many bytes may still be looked at.
     budget: usize,
+    /// Up to here, all is a part of a member that is not whole.
+    torn: usize,
     found: Vec<(String, Span)>,
-    lost: Vec<Loss>,
+    lost: Vec<Lost>,
 }
 
 impl<'t> Search<'t> {
@@ -256,6 +291,7 @@ impl<'t> Search<'t> {
             text,
             at,
             budget: (text.len() - at).saturating_mul(LOOKS),
+            torn: 0,
             found: Vec::new(),
             lost: Vec::new(),
         }
@@ -285,11 +321,22 @@ impl<'t> Search<'t> {
         match (self.role(start), value) {
             // A member is whole, so what is in it is a part of it.
             (Role::Member, Ok(span)) => self.at = span.end,
+            // Whatever stands in it may be no entry.
+            (Role::Member, Err(_)) => {
+                self.torn = self.torn.max(end);
+                self.at += 1;
+            }
             (Role::Element, Ok(span)) if is_object => {
                 match reference_of(&self.text[span.clone()]) {
                     Some(reference) => {
                         self.at = span.end;
-                        self.found.push((reference, span));
+                        if span.start < self.torn {
+                            let reason =
+                                "it stands in a field that is not whole, and may be no entry";
+                            self.lose(Some(reference), span.start, reason);
+                        } else {
+                            self.found.push((reference, span));
+                        }
                     }
                     None => self.at += 1,
                 }
@@ -314,9 +361,10 @@ impl<'t> Search<'t> {
     }
 
     fn lose(&mut self, reference: Option<String>, at: usize, reason: &str) {
-        self.lost.push(Loss {
+        self.lost.push(Lost {
             reference,
-            cause: ParseError::at(self.text.as_bytes(), at, reason),
+            offset: at,
+            reason: reason.to_owned(),
         });
     }
 
@@ -345,22 +393,21 @@ enum Role {
     Entries,
 }
 
-/// The reference of an object that is an entry: one that has it and another
-/// field of an entry, both of them strings.
+/// The reference of an object that is an entry: one that has it, a string, and
+/// another field of an entry.
 fn reference_of(object: &str) -> Option<String> {
     let mut reference = None;
     let mut has_more = false;
     let _ = Scanner::new(object).object::<SyntaxError>(|scanner, key| {
         let kind = scanner.kind()?;
         let value = scanner.value()?;
-        if kind == Kind::String {
-            let key = &object[key];
-            if is_key(key, Field::Reference) {
-                reference = decode(&object[value]);
-            } else {
-                let others = [Field::Repository, Field::Tag, Field::Type, Field::CachePath];
-                has_more |= others.iter().any(|field| is_key(key, *field));
-            }
+        let key = &object[key];
+        if is_key(key, Field::Reference) {
+            reference = (kind == Kind::String)
+                .then(|| decode(&object[value]))
+                .flatten();
+        } else {
+            has_more |= Field::ALL.into_iter().any(|field| is_key(key, field));
         }
         Ok(())
     });

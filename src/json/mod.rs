@@ -13,6 +13,7 @@ mod scan;
 mod write;
 
 pub use place::ParseError;
+pub(crate) use place::Places;
 #[cfg(feature = "cli")]
 pub(crate) use pretty::{compact, pretty};
 pub(crate) use scan::{Kind, Scanner, Span, SyntaxError};

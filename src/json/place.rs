@@ -30,3 +30,41 @@ impl ParseError {
         }
     }
 }
+
+/// Tells the places of many errors in a text, in one pass over it.
+pub(crate) struct Places<'t> {
+    text: &'t [u8],
+    at: usize,
+    line: usize,
+    column: usize,
+}
+
+impl<'t> Places<'t> {
+    pub(crate) fn new(text: &'t [u8]) -> Self {
+        Places {
+            text,
+            at: 0,
+            line: 1,
+            column: 1,
+        }
+    }
+
+    /// As [`ParseError::at`], for an offset that is not before the last one.
+    pub(crate) fn error(&mut self, offset: usize, reason: impl Into<String>) -> ParseError {
+        let passed = &self.text[self.at..offset.clamp(self.at, self.text.len())];
+        let chars = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().count();
+        match passed.iter().rposition(|&b| b == b'\n') {
+            None => self.column += chars(passed),
+            Some(last) => {
+                self.line += passed.iter().filter(|&&b| b == b'\n').count();
+                self.column = 1 + chars(&passed[last + 1..]);
+            }
+        }
+        self.at += passed.len();
+        ParseError {
+            line: self.line,
+            column: self.column,
+            reason: reason.into(),
+        }
+    }
+}

@@ -107,6 +107,70 @@ fn a_registry_without_one_whole_entry_becomes_an_empty_one() {
 }
 
 #[test]
+fn nothing_is_made_an_entry_that_was_a_part_of_something_else() {
+    let cases = [
+        (
+            r#"{"artifacts":[{"reference":"a:1","size":1},{"reference":"b:1","deps":[{"reference":"c:1","tag":"1"},{"r"#,
+            &["a:1"][..],
+            &["lost: b:1 (", "lost: c:1 ("][..],
+        ),
+        (
+            r#"{"history":[{"reference":"old:1","type":"component"},"#,
+            &[],
+            &["lost: old:1 ("],
+        ),
+        (
+            r#"{"artifacts":{"0":{"reference":"a:1","size":1}}}"#,
+            &[],
+            &["(line 1, column 14: `artifacts` is an object)"],
+        ),
+        // Both lists are there; which one was meant, nobody can tell.
+        (
+            r#"{"artifacts":[{"reference":"a:1","size":1}],"artifacts":[{"reference":"b:1"},{"#,
+            &["a:1", "b:1"],
+            &[],
+        ),
+        (
+            r#"{"artifacts":[]}[{"reference":"a:1","size":1}]"#,
+            &["a:1"],
+            &[],
+        ),
+    ];
+    at_once(cases, |(damaged, saved, lost)| {
+        let sandbox = Sandbox::with_registry(damaged);
+        let run = sandbox.run(&["verify", "--repair"]);
+        for part in lost {
+            assert!(run.stdout.contains(part), "{damaged}: {run:?}");
+        }
+        assert_eq!(sandbox.references(), saved, "{damaged}: {run:?}");
+    });
+}
+
+#[test]
+fn much_damage_is_told_in_one_pass() {
+    let sandbox = Sandbox::with_registry(format!("{{\"artifacts\":[{}]", "1,".repeat(50_000)));
+    let run = sandbox.run(&["verify", "--repair"]);
+    assert_eq!(run.code, 0);
+    assert_eq!(
+        run.stdout
+            .lines()
+            .filter(|line| line.contains("lost: "))
+            .count(),
+        50_000
+    );
+}
+
+/// Row 11: it is mended, whoever reads of it.
+#[test]
+fn a_repair_stands_though_it_cannot_be_told() {
+    let sandbox = Sandbox::with_registry(format!("{}x", registry(&[])));
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = sandbox.command(&["verify", "--repair"]);
+    assert_eq!(command.stdout(full).status().unwrap().code(), Some(0));
+    assert_eq!(sandbox.registry_text(), registry(&[]));
+}
+
+#[test]
 fn copies_of_an_entry_go_and_what_differs_stays() {
     let other = B.replace("b:1", "a:1");
     let sandbox = Sandbox::with_registry(registry(&[B, A, B, &other]));
@@ -172,9 +236,13 @@ fn a_legacy_registry_is_never_written() {
     let legacy = sandbox.home().join("registry/components.json");
     fs::create_dir_all(legacy.parent().unwrap()).unwrap();
     fs::write(&legacy, "{\"components\": [").unwrap();
-    sandbox
-        .run(&["verify", "--repair"])
-        .fails(1, "components.json");
+    let run = sandbox.run(&["verify", "--repair"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stdout.contains("unparsable-registry: "), "{run:?}");
+    assert!(
+        run.stdout.contains("nothing here writes a legacy"),
+        "{run:?}"
+    );
     assert_eq!(fs::read_to_string(legacy).unwrap(), "{\"components\": [");
 }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -70,7 +71,7 @@ fn a_file_that_was_changed_removed_or_added_is_named() {
     fs::write(content.join("sub/one"), "3").unwrap();
     fs::remove_file(content.join("sub/two")).unwrap();
     fs::write(content.join("new\u{1b}"), "").unwrap();
-    std::os::unix::fs::symlink("/", content.join("link")).unwrap();
+    symlink("/", content.join("link")).unwrap();
     let problems = [
         ("file-extra", "x:1"),
         ("file-extra", "x:1"),
@@ -131,6 +132,48 @@ fn content_that_is_gone_is_a_problem_and_a_cache_that_is_gone_another() {
     let root = sandbox.cache();
     let problems = [("cache-missing", root.to_str().unwrap())];
     verify(&sandbox, &[], &problems, &[]);
+}
+
+#[test]
+fn what_lies_in_the_place_of_content_is_none() {
+    let (sandbox, content) = with_artifact();
+    fs::remove_dir_all(&content).unwrap();
+    fs::write(&content, "").unwrap();
+    verify(&sandbox, &[], &[("content-missing", "x:1")], &[]);
+    fs::remove_file(&content).unwrap();
+    symlink("nowhere", &content).unwrap();
+    verify(&sandbox, &[], &[("content-missing", "x:1")], &[]);
+    // A directory of somebody else.
+    fs::remove_file(&content).unwrap();
+    symlink(sandbox.path("app"), &content).unwrap();
+    verify(&sandbox, &[], &[], &[("foreign-path", "x:1")]);
+}
+
+#[test]
+fn of_entries_with_one_reference_each_is_held_against_its_own_digest() {
+    let (sandbox, _) = with_artifact();
+    let other = sandbox.component("other");
+    write_tree(&other, &[("more", "1")]);
+    sandbox.ok(&["add", "y:1", other.to_str().unwrap()]);
+    let mut stored: Value = serde_json::from_str(&sandbox.registry_text()).unwrap();
+    let artifacts = stored["artifacts"].as_array_mut().unwrap();
+    let of_other = artifacts[1]["digest"].clone();
+    let mut copy = artifacts[0].clone();
+    copy["digest"] = of_other;
+    artifacts.push(copy);
+    for order in [[0, 1, 2], [2, 1, 0]] {
+        let artifacts = stored["artifacts"].as_array().unwrap();
+        let artifacts = order.map(|index| artifacts[index].clone());
+        sandbox.write_registry(json!({ "artifacts": artifacts }).to_string());
+        // Of the second digest, `more` is missing, and two files are too many.
+        let problems = [
+            ("duplicate-reference", "x:1"),
+            ("file-missing", "x:1"),
+            ("file-extra", "x:1"),
+            ("file-extra", "x:1"),
+        ];
+        verify(&sandbox, &[], &problems, &[]);
+    }
 }
 
 /// Rows 35 and 38: what cldctl trips over, and what nobody can tell apart.

@@ -9,7 +9,7 @@ use super::operands::resolve;
 use crate::cli::args::{ReportFormat, Verify};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::output::{Out, json, messages, units};
+use crate::cli::output::{self, Out, json, messages, units};
 use crate::escape::visible;
 use crate::lookup::{DigestStart, Finder};
 use crate::{Code, Damage, Error, Finding, Repaired, Report};
@@ -30,7 +30,7 @@ pub(super) fn run(context: &Context, args: &Verify) -> anyhow::Result<Exit> {
         exit = exit.worst(Exit::Failure);
     }
 
-    let mut out = Out::new();
+    let mut text = String::new();
     match args.format {
         ReportFormat::Json => {
             let mut object = Object {
@@ -41,18 +41,27 @@ pub(super) fn run(context: &Context, args: &Verify) -> anyhow::Result<Exit> {
             if args.repair {
                 object.repaired = Some(repaired.iter().map(Mended::from).collect());
             }
-            out.write(&json::object(&object)?)?;
+            text.push_str(&json::object(&object)?);
         }
         ReportFormat::Text => {
-            out.write(&of_repairs(context, &repaired))?;
-            out.write(&of_findings("problem", &report.problems))?;
-            out.write(&of_findings("note", &report.notes))?;
+            text.push_str(&of_repairs(context, &repaired));
+            text.push_str(&of_findings("problem", &report.problems));
+            text.push_str(&of_findings("note", &report.notes));
         }
     }
-    out.finish()?;
+    if repaired.is_empty() {
+        let mut out = Out::new();
+        out.write(&text)?;
+        out.finish()?;
+    } else {
+        output::report(&text);
+    }
     let is_about_something = report.entries > 0 || args.references.is_empty();
     if args.format == ReportFormat::Text && is_about_something {
-        summarize(&report);
+        let has_lost = repaired.iter().any(|repaired| {
+            matches!(&repaired.damage, Damage::Unparsable { lost, .. } if !lost.is_empty())
+        });
+        summarize(&report, has_lost);
     }
     Ok(exit)
 }
@@ -61,11 +70,17 @@ pub(super) fn run(context: &Context, args: &Verify) -> anyhow::Result<Exit> {
 /// may hold copies of an entry.
 fn repair(context: &Context) -> anyhow::Result<Vec<Repaired>> {
     context.defer_signals()?;
+    let registry = context.cache.registry();
     let mut all = Vec::new();
-    while let Some(repaired) = context.cache.registry().repair()? {
-        all.push(repaired);
+    loop {
+        match registry.repair() {
+            Ok(Some(repaired)) => all.push(repaired),
+            Ok(None) => return Ok(all),
+            // The report will say so, and what to do.
+            Err(Error::Corrupt { path, .. }) if registry.is_legacy_path(&path) => return Ok(all),
+            Err(error) => return Err(error.into()),
+        }
     }
-    Ok(all)
 }
 
 /// The references of the operands, and the exit code for those that name none.
@@ -153,8 +168,9 @@ fn of_findings(label: &str, findings: &[Finding]) -> String {
     text
 }
 
-fn summarize(report: &Report) {
+fn summarize(report: &Report, has_lost: bool) {
     let found = match (report.problems.len(), report.notes.len()) {
+        (0, 0) if has_lost => "nothing else is wrong".to_owned(),
         (0, 0) => "nothing is wrong".to_owned(),
         (0, notes) => format!("no problems, {}", counted(notes, "note", "notes")),
         (problems, 0) => counted(problems, "problem", "problems"),

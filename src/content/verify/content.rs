@@ -1,6 +1,8 @@
 //! Whether content is what its digest says.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -11,9 +13,11 @@ use crate::content::tree::{Node, Tree};
 use crate::content::{Cache, CacheState, Work};
 use crate::digest::{digest_hex, hex};
 use crate::document::EntryView;
-use crate::error::{Error, Result};
+use crate::error::{AtPath, Error, Result};
 use crate::escape::visible;
 use crate::fields::Field;
+use crate::reference::Reference;
+use crate::store::uninterrupted;
 
 /// What came of looking at the content of entries.
 pub(super) struct Outcome {
@@ -49,8 +53,16 @@ pub(super) fn check(cache: &Cache, entries: &[EntryView<'_>]) -> Result<Outcome>
         let digest = entry.text_of(Field::Digest);
         let (state, dir) = contents.look(&reference, &path);
         let mut findings = Vec::new();
+        let denied = dir.is_none().then(|| denied(Path::new(&*path))).flatten();
+        // A file, say, or a link to nowhere.
+        let own = contents.own_dir(&reference, &path);
+        let in_the_way = own.is_some_and(|own| fs::symlink_metadata(&own).is_ok() && !own.is_dir());
         match (state, dir) {
             _ if path.is_empty() => findings.push(no_directory(&reference)),
+            _ if denied.is_some() => {
+                findings.extend(denied.map(|error| not_readable(&reference, &error)));
+            }
+            _ if in_the_way => findings.push(no_content(&reference, &path)),
             (CacheState::Present, Some(dir)) => match can_be_checked(cache, &digest) {
                 true => {
                     trees
@@ -115,6 +127,19 @@ pub(super) fn check(cache: &Cache, entries: &[EntryView<'_>]) -> Result<Outcome>
     })
 }
 
+/// The error, if the system does not let us see what lies at a path.
+fn denied(path: &Path) -> Option<Error> {
+    let seen = uninterrupted(|| fs::symlink_metadata(path));
+    let gone = |error: &io::Error| {
+        use io::ErrorKind::{InvalidInput, NotADirectory, NotFound};
+        matches!(error.kind(), NotFound | NotADirectory | InvalidInput)
+    };
+    match seen {
+        Err(error) if !gone(&error) => Err::<(), _>(error).at("read", path).err(),
+        _ => None,
+    }
+}
+
 /// Whether hashing can tell anything: there is a manifest, or a digest that
 /// could be that of one.
 fn can_be_checked(cache: &Cache, digest: &str) -> bool {
@@ -127,10 +152,14 @@ fn compare(cache: &Cache, entry: &EntryView<'_>, hashed: &Hashed<'_>) -> Vec<Fin
     let digest = &*entry.text_of(Field::Digest);
     let manifest = cache.manifests.find(digest);
     let expected = manifest.as_ref().map(Manifest::files).unwrap_or_default();
-    let remedy = format!(
-        "{} imports it anew; for what cldctl pulled, pull it again",
-        command("add", reference, " PATH")
-    );
+    let remedy = match Reference::parse(reference) {
+        Ok(_) => format!(
+            "{} imports it anew; for what cldctl pulled, pull it again",
+            command("add", reference, " PATH")
+        ),
+        // It stands there, but cannot be registered.
+        Err(_) => format!("{} removes it", command("rm", reference, "")),
+    };
     let find = |code, path: &[u8], what: &str| {
         let path = String::from_utf8_lossy(path);
         let message = format!("`{}` {what}", visible(&path));
@@ -195,7 +224,7 @@ fn unverifiable(reference: &str, digest: &str) -> Finding {
         _ => "nobody here knows what its digest is the digest of, so its content cannot be checked",
     };
     let remedy = format!(
-        "{} gives it a digest of the content as it is now",
+        "{} registers the content anew as it is now, with a digest and a time of today",
         command("add", reference, "")
     );
     Finding::new(Code::UnverifiableDigest, reference, message, remedy)
@@ -208,6 +237,18 @@ fn missing(reference: &str, path: &str) -> Finding {
         format!("its content is gone: `{}`", visible(path)),
         format!(
             "pull or build it again, or {} removes the entry",
+            command("rm", reference, "")
+        ),
+    )
+}
+
+fn no_content(reference: &str, path: &str) -> Finding {
+    Finding::new(
+        Code::ContentMissing,
+        reference,
+        format!("its content is gone: `{}` is no directory", visible(path)),
+        format!(
+            "look what it is and move it away, then pull or build it again; or {} removes the entry",
             command("rm", reference, "")
         ),
     )

@@ -10,11 +10,11 @@ mod strays;
 
 pub use finding::{Code, Finding};
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::SystemTime;
 
 use super::Cache;
-use crate::document::{Document, EntryView};
+use crate::document::EntryView;
 use crate::error::{Error, Result};
 use content::Checked;
 
@@ -90,13 +90,20 @@ impl Cache {
         let found = content::check(self, entries)?;
         report.files = found.files;
         report.bytes = found.bytes;
-        let (suspect, fine): (Vec<_>, Vec<_>) = found
+        let is_suspect = |checked: &Checked| checked.findings.iter().any(|f| f.code.is_problem());
+        // Entries of one reference are looked at again together.
+        let names: HashSet<String> = found
+            .checked
+            .iter()
+            .filter(|checked| is_suspect(checked))
+            .map(|checked| checked.reference.clone())
+            .collect();
+        let (suspect, mut confirmed): (Vec<_>, Vec<_>) = found
             .checked
             .into_iter()
-            .partition(|checked| checked.findings.iter().any(|f| f.code.is_problem()));
-        let mut confirmed = fine;
+            .partition(|checked| names.contains(&checked.reference));
         if !suspect.is_empty() {
-            confirmed.extend(self.check_again(&suspect)?);
+            confirmed.extend(self.check_again(suspect)?);
         }
         confirmed.sort_by_key(|checked| checked.index);
         for finding in confirmed.into_iter().flat_map(|checked| checked.findings) {
@@ -107,26 +114,31 @@ impl Cache {
 
     /// Another process may have replaced or removed what was looked at. What is
     /// still wrong with the entries that are there now is wrong.
-    fn check_again(&self, suspect: &[Checked]) -> Result<Vec<Checked>> {
-        let document: Document = match self.registry().load() {
+    fn check_again(&self, suspect: Vec<Checked>) -> Result<Vec<Checked>> {
+        let document = match self.registry().load() {
             Ok(document) => document,
-            // The next look will tell.
-            Err(Error::Corrupt { .. }) => Document::empty(),
+            // Nobody can tell what changed.
+            Err(Error::Corrupt { .. }) => return Ok(suspect),
             Err(error) => return Err(error),
         };
-        let places: Vec<(usize, EntryView<'_>)> = suspect
-            .iter()
-            .filter_map(|checked| {
-                let mut entries = document.entries();
-                let entry = entries.find(|entry| *entry.reference() == *checked.reference)?;
-                Some((checked.index, entry))
+        let mut places: HashMap<&str, VecDeque<usize>> = HashMap::new();
+        for checked in &suspect {
+            let places = places.entry(&checked.reference).or_default();
+            places.push_back(checked.index);
+        }
+        // In the order of the file, as they were the first time.
+        let again: Vec<(usize, EntryView<'_>)> = document
+            .entries()
+            .filter_map(|entry| {
+                let place = places.get_mut(&*entry.reference())?.pop_front()?;
+                Some((place, entry))
             })
             .collect();
-        let entries: Vec<_> = places.iter().map(|(_, entry)| *entry).collect();
-        let mut again = content::check(self, &entries)?.checked;
-        for checked in &mut again {
-            checked.index = places[checked.index].0;
+        let entries: Vec<_> = again.iter().map(|(_, entry)| *entry).collect();
+        let mut checked = content::check(self, &entries)?.checked;
+        for checked in &mut checked {
+            checked.index = again[checked.index].0;
         }
-        Ok(again)
+        Ok(checked)
     }
 }
