@@ -209,7 +209,7 @@ pub(crate) struct Add {
 /// How a change is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
-    /// A line for each artifact
+    /// Lines of text
     Text,
     /// One JSON object
     Json,
