@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::operands::resolve;
+use super::operands::resolve_to_look;
 use crate::cli::args::Inspect;
 use crate::cli::context::{Context, warn_of_unreadable};
 use crate::cli::exit::{Exit, Failure};
@@ -11,7 +11,6 @@ use crate::cli::output::row::Row;
 use crate::cli::output::template::Template;
 use crate::cli::output::{Out, json, messages};
 use crate::content::{CacheState, ContentStatus, DigestState};
-use crate::lookup::{DigestStart, Finder};
 use crate::timestamp;
 
 pub(super) fn run(context: &Context, args: &Inspect) -> anyhow::Result<Exit> {
@@ -20,19 +19,7 @@ pub(super) fn run(context: &Context, args: &Inspect) -> anyhow::Result<Exit> {
         _ => None,
     };
     let document = context.load_some()?;
-    let mut exit = Exit::Success;
-    let mut found = Vec::new();
-    let finder = Finder::new(&document);
-    for operand in &args.references {
-        match resolve(&finder, operand, DigestStart::ToLook) {
-            Ok(indices) => found.extend(indices.first().and_then(|&index| document.entry(index))),
-            Err(reason) => {
-                let failure = reason.into_failure(&document);
-                exit = exit.worst(failure.exit);
-                messages::error(&failure.into());
-            }
-        }
-    }
+    let (found, mut exit) = resolve_to_look(&document, &args.references);
     let unreadable = found.iter().filter(|entry| entry.is_unreadable());
     warn_of_unreadable(&unreadable.copied().collect::<Vec<_>>());
     let mut out = Out::new();

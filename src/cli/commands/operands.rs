@@ -3,7 +3,8 @@
 use std::io;
 
 use crate::cli::exit::{Exit, Failure};
-use crate::document::Document;
+use crate::cli::output::messages;
+use crate::document::{Document, EntryView};
 use crate::error::plainly;
 use crate::escape::visible;
 use crate::lookup::{DigestStart, Finder, Found};
@@ -96,6 +97,27 @@ pub(super) fn resolve(
         Found::Nothing => Err(Unresolved::Missing(operand.to_owned())),
         Found::Ambiguous(references) => Err(Unresolved::Ambiguous(operand.to_owned(), references)),
     }
+}
+
+/// The entries that operands name, the first of each reference. Those that name
+/// none are told, and the exit code is theirs.
+pub(super) fn resolve_to_look<'d>(
+    document: &'d Document,
+    operands: &[String],
+) -> (Vec<EntryView<'d>>, Exit) {
+    let finder = Finder::new(document);
+    let (mut found, mut exit) = (Vec::new(), Exit::Success);
+    for operand in operands {
+        match resolve(&finder, operand, DigestStart::ToLook) {
+            Ok(indices) => found.extend(indices.first().and_then(|&index| document.entry(index))),
+            Err(reason) => {
+                let failure = reason.into_failure(document);
+                exit = exit.worst(failure.exit);
+                messages::error(&failure.into());
+            }
+        }
+    }
+    (found, exit)
 }
 
 fn similar(document: &Document, operand: &str) -> Option<String> {

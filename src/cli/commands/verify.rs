@@ -2,16 +2,14 @@
 
 use std::fmt::Write;
 
-use anyhow::anyhow;
 use serde::Serialize;
 
-use super::operands::resolve;
+use super::operands::resolve_to_look;
 use crate::cli::args::{ReportFormat, Verify};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::{self, Out, json, messages, units};
 use crate::escape::visible;
-use crate::lookup::{DigestStart, Finder};
 use crate::{Code, Damage, Error, Finding, Repaired, Report};
 
 pub(super) fn run(context: &Context, args: &Verify) -> anyhow::Result<Exit> {
@@ -85,31 +83,19 @@ fn repair(context: &Context) -> anyhow::Result<Vec<Repaired>> {
 
 /// The references of the operands, and the exit code for those that name none.
 fn choose(context: &Context, operands: &[String]) -> anyhow::Result<(Vec<String>, Exit)> {
-    let (mut chosen, mut exit) = (Vec::new(), Exit::Success);
+    let nothing = (Vec::new(), Exit::Success);
     if operands.is_empty() {
-        return Ok((chosen, exit));
+        return Ok(nothing);
     }
     let document = match context.cache.registry().load() {
         Ok(document) => document,
         // The report will say so.
-        Err(Error::Corrupt { .. }) => return Ok((chosen, exit)),
+        Err(Error::Corrupt { .. }) => return Ok(nothing),
         Err(error) => return Err(error.into()),
     };
-    let finder = Finder::new(&document);
-    for operand in operands {
-        match resolve(&finder, operand, DigestStart::ToLook) {
-            Ok(indices) => {
-                let entry = indices.first().and_then(|&index| document.entry(index));
-                chosen.extend(entry.map(|entry| entry.reference().into_owned()));
-            }
-            Err(reason) => {
-                let failure = reason.into_failure(&document);
-                exit = exit.worst(failure.exit);
-                messages::error(&anyhow!(failure));
-            }
-        }
-    }
-    Ok((chosen, exit))
+    let (found, exit) = resolve_to_look(&document, operands);
+    let references = found.iter().map(|entry| entry.reference().into_owned());
+    Ok((references.collect(), exit))
 }
 
 /// What was mended, in lines.

@@ -10,7 +10,7 @@ use super::finding::{Code, Finding, command};
 use crate::content::copy::hash_each;
 use crate::content::manifest::{FileHash, Manifest};
 use crate::content::tree::{Node, Tree};
-use crate::content::{Cache, CacheState, Work};
+use crate::content::{Cache, CacheState, Contents, Work};
 use crate::digest::{digest_hex, hex};
 use crate::document::EntryView;
 use crate::error::{AtPath, Error, Result};
@@ -53,17 +53,9 @@ pub(super) fn check(cache: &Cache, entries: &[EntryView<'_>]) -> Result<Outcome>
         let digest = entry.text_of(Field::Digest);
         let (state, dir) = contents.look(&reference, &path);
         let mut findings = Vec::new();
-        let denied = dir.is_none().then(|| denied(Path::new(&*path))).flatten();
-        // A file, say, or a link to nowhere.
-        let own = contents.own_dir(&reference, &path);
-        let in_the_way = own.is_some_and(|own| fs::symlink_metadata(&own).is_ok() && !own.is_dir());
-        match (state, dir) {
+        match dir {
             _ if path.is_empty() => findings.push(no_directory(&reference)),
-            _ if denied.is_some() => {
-                findings.extend(denied.map(|error| not_readable(&reference, &error)));
-            }
-            _ if in_the_way => findings.push(no_content(&reference, &path)),
-            (CacheState::Present, Some(dir)) => match can_be_checked(cache, &digest) {
+            Some(dir) => match can_be_checked(cache, &digest) {
                 true => {
                     trees
                         .entry(dir.clone())
@@ -72,9 +64,10 @@ pub(super) fn check(cache: &Cache, entries: &[EntryView<'_>]) -> Result<Outcome>
                 }
                 false => findings.push(unverifiable(&reference, &digest)),
             },
-            (CacheState::Foreign, _) => findings.push(foreign(&reference, &path)),
-            _ if contents.is_gone(&reference, &path) => findings.push(missing(&reference, &path)),
-            _ => is_cache_missing = true,
+            None => match absent(&contents, state, &reference, &path) {
+                Some(finding) => findings.push(finding),
+                None => is_cache_missing = true,
+            },
         }
         checked.push(Checked {
             index,
@@ -125,6 +118,29 @@ pub(super) fn check(cache: &Cache, entries: &[EntryView<'_>]) -> Result<Outcome>
         files: count,
         bytes,
     })
+}
+
+/// Why an entry's content is not there to be looked at; none where the whole
+/// cache is missing.
+fn absent(
+    contents: &Contents<'_>,
+    state: CacheState,
+    reference: &str,
+    path: &str,
+) -> Option<Finding> {
+    if let Some(error) = denied(Path::new(path)) {
+        return Some(not_readable(reference, &error));
+    }
+    // A file, say, or a link to nowhere.
+    let own = contents.own_dir(reference, path);
+    if own.is_some_and(|own| fs::symlink_metadata(&own).is_ok() && !own.is_dir()) {
+        return Some(no_content(reference, path));
+    }
+    if matches!(state, CacheState::Foreign) {
+        return Some(foreign(reference, path));
+    }
+    let is_gone = contents.is_gone(reference, path);
+    is_gone.then(|| missing(reference, path))
 }
 
 /// The error, if the system does not let us see what lies at a path.
