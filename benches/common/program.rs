@@ -41,6 +41,17 @@ pub(crate) fn build(dir: &Path) -> Result<PathBuf> {
     Ok(program)
 }
 
+/// The command run by a tool, in the same surroundings: `tool` and its arguments
+/// so far, then the command's own.
+pub(crate) fn within(mut tool: Command, command: &Command) -> Command {
+    let surroundings = command.get_envs();
+    tool.arg(command.get_program())
+        .args(command.get_args())
+        .env_clear()
+        .envs(surroundings.filter_map(|(name, value)| Some((name, value?))));
+    tool
+}
+
 /// A user's home in a temporary directory, with a registry in it.
 pub(crate) struct User {
     dir: TempDir,

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::figures::FIGURES;
-use crate::program::User;
+use crate::program::{User, within};
 use crate::registry;
 
 const NEW: &str = "ghcr.io/acme/new:v1";
@@ -47,15 +47,9 @@ fn count(command: &Command) -> Result<u64> {
     let mut valgrind = Command::new("valgrind");
     valgrind
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(format!("--log-file={}", log.path().display()))
-        .arg(command.get_program())
-        .args(command.get_args())
-        .env_clear()
-        .envs(
-            command
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        )
+        .arg(format!("--log-file={}", log.path().display()));
+    let mut valgrind = within(valgrind, command);
+    valgrind
         // Idle threads of a pool take instructions by chance.
         .env("RAYON_NUM_THREADS", "1")
         .stdin(Stdio::null())

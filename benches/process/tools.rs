@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::measure::{Contender, time};
-use crate::program::User;
+use crate::program::{User, within};
 
 pub(crate) struct Tools {
     empty: Option<PathBuf>,
@@ -57,15 +57,8 @@ impl Tools {
         let dir = self.peak.as_ref()?.parent()?;
         let file = dir.join("peak.bytes");
         let mut peak = Command::new(self.peak.as_ref()?);
-        peak.arg(&file)
-            .arg(command.get_program())
-            .args(command.get_args())
-            .env_clear()
-            .envs(
-                command
-                    .get_envs()
-                    .filter_map(|(name, value)| Some((name, value?))),
-            );
+        peak.arg(&file);
+        let mut peak = within(peak, command);
         Some(Contender::new(name, move || {
             time(&mut peak)?;
             Ok(fs::read_to_string(&file)?.trim().parse()?)

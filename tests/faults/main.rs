@@ -32,6 +32,8 @@
 
 mod campaign;
 mod case;
+#[path = "../common/command_line.rs"]
+mod command_line;
 mod control;
 mod disturbance;
 mod home;
@@ -41,10 +43,11 @@ mod operations;
 mod power;
 mod state;
 mod strace;
-mod wanted;
 
 use std::path::Path;
 use std::process::ExitCode;
+
+use command_line::{Wanted, wanted};
 
 /// How many violations of a kind are told.
 const MOST: usize = 20;
@@ -62,13 +65,13 @@ fn main() -> ExitCode {
             }
         };
     }
-    match wanted::of(&args) {
-        wanted::Wanted::List => {
+    match wanted("faults", &args) {
+        Wanted::List => {
             println!("faults: test");
             ExitCode::SUCCESS
         }
-        wanted::Wanted::Nothing => ExitCode::SUCCESS,
-        wanted::Wanted::Faults => faults(),
+        Wanted::Nothing => ExitCode::SUCCESS,
+        Wanted::Run => faults(),
     }
 }
 

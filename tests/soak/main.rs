@@ -29,6 +29,8 @@
     reason = "a table for people"
 )]
 
+#[path = "../common/command_line.rs"]
+mod command_line;
 #[cfg(target_os = "linux")]
 mod events;
 #[cfg(target_os = "linux")]
@@ -38,17 +40,23 @@ mod random;
 mod round;
 #[cfg(target_os = "linux")]
 mod table;
-mod wanted;
 mod writer;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
+
+use command_line::{Wanted, wanted};
 
 /// How many violations are told.
 const MOST: usize = 20;
 
+/// How long a run lasts if nobody says so, in seconds.
+const SECONDS: u64 = 5;
+
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    let time = time(&mut args);
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["writer", registry, name] => {
             let report = writer::run(Path::new(registry), name);
@@ -59,25 +67,36 @@ fn main() -> ExitCode {
             Path::new(registry),
             reference,
         ))),
-        _ => match wanted::of(&args) {
-            wanted::Wanted::List => {
+        _ => match wanted("soak", &args) {
+            Wanted::List => {
                 println!("soak: test");
                 ExitCode::SUCCESS
             }
-            wanted::Wanted::Nothing => ExitCode::SUCCESS,
-            wanted::Wanted::Soak(time) => soak(time),
+            Wanted::Nothing => ExitCode::SUCCESS,
+            Wanted::Run => soak(time),
         },
     }
 }
 
+/// How long to run: the option of no other test is taken out of the arguments.
+fn time(args: &mut Vec<String>) -> Duration {
+    let mut seconds = std::env::var("SOAK_SECONDS").ok();
+    if let Some(at) = args.iter().position(|arg| arg == "--seconds") {
+        let end = args.len().min(at + 2);
+        seconds = args.drain(at..end).nth(1);
+    }
+    let seconds = seconds.map(|text| text.parse().expect("a number of seconds"));
+    Duration::from_secs(seconds.unwrap_or(SECONDS))
+}
+
 #[cfg(not(target_os = "linux"))]
-fn soak(_: std::time::Duration) -> ExitCode {
+fn soak(_: Duration) -> ExitCode {
     println!("skipped: the order of events is only told by Linux");
     ExitCode::SUCCESS
 }
 
 #[cfg(target_os = "linux")]
-fn soak(time: std::time::Duration) -> ExitCode {
+fn soak(time: Duration) -> ExitCode {
     let phases = table::Phases::run(time);
     print!("{phases}");
     let violations = phases.violations();
