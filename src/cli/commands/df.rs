@@ -1,6 +1,7 @@
 //! `df`: shows how much disk artifacts take.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -9,7 +10,8 @@ use serde::Serialize;
 use crate::cli::args::{Df, ReportFormat};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::output::{Out, json, table, units};
+use crate::cli::output::table::Table;
+use crate::cli::output::{Out, json, units};
 use crate::document::Document;
 use crate::escape::visible;
 use crate::fields::Field;
@@ -21,7 +23,7 @@ pub(super) fn run(context: &Context, args: &Df) -> anyhow::Result<Exit> {
     let mut out = Out::new();
     if args.verbose {
         match args.format {
-            ReportFormat::Text => out.write(&entry_table(&usages))?,
+            ReportFormat::Text => entry_table(&usages)?.print(&mut out)?,
             ReportFormat::Json => out.write(&json::object(&usages)?)?,
         }
     } else {
@@ -30,7 +32,7 @@ pub(super) fn run(context: &Context, args: &Df) -> anyhow::Result<Exit> {
             &context.cache.strays_beside(&document, SystemTime::now())?,
         );
         match args.format {
-            ReportFormat::Text => out.write(&kind_table(&kinds))?,
+            ReportFormat::Text => kind_table(&kinds)?.print(&mut out)?,
             ReportFormat::Json => out.write(&json::object(&kinds)?)?,
         }
     }
@@ -137,28 +139,23 @@ fn by_kind(usages: &[Usage], strays: &[Stray]) -> Vec<Kind> {
     kinds
 }
 
-fn kind_table(kinds: &[Kind]) -> String {
+fn kind_table(kinds: &[Kind]) -> anyhow::Result<Table> {
     let header = ["TYPE", "COUNT", "SIZE", "RECLAIMABLE"];
-    table::render(Some(&header), kinds, |kind| {
-        vec![
-            visible(&kind.name).into_owned(),
-            kind.count.to_string(),
-            bytes(kind.size),
-            bytes(kind.reclaimable),
-        ]
+    Table::new(Some(&header), kinds, |text, kind| {
+        let (size, reclaimable) = (bytes(kind.size), bytes(kind.reclaimable));
+        let (name, count) = (visible(&kind.name), kind.count);
+        Ok(writeln!(text, "{name}\t{count}\t{size}\t{reclaimable}")?)
     })
 }
 
-fn entry_table(usages: &[Usage]) -> String {
+fn entry_table(usages: &[Usage]) -> anyhow::Result<Table> {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let header = ["REFERENCE", "TYPE", "RECORDED", "SIZE"];
-    table::render(Some(&header), usages, |usage| {
-        vec![
-            visible(&usage.reference).into_owned(),
-            visible(&usage.kind).into_owned(),
-            or_dash(usage.recorded_size.map(units::size)),
-            or_dash(usage.size.map(bytes)),
-        ]
+    Table::new(Some(&header), usages, |text, usage| {
+        let (reference, kind) = (visible(&usage.reference), visible(&usage.kind));
+        let recorded = or_dash(usage.recorded_size.map(units::size));
+        let size = or_dash(usage.size.map(bytes));
+        Ok(writeln!(text, "{reference}\t{kind}\t{recorded}\t{size}")?)
     })
 }
 

@@ -9,8 +9,9 @@ use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::format::ListFormat;
 use crate::cli::output::row::Row;
+use crate::cli::output::table::Table;
 use crate::cli::output::template::Template;
-use crate::cli::output::{Out, json, messages, table, yaml};
+use crate::cli::output::{Out, json, messages, yaml};
 use crate::cli::select::{Selection, sort};
 use crate::document::EntryView;
 use crate::escape::visible;
@@ -50,15 +51,12 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
         (ListFormat::Jsonl, _) => json::lines(&mut out, &texts(&entries))?,
         (ListFormat::Yaml, _) => yaml::list(&mut out, &texts(&entries))?,
         (ListFormat::TableTemplate(_), Some(template)) => {
-            out.write(&template_table(&template, &entries, args, &now)?)?;
+            template_table(&template, &entries, args, &now)?.print(&mut out)?;
         }
         (_, Some(template)) => {
-            for entry in &entries {
-                let row = Row { entry, now: &now };
-                out.line(&template.render(&row).map_err(Failure::usage)?)?;
-            }
+            out.each(&entries, |text, entry| line(text, &template, entry, &now))?;
         }
-        (_, None) => out.write(&default_table(&entries, args, &now))?,
+        (_, None) => default_table(&entries, args, &now)?.print(&mut out)?,
     }
     out.finish()?;
     if args.format == ListFormat::Table && !args.quiet && document.entries().len() == 0 {
@@ -71,7 +69,11 @@ fn texts<'d>(entries: &[EntryView<'d>]) -> Vec<&'d str> {
     entries.iter().map(EntryView::text).collect()
 }
 
-fn default_table(entries: &[EntryView<'_>], args: &Images, now: &DateTime<FixedOffset>) -> String {
+fn default_table(
+    entries: &[EntryView<'_>],
+    args: &Images,
+    now: &DateTime<FixedOffset>,
+) -> anyhow::Result<Table> {
     let mut header = vec![
         "REPOSITORY",
         "TAG",
@@ -84,25 +86,22 @@ fn default_table(entries: &[EntryView<'_>], args: &Images, now: &DateTime<FixedO
         header.insert(2, "DIGEST");
     }
     let header = (!args.no_headers).then_some(header.as_slice());
-    table::render(header, entries, |entry| {
+    Table::new(header, entries, |text, entry| {
         let row = Row { entry, now };
-        let mut cells = vec![
-            row.text(Field::Repository),
-            row.text(Field::Tag),
-            row.id(args.no_trunc),
-            row.text(Field::Type),
-            row.size().into(),
-            row.created_since().into(),
-        ];
+        let mut cell = |cell: &str, end: char| {
+            text.push_str(if cell.is_empty() { "-" } else { cell });
+            text.push(end);
+        };
+        cell(&row.text(Field::Repository), '\t');
+        cell(&row.text(Field::Tag), '\t');
         if args.digests {
-            cells.insert(2, row.text(Field::Digest));
+            cell(&row.text(Field::Digest), '\t');
         }
-        for cell in &mut cells {
-            if cell.is_empty() {
-                *cell = "-".into();
-            }
-        }
-        cells
+        cell(&row.id(args.no_trunc), '\t');
+        cell(&row.text(Field::Type), '\t');
+        cell(&row.size(), '\t');
+        cell(&row.created_since(), '\n');
+        Ok(())
     })
 }
 
@@ -112,23 +111,26 @@ fn template_table(
     entries: &[EntryView<'_>],
     args: &Images,
     now: &DateTime<FixedOffset>,
-) -> Result<String, Failure> {
-    let cells = |line: String| -> Vec<String> { line.split('\t').map(str::to_owned).collect() };
-    let rows: Result<Vec<_>, _> = entries
-        .iter()
-        .map(|entry| {
-            template
-                .render(&Row { entry, now })
-                .map(cells)
-                .map_err(Failure::usage)
-        })
-        .collect();
+) -> anyhow::Result<Table> {
     let header = template.header();
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let header = (!args.no_headers).then_some(header.as_slice());
-    Ok(table::render(header, &rows?, |row| {
-        row.iter().map(String::as_str).collect()
-    }))
+    Table::new(header, entries, |text, entry| {
+        line(text, template, entry, now)
+    })
+}
+
+/// Appends what a template makes of an entry, as a line.
+fn line(
+    text: &mut String,
+    template: &Template,
+    entry: &EntryView<'_>,
+    now: &DateTime<FixedOffset>,
+) -> anyhow::Result<()> {
+    let row = Row { entry, now };
+    text.push_str(&template.render(&row).map_err(Failure::usage)?);
+    text.push('\n');
+    Ok(())
 }
 
 /// Tells a person where artifacts come from.

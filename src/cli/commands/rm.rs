@@ -127,7 +127,7 @@ fn plan(
         .would_remove(&document, &edit, args.keep_cache)?;
     if !doomed.is_empty() {
         let items: Vec<_> = removal::entries(&doomed, |_| removal::REQUESTED).collect();
-        removal::plan(&items);
+        removal::plan(&items)?;
     }
     let entries = chosen.iter().filter_map(|&index| document.entry(index));
     Ok(entries.map(|entry| entry.text().to_owned()).collect())

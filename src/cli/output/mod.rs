@@ -47,24 +47,37 @@ impl Out {
     }
 
     /// Writes each item, which is made from a text, as `render` appends it. All
-    /// cores render, some items ahead of what is written.
+    /// cores render.
     pub(super) fn each<T: AsRef<str> + Sync>(
         &mut self,
         items: &[T],
         render: impl Fn(&mut String, &T) -> anyhow::Result<()> + Send + Sync,
     ) -> anyhow::Result<()> {
         let size = if items.len() > FEW { PIECE } else { FEW };
+        self.pieces(items.chunks(size), |text, items: &[T]| {
+            items.chunks(GROUP).try_for_each(|items| {
+                items.iter().for_each(fetch);
+                items.iter().try_for_each(|item| render(text, item))
+            })
+        })
+    }
+
+    /// Writes pieces of the output, as `render` appends each. All cores render,
+    /// some pieces ahead of what is written.
+    pub(super) fn pieces<P: Send>(
+        &mut self,
+        pieces: impl IntoIterator<Item = P>,
+        render: impl Fn(&mut String, P) -> anyhow::Result<()> + Send + Sync,
+    ) -> anyhow::Result<()> {
+        let mut pieces = pieces.into_iter().peekable();
+        // Memory is used again: to get it takes as long as to fill it.
         let mut texts = Vec::new();
-        for wave in items.chunks(WAVE * size) {
-            // Memory is used again: to get it takes as long as to fill it.
+        while pieces.peek().is_some() {
             texts.resize_with(WAVE, String::new);
-            let pieces = wave.chunks(size).zip(texts.drain(..)).collect();
-            let rendered = parallel::map(pieces, |(items, mut text): (&[T], String)| {
+            let wave = pieces.by_ref().take(WAVE).zip(texts.drain(..)).collect();
+            let rendered = parallel::map(wave, |(piece, mut text): (P, String)| {
                 text.clear();
-                let end = items.chunks(GROUP).try_for_each(|items| {
-                    items.iter().for_each(fetch);
-                    items.iter().try_for_each(|item| render(&mut text, item))
-                });
+                let end = render(&mut text, piece);
                 (text, end)
             });
             for (text, end) in rendered {

@@ -1,49 +1,127 @@
 //! Tables: columns two spaces apart, nothing cut, nothing wrapped, no trailing
 //! blanks.
+//!
+//! A row is a line of text with a tab between cells, as Go's `text/tabwriter`
+//! takes it. A large table is that text and little else until it is written: a
+//! string for each cell would take more time than all the rest.
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+use std::fmt::{self, Display};
+
+use comfy_table::{ColumnConstraint, ContentArrangement, Table as Arranged, Width, presets};
 use unicode_width::UnicodeWidthStr;
 
+use super::Out;
 use crate::parallel;
 
-/// So many rows are laid out at once. They are a table of their own, so that
-/// all cores can work on one and memory is used again for the next.
-const PIECE: usize = 64;
+/// So many rows are worth a thread.
+const PIECE: usize = 1024;
 
 const PADDING: u16 = 2;
 
-/// Lays out a row for each item, all of as many cells, under a header.
-pub(in crate::cli) fn render<'i, T, C>(
-    header: Option<&[&str]>,
-    items: &'i [T],
-    cells: impl Fn(&'i T) -> Vec<C> + Send + Sync,
-) -> String
-where
-    T: Sync,
-    C: AsRef<str> + Send,
-{
-    let pieces = parallel::map_slices(items, PIECE, |items| {
-        let rows: Vec<_> = items.iter().map(&cells).collect();
-        let widths = widest(&rows);
-        (rows, widths)
-    });
-    let header = header.map(<[&str]>::to_vec);
-    let mut widths = widest(header.as_slice());
-    for (_, found) in &pieces {
-        widen(&mut widths, found.iter().copied());
-    }
-    let mut text = lay_out(header.as_slice(), &widths);
-    for piece in parallel::map(pieces, |(rows, _)| lay_out(&rows, &widths)) {
-        text.push_str(&piece);
-    }
-    text
+/// Rows whose cells stand below each other.
+pub(in crate::cli) struct Table {
+    /// Rows, some in each.
+    pieces: Vec<String>,
+    /// Of the columns.
+    widths: Vec<usize>,
+    /// As many as the widest column has, and as stand between two.
+    blanks: String,
 }
 
-/// The width of each column.
-fn widest(rows: &[Vec<impl AsRef<str>>]) -> Vec<usize> {
+impl Table {
+    /// A row for each item, as `append` adds it to a text, under a header.
+    pub(in crate::cli) fn new<T: Sync>(
+        header: Option<&[&str]>,
+        items: &[T],
+        append: impl Fn(&mut String, &T) -> anyhow::Result<()> + Send + Sync,
+    ) -> anyhow::Result<Self> {
+        let header = header.map(|titles| titles.join("\t") + "\n");
+        let mut widths = header.as_deref().map(widest).unwrap_or_default();
+        let mut pieces: Vec<String> = header.into_iter().collect();
+        for made in parallel::map_slices(items, PIECE, |items| -> anyhow::Result<_> {
+            let mut rows = String::new();
+            items.iter().try_for_each(|item| append(&mut rows, item))?;
+            let widths = widest(&rows);
+            Ok((rows, widths))
+        }) {
+            let (rows, found) = made?;
+            pieces.push(rows);
+            widen(&mut widths, found);
+        }
+        let widest = widths.iter().max().copied().unwrap_or_default();
+        Ok(Table {
+            pieces,
+            widths,
+            blanks: " ".repeat(widest + usize::from(PADDING)),
+        })
+    }
+
+    /// Prints the rows.
+    pub(in crate::cli) fn print(&self, out: &mut Out) -> anyhow::Result<()> {
+        out.pieces(&self.pieces, |text, rows| {
+            self.lay_out(text, rows);
+            Ok(())
+        })
+    }
+
+    /// Appends rows as lines. Where each character takes one column, they only
+    /// have to be filled up; comfy-table, which knows the others, takes much
+    /// longer for that.
+    fn lay_out(&self, text: &mut String, rows: &str) {
+        if rows.is_ascii() {
+            self.fill(text, rows);
+        } else {
+            self.arrange(text, rows);
+        }
+    }
+
+    /// Fills cells up to the widths of their columns. Each byte takes one column.
+    fn fill(&self, text: &mut String, rows: &str) {
+        for row in rows.lines() {
+            for (cell, width) in row.split('\t').zip(&self.widths) {
+                text.push_str(cell);
+                text.push_str(&self.blanks[..width - cell.len() + usize::from(PADDING)]);
+            }
+            end_line(text);
+        }
+    }
+
+    /// As [`fill`](Self::fill), whatever a character takes.
+    fn arrange(&self, text: &mut String, rows: &str) {
+        let mut table = Arranged::new();
+        table.load_style(presets::NOTHING);
+        table.set_content_arrangement(ContentArrangement::Disabled);
+        table.add_rows(rows.lines().map(|row| row.split('\t')));
+        for (column, &width) in table.column_iter_mut().zip(&self.widths) {
+            column.set_padding((0, PADDING));
+            let width = u16::try_from(width).unwrap_or(u16::MAX);
+            let width = Width::Fixed(width.saturating_add(PADDING));
+            column.set_constraint(ColumnConstraint::Absolute(width));
+        }
+        for line in table.lines() {
+            text.push_str(&line);
+            end_line(text);
+        }
+    }
+}
+
+impl Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        for rows in &self.pieces {
+            self.lay_out(&mut text, rows);
+        }
+        f.write_str(&text)
+    }
+}
+
+/// The width of each column of these rows.
+fn widest(rows: &str) -> Vec<usize> {
     let mut widths = Vec::new();
-    for row in rows {
-        widen(&mut widths, row.iter().map(|cell| width(cell.as_ref())));
+    let is_ascii = rows.is_ascii();
+    for row in rows.lines() {
+        let width = |cell: &str| if is_ascii { cell.len() } else { cell.width() };
+        widen(&mut widths, row.split('\t').map(width));
     }
     widths
 }
@@ -52,74 +130,83 @@ fn widen(widths: &mut Vec<usize>, found: impl IntoIterator<Item = usize>) {
     for (index, width) in found.into_iter().enumerate() {
         match widths.get_mut(index) {
             Some(widest) => *widest = width.max(*widest),
-            None => widths.push(width),
+            // comfy-table knows no narrower column.
+            None => widths.push(width.max(1)),
         }
     }
 }
 
-/// How many columns of a terminal a text takes.
-fn width(text: &str) -> usize {
-    if text.is_ascii() {
-        text.len()
-    } else {
-        text.width()
-    }
-}
-
-/// Rows as lines, in columns of these widths.
-fn lay_out(rows: &[Vec<impl AsRef<str>>], widths: &[usize]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_content_arrangement(ContentArrangement::Disabled);
-    table.add_rows(rows.iter().map(|row| row.iter().map(AsRef::as_ref)));
-    for (column, &width) in table.column_iter_mut().zip(widths) {
-        column.set_padding((0, PADDING));
-        let width = u16::try_from(width).unwrap_or(u16::MAX);
-        let width = Width::Fixed(width.saturating_add(PADDING));
-        column.set_constraint(ColumnConstraint::Absolute(width));
-    }
-    let mut text = String::new();
-    for line in table.lines() {
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
+fn end_line(text: &mut String) {
+    text.truncate(text.trim_end_matches(' ').len());
+    text.push('\n');
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn table(header: Option<&[&str]>, rows: &[&str]) -> Table {
+        Table::new(header, rows, |text, row| {
+            text.push_str(row);
+            text.push('\n');
+            Ok(())
+        })
+        .unwrap()
+    }
 
     #[test]
     fn columns_are_aligned_by_width_and_lines_have_no_trailing_blanks() {
-        let rows = [["日本", "x"], ["abcdefg", ""]];
+        let header: &[&str] = &["NAME", "TAG"];
         assert_eq!(
-            render(Some(&["NAME", "TAG"]), &rows, |row| row.to_vec()),
+            table(Some(header), &["日本\tx", "abcdefg\t"]).to_string(),
             "NAME     TAG\n日本     x\nabcdefg\n"
         );
-        let none: &[[&str; 2]] = &[];
-        let of_none = |header| render(header, none, |row| row.to_vec());
-        assert_eq!(of_none(Some(&["NAME", "TAG"])), "NAME  TAG\n");
-        assert_eq!(of_none(None), "");
+        assert_eq!(table(Some(header), &[]).to_string(), "NAME  TAG\n");
+        assert_eq!(table(None, &[]).to_string(), "");
     }
 
     #[test]
     fn long_names_are_neither_cut_nor_wrapped() {
-        let name = "n".repeat(60_000);
-        let text = render(None, &[name.as_str()], |name| vec![*name, "x"]);
+        let name = "n".repeat(100_000);
+        let text = table(None, &[&format!("{name}\tx")]).to_string();
+        assert!(text == format!("{name}  x\n"));
+        let name = "é".repeat(60_000);
+        let text = table(None, &[&format!("{name}\tx")]).to_string();
         assert!(text == format!("{name}  x\n"));
     }
 
     #[test]
     fn many_rows_are_aligned_as_few_are() {
-        let mut rows = vec![["a", "b"]; 3 * PIECE];
-        rows[2 * PIECE] = ["längst", "é"];
-        let text = render(Some(&["N", "T"]), &rows, |row| row.to_vec());
+        let mut rows = vec!["a\tb"; 3 * PIECE];
+        rows[2 * PIECE] = "längst\té";
+        let text = table(Some(&["N", "T"]), &rows).to_string();
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), rows.len() + 1);
         assert_eq!(lines[0], "N       T");
         assert_eq!(lines[1], "a       b");
         assert_eq!(lines[2 * PIECE + 1], "längst  é");
         assert_eq!(lines[3 * PIECE], "a       b");
+    }
+
+    #[test]
+    fn a_line_of_blanks_ends_where_it_begins() {
+        assert_eq!(table(None, &["\t ", "a\tb"]).to_string(), "\na  b\n");
+    }
+
+    proptest! {
+        #[test]
+        fn rows_are_filled_as_comfy_table_arranges_them(
+            rows in prop::collection::vec(prop::array::uniform3("[ -~]{0,12}"), 1..20)
+        ) {
+            let rows: Vec<String> = rows.iter().map(|cells| cells.join("\t")).collect();
+            let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+            let table = table(None, &rows);
+            let (mut filled, mut arranged) = (String::new(), String::new());
+            table.fill(&mut filled, &table.pieces[0]);
+            table.arrange(&mut arranged, &table.pieces[0]);
+            prop_assert_eq!(filled, arranged);
+        }
     }
 }
