@@ -19,57 +19,59 @@ pub(crate) fn now() -> DateTime<FixedOffset> {
 /// up to 59, an offset of less than a day. Digits beyond the nanosecond are
 /// dropped, as Go does.
 pub(crate) fn parse(text: &str) -> Option<DateTime<FixedOffset>> {
-    let bytes = text.as_bytes();
-    let number = |from: usize, to: usize| -> Option<u32> {
-        let digits = bytes.get(from..to)?;
-        digits.iter().try_fold(0, |sum, byte| {
-            byte.is_ascii_digit()
-                .then(|| sum * 10 + u32::from(byte - b'0'))
-        })
-    };
-    let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
-    if separators
-        .iter()
-        .any(|&(at, byte)| bytes.get(at) != Some(&byte))
-    {
+    // YYYY-MM-DDTHH:MM:SS
+    let (head, rest) = text.as_bytes().split_first_chunk::<19>()?;
+    if [head[4], head[7], head[10], head[13], head[16]] != *b"--T::" {
         return None;
     }
+    let [hour, minute, second] = [11, 14, 17].map(|at| number(&head[at..at + 2]));
     let date = NaiveDate::from_ymd_opt(
-        i32::try_from(number(0, 4)?).ok()?,
-        number(5, 7)?,
-        number(8, 10)?,
+        i32::try_from(number(&head[..4])?).ok()?,
+        number(&head[5..7])?,
+        number(&head[8..10])?,
     )?;
-
-    let mut at = 19;
-    let mut nanos = 0;
-    if bytes.get(at) == Some(&b'.') {
-        let digits = bytes[at + 1..]
-            .iter()
-            .take_while(|b| b.is_ascii_digit())
-            .count();
-        if digits == 0 {
-            return None;
-        }
-        let kept = digits.min(9);
-        nanos = number(at + 1, at + 1 + kept)? * 10_u32.pow(9 - kept as u32);
-        at += 1 + digits;
-    }
-
-    let seconds_east = match bytes.get(at)? {
-        b'Z' if bytes.len() == at + 1 => 0,
-        sign @ (b'+' | b'-') if bytes.len() == at + 6 && bytes[at + 3] == b':' => {
-            let (hours, minutes) = (number(at + 1, at + 3)?, number(at + 4, at + 6)?);
-            if hours > 23 || minutes > 59 {
-                return None;
-            }
-            let seconds = i32::try_from(hours * 3600 + minutes * 60).ok()?;
-            if *sign == b'-' { -seconds } else { seconds }
-        }
-        _ => return None,
+    let (nanos, offset) = match rest {
+        [b'.', rest @ ..] => fraction(rest)?,
+        _ => (0, rest),
     };
-    date.and_hms_nano_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?, nanos)?
-        .and_local_timezone(FixedOffset::east_opt(seconds_east)?)
+    date.and_hms_nano_opt(hour?, minute?, second?, nanos)?
+        .and_local_timezone(FixedOffset::east_opt(seconds_east(offset)?)?)
         .single()
+}
+
+/// A number of decimal digits, at most nine of them.
+fn number(digits: &[u8]) -> Option<u32> {
+    let (mut number, mut are_digits) = (0_u32, true);
+    for digit in digits.iter().map(|byte| byte.wrapping_sub(b'0')) {
+        are_digits &= digit <= 9;
+        number = number.wrapping_mul(10).wrapping_add(digit.into());
+    }
+    are_digits.then_some(number)
+}
+
+/// The nanoseconds of a fraction of a second, and what stands behind it.
+fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
+    let is_end = |byte: &u8| !byte.is_ascii_digit();
+    let (digits, rest) = text.split_at(text.iter().position(is_end)?);
+    let kept = &digits[..digits.len().min(9)];
+    let missing = u32::try_from(9 - kept.len()).ok()?;
+    let nanos = number(kept)? * 10_u32.pow(missing);
+    (!digits.is_empty()).then_some((nanos, rest))
+}
+
+/// An offset from UTC in seconds, `Z` or `±HH:MM`.
+fn seconds_east(offset: &[u8]) -> Option<i32> {
+    let &[sign, h1, h2, b':', m1, m2] = offset else {
+        return (offset == b"Z").then_some(0);
+    };
+    let (hours, minutes) = (number(&[h1, h2])?, number(&[m1, m2])?);
+    let seconds = i32::try_from(hours * 3600 + minutes * 60).ok()?;
+    match sign {
+        _ if hours > 23 || minutes > 59 => None,
+        b'+' => Some(seconds),
+        b'-' => Some(-seconds),
+        _ => None,
+    }
 }
 
 /// As [`parse`], but for a time that we are to write: at most nine digits of

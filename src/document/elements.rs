@@ -146,7 +146,7 @@ fn entry(text: &str, scanner: &mut Scanner<'_>, key: &str) -> Result<EntrySpans,
             "expected the elements of `{key}` to be objects, found {found}"
         )));
     }
-    let start = scanner.offset();
+    let (start, escapes) = (scanner.offset(), scanner.escapes());
     let mut values: [Span; 8] = Default::default();
     let is_go_form = scanner.skip(GO_FORM[0].0);
     if is_go_form {
@@ -178,9 +178,16 @@ fn entry(text: &str, scanner: &mut Scanner<'_>, key: &str) -> Result<EntrySpans,
         })
     };
     let len = small(end - start)?;
+    let is_string = |value: &Span| {
+        let first = text.as_bytes().get(value.start);
+        value.is_empty() || matches!(first, Some(b'"' | b'n'))
+    };
+    let strings = [0, 1, 2, 3, 4, 6, 7].map(|field| &values[field]);
+    let is_plain = scanner.escapes() == escapes && strings.into_iter().all(is_string);
     Ok(EntrySpans {
         start,
         len,
+        is_plain,
         // Smaller than the length of the entry, which was small enough.
         fields: values.map(|value| match value.is_empty() {
             true => (0, 0),

@@ -68,6 +68,9 @@ enum Form {
 struct EntrySpans {
     start: usize,
     len: u32,
+    /// Whether each field that is to be a string is one that is spelled without
+    /// escapes, or null, or missing.
+    is_plain: bool,
     /// Each field's start and length; no value has the length 0.
     fields: [(u32, u32); 8],
 }

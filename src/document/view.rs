@@ -10,8 +10,6 @@ use super::elements::known_field;
 use super::elements::{GO_END, GO_FORM};
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::fields::Field;
-#[cfg(feature = "cli")]
-use crate::json::has_escape;
 use crate::json::{Scanner, SyntaxError, decode};
 #[cfg(feature = "cli")]
 use crate::reference::UNTAGGED;
@@ -62,6 +60,7 @@ impl<'d> EntryView<'d> {
     pub(crate) fn string(&self, field: Field) -> FieldValue<Cow<'d, str>> {
         match self.raw(field) {
             None | Some("null") => Ok(None),
+            Some(raw) if self.spans.is_plain => Ok(Some(raw[1..raw.len() - 1].into())),
             Some(raw) => decode(raw).map(Some).ok_or(Unreadable),
         }
     }
@@ -127,15 +126,10 @@ impl<'d> EntryView<'d> {
     /// Whether there is a field that holds something that cldctl cannot read.
     #[cfg(feature = "cli")]
     pub(crate) fn is_unreadable(&self) -> bool {
-        // A string without escapes can always be read.
-        let is_plain = !has_escape(self.text);
-        let is_string =
-            |raw: Option<&str>| raw.is_none_or(|raw| raw.starts_with('"') || raw == "null");
         Field::ALL.into_iter().any(|field| match field {
             Field::Size => self.size().is_err(),
             Field::CreatedAt => self.created_at().is_err(),
-            _ if is_plain => !is_string(self.raw(field)),
-            _ => self.string(field).is_err(),
+            _ => !self.spans.is_plain && self.string(field).is_err(),
         })
     }
 

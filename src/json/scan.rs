@@ -47,6 +47,7 @@ pub(crate) struct SyntaxError {
 pub(crate) struct Scanner<'t> {
     bytes: &'t [u8],
     at: usize,
+    escapes: usize,
 }
 
 impl<'t> Scanner<'t> {
@@ -54,6 +55,7 @@ impl<'t> Scanner<'t> {
         Scanner {
             bytes: text.as_bytes(),
             at: 0,
+            escapes: 0,
         }
     }
 
@@ -62,6 +64,7 @@ impl<'t> Scanner<'t> {
         Scanner {
             bytes: text.as_bytes(),
             at,
+            escapes: 0,
         }
     }
 
@@ -81,6 +84,11 @@ impl<'t> Scanner<'t> {
     /// How far the scanner is, in bytes from the start of the text.
     pub(crate) fn offset(&self) -> usize {
         self.at
+    }
+
+    /// How many escapes of strings the scanner has passed over.
+    pub(crate) fn escapes(&self) -> usize {
+        self.escapes
     }
 
     /// Passes over these bytes, if they come next. They have to be whole tokens,
@@ -271,6 +279,7 @@ impl<'t> Scanner<'t> {
     }
 
     fn escape(&mut self) -> Result<(), SyntaxError> {
+        self.escapes += 1;
         match self.bytes.get(self.at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
             Some(b'u')
@@ -329,24 +338,32 @@ impl<'t> Scanner<'t> {
 
 /// How many bytes come before the first quote, backslash or control character.
 fn plain_bytes(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    // Eight bytes at a time: a byte becomes 0x80 or more where it is below a
-    // bound, which borrows from those above it alone. So the first byte found is
-    // right, whatever is found behind it.
-    let below = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word & HIGH;
-    let equal = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let found = below(word, 0x20) | equal(word, b'"') | equal(word, b'\\');
-        if found != 0 {
-            return 8 * index + (found.trailing_zeros() / 8) as usize;
+    // So many bytes that the compiler can look at all of them at once.
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    for (index, block) in blocks.iter().enumerate() {
+        if block.iter().fold(false, |found, &b| found | !is_plain(b)) {
+            return 16 * index + plain_bytes_in(block);
         }
     }
-    let is_plain = |byte: &&u8| !matches!(byte, b'"' | b'\\' | 0..=0x1f);
-    8 * words.len() + rest.iter().take_while(is_plain).count()
+    16 * blocks.len() + rest.iter().take_while(|&&byte| is_plain(byte)).count()
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte >= b' ' && byte != b'"' && byte != b'\\'
+}
+
+/// As [`plain_bytes`], for a block that is known to have another byte.
+fn plain_bytes_in(block: &[u8; 16]) -> usize {
+    const ONES: u128 = u128::from_ne_bytes([1; 16]);
+    const HIGH: u128 = u128::from_ne_bytes([0x80; 16]);
+    // A byte becomes 0x80 or more where it is below a bound, which borrows from
+    // those above it alone. So the first byte found is right, whatever is found
+    // behind it.
+    let below = |block: u128, bound: u128| block.wrapping_sub(ONES * bound) & !block & HIGH;
+    let equal = |block: u128, byte: u8| below(block ^ (ONES * u128::from(byte)), 1);
+    let block = u128::from_le_bytes(*block);
+    let found = below(block, 0x20) | equal(block, b'"') | equal(block, b'\\');
+    (found.trailing_zeros() / 8) as usize
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ const PADDING: u16 = 2;
 
 /// Rows whose cells stand below each other.
 pub(in crate::cli) struct Table {
+    /// A row, or none.
+    header: String,
     /// Rows, some in each.
     pieces: Vec<String>,
     /// Of the columns.
@@ -36,8 +38,9 @@ impl Table {
         append: impl Fn(&mut String, &T) -> anyhow::Result<()> + Send + Sync,
     ) -> anyhow::Result<Self> {
         let header = header.map(|titles| titles.join("\t") + "\n");
-        let mut widths = header.as_deref().map(widest).unwrap_or_default();
-        let mut pieces: Vec<String> = header.into_iter().collect();
+        let header = header.unwrap_or_default();
+        let mut widths = widest(&header);
+        let mut pieces = Vec::new();
         for made in parallel::map_slices(items, PIECE, |items| -> anyhow::Result<_> {
             let mut rows = String::new();
             items.iter().try_for_each(|item| append(&mut rows, item))?;
@@ -50,6 +53,7 @@ impl Table {
         }
         let widest = widths.iter().max().copied().unwrap_or_default();
         Ok(Table {
+            header,
             pieces,
             widths,
             blanks: " ".repeat(widest + usize::from(PADDING)),
@@ -58,6 +62,9 @@ impl Table {
 
     /// Prints the rows.
     pub(in crate::cli) fn print(&self, out: &mut Out) -> anyhow::Result<()> {
+        let mut text = String::new();
+        self.lay_out(&mut text, &self.header);
+        out.write(&text)?;
         out.pieces(&self.pieces, |text, rows| {
             self.lay_out(text, rows);
             Ok(())
@@ -108,7 +115,7 @@ impl Table {
 impl Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
-        for rows in &self.pieces {
+        for rows in [&self.header].into_iter().chain(&self.pieces) {
             self.lay_out(&mut text, rows);
         }
         f.write_str(&text)
