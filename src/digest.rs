@@ -31,8 +31,10 @@ pub fn digest_hex(digest: &str) -> Option<&str> {
 
 /// Whether a text consists of lower-case hex digits, as digests do.
 pub(crate) fn is_hex(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    // Without an end in between, the compiler can look at many bytes at once.
+    text.bytes().fold(true, |all, byte| {
+        all & matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+    })
 }
 
 /// A digest that was computed here: `sha256:` and 64 hex digits.

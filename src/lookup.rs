@@ -5,9 +5,11 @@ use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 
 use crate::digest::{digest_hex, is_hex};
-use crate::document::Document;
+use crate::document::{Document, EntryView};
+use crate::error::Result;
 use crate::fields::Field;
 use crate::reference::Parts;
+use crate::registry::Registry;
 
 /// How many hex digits at least may stand for a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,16 +80,16 @@ impl<'d> Finder<'d> {
         let wanted = Wanted::new(operand, start);
         self.asked.set(self.asked.get() + 1);
         let sorted = (self.asked.get() > FEW).then(|| self.sorted.get_or_init(|| self.sort()));
-        let steps: [fn(&Self, &Wanted<'_>, usize) -> bool; 3] =
-            [Self::has_reference, Self::has_name, Self::has_digest];
-        for (step, matches) in steps.into_iter().enumerate() {
+        for (step, matches) in STEPS.into_iter().enumerate() {
+            let matches = |index: &usize| {
+                let entry = self.document.entry(*index);
+                entry.is_some_and(|entry| matches(&wanted, &entry))
+            };
             let found: Vec<usize> = match sorted {
-                None => (0..self.document.entries().len())
-                    .filter(|&index| matches(self, &wanted, index))
-                    .collect(),
+                None => (0..self.document.entries().len()).filter(matches).collect(),
                 Some(sorted) => {
                     let mut candidates = sorted.candidates(&wanted, step);
-                    candidates.retain(|&index| matches(self, &wanted, index));
+                    candidates.retain(matches);
                     candidates
                 }
             };
@@ -104,51 +106,10 @@ impl<'d> Finder<'d> {
         Found::Nothing
     }
 
-    fn has_reference(&self, wanted: &Wanted<'_>, index: usize) -> bool {
-        let entry = self.document.entry(index);
-        entry.is_some_and(|entry| entry.has(Field::Reference, wanted.operand))
-    }
-
-    fn has_name(&self, wanted: &Wanted<'_>, index: usize) -> bool {
-        let Some(reference) = self.reference(index) else {
-            return false;
-        };
-        let parts = Parts::of(&reference);
-        let name = &wanted.name;
-        if parts.repository != name.repository {
-            return false;
-        }
-        match name.digest {
-            None => parts.tag_or_latest() == name.tag_or_latest(),
-            Some(digest) => {
-                let agrees = parts.digest == Some(digest)
-                    || self.digest(index).is_some_and(|found| found == digest);
-                name.tag.is_none_or(|tag| tag == parts.tag_or_latest()) && agrees
-            }
-        }
-    }
-
-    fn has_digest(&self, wanted: &Wanted<'_>, index: usize) -> bool {
-        let (Some(hex), Some(digest)) = (wanted.hex, self.digest(index)) else {
-            return false;
-        };
-        // With an algorithm before it, the operand starts as the digest does.
-        digest_hex(&digest).is_some_and(|digits| {
-            digits.starts_with(hex)
-                && (hex.len() == wanted.operand.len() || digest.starts_with(wanted.operand))
-        })
-    }
-
     /// None where there is no reference to read: such an entry cannot be named
     /// by one.
     fn reference(&self, index: usize) -> Option<Cow<'d, str>> {
-        let entry = self.document.entry(index)?;
-        entry.string(Field::Reference).ok().flatten()
-    }
-
-    fn digest(&self, index: usize) -> Option<Cow<'d, str>> {
-        let entry = self.document.entry(index)?;
-        entry.string(Field::Digest).ok().flatten()
+        reference(&self.document.entry(index)?)
     }
 
     fn sort(&self) -> Sorted {
@@ -172,7 +133,8 @@ impl<'d> Finder<'d> {
                     .or_default()
                     .push(index);
             }
-            if let Some(hex) = self.digest(index).as_deref().and_then(digest_hex) {
+            let digest = self.document.entry(index).and_then(|entry| digest(&entry));
+            if let Some(hex) = digest.as_deref().and_then(digest_hex) {
                 sorted.by_digest.push((hex.to_owned(), index));
             }
         }
@@ -232,6 +194,79 @@ impl<'o> Wanted<'o> {
             name: Parts::of(operand),
             hex: (is_start || digest_hex(operand).is_some()).then_some(hex),
         }
+    }
+}
+
+/// How an operand may name an entry. The first step at which it names any counts.
+const STEPS: [fn(&Wanted<'_>, &EntryView<'_>) -> bool; 3] = [
+    |wanted, entry| wanted.is_reference(entry),
+    |wanted, entry| wanted.is_name(entry),
+    |wanted, entry| wanted.is_digest(entry),
+];
+
+impl Wanted<'_> {
+    fn is_reference(&self, entry: &EntryView<'_>) -> bool {
+        entry.has(Field::Reference, self.operand)
+    }
+
+    fn is_name(&self, entry: &EntryView<'_>) -> bool {
+        let Some(reference) = reference(entry) else {
+            return false;
+        };
+        let name = &self.name;
+        if !reference.starts_with(name.repository) {
+            return false;
+        }
+        let parts = Parts::of(&reference);
+        if parts.repository != name.repository {
+            return false;
+        }
+        match name.digest {
+            None => parts.tag_or_latest() == name.tag_or_latest(),
+            Some(wanted) => {
+                let agrees = parts.digest == Some(wanted)
+                    || digest(entry).is_some_and(|found| found == wanted);
+                name.tag.is_none_or(|tag| tag == parts.tag_or_latest()) && agrees
+            }
+        }
+    }
+
+    fn is_digest(&self, entry: &EntryView<'_>) -> bool {
+        let (Some(hex), Some(digest)) = (self.hex, digest(entry)) else {
+            return false;
+        };
+        // With an algorithm before it, the operand starts as the digest does.
+        digest_hex(&digest).is_some_and(|digits| {
+            digits.starts_with(hex)
+                && (hex.len() == self.operand.len() || digest.starts_with(self.operand))
+        })
+    }
+}
+
+fn reference<'d>(entry: &EntryView<'d>) -> Option<Cow<'d, str>> {
+    entry.string(Field::Reference).ok().flatten()
+}
+
+fn digest<'d>(entry: &EntryView<'d>) -> Option<Cow<'d, str>> {
+    entry.string(Field::Digest).ok().flatten()
+}
+
+impl Registry {
+    /// Reads the registry, but of many entries only those that operands may name:
+    /// a [`Finder`] finds the same in them as in all.
+    pub(crate) fn load_named(&self, operands: &[String], start: DigestStart) -> Result<Document> {
+        if operands.len() > FEW {
+            return self.load();
+        }
+        let wanted = operands.iter().map(|operand| Wanted::new(operand, start));
+        let wanted: Vec<_> = wanted.collect();
+        let survey = self.survey(|named: &mut Vec<String>, entry| {
+            let is_named = |wanted: &Wanted<'_>| STEPS.iter().any(|step| step(wanted, entry));
+            if wanted.iter().any(is_named) {
+                named.push(entry.text().to_owned());
+            }
+        })?;
+        Ok(Document::of(&survey.parts.concat(), survey.foreign_version))
     }
 }
 

@@ -9,6 +9,7 @@ use super::output::{messages, progress};
 use crate::document::{Document, EntryView};
 use crate::escape::visible;
 use crate::fields::Field;
+use crate::lookup::DigestStart;
 use crate::{Cache, Interrupt};
 
 /// How many damaged entries are named one by one.
@@ -52,38 +53,104 @@ impl Context {
 
     /// Reads the registry to show it, and warns of what will look odd.
     pub(super) fn load(&self) -> anyhow::Result<Document> {
-        let document = self.load_some()?;
-        warn_of_unreadable(&document.unreadable());
+        let document = self.cache.registry().load()?;
+        warn_of_version(document.foreign_version());
+        let mut unreadable = Unreadable::default();
+        document
+            .unreadable()
+            .iter()
+            .for_each(|entry| unreadable.note(entry));
+        unreadable.warn();
         Ok(document)
     }
 
-    /// As [`load`](Self::load), to show some entries: the caller warns of those.
-    pub(super) fn load_some(&self) -> anyhow::Result<Document> {
-        let document = self.cache.registry().load()?;
-        if let Some(version) = document.foreign_version() {
-            messages::warning(format_args!(
-                "the registry has the version {}, which this program lists but does not change",
-                visible(version)
-            ));
-        }
+    /// As [`load`](Self::load), but of many entries only those that operands may
+    /// name: the caller warns of those that it shows.
+    pub(super) fn load_named(
+        &self,
+        operands: &[String],
+        start: DigestStart,
+    ) -> anyhow::Result<Document> {
+        let document = self.cache.registry().load_named(operands, start)?;
+        warn_of_version(document.foreign_version());
         Ok(document)
+    }
+
+    /// Calls `visit` with each entry, and warns as [`load`](Self::load) does.
+    /// Returns what was made of parts of the registry, in their order.
+    pub(super) fn survey<S: Default + Send>(
+        &self,
+        visit: impl Fn(&mut S, &EntryView<'_>) + Send + Sync,
+    ) -> anyhow::Result<Vec<S>> {
+        let survey =
+            self.cache
+                .registry()
+                .survey(|(state, unreadable): &mut (S, Unreadable), entry| {
+                    if entry.is_unreadable() {
+                        unreadable.note(entry);
+                    }
+                    visit(state, entry);
+                })?;
+        warn_of_version(survey.foreign_version.as_deref());
+        let (states, unreadable): (Vec<_>, Vec<_>) = survey.parts.into_iter().unzip();
+        let unreadable = unreadable.into_iter().reduce(Unreadable::and);
+        unreadable.unwrap_or_default().warn();
+        Ok(states)
     }
 }
 
-/// Warns of entries that have fields which cannot be read.
-pub(super) fn warn_of_unreadable(entries: &[EntryView<'_>]) {
-    for entry in entries.iter().take(MAX_NAMED) {
-        let fields: Vec<&str> = entry.unreadable_fields().map(Field::name).collect();
+/// Warns of a version that only shows.
+fn warn_of_version(foreign_version: Option<&str>) {
+    if let Some(version) = foreign_version {
         messages::warning(format_args!(
+            "the registry has the version {}, which this program lists but does not change",
+            visible(version)
+        ));
+    }
+}
+
+/// Entries that have fields which cannot be read.
+#[derive(Default)]
+pub(super) struct Unreadable {
+    /// The warnings of the first ones.
+    warnings: Vec<String>,
+    /// So many more there are.
+    more: usize,
+}
+
+impl Unreadable {
+    /// Adds an entry that has such a field.
+    pub(super) fn note(&mut self, entry: &EntryView<'_>) {
+        if self.warnings.len() == MAX_NAMED {
+            self.more += 1;
+            return;
+        }
+        let fields: Vec<&str> = entry.unreadable_fields().map(Field::name).collect();
+        self.warnings.push(format!(
             "entry `{}` has an unreadable `{}`",
             visible(&entry.reference()),
             fields.join("`, `")
         ));
     }
-    if entries.len() > MAX_NAMED {
-        messages::warning(format_args!(
-            "{} more entries have unreadable fields",
-            entries.len() - MAX_NAMED
-        ));
+
+    /// Adds those behind.
+    fn and(mut self, behind: Self) -> Self {
+        self.warnings.extend(behind.warnings);
+        self.more += behind.more + self.warnings.len().saturating_sub(MAX_NAMED);
+        self.warnings.truncate(MAX_NAMED);
+        self
+    }
+
+    /// Warns of them.
+    pub(super) fn warn(&self) {
+        for warning in &self.warnings {
+            messages::warning(format_args!("{warning}"));
+        }
+        if self.more > 0 {
+            messages::warning(format_args!(
+                "{} more entries have unreadable fields",
+                self.more
+            ));
+        }
     }
 }

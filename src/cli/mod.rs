@@ -8,6 +8,7 @@ mod context;
 mod exit;
 mod format;
 mod home;
+mod list;
 mod manual;
 mod output;
 mod select;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::Cache;
 use super::claims::own_key;
@@ -77,16 +78,12 @@ impl Cache {
         })
     }
 
-    /// Opens the cache to look at the content of many entries.
+    /// The cache, to look at the content of many entries. It is opened at the
+    /// first look.
     pub(crate) fn contents(&self) -> Contents<'_> {
-        let opened = CacheRoot::open(self.home());
-        let is_unreadable = opened.is_err();
-        let root = opened.unwrap_or(None);
         Contents {
             home: self.home(),
-            aside: root.as_ref().map(CacheRoot::half_swaps).unwrap_or_default(),
-            root,
-            is_unreadable,
+            opened: OnceLock::new(),
         }
     }
 }
@@ -94,6 +91,10 @@ impl Cache {
 /// The cache, to see what is in it.
 pub(crate) struct Contents<'c> {
     home: &'c Home,
+    opened: OnceLock<Opened>,
+}
+
+struct Opened {
     root: Option<CacheRoot>,
     /// Directories that a crash left aside, and that the next change puts back.
     aside: Vec<PathBuf>,
@@ -118,15 +119,28 @@ impl Contents<'_> {
         })
     }
 
+    fn opened(&self) -> &Opened {
+        self.opened.get_or_init(|| {
+            let opened = CacheRoot::open(self.home);
+            let is_unreadable = opened.is_err();
+            let root = opened.unwrap_or(None);
+            Opened {
+                aside: root.as_ref().map(CacheRoot::half_swaps).unwrap_or_default(),
+                root,
+                is_unreadable,
+            }
+        })
+    }
+
     /// The directory that an entry owns, whether or not it is there.
     pub(super) fn own_dir(&self, reference: &str, path: &str) -> Option<PathBuf> {
-        let root = self.root.as_ref()?;
+        let root = self.opened().root.as_ref()?;
         own_key(root, reference, path).map(|key| root.dir_of(&key))
     }
 
     /// Where the content of a directory is that a crash left aside.
     fn aside_of(&self, dir: &Path) -> Option<PathBuf> {
-        let mut aside = self.aside.iter();
+        let mut aside = self.opened().aside.iter();
         aside
             .find(|aside| aside.file_name() == dir.file_name())
             .cloned()
@@ -154,7 +168,7 @@ impl Contents<'_> {
                     None => (CacheState::Missing, None),
                 },
             },
-            None if self.is_unreadable && !path.is_empty() => (CacheState::Foreign, None),
+            None if self.opened().is_unreadable && !path.is_empty() => (CacheState::Foreign, None),
             None if path.is_empty() || self.is_own_by_name(reference, path) => {
                 (CacheState::Missing, None)
             }

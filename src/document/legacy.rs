@@ -30,7 +30,7 @@ impl Document {
         let document =
             Document::scan(text.into(), "artifacts").expect("what was just written is a document");
         Document {
-            converted_from: self.foreign_version().map(str::to_owned),
+            made_from: self.foreign_version().map(str::to_owned),
             ..document
         }
     }

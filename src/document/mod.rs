@@ -13,23 +13,23 @@ pub(crate) mod generated;
 mod legacy;
 mod salvage;
 mod scan;
+mod stream;
 mod view;
 
 use std::ops::Range;
 
 pub(crate) use edit::Edit;
 pub(crate) use salvage::{Salvaged, salvage};
+pub(crate) use stream::{ReadAt, fold};
 pub(crate) use view::EntryView;
 
 use bytestring::ByteString;
 
 use crate::json::{ParseError, Span, decode};
-#[cfg(feature = "cli")]
 use crate::parallel;
 use scan::Scan;
 
 /// So many entries are worth a thread, if little is done with each.
-#[cfg(feature = "cli")]
 const MANY: usize = 4096;
 
 /// The version that is written for a new document.
@@ -42,8 +42,8 @@ pub(crate) struct Document {
     entries: Vec<EntrySpans>,
     form: Form,
     version: Option<Span>,
-    /// The version before conversion, if it was a foreign one.
-    converted_from: Option<String>,
+    /// A foreign version that the text was made from and does not have itself.
+    made_from: Option<String>,
 }
 
 /// Where the entries stand in the document.
@@ -89,7 +89,7 @@ impl Document {
             entries: Vec::new(),
             form: Form::Nothing,
             version: None,
-            converted_from: None,
+            made_from: None,
         }
     }
 
@@ -105,6 +105,18 @@ impl Document {
     /// Reads a legacy `components.json` and converts it.
     pub(crate) fn parse_legacy<T: Into<ByteString>>(text: T) -> Result<Self, ParseError> {
         Self::scan(text.into(), "components").map(|document| document.converted())
+    }
+
+    /// A registry of some entries of another one, each a text that was scanned,
+    /// and of its version, if that is a foreign one.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of(entries: &[String], foreign_version: Option<String>) -> Self {
+        let text = format!("{{\"artifacts\":[{}]}}", entries.join(","));
+        let document = Document::parse(text).expect("the entries were scanned before");
+        Document {
+            made_from: foreign_version,
+            ..document
+        }
     }
 
     /// The whole text.
@@ -126,6 +138,21 @@ impl Document {
             .map(|spans| EntryView::new(&self.text, spans))
     }
 
+    /// Calls `visit` with each entry, in the order of the file within each part;
+    /// parts are worked on at once. Returns what came of them, in their order.
+    pub(crate) fn fold<S: Default + Send>(
+        &self,
+        visit: impl Fn(&mut S, &EntryView<'_>) + Send + Sync,
+    ) -> Vec<S> {
+        parallel::map_slices(&self.entries, MANY, |spans| {
+            let mut state = S::default();
+            for spans in spans {
+                visit(&mut state, &EntryView::new(&self.text, spans));
+            }
+            state
+        })
+    }
+
     /// The entries with fields that cldctl cannot read.
     #[cfg(feature = "cli")]
     pub(crate) fn unreadable(&self) -> Vec<EntryView<'_>> {
@@ -139,7 +166,7 @@ impl Document {
     /// The version, if it is one that we do not write: above v2, or no string
     /// of the form that cldctl uses.
     pub(crate) fn foreign_version(&self) -> Option<&str> {
-        if let Some(version) = &self.converted_from {
+        if let Some(version) = &self.made_from {
             return Some(version);
         }
         let raw = &self.text[self.version.clone()?];
@@ -162,7 +189,7 @@ impl Document {
                 entries: scan.entries,
                 form: scan.form,
                 version: scan.version,
-                converted_from: None,
+                made_from: None,
                 text,
             }),
             Err(error) => Err(ParseError::at(text.as_bytes(), error.offset, error.reason)),

@@ -66,7 +66,6 @@ impl<'d> EntryView<'d> {
     }
 
     /// Whether a field is just this string.
-    #[cfg(feature = "cli")]
     pub(crate) fn has(&self, field: Field, text: &str) -> bool {
         let inner = |raw: &'d str| raw.strip_prefix('"')?.strip_suffix('"');
         match self.raw(field).and_then(inner) {
@@ -133,11 +132,11 @@ impl<'d> EntryView<'d> {
         })
     }
 
-    /// The fields of an entry that has the form which Go gives it, no others and
-    /// each at most once, with their values as they stand in the file. None for
-    /// any other entry, and where a value is an object or an array.
+    /// The members of an entry that has the form which Go gives it, known fields
+    /// alone and each at most once, as they stand in the file. None for any other
+    /// entry, and where a value is an object or an array.
     #[cfg(feature = "cli")]
-    pub(crate) fn in_go_form(&self) -> Option<impl Iterator<Item = (Field, &'d str)>> {
+    pub(crate) fn in_go_form(&self) -> Option<impl Iterator<Item = &'d str>> {
         let mut at = 0;
         let mut found = [None; 8];
         for (tokens, field) in GO_FORM {
@@ -145,14 +144,15 @@ impl<'d> EntryView<'d> {
             if len == 0 {
                 continue;
             }
-            let value = &self.text[start as usize..][..len as usize];
-            let is_next =
-                start as usize == at + tokens.len() && self.text[at..].starts_with(tokens);
-            if !is_next || value.starts_with(['{', '[']) {
+            let (start, end) = (start as usize, (start + len) as usize);
+            let is_next = start == at + tokens.len() && self.text[at..].starts_with(tokens);
+            if !is_next || self.text[start..].starts_with(['{', '[']) {
                 return None;
             }
-            found[field as usize] = Some((field, value));
-            at = (start + len) as usize;
+            // From the quote of the key on.
+            let key = at + tokens.find('"').unwrap_or_default();
+            found[field as usize] = Some(&self.text[key..end]);
+            at = end;
         }
         // What comes first opens the object.
         let is_whole = found[0].is_some() && self.text[at..] == *GO_END;

@@ -144,12 +144,22 @@ impl<'t> Scanner<'t> {
     ) -> Result<bool, E> {
         while self.at < until {
             element(self)?;
-            if self.take(b']') {
+            if self.end_of_element()? {
                 return Ok(true);
             }
-            self.open(b',', "expected `,` or `]`")?;
-            self.peek();
         }
+        Ok(false)
+    }
+
+    /// Passes over what stands behind an element of an array: a comma and the
+    /// white space before the next one, or the end of the array. Returns whether
+    /// it was the end.
+    pub(crate) fn end_of_element(&mut self) -> Result<bool, SyntaxError> {
+        if self.take(b']') {
+            return Ok(true);
+        }
+        self.open(b',', "expected `,` or `]`")?;
+        self.peek();
         Ok(false)
     }
 

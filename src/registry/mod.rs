@@ -3,6 +3,7 @@
 mod load;
 mod put;
 mod repair;
+mod survey;
 mod update;
 
 pub(crate) use put::Put;
@@ -17,9 +18,9 @@ use std::time::Duration;
 use crate::document::{Document, Edit, EntryView};
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{AtPath, Result};
+use crate::fields::Field;
 use crate::home::Home;
 use crate::interrupt::Interrupt;
-use crate::parallel;
 
 /// How long a change waits for the lock unless it is told otherwise.
 pub const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -159,10 +160,7 @@ impl Registry {
     /// The file cannot be read, or is no registry. A missing file is an empty
     /// registry.
     pub fn list(&self) -> Result<Vec<ArtifactEntry>> {
-        let document = self.load()?;
-        let mut entries: Vec<_> = document.entries().collect();
-        sort_newest_first(&mut entries);
-        Ok(entries.into_iter().map(EntryView::to_entry).collect())
+        self.list_where(|_| true)
     }
 
     /// As [`list`](Self::list), but only the entries of one type.
@@ -171,8 +169,28 @@ impl Registry {
     ///
     /// As [`list`](Self::list).
     pub fn list_by_type(&self, artifact_type: ArtifactType) -> Result<Vec<ArtifactEntry>> {
-        let mut entries = self.list()?;
-        entries.retain(|entry| entry.artifact_type.as_ref() == Some(&artifact_type));
+        let name = artifact_type.as_str();
+        self.list_where(|entry| {
+            entry
+                .string(Field::Type)
+                .is_ok_and(|it| it.as_deref() == Some(name))
+        })
+    }
+
+    fn list_where(
+        &self,
+        is_wanted: impl Fn(&EntryView<'_>) -> bool + Send + Sync,
+    ) -> Result<Vec<ArtifactEntry>> {
+        let survey = self.survey(|entries: &mut Vec<_>, entry| {
+            if is_wanted(entry) {
+                entries.push(entry.to_entry());
+            }
+        })?;
+        let mut entries = survey.parts.concat();
+        entries.sort_by(|a: &ArtifactEntry, b| {
+            let by_time = b.created_at.cmp(&a.created_at);
+            by_time.then_with(|| a.reference.cmp(&b.reference))
+        });
         Ok(entries)
     }
 
@@ -182,11 +200,12 @@ impl Registry {
     ///
     /// As [`list`](Self::list).
     pub fn get(&self, reference: &str) -> Result<Option<ArtifactEntry>> {
-        let document = self.load()?;
-        let found = document
-            .entries()
-            .find(|entry| entry.reference() == reference);
-        Ok(found.map(EntryView::to_entry))
+        let survey = self.survey(|found: &mut Option<_>, entry| {
+            if found.is_none() && entry.has(Field::Reference, reference) {
+                *found = Some(entry.to_entry());
+            }
+        })?;
+        Ok(survey.parts.into_iter().flatten().next())
     }
 
     /// Inserts the entry, or replaces the one of the same reference in its
@@ -254,28 +273,6 @@ impl fmt::Debug for Registry {
             .field("path", &self.path)
             .field("lock_timeout", &self.lock_timeout)
             .finish_non_exhaustive()
-    }
-}
-
-/// So many times are worth a thread to read them.
-const MANY: usize = 4096;
-
-/// Sorts as [`Registry::list`] does.
-pub(crate) fn sort_newest_first(entries: &mut [EntryView<'_>]) {
-    let unsorted = entries.to_vec();
-    let times = parallel::map_slices(&unsorted, MANY, |entries| -> Vec<_> {
-        let times = entries
-            .iter()
-            .map(|entry| entry.created_at().ok().flatten());
-        times.collect()
-    });
-    let mut order: Vec<_> = times.into_iter().flatten().zip(0_usize..).collect();
-    parallel::sort_unstable_by(&mut order, |&(a, at_a), &(b, at_b)| {
-        let references = || unsorted[at_a].reference().cmp(&unsorted[at_b].reference());
-        b.cmp(&a).then_with(references).then(at_a.cmp(&at_b))
-    });
-    for (entry, (_, at)) in entries.iter_mut().zip(order) {
-        *entry = unsorted[at];
     }
 }
 

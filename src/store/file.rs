@@ -6,8 +6,6 @@ use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-#[cfg(target_os = "linux")]
-use memmap2::Advice;
 use memmap2::MmapOptions;
 use rustix::fs::OFlags;
 
@@ -59,60 +57,95 @@ pub(crate) struct Snapshot {
     pub(crate) metadata: Metadata,
 }
 
+/// From this size on, in bytes, a file is read by all cores.
+const LARGE: u64 = 4 << 20;
+
+/// A regular file that is open for reading.
+pub(crate) struct Opened {
+    file: File,
+    /// Taken before reading: what is written into the file from now on makes
+    /// the identity differ.
+    metadata: Metadata,
+}
+
+impl Opened {
+    /// Opens a regular file; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// I/O errors, and [`Error::NotAFile`] at once for anything that could block
+    /// or never end.
+    pub(crate) fn at(path: &Path) -> Result<Option<Self>> {
+        // Without O_NONBLOCK, opening a FIFO would wait for a writer.
+        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW).bits();
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags as i32)
+            .open(path);
+        let file = match opened {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).at("open", path),
+        };
+        let metadata = file.metadata().at("read", path)?;
+        require_regular(path, &metadata)?;
+        Ok(Some(Opened { file, metadata }))
+    }
+
+    /// How long it was when it was opened, in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.metadata.len()
+    }
+
+    /// Reads from an offset on as much as fits, or less.
+    pub(crate) fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(bytes, offset)
+    }
+
+    /// Whether nobody wrote into it since it was opened.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        let now = self.file.metadata();
+        now.is_ok_and(|now| Identity::from(&now) == Identity::from(&self.metadata))
+    }
+
+    /// What takes the time is that the system finds memory for a large file, page
+    /// by page. Large pages would be found sooner where it has them at hand; a
+    /// virtual machine that gives free ones back to its host takes ten times as
+    /// long for them.
+    fn read_whole(&mut self) -> io::Result<Bytes> {
+        let len = usize::try_from(self.len()).unwrap_or(usize::MAX);
+        if self.len() >= LARGE {
+            let memory = MmapOptions::new().len(len).map_anon();
+            // In the words of the standard library, as for all other memory.
+            let mut memory = memory.map_err(|error| io::Error::from(error.kind()))?;
+            if read_by_all(&self.file, &mut memory).is_ok() {
+                return Ok(Bytes::from_owner(memory));
+            }
+            // It is shorter or longer by now, or cannot be read.
+        }
+        let mut bytes = Vec::new();
+        bytes
+            .try_reserve_exact(len)
+            .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        self.file.read_to_end(&mut bytes)?;
+        Ok(bytes.into())
+    }
+}
+
 /// Reads a whole regular file; `None` if there is none.
 ///
 /// # Errors
 ///
-/// I/O errors, and [`Error::NotAFile`] at once for anything that could block
-/// or never end.
+/// Those of [`Opened::at`], and that it cannot be read.
 pub(crate) fn read(path: &Path) -> Result<Option<Snapshot>> {
-    // Without O_NONBLOCK, opening a FIFO would wait for a writer.
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW).bits();
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags as i32)
-        .open(path);
-    let mut file = match opened {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).at("open", path),
+    let Some(mut opened) = Opened::at(path)? else {
+        return Ok(None);
     };
-    // Taken before reading: what is written into the file from now on makes
-    // the identity differ.
-    let metadata = file.metadata().at("read", path)?;
-    require_regular(path, &metadata)?;
     Ok(Some(Snapshot {
-        bytes: read_whole(&mut file, metadata.len()).at("read", path)?,
-        identity: Identity::from(&metadata),
-        metadata,
+        bytes: opened.read_whole().at("read", path)?,
+        identity: Identity::from(&opened.metadata),
+        metadata: opened.metadata,
     }))
-}
-
-/// From this size on, in bytes, a file is read by all cores, into large pages
-/// where the system has them. What takes the time is that it finds memory for the
-/// file, page by page.
-const LARGE: usize = 4 << 20;
-
-fn read_whole(file: &mut File, len: u64) -> io::Result<Bytes> {
-    let len = usize::try_from(len).unwrap_or(usize::MAX);
-    if len >= LARGE {
-        let memory = MmapOptions::new().len(len).map_anon();
-        // In the words of the standard library, as for all other memory.
-        let mut memory = memory.map_err(|error| io::Error::from(error.kind()))?;
-        // A kernel without them has pages of the common size.
-        #[cfg(target_os = "linux")]
-        let _ = memory.advise(Advice::HugePage);
-        if read_by_all(file, &mut memory).is_ok() {
-            return Ok(Bytes::from_owner(memory));
-        }
-        // It is shorter or longer by now, or cannot be read.
-    }
-    let mut bytes = Vec::new();
-    bytes
-        .try_reserve_exact(len)
-        .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes.into())
 }
 
 /// Fills `bytes` with a file of just that length.

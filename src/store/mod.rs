@@ -20,7 +20,7 @@ mod lock;
 
 pub(crate) use commit::{Prepared, Published, leftovers, sweep, sweep_all};
 pub(crate) use file::{
-    Identity, Snapshot, create_dir_durably, read, resolve, sync_dir, sync_parents,
+    Identity, Opened, Snapshot, create_dir_durably, read, resolve, sync_dir, sync_parents,
 };
 pub(crate) use lock::{DirLock, Lock, Patience};
 

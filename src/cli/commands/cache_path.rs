@@ -1,13 +1,13 @@
 //! `cache-path`: prints where content lies.
 
 use std::path::Path;
+use std::slice;
 
-use super::operands::{Unresolved, resolve};
+use super::operands::{Names, Unresolved, resolve};
 use crate::cli::args::CachePath;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Out;
-use crate::document::Document;
 use crate::escape::visible;
 use crate::fields::Field;
 use crate::lookup::{DigestStart, Finder};
@@ -17,15 +17,12 @@ pub(super) fn run(context: &Context, args: &CachePath) -> anyhow::Result<Exit> {
     let home = context.cache.home();
     let path = match &args.reference {
         None => home.cache_root().to_string_lossy().into_owned(),
-        Some(operand) => {
-            let document = context.cache.registry().load()?;
-            match (registered_path(home, &document, operand)?, args.check) {
-                (Some(path), true) if Path::new(&path).is_dir() => return Ok(Exit::Success),
-                (_, true) => return Ok(Exit::NotFound),
-                (Some(path), false) => path,
-                (None, false) => own_path(home, operand)?,
-            }
-        }
+        Some(operand) => match (registered_path(context, operand)?, args.check) {
+            (Some(path), true) if Path::new(&path).is_dir() => return Ok(Exit::Success),
+            (_, true) => return Ok(Exit::NotFound),
+            (Some(path), false) => path,
+            (None, false) => own_path(home, operand)?,
+        },
     };
     let mut out = Out::new();
     out.line(&visible(&path))?;
@@ -34,22 +31,20 @@ pub(super) fn run(context: &Context, args: &CachePath) -> anyhow::Result<Exit> {
 }
 
 /// Where the artifact that an operand names lies, if there is one.
-fn registered_path(
-    home: &Home,
-    document: &Document,
-    operand: &str,
-) -> anyhow::Result<Option<String>> {
-    let indices = match resolve(&Finder::new(document), operand, DigestStart::Whole) {
+fn registered_path(context: &Context, operand: &String) -> anyhow::Result<Option<String>> {
+    let registry = context.cache.registry();
+    let document = registry.load_named(slice::from_ref(operand), DigestStart::Whole)?;
+    let indices = match resolve(&Finder::new(&document), operand, DigestStart::Whole) {
         Ok(indices) => indices,
         Err(Unresolved::Missing(_)) => return Ok(None),
-        Err(ambiguous) => return Err(ambiguous.into_failure(document).into()),
+        Err(ambiguous) => return Err(ambiguous.into_failure(&Names::of(registry)).into()),
     };
     let Some(entry) = indices.first().and_then(|&index| document.entry(index)) else {
         return Ok(None);
     };
     match entry.string(Field::CachePath) {
         Ok(Some(path)) if !path.is_empty() => Ok(Some(path.into_owned())),
-        _ => own_path(home, &entry.reference()).map(Some),
+        _ => own_path(context.cache.home(), &entry.reference()).map(Some),
     }
 }
 

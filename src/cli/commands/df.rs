@@ -1,7 +1,6 @@
 //! `df`: shows how much disk artifacts take.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -10,8 +9,7 @@ use serde::Serialize;
 use crate::cli::args::{Df, ReportFormat};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::output::table::Table;
-use crate::cli::output::{Out, json, units};
+use crate::cli::output::{Out, json, table, units};
 use crate::document::Document;
 use crate::escape::visible;
 use crate::fields::Field;
@@ -23,7 +21,7 @@ pub(super) fn run(context: &Context, args: &Df) -> anyhow::Result<Exit> {
     let mut out = Out::new();
     if args.verbose {
         match args.format {
-            ReportFormat::Text => entry_table(&usages)?.print(&mut out)?,
+            ReportFormat::Text => out.write(&entry_table(&usages))?,
             ReportFormat::Json => out.write(&json::object(&usages)?)?,
         }
     } else {
@@ -32,7 +30,7 @@ pub(super) fn run(context: &Context, args: &Df) -> anyhow::Result<Exit> {
             &context.cache.strays_beside(&document, SystemTime::now())?,
         );
         match args.format {
-            ReportFormat::Text => kind_table(&kinds)?.print(&mut out)?,
+            ReportFormat::Text => out.write(&kind_table(&kinds))?,
             ReportFormat::Json => out.write(&json::object(&kinds)?)?,
         }
     }
@@ -139,24 +137,26 @@ fn by_kind(usages: &[Usage], strays: &[Stray]) -> Vec<Kind> {
     kinds
 }
 
-fn kind_table(kinds: &[Kind]) -> anyhow::Result<Table> {
-    let header = ["TYPE", "COUNT", "SIZE", "RECLAIMABLE"];
-    Table::new(Some(&header), kinds, |text, kind| {
+fn kind_table(kinds: &[Kind]) -> String {
+    let rows = kinds.iter().map(|kind| {
         let (size, reclaimable) = (bytes(kind.size), bytes(kind.reclaimable));
         let (name, count) = (visible(&kind.name), kind.count);
-        Ok(writeln!(text, "{name}\t{count}\t{size}\t{reclaimable}")?)
-    })
+        format!("{name}\t{count}\t{size}\t{reclaimable}\n")
+    });
+    let header = ["TYPE", "COUNT", "SIZE", "RECLAIMABLE"];
+    table::render(Some(&header), &rows.collect::<String>())
 }
 
-fn entry_table(usages: &[Usage]) -> anyhow::Result<Table> {
+fn entry_table(usages: &[Usage]) -> String {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let header = ["REFERENCE", "TYPE", "RECORDED", "SIZE"];
-    Table::new(Some(&header), usages, |text, usage| {
+    let rows = usages.iter().map(|usage| {
         let (reference, kind) = (visible(&usage.reference), visible(&usage.kind));
         let recorded = or_dash(usage.recorded_size.map(units::size));
         let size = or_dash(usage.size.map(bytes));
-        Ok(writeln!(text, "{reference}\t{kind}\t{recorded}\t{size}")?)
-    })
+        format!("{reference}\t{kind}\t{recorded}\t{size}\n")
+    });
+    let header = ["REFERENCE", "TYPE", "RECORDED", "SIZE"];
+    table::render(Some(&header), &rows.collect::<String>())
 }
 
 fn bytes(bytes: u64) -> String {

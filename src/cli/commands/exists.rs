@@ -1,6 +1,6 @@
 //! `exists`: says by the exit code whether artifacts are registered.
 
-use super::operands::{Unresolved, resolve};
+use super::operands::{Names, Unresolved, resolve};
 use crate::cli::args::Exists;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -8,7 +8,8 @@ use crate::cli::output::messages;
 use crate::lookup::{DigestStart, Finder};
 
 pub(super) fn run(context: &Context, args: &Exists) -> anyhow::Result<Exit> {
-    let document = context.cache.registry().load()?;
+    let registry = context.cache.registry();
+    let document = registry.load_named(&args.references, DigestStart::Whole)?;
     let finder = Finder::new(&document);
     let mut exit = Exit::Success;
     for operand in &args.references {
@@ -17,7 +18,7 @@ pub(super) fn run(context: &Context, args: &Exists) -> anyhow::Result<Exit> {
             Err(Unresolved::Missing(_)) => exit = exit.worst(Exit::NotFound),
             // That several artifacts have the name is no answer.
             Err(ambiguous) => {
-                let failure = ambiguous.into_failure(&document);
+                let failure = ambiguous.into_failure(&Names::of(registry));
                 exit = exit.worst(failure.exit);
                 messages::error(&failure.into());
             }

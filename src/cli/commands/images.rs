@@ -2,20 +2,21 @@
 
 use std::io::{IsTerminal, stderr};
 
-use chrono::{DateTime, FixedOffset};
-
 use crate::cli::args::Images;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::format::ListFormat;
+use crate::cli::list::{self, List};
 use crate::cli::output::row::Row;
 use crate::cli::output::table::Table;
 use crate::cli::output::template::Template;
 use crate::cli::output::{Out, json, messages, yaml};
-use crate::cli::select::{Selection, sort};
-use crate::document::EntryView;
+use crate::cli::select::Selection;
+use crate::document::{Document, EntryView};
 use crate::escape::visible;
 use crate::fields::Field;
+use crate::json::compact;
+use crate::lookup::DigestStart;
 use crate::timestamp;
 
 pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
@@ -26,111 +27,103 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
         }
         _ => None,
     };
-    let document = context.load()?;
     let selection = Selection {
         patterns: &args.patterns,
         filters: &args.filters,
         artifact_type: args.artifact_type.as_ref(),
     };
-    let chosen = selection.choose(&document, &context.cache.contents(), &now)?;
-    let mut entries: Vec<_> = chosen
-        .into_iter()
-        .filter_map(|index| document.entry(index))
-        .collect();
-    sort(&mut entries, args.sort, args.reverse);
-    entries.truncate(args.limit.unwrap_or(usize::MAX));
+    let chooser = match selection.operands().as_slice() {
+        [] => selection.resolve(&Document::empty(), &now)?,
+        operands => {
+            let named = context.load_named(operands, DigestStart::ToLook)?;
+            selection.resolve(&named, &now)?
+        }
+    };
+    let contents = context.cache.contents();
+    let is_table = !args.quiet
+        && matches!(
+            args.format,
+            ListFormat::Table | ListFormat::TableTemplate(_)
+        );
+
+    let append = |text: &mut String, entry: &EntryView<'_>| {
+        let row = Row { entry, now: &now };
+        match (&args.format, &template) {
+            _ if args.quiet => text.push_str(&visible(&entry.reference())),
+            (ListFormat::Json, _) => {
+                json::entry(text, entry);
+                return Ok(());
+            }
+            (ListFormat::Jsonl, _) => compact(text, entry.text()),
+            (ListFormat::Yaml, _) => {
+                yaml::item(text, entry.text());
+                return Ok(());
+            }
+            (_, Some(template)) => text.push_str(&template.render(&row).map_err(Failure::usage)?),
+            (_, None) => append_row(text, &row, args),
+        }
+        text.push('\n');
+        Ok(())
+    };
+    let mut lists = context.survey(|list: &mut List, entry| {
+        list.seen += 1;
+        if chooser.chooses(entry, &contents) {
+            list.push(args.sort, entry, append);
+        }
+    })?;
+    for list in &mut lists {
+        list.fail()?;
+    }
+    let mut lines = list::sorted(&lists, args.reverse);
+    lines.truncate(args.limit.unwrap_or(usize::MAX));
 
     let mut out = Out::new();
-    match (&args.format, template) {
-        _ if args.quiet => out.each(&entries, |text, entry| {
-            text.push_str(&visible(&entry.reference()));
-            text.push('\n');
-            Ok(())
-        })?,
-        (ListFormat::Json, _) => json::array(&mut out, &entries, json::entry)?,
-        (ListFormat::Jsonl, _) => json::lines(&mut out, &texts(&entries))?,
-        (ListFormat::Yaml, _) => yaml::list(&mut out, &texts(&entries))?,
-        (ListFormat::TableTemplate(_), Some(template)) => {
-            template_table(&template, &entries, args, &now)?.print(&mut out)?;
+    let print = |text: &mut String, line: &&str| text.push_str(line);
+    match args.format {
+        _ if is_table => {
+            let header = header(args, template.as_ref());
+            let header: Vec<_> = header.iter().map(String::as_str).collect();
+            let header = (!args.no_headers).then_some(header.as_slice());
+            Table::new(header, &lines).print(&mut out, &lines)?;
         }
-        (_, Some(template)) => {
-            out.each(&entries, |text, entry| line(text, &template, entry, &now))?;
-        }
-        (_, None) => default_table(&entries, args, &now)?.print(&mut out)?,
+        ListFormat::Json if !args.quiet => json::array(&mut out, &lines, print)?,
+        ListFormat::Yaml if !args.quiet && lines.is_empty() => out.write(yaml::EMPTY)?,
+        _ => out.each(&lines, print)?,
     }
     out.finish()?;
-    if args.format == ListFormat::Table && !args.quiet && document.entries().len() == 0 {
+    let is_empty = lists.iter().all(|list| list.seen == 0);
+    if args.format == ListFormat::Table && !args.quiet && is_empty {
         explain_empty();
     }
     Ok(Exit::Success)
 }
 
-fn texts<'d>(entries: &[EntryView<'d>]) -> Vec<&'d str> {
-    entries.iter().map(EntryView::text).collect()
-}
-
-fn default_table(
-    entries: &[EntryView<'_>],
-    args: &Images,
-    now: &DateTime<FixedOffset>,
-) -> anyhow::Result<Table> {
-    let mut header = vec![
-        "REPOSITORY",
-        "TAG",
-        "ARTIFACT ID",
-        "TYPE",
-        "SIZE",
-        "CREATED",
-    ];
-    if args.digests {
-        header.insert(2, "DIGEST");
+/// The titles of the columns.
+fn header(args: &Images, template: Option<&Template>) -> Vec<String> {
+    if let Some(template) = template {
+        return template.header();
     }
-    let header = (!args.no_headers).then_some(header.as_slice());
-    Table::new(header, entries, |text, entry| {
-        let row = Row { entry, now };
-        let mut cell = |cell: &str, end: char| {
-            text.push_str(if cell.is_empty() { "-" } else { cell });
-            text.push(end);
-        };
-        cell(&row.text(Field::Repository), '\t');
-        cell(&row.text(Field::Tag), '\t');
-        if args.digests {
-            cell(&row.text(Field::Digest), '\t');
-        }
-        cell(&row.id(args.no_trunc), '\t');
-        cell(&row.text(Field::Type), '\t');
-        cell(&row.size(), '\t');
-        cell(&row.created_since(), '\n');
-        Ok(())
-    })
+    let digest = args.digests.then_some("DIGEST");
+    let titles = ["REPOSITORY", "TAG"].into_iter().chain(digest);
+    let titles = titles.chain(["ARTIFACT ID", "TYPE", "SIZE", "CREATED"]);
+    titles.map(str::to_owned).collect()
 }
 
-/// A table whose columns a template separates by tabs.
-fn template_table(
-    template: &Template,
-    entries: &[EntryView<'_>],
-    args: &Images,
-    now: &DateTime<FixedOffset>,
-) -> anyhow::Result<Table> {
-    let header = template.header();
-    let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let header = (!args.no_headers).then_some(header.as_slice());
-    Table::new(header, entries, |text, entry| {
-        line(text, template, entry, now)
-    })
-}
-
-/// Appends what a template makes of an entry, as a line.
-fn line(
-    text: &mut String,
-    template: &Template,
-    entry: &EntryView<'_>,
-    now: &DateTime<FixedOffset>,
-) -> anyhow::Result<()> {
-    let row = Row { entry, now };
-    text.push_str(&template.render(&row).map_err(Failure::usage)?);
-    text.push('\n');
-    Ok(())
+/// Appends the row of an entry.
+fn append_row(text: &mut String, row: &Row<'_, '_>, args: &Images) {
+    let mut cell = |cell: &str, end: &str| {
+        text.push_str(if cell.is_empty() { "-" } else { cell });
+        text.push_str(end);
+    };
+    cell(&row.text(Field::Repository), "\t");
+    cell(&row.text(Field::Tag), "\t");
+    if args.digests {
+        cell(&row.text(Field::Digest), "\t");
+    }
+    cell(&row.id(args.no_trunc), "\t");
+    cell(&row.text(Field::Type), "\t");
+    cell(&row.size(), "\t");
+    cell(&row.created_since(), "");
 }
 
 /// Tells a person where artifacts come from.

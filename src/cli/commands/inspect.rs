@@ -2,15 +2,16 @@
 
 use serde::Serialize;
 
-use super::operands::resolve_to_look;
+use super::operands::{Names, resolve_to_look};
 use crate::cli::args::Inspect;
-use crate::cli::context::{Context, warn_of_unreadable};
+use crate::cli::context::{Context, Unreadable};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::format::ListFormat;
 use crate::cli::output::row::Row;
 use crate::cli::output::template::Template;
 use crate::cli::output::{Out, json, messages};
 use crate::content::{CacheState, ContentStatus, DigestState};
+use crate::lookup::DigestStart;
 use crate::timestamp;
 
 pub(super) fn run(context: &Context, args: &Inspect) -> anyhow::Result<Exit> {
@@ -18,10 +19,13 @@ pub(super) fn run(context: &Context, args: &Inspect) -> anyhow::Result<Exit> {
         ListFormat::Template(text) => Some(Template::new(text).map_err(Failure::usage)?),
         _ => None,
     };
-    let document = context.load_some()?;
-    let (found, mut exit) = resolve_to_look(&document, &args.references);
-    let unreadable = found.iter().filter(|entry| entry.is_unreadable());
-    warn_of_unreadable(&unreadable.copied().collect::<Vec<_>>());
+    let document = context.load_named(&args.references, DigestStart::ToLook)?;
+    let names = Names::of(context.cache.registry());
+    let (found, mut exit) = resolve_to_look(&document, &names, &args.references);
+    let mut unreadable = Unreadable::default();
+    let odd = found.iter().filter(|entry| entry.is_unreadable());
+    odd.for_each(|entry| unreadable.note(entry));
+    unreadable.warn();
     let mut out = Out::new();
     match template {
         Some(template) => {

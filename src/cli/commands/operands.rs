@@ -1,5 +1,6 @@
 //! REF operands: what each names, or why it names nothing.
 
+use std::cell::OnceCell;
 use std::io;
 
 use crate::cli::exit::{Exit, Failure};
@@ -9,6 +10,7 @@ use crate::error::plainly;
 use crate::escape::visible;
 use crate::lookup::{DigestStart, Finder, Found};
 use crate::reference::Parts;
+use crate::registry::Registry;
 
 /// Beyond this many entries, looking for a similar name would take longer than
 /// the command.
@@ -57,13 +59,14 @@ pub(super) enum Unresolved {
 impl Unresolved {
     /// The failure to report. Looking for a name that may have been meant takes
     /// its time, so it is not done under the lock.
-    pub(super) fn into_failure(self, document: &Document) -> Failure {
+    pub(super) fn into_failure(self, names: &Names<'_>) -> Failure {
         match self {
             Unresolved::Missing(operand) => Failure {
                 exit: Exit::NotFound,
                 message: format!("artifact `{}` not found", visible(&operand)),
-                hint: similar(document, &operand)
-                    .map(|reference| format!("did you mean `{}`?", visible(&reference))),
+                hint: names
+                    .similar(&operand)
+                    .map(|reference| format!("did you mean `{}`?", visible(reference))),
             },
             Unresolved::Ambiguous(operand, references) => {
                 let list: Vec<String> = references
@@ -103,6 +106,7 @@ pub(super) fn resolve(
 /// none are told, and the exit code is theirs.
 pub(super) fn resolve_to_look<'d>(
     document: &'d Document,
+    names: &Names<'_>,
     operands: &[String],
 ) -> (Vec<EntryView<'d>>, Exit) {
     let finder = Finder::new(document);
@@ -111,7 +115,7 @@ pub(super) fn resolve_to_look<'d>(
         match resolve(&finder, operand, DigestStart::ToLook) {
             Ok(indices) => found.extend(indices.first().and_then(|&index| document.entry(index))),
             Err(reason) => {
-                let failure = reason.into_failure(document);
+                let failure = reason.into_failure(names);
                 exit = exit.worst(failure.exit);
                 messages::error(&failure.into());
             }
@@ -120,18 +124,43 @@ pub(super) fn resolve_to_look<'d>(
     (found, exit)
 }
 
-fn similar(document: &Document, operand: &str) -> Option<String> {
-    if document.entries().len() > MAX_COMPARED || operand.len() > MAX_LENGTH {
-        return None;
+/// The references in the registry. They are read when they are asked for first:
+/// as a rule, all operands are found.
+pub(super) struct Names<'r> {
+    registry: &'r Registry,
+    references: OnceCell<Vec<String>>,
+}
+
+impl<'r> Names<'r> {
+    pub(super) fn of(registry: &'r Registry) -> Self {
+        Names {
+            registry,
+            references: OnceCell::new(),
+        }
     }
-    document
-        .entries()
-        .map(|entry| entry.reference().into_owned())
-        .filter(|reference| reference.len() <= MAX_LENGTH)
-        .map(|reference| (similarity(&reference, operand), reference))
-        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, reference)| reference)
+
+    /// The reference that an operand is most like.
+    fn similar(&self, operand: &str) -> Option<&str> {
+        let references = self.references.get_or_init(|| self.read());
+        if references.len() > MAX_COMPARED || operand.len() > MAX_LENGTH {
+            return None;
+        }
+        references
+            .iter()
+            .filter(|reference| reference.len() <= MAX_LENGTH)
+            .map(|reference| (similarity(reference, operand), reference.as_str()))
+            .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
+            .max_by(|(a, _), (b, _)| a.total_cmp(b))
+            .map(|(_, reference)| reference)
+    }
+
+    fn read(&self) -> Vec<String> {
+        let survey = self.registry.survey(|references: &mut Vec<_>, entry| {
+            references.push(entry.reference().into_owned());
+        });
+        // Without them there is no hint; what is wrong was told before.
+        survey.map_or_else(|_| Vec::new(), |survey| survey.parts.concat())
+    }
 }
 
 /// How much an operand is like a reference, or like its end: people leave out

@@ -57,7 +57,7 @@ pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
         return Ok(Exit::Success);
     }
     if !args.yes {
-        removal::plan(&planned)?;
+        removal::plan(&planned);
         if !ask::confirm(format_args!("Remove these?"))? {
             messages::note(format_args!("nothing was removed"));
             return Ok(Exit::Failure);

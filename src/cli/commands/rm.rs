@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::operands::{Unresolved, from_stdin, resolve};
+use super::operands::{Names, Unresolved, from_stdin, resolve};
 use crate::cli::args::Rm;
 use crate::cli::ask;
 use crate::cli::context::Context;
@@ -43,13 +43,11 @@ fn remove_named(context: &Context, args: &Rm, operands: &[String]) -> anyhow::Re
         Ok(edit)
     })?;
     let mut exit = removal::report(&removed, args.dry_run, args.format)?;
-    if !unresolved.is_empty() {
-        let document = context.cache.registry().load()?;
-        for reason in unresolved {
-            let failure = reason.into_failure(&document);
-            exit = exit.worst(failure.exit);
-            messages::error(&failure.into());
-        }
+    let names = Names::of(context.cache.registry());
+    for reason in unresolved {
+        let failure = reason.into_failure(&names);
+        exit = exit.worst(failure.exit);
+        messages::error(&failure.into());
     }
     Ok(exit)
 }
@@ -127,7 +125,7 @@ fn plan(
         .would_remove(&document, &edit, args.keep_cache)?;
     if !doomed.is_empty() {
         let items: Vec<_> = removal::entries(&doomed, |_| removal::REQUESTED).collect();
-        removal::plan(&items)?;
+        removal::plan(&items);
     }
     let entries = chosen.iter().filter_map(|&index| document.entry(index));
     Ok(entries.map(|entry| entry.text().to_owned()).collect())

@@ -1,6 +1,6 @@
 //! `tag`: registers an artifact's content under other references too.
 
-use super::operands::resolve;
+use super::operands::{Names, resolve};
 use super::word;
 use crate::cli::args::Tag;
 use crate::cli::context::Context;
@@ -19,7 +19,8 @@ pub(super) fn run(context: &Context, args: &Tag) -> anyhow::Result<Exit> {
     let targets = targets.map_err(Error::from)?;
     let document = context.load()?;
     let found = resolve(&Finder::new(&document), &args.source, DigestStart::ToChange);
-    let indices = found.map_err(|reason| reason.into_failure(&document))?;
+    let names = Names::of(context.cache.registry());
+    let indices = found.map_err(|reason| reason.into_failure(&names))?;
     let entry = indices.first().and_then(|&index| document.entry(index));
     let Some(source) = entry.map(crate::document::EntryView::to_entry) else {
         return Ok(Exit::NotFound);

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::operands::resolve_to_look;
+use super::operands::{Names, resolve_to_look};
 use crate::cli::args::{ReportFormat, Verify};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -93,7 +93,8 @@ fn choose(context: &Context, operands: &[String]) -> anyhow::Result<(Vec<String>
         Err(Error::Corrupt { .. }) => return Ok(nothing),
         Err(error) => return Err(error.into()),
     };
-    let (found, exit) = resolve_to_look(&document, operands);
+    let names = Names::of(context.cache.registry());
+    let (found, exit) = resolve_to_look(&document, &names, operands);
     let references = found.iter().map(|entry| entry.reference().into_owned());
     Ok((references.collect(), exit))
 }

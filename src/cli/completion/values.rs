@@ -68,20 +68,20 @@ fn offer(prefix: &str, values: BTreeSet<String>) -> Vec<CompletionCandidate> {
 fn registered(start: &str, part: fn(&str) -> &str) -> BTreeSet<String> {
     let read = || {
         let home = home::find(home_on_the_line()).ok()?;
-        Registry::open(home.registry_path()).ok()?.peek().ok()
+        let registry = Registry::open(home.registry_path()).ok()?;
+        let survey = registry.survey_at_once(|found: &mut BTreeSet<String>, entry| {
+            let reference = entry.reference();
+            let value = part(&reference);
+            if value.starts_with(start) && !value.is_empty() && !value.contains(is_unsafe) {
+                found.insert(value.to_owned());
+            }
+        });
+        survey
+            .ok()
+            .filter(|survey| survey.foreign_version.is_none())
     };
-    let Some(document) = read().filter(|document| document.foreign_version().is_none()) else {
-        return BTreeSet::new();
-    };
-    let mut found = BTreeSet::new();
-    for entry in document.entries() {
-        let reference = entry.reference();
-        let value = part(&reference);
-        if value.starts_with(start) && !value.is_empty() && !value.contains(is_unsafe) {
-            found.insert(value.to_owned());
-        }
-    }
-    found
+    let parts = read().map(|survey| survey.parts).unwrap_or_default();
+    parts.into_iter().flatten().collect()
 }
 
 /// What `--home` says on the line that is being completed.

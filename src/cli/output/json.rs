@@ -6,11 +6,11 @@ use serde_json::value::RawValue;
 use super::Out;
 use crate::document::EntryView;
 use crate::escape::visible_json;
-use crate::json::{Scanner, SyntaxError, compact, decode, pretty};
+use crate::json::{Scanner, SyntaxError, decode, pretty};
 
 /// Prints values as one array, each as `append` adds it at one level of
 /// indentation.
-pub(in crate::cli) fn array<T: AsRef<str> + Sync>(
+pub(in crate::cli) fn array<T: Sync>(
     out: &mut Out,
     values: &[T],
     append: impl Fn(&mut String, &T) + Send + Sync,
@@ -24,7 +24,6 @@ pub(in crate::cli) fn array<T: AsRef<str> + Sync>(
     out.each(others, |text, value| {
         text.push_str(",\n  ");
         append(text, value);
-        Ok(())
     })?;
     Ok(out.write("\n]\n")?)
 }
@@ -32,16 +31,14 @@ pub(in crate::cli) fn array<T: AsRef<str> + Sync>(
 /// Appends an entry to an array.
 pub(in crate::cli) fn entry(text: &mut String, entry: &EntryView<'_>) {
     // As nearly all are; to lay out any other takes five times as long.
-    let Some(fields) = entry.in_go_form() else {
+    let Some(members) = entry.in_go_form() else {
         return element(text, entry.text());
     };
-    let mut start = "{\n    \"";
-    for (field, value) in fields {
+    let mut start = "{\n    ";
+    for member in members {
         text.push_str(start);
-        text.push_str(field.name());
-        text.push_str("\": ");
-        text.push_str(&visible_json(value));
-        start = ",\n    \"";
+        text.push_str(&visible_json(member));
+        start = ",\n    ";
     }
     text.push_str("\n  }");
 }
@@ -49,15 +46,6 @@ pub(in crate::cli) fn entry(text: &mut String, entry: &EntryView<'_>) {
 /// Appends a value, a JSON text, to an array.
 pub(in crate::cli) fn element(text: &mut String, value: &str) {
     pretty(text, value, 1);
-}
-
-/// Prints values, each a JSON text, one a line.
-pub(in crate::cli) fn lines(out: &mut Out, values: &[&str]) -> anyhow::Result<()> {
-    out.each(values, |text, value| {
-        compact(text, value);
-        text.push('\n');
-        Ok(())
-    })
 }
 
 /// A report as an indented JSON object.

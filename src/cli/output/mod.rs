@@ -11,7 +11,6 @@ pub(super) mod template;
 pub(super) mod units;
 pub(super) mod yaml;
 
-use std::hint::black_box;
 use std::io::{BufWriter, StdoutLock, Write, stdout};
 
 use super::exit::OutputError;
@@ -25,9 +24,6 @@ const FEW: usize = 2048;
 
 /// So many pieces are held in memory before they are written.
 const WAVE: usize = 32;
-
-/// So many items are fetched from memory together.
-const GROUP: usize = 16;
 
 /// Standard output, for commands that only read: a failure to write ends them.
 pub(super) struct Out(BufWriter<StdoutLock<'static>>);
@@ -46,44 +42,38 @@ impl Out {
         self.write("\n")
     }
 
-    /// Writes each item, which is made from a text, as `render` appends it. All
-    /// cores render.
-    pub(super) fn each<T: AsRef<str> + Sync>(
+    /// Writes each item, as `render` appends it.
+    pub(super) fn each<T: Sync>(
         &mut self,
         items: &[T],
-        render: impl Fn(&mut String, &T) -> anyhow::Result<()> + Send + Sync,
-    ) -> anyhow::Result<()> {
-        let size = if items.len() > FEW { PIECE } else { FEW };
-        self.pieces(items.chunks(size), |text, items: &[T]| {
-            items.chunks(GROUP).try_for_each(|items| {
-                items.iter().for_each(fetch);
-                items.iter().try_for_each(|item| render(text, item))
-            })
+        render: impl Fn(&mut String, &T) + Send + Sync,
+    ) -> Result<(), OutputError> {
+        self.pieces(items, |text, items| {
+            items.iter().for_each(|item| render(text, item));
         })
     }
 
-    /// Writes pieces of the output, as `render` appends each. All cores render,
+    /// Writes items, some at a time, as `render` appends them. All cores render,
     /// some pieces ahead of what is written.
-    pub(super) fn pieces<P: Send>(
+    pub(super) fn pieces<T: Sync>(
         &mut self,
-        pieces: impl IntoIterator<Item = P>,
-        render: impl Fn(&mut String, P) -> anyhow::Result<()> + Send + Sync,
-    ) -> anyhow::Result<()> {
-        let mut pieces = pieces.into_iter().peekable();
+        items: &[T],
+        render: impl Fn(&mut String, &[T]) + Send + Sync,
+    ) -> Result<(), OutputError> {
+        let size = if items.len() > FEW { PIECE } else { FEW };
         // Memory is used again: to get it takes as long as to fill it.
         let mut texts = Vec::new();
-        while pieces.peek().is_some() {
+        for wave in items.chunks(WAVE * size) {
             texts.resize_with(WAVE, String::new);
-            let wave = pieces.by_ref().take(WAVE).zip(texts.drain(..)).collect();
-            let rendered = parallel::map(wave, |(piece, mut text): (P, String)| {
+            let pieces = wave.chunks(size).zip(texts.drain(..)).collect();
+            let rendered = parallel::map(pieces, |(items, mut text): (&[T], String)| {
                 text.clear();
-                let end = render(&mut text, piece);
-                (text, end)
+                render(&mut text, items);
+                text
             });
-            for (text, end) in rendered {
+            for text in rendered {
                 self.write(&text)?;
                 texts.push(text);
-                end?;
             }
         }
         Ok(())
@@ -93,15 +83,6 @@ impl Out {
     pub(super) fn finish(mut self) -> Result<(), OutputError> {
         self.0.flush().map_err(OutputError)
     }
-}
-
-/// Has the processor read a text, which may lie anywhere in a large document, so
-/// that it reads the next ones too meanwhile.
-fn fetch(item: &impl AsRef<str>) {
-    /// So many bytes come at once.
-    const LINE: usize = 64;
-    let bytes = item.as_ref().as_bytes().iter().step_by(LINE);
-    black_box(bytes.fold(0, |all, byte| all | byte));
 }
 
 /// Prints what a change did. The change stands, so it alone decides how the

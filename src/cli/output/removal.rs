@@ -2,12 +2,10 @@
 //! standard error.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::table::Table;
-use super::{json, messages, units};
+use super::{json, messages, table, units};
 use crate::cli::args::ReportFormat;
 use crate::cli::exit::Exit;
 use crate::content::{Fate, Removed};
@@ -112,17 +110,19 @@ pub(in crate::cli) fn print(
 }
 
 /// Shows what is about to go.
-pub(in crate::cli) fn plan(items: &[Item]) -> anyhow::Result<()> {
-    let table = Table::new(None, items, |text, item| {
-        let name = visible(item.name());
-        let size = units::size(i64::try_from(item.bytes).unwrap_or(i64::MAX));
-        // That it was asked for is known to who asked.
-        let reason = item.reason.replace(REQUESTED, "");
-        Ok(writeln!(text, "  {name}\t{size}\t{reason}")?)
-    })?;
-    messages::plain(format_args!("{}", table.to_string().trim_end()));
+pub(in crate::cli) fn plan(items: &[Item]) {
+    let rows: String = items
+        .iter()
+        .map(|item| {
+            let name = visible(item.name());
+            let size = units::size(i64::try_from(item.bytes).unwrap_or(i64::MAX));
+            // That it was asked for is known to who asked.
+            let reason = item.reason.replace(REQUESTED, "");
+            format!("  {name}\t{size}\t{reason}\n")
+        })
+        .collect();
+    messages::plain(format_args!("{}", table::render(None, &rows).trim_end()));
     messages::plain(format_args!("{}", total(items)));
-    Ok(())
 }
 
 /// How much that is in all.

@@ -31,10 +31,13 @@ impl<'d> Row<'_, 'd> {
     /// The digest, if it is one: all of it, or the first hex digits.
     pub(in crate::cli) fn id(&self, whole: bool) -> Cow<'d, str> {
         let digest = self.entry.text_of(Field::Digest);
-        match digest_hex(&digest) {
-            None => Cow::default(),
-            Some(_) if whole => digest,
-            Some(hex) => hex[..SHORT_HEX].to_owned().into(),
+        match (digest_hex(&digest), &digest) {
+            (None, _) => Cow::default(),
+            (Some(_), _) if whole => digest,
+            (Some(_), Cow::Borrowed(digest)) => digest_hex(digest)
+                .map_or("", |hex| &hex[..SHORT_HEX])
+                .into(),
+            (Some(hex), _) => hex[..SHORT_HEX].to_owned().into(),
         }
     }
 

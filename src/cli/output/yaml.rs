@@ -3,24 +3,16 @@
 
 use std::fmt::Write as _;
 
-use super::Out;
 use crate::json::{Scanner, SyntaxError, decode};
 
-/// Prints values, each an object as a JSON text, as one list.
-pub(in crate::cli) fn list(out: &mut Out, objects: &[&str]) -> anyhow::Result<()> {
-    if objects.is_empty() {
-        return Ok(out.write("[]\n")?);
-    }
-    out.each(objects, |text, object| {
-        item(text, object);
-        Ok(())
-    })
-}
+/// A list without items.
+pub(in crate::cli) const EMPTY: &str = "[]\n";
 
 /// In bytes; YAML allows 1024 characters.
 const LONGEST_KEY: usize = 256;
 
-fn item(out: &mut String, object: &str) {
+/// Appends an object, a JSON text, as an item of a list.
+pub(in crate::cli) fn item(out: &mut String, object: &str) {
     let mut start = "- ";
     // The text was scanned when its document was read.
     let _ = Scanner::new(object).object::<SyntaxError>(|scanner, key| {

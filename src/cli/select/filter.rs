@@ -102,6 +102,17 @@ impl Relation {
     }
 }
 
+impl Filter {
+    /// The artifact that is compared with, if it names one.
+    pub(super) fn operand(&self) -> Option<&str> {
+        match &self.0 {
+            Condition::Made(Bound::Before(Moment::Of(operand)))
+            | Condition::Made(Bound::Since(Moment::Of(operand))) => Some(operand),
+            _ => None,
+        }
+    }
+}
+
 impl FromStr for Filter {
     type Err = String;
 

@@ -9,7 +9,7 @@ pub(crate) use filter::Filter;
 pub(super) use filter::KEYS;
 pub(super) use retention::{Candidate, Retention, retire};
 pub(crate) use sort::SortKey;
-pub(super) use sort::sort;
+pub(super) use sort::rank;
 
 use std::convert::Infallible;
 use std::str::FromStr;
@@ -35,7 +35,26 @@ pub(super) struct Selection<'a> {
     pub(super) artifact_type: Option<&'a ArtifactType>,
 }
 
-impl Selection<'_> {
+impl<'a> Selection<'a> {
+    /// The artifacts that filters compare times with, as operands.
+    pub(super) fn operands(&self) -> Vec<String> {
+        let operands = self.filters.iter().filter_map(Filter::operand);
+        operands.map(str::to_owned).collect()
+    }
+
+    /// Makes the selection ready to be held against entries. The document has the
+    /// artifacts that filters name.
+    pub(super) fn resolve(
+        &'a self,
+        document: &Document,
+        now: &DateTime<FixedOffset>,
+    ) -> Result<Chooser<'a>, Failure> {
+        Ok(Chooser {
+            selection: self,
+            filters: Resolved::new(self.filters, document, now)?,
+        })
+    }
+
     /// The places of the entries that are chosen, in the order of the document.
     pub(super) fn choose(
         &self,
@@ -43,15 +62,31 @@ impl Selection<'_> {
         contents: &Contents<'_>,
         now: &DateTime<FixedOffset>,
     ) -> Result<Vec<usize>, Failure> {
-        let filters = Resolved::new(self.filters, document, now)?;
-        let chosen = document.entries().enumerate().filter(|(_, entry)| {
-            let matches = |pattern: &Pattern| pattern.matches(entry);
-            self.artifact_type
-                .is_none_or(|wanted| entry.text_of(Field::Type) == wanted.as_str())
-                && (self.patterns.is_empty() || self.patterns.iter().any(matches))
-                && filters.match_entry(entry, contents)
-        });
+        let chooser = self.resolve(document, now)?;
+        let entries = document.entries().enumerate();
+        let chosen = entries.filter(|(_, entry)| chooser.chooses(entry, contents));
         Ok(chosen.map(|(index, _)| index).collect())
+    }
+}
+
+/// A selection that is ready to be held against entries.
+pub(super) struct Chooser<'a> {
+    selection: &'a Selection<'a>,
+    filters: Resolved<'a>,
+}
+
+impl Chooser<'_> {
+    /// Whether an entry is what it must be.
+    pub(super) fn chooses(&self, entry: &EntryView<'_>, contents: &Contents<'_>) -> bool {
+        let Selection {
+            patterns,
+            artifact_type,
+            ..
+        } = self.selection;
+        let matches = |pattern: &Pattern| pattern.matches(entry);
+        artifact_type.is_none_or(|wanted| entry.text_of(Field::Type) == wanted.as_str())
+            && (patterns.is_empty() || patterns.iter().any(matches))
+            && self.filters.match_entry(entry, contents)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The orders that a list can have.
 
 use std::borrow::Cow;
-use std::cmp::Reverse;
 
+use chrono::{DateTime, FixedOffset};
 use clap::ValueEnum;
 
 use crate::document::EntryView;
@@ -25,31 +25,26 @@ pub(crate) enum SortKey {
     Size,
 }
 
-/// Sorts entries. Those that have no readable value come last; those of the
-/// same value are sorted by reference.
-pub(in crate::cli) fn sort(entries: &mut [EntryView<'_>], key: SortKey, reverse: bool) {
-    fn by_text<'d>(entry: &EntryView<'d>, field: Field) -> (bool, Cow<'d, str>) {
+/// What an entry is sorted by: first the number, then the text. An entry that has
+/// no readable value comes last.
+pub(in crate::cli) fn rank<'d>(key: SortKey, entry: &EntryView<'d>) -> (i128, Cow<'d, str>) {
+    const LAST: i128 = i128::MAX;
+    let largest_first = |number: Option<i128>| (number.map_or(LAST, |number| -number), "".into());
+    let by_text = |field| {
         let text = entry.text_of(field);
-        (text.is_empty(), text)
-    }
+        (if text.is_empty() { LAST } else { 0 }, text)
+    };
     match key {
-        SortKey::Created => crate::registry::sort_newest_first(entries),
-        SortKey::Size => entries
-            .sort_by_cached_key(|entry| (Reverse(entry.size().ok().flatten()), entry.reference())),
-        SortKey::Reference => entries.sort_by_cached_key(|entry| by_text(entry, Field::Reference)),
-        SortKey::Repository => sort_by_field(entries, Field::Repository, by_text),
-        SortKey::Tag => sort_by_field(entries, Field::Tag, by_text),
-        SortKey::Type => sort_by_field(entries, Field::Type, by_text),
-    }
-    if reverse {
-        entries.reverse();
+        SortKey::Created => largest_first(entry.created_at().ok().flatten().map(nanoseconds)),
+        SortKey::Size => largest_first(entry.size().ok().flatten().map(i128::from)),
+        SortKey::Reference => by_text(Field::Reference),
+        SortKey::Repository => by_text(Field::Repository),
+        SortKey::Tag => by_text(Field::Tag),
+        SortKey::Type => by_text(Field::Type),
     }
 }
 
-fn sort_by_field<'d>(
-    entries: &mut [EntryView<'d>],
-    field: Field,
-    key: fn(&EntryView<'d>, Field) -> (bool, Cow<'d, str>),
-) {
-    entries.sort_by_cached_key(|entry| (key(entry, field), entry.reference()));
+/// Since 1970. Any time of the years 0 to 9999 fits.
+fn nanoseconds(time: DateTime<FixedOffset>) -> i128 {
+    i128::from(time.timestamp()) * 1_000_000_000 + i128::from(time.timestamp_subsec_nanos())
 }
