@@ -1,36 +1,47 @@
 //! A list of artifacts on its way: what is printed of each entry is made while
 //! the entry is read, and sorted afterwards.
 
-use super::select::{SortKey, rank};
+use super::select::{Rank, SortKey, rank};
 use crate::document::EntryView;
 use crate::parallel;
 
 /// The lines of entries, in the order of the file.
 #[derive(Default)]
 pub(super) struct List {
-    /// Of each line, one behind the other: what it is sorted by, the reference,
-    /// what is printed. In blocks, since a text that grows is copied.
-    blocks: Vec<String>,
-    lines: Vec<Line>,
+    /// What grows is copied, so it grows in blocks.
+    blocks: Vec<Block>,
     /// So many entries were seen, whether or not they are in the list.
     pub(super) seen: usize,
     /// Why the list is not complete.
     failure: Option<anyhow::Error>,
 }
 
-/// How large the first and the largest block is, in bytes, and how much of one may
-/// stay empty.
-const BLOCKS: (usize, usize) = (16 << 10, 1 << 20);
+/// How large the text of the first and of the largest block is, in bytes, and how
+/// much of it may stay empty.
+const SIZES: (usize, usize) = (32 << 10, 256 << 10);
 const SLACK: usize = 2 << 10;
 
+/// What most lines are longer than, in bytes.
+const SHORT: usize = 32;
+
+/// Some lines.
+struct Block {
+    /// What they are made of.
+    text: String,
+    lines: Vec<Line>,
+}
+
+/// A line of a list, and where its parts stand in the text of its block.
 struct Line {
-    rank: i128,
-    block: usize,
-    /// Where the parts of the line start in the block.
-    key: usize,
-    reference: usize,
+    rank: Rank,
+    /// What is printed, up to the key that comes next.
     printed: usize,
-    end: usize,
+    /// What it is sorted by, up to its end.
+    key: usize,
+    key_end: usize,
+    /// The reference, which may be a part of what is printed, and its length.
+    reference: usize,
+    reference_len: usize,
 }
 
 impl List {
@@ -41,73 +52,91 @@ impl List {
         entry: &EntryView<'_>,
         append: impl FnOnce(&mut String, &EntryView<'_>) -> anyhow::Result<()>,
     ) {
-        let last = self.blocks.last();
-        if last.is_none_or(|block| block.len() + SLACK > block.capacity()) {
-            let size = last.map_or(BLOCKS.0, |block| 2 * block.capacity());
-            self.blocks.push(String::with_capacity(size.min(BLOCKS.1)));
-        }
-        let block = self.blocks.len() - 1;
-        let text = &mut self.blocks[block];
+        let Block { text, lines } = self.block();
+        let printed = text.len();
+        let appended = append(text, entry);
         let (rank, name) = rank(key, entry);
         let key = text.len();
         text.push_str(&name);
-        let reference = text.len();
-        text.push_str(&entry.reference());
-        let printed = text.len();
-        if let Err(error) = append(text, entry) {
+        let key_end = text.len();
+        let name = entry.reference();
+        let reference = match text[printed..key].starts_with(&*name) {
+            true => printed,
+            false => {
+                text.push_str(&name);
+                key_end
+            }
+        };
+        lines.push(Line {
+            rank,
+            printed,
+            key,
+            key_end,
+            reference,
+            reference_len: name.len(),
+        });
+        if let Err(error) = appended {
             self.failure.get_or_insert(error);
         }
-        self.lines.push(Line {
-            rank,
-            block,
-            key,
-            reference,
-            printed,
-            end: text.len(),
-        });
+    }
+
+    /// A block that has room.
+    fn block(&mut self) -> &mut Block {
+        let last = self.blocks.last().map(|block| &block.text);
+        if last.is_none_or(|text| text.len() + SLACK > text.capacity()) {
+            let size = last.map_or(SIZES.0, |text| 2 * text.capacity());
+            let size = size.min(SIZES.1);
+            self.blocks.push(Block {
+                text: String::with_capacity(size),
+                lines: Vec::with_capacity(size / SHORT),
+            });
+        }
+        self.blocks.last_mut().expect("there is one by now")
     }
 
     /// Takes the failure, if there is one.
     pub(super) fn fail(&mut self) -> anyhow::Result<()> {
         self.failure.take().map_or(Ok(()), Err)
     }
+}
+
+impl Block {
+    fn printed(&self, line: usize) -> &str {
+        let line = &self.lines[line];
+        &self.text[line.printed..line.key]
+    }
 
     /// What a line is sorted by, if not by its rank.
     fn names(&self, line: usize) -> (&str, &str) {
         let line = &self.lines[line];
-        let text = &self.blocks[line.block];
         (
-            &text[line.key..line.reference],
-            &text[line.reference..line.printed],
+            &self.text[line.key..line.key_end],
+            &self.text[line.reference..][..line.reference_len],
         )
-    }
-
-    fn printed(&self, line: usize) -> &str {
-        let line = &self.lines[line];
-        &self.blocks[line.block][line.printed..line.end]
     }
 }
 
 /// What is printed of the entries, in order: by rank and key, those of the same by
 /// reference, those of the same reference as they stand in the file.
 pub(super) fn sorted(lists: &[List], reverse: bool) -> Vec<&str> {
-    let lines = lists.iter().enumerate().flat_map(|(list, lines)| {
-        let ranks = lines.lines.iter().map(|line| line.rank);
-        ranks
-            .zip(0_usize..)
-            .map(move |(rank, line)| (rank, list, line))
-    });
-    let mut order: Vec<(i128, usize, usize)> = lines.collect();
-    parallel::sort_unstable_by(&mut order, |&(rank_a, list_a, a), &(rank_b, list_b, b)| {
-        let by_names = || lists[list_a].names(a).cmp(&lists[list_b].names(b));
-        let by_place = || (list_a, a).cmp(&(list_b, b));
-        rank_a.cmp(&rank_b).then_with(by_names).then_with(by_place)
+    let blocks: Vec<&Block> = lists.iter().flat_map(|list| &list.blocks).collect();
+    let count = blocks.iter().map(|block| block.lines.len()).sum();
+    let mut order: Vec<(Rank, usize, usize)> = Vec::with_capacity(count);
+    for (index, block) in blocks.iter().enumerate() {
+        let lines = block.lines.iter().enumerate();
+        order.extend(lines.map(|(line, Line { rank, .. })| (*rank, index, line)));
+    }
+    parallel::sort_unstable_by(&mut order, |a, b| {
+        let names = |of: &(Rank, usize, usize)| blocks[of.1].names(of.2);
+        let by_names = || names(a).cmp(&names(b));
+        let by_place = || (a.1, a.2).cmp(&(b.1, b.2));
+        a.0.cmp(&b.0).then_with(by_names).then_with(by_place)
     });
     if reverse {
         order.reverse();
     }
-    let printed = order
-        .into_iter()
-        .map(|(_, list, line)| lists[list].printed(line));
-    printed.collect()
+    let order = order.into_iter();
+    order
+        .map(|(_, block, line)| blocks[block].printed(line))
+        .collect()
 }

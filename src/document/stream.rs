@@ -74,17 +74,18 @@ fn fold_in<S: Default + Send>(
     starts.dedup();
     let ends = starts.iter().skip(1).copied().chain([u64::MAX]);
     let parts: Vec<(u64, u64)> = starts.iter().copied().zip(ends).collect();
-    let folded = parallel::map(parts.clone(), |(from, until)| -> io::Result<_> {
+    let size = usize::try_from(source.len()).unwrap_or(usize::MAX);
+    let buffer = || vec![0; cut.window.min(size)];
+    let folded = parallel::try_map_with(parts.clone(), buffer, |buffer, (from, until)| {
         let mut state = S::default();
-        let mut window = Window::open(source, from, cut.window)?;
+        let mut window = Window::open(source, from, buffer)?;
         let end = part(&mut window, until, |entry| visit(&mut state, entry))?;
-        Ok((state, end))
-    });
+        Ok::<_, io::Error>((state, end))
+    })?;
 
     let last = parts.len() - 1;
     let mut states = Vec::with_capacity(parts.len());
-    for (index, (folded, (_, until))) in folded.into_iter().zip(parts).enumerate() {
-        let (state, end) = folded?;
+    for (index, ((state, end), (_, until))) in folded.into_iter().zip(parts).enumerate() {
         // Each part counts only if the one before it ended where it started.
         let is_right = match end {
             Some(End::OfDocument) => index == last,
@@ -162,19 +163,17 @@ struct Window<'s, R> {
     source: &'s R,
     /// Where the part starts in the text.
     offset: u64,
-    bytes: Vec<u8>,
+    bytes: &'s mut Vec<u8>,
     /// So many of the bytes are read.
     filled: usize,
 }
 
 impl<'s, R: ReadAt> Window<'s, R> {
-    fn open(source: &'s R, offset: u64, size: usize) -> io::Result<Self> {
-        let left = usize::try_from(source.len() - offset).unwrap_or(size);
-        let size = size.min(left);
+    fn open(source: &'s R, offset: u64, bytes: &'s mut Vec<u8>) -> io::Result<Self> {
         let mut window = Window {
             source,
             offset,
-            bytes: vec![0; size],
+            bytes,
             filled: 0,
         };
         window.fill()?;

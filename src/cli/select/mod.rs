@@ -9,7 +9,7 @@ pub(crate) use filter::Filter;
 pub(super) use filter::KEYS;
 pub(super) use retention::{Candidate, Retention, retire};
 pub(crate) use sort::SortKey;
-pub(super) use sort::rank;
+pub(super) use sort::{Rank, rank};
 
 use std::convert::Infallible;
 use std::str::FromStr;

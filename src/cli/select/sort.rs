@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, FixedOffset};
+use chrono::DateTime;
 use clap::ValueEnum;
 
 use crate::document::EntryView;
@@ -25,26 +25,74 @@ pub(crate) enum SortKey {
     Size,
 }
 
-/// What an entry is sorted by: first the number, then the text. An entry that has
-/// no readable value comes last.
-pub(in crate::cli) fn rank<'d>(key: SortKey, entry: &EntryView<'d>) -> (i128, Cow<'d, str>) {
-    const LAST: i128 = i128::MAX;
-    let largest_first = |number: Option<i128>| (number.map_or(LAST, |number| -number), "".into());
+/// Where an entry comes in a list: one that has no readable value comes last.
+pub(in crate::cli) type Rank = (i64, u32);
+
+const FIRST: Rank = (0, 0);
+const LAST: Rank = (i64::MAX, u32::MAX);
+
+/// What an entry is sorted by: first the rank, then the text.
+pub(in crate::cli) fn rank<'d>(key: SortKey, entry: &EntryView<'d>) -> (Rank, Cow<'d, str>) {
+    // The complement turns the order round, and every number has one.
+    let newest_first = |time: DateTime<_>| (!time.timestamp(), !time.timestamp_subsec_nanos());
+    let largest_first = |size: i64| (!size, 0);
     let by_text = |field| {
         let text = entry.text_of(field);
-        (if text.is_empty() { LAST } else { 0 }, text)
+        (if text.is_empty() { LAST } else { FIRST }, text)
     };
-    match key {
-        SortKey::Created => largest_first(entry.created_at().ok().flatten().map(nanoseconds)),
-        SortKey::Size => largest_first(entry.size().ok().flatten().map(i128::from)),
-        SortKey::Reference => by_text(Field::Reference),
-        SortKey::Repository => by_text(Field::Repository),
-        SortKey::Tag => by_text(Field::Tag),
-        SortKey::Type => by_text(Field::Type),
-    }
+    let rank = match key {
+        SortKey::Created => entry.created_at().ok().flatten().map(newest_first),
+        SortKey::Size => entry.size().ok().flatten().map(largest_first),
+        SortKey::Reference => return by_text(Field::Reference),
+        SortKey::Repository => return by_text(Field::Repository),
+        SortKey::Tag => return by_text(Field::Tag),
+        SortKey::Type => return by_text(Field::Type),
+    };
+    (rank.unwrap_or(LAST), "".into())
 }
 
-/// Since 1970. Any time of the years 0 to 9999 fits.
-fn nanoseconds(time: DateTime<FixedOffset>) -> i128 {
-    i128::from(time.timestamp()) * 1_000_000_000 + i128::from(time.timestamp_subsec_nanos())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Document;
+
+    #[test]
+    fn the_largest_and_the_newest_come_first_and_what_has_no_value_last() {
+        let order = |key: SortKey, field: &str, values: &[&str]| {
+            let entries = values
+                .iter()
+                .map(|value| format!("{{\"{field}\":{value}}}"));
+            let entries: Vec<_> = entries.collect();
+            let document = format!("{{\"artifacts\":[{}]}}", entries.join(","));
+            let document = Document::parse(document).unwrap();
+            let ranks: Vec<_> = document.entries().map(|entry| rank(key, &entry)).collect();
+            assert!(ranks.is_sorted(), "{ranks:?}");
+        };
+        order(
+            SortKey::Size,
+            "size",
+            &[
+                "9223372036854775807",
+                "1",
+                "0",
+                "-1",
+                "-9223372036854775808",
+                "1.5",
+            ],
+        );
+        order(
+            SortKey::Created,
+            "createdAt",
+            &[
+                "\"9999-12-31T23:59:59.999999999Z\"",
+                "\"2026-03-01T00:00:00.000000001Z\"",
+                "\"2026-03-01T01:00:00+01:00\"",
+                "\"1969-12-31T23:59:59.5Z\"",
+                "\"1969-12-31T23:59:59Z\"",
+                "\"0000-01-01T00:00:00Z\"",
+                "null",
+            ],
+        );
+        order(SortKey::Tag, "tag", &["\"a\"", "\"b\"", "\"\"", "1"]);
+    }
 }
