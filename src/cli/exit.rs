@@ -86,7 +86,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// A failure that the program itself states, with what to do about it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Failure {
     pub(super) exit: Exit,
     pub(super) message: String,

@@ -1,6 +1,7 @@
 //! A list of artifacts on its way: what is printed of each entry is made while
 //! the entry is read, and sorted afterwards.
 
+use super::exit::Failure;
 use super::select::{Rank, SortKey, rank};
 use crate::document::EntryView;
 use crate::parallel;
@@ -13,7 +14,7 @@ pub(super) struct List {
     /// So many entries were seen, whether or not they are in the list.
     pub(super) seen: usize,
     /// Why the list is not complete.
-    failure: Option<anyhow::Error>,
+    failure: Option<Failure>,
 }
 
 /// How large the text of the first and of the largest block is, in bytes, and how
@@ -50,11 +51,11 @@ impl List {
         &mut self,
         key: SortKey,
         entry: &EntryView<'_>,
-        append: impl FnOnce(&mut String, &EntryView<'_>) -> anyhow::Result<()>,
+        append: impl FnOnce(&mut String) -> Result<(), Failure>,
     ) {
         let Block { text, lines } = self.block();
         let printed = text.len();
-        let appended = append(text, entry);
+        let appended = append(text);
         let (rank, name) = rank(key, entry);
         let key = text.len();
         text.push_str(&name);
@@ -93,11 +94,6 @@ impl List {
         }
         self.blocks.last_mut().expect("there is one by now")
     }
-
-    /// Takes the failure, if there is one.
-    pub(super) fn fail(&mut self) -> anyhow::Result<()> {
-        self.failure.take().map_or(Ok(()), Err)
-    }
 }
 
 impl Block {
@@ -118,7 +114,14 @@ impl Block {
 
 /// What is printed of the entries, in order: by rank and key, those of the same by
 /// reference, those of the same reference as they stand in the file.
-pub(super) fn sorted(lists: &[List], reverse: bool) -> Vec<&str> {
+///
+/// # Errors
+///
+/// The first failure to make a line.
+pub(super) fn sorted(lists: &[List], reverse: bool) -> Result<Vec<&str>, Failure> {
+    if let Some(failure) = lists.iter().find_map(|list| list.failure.as_ref()) {
+        return Err(failure.clone());
+    }
     let blocks: Vec<&Block> = lists.iter().flat_map(|list| &list.blocks).collect();
     let count = blocks.iter().map(|block| block.lines.len()).sum();
     let mut order: Vec<(Rank, usize, usize)> = Vec::with_capacity(count);
@@ -136,7 +139,77 @@ pub(super) fn sorted(lists: &[List], reverse: bool) -> Vec<&str> {
         order.reverse();
     }
     let order = order.into_iter();
-    order
-        .map(|(_, block, line)| blocks[block].printed(line))
-        .collect()
+    let printed = order.map(|(_, block, line)| blocks[block].printed(line));
+    Ok(printed.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Document;
+    use crate::fields::Field;
+
+    /// Lists of one entry each.
+    fn lists(key: SortKey, entries: &[&str]) -> Vec<List> {
+        let text = format!("{{\"artifacts\":[{}]}}", entries.join(","));
+        let document = Document::parse(text).unwrap();
+        let list = |entry: EntryView<'_>| {
+            let mut list = List::default();
+            list.push(key, &entry, |text| {
+                text.push_str(&entry.reference());
+                text.push_str(entry.raw(Field::Size).unwrap_or("?"));
+                Ok(())
+            });
+            list
+        };
+        document.entries().map(list).collect()
+    }
+
+    #[test]
+    fn entries_are_sorted_by_rank_then_text_then_reference_then_place() {
+        let entries = [
+            r#"{"reference":"c","tag":"v1","size":1}"#,
+            r#"{"reference":"b","tag":"v2","size":2}"#,
+            r#"{"reference":"a","tag":"v2","size":1}"#,
+            r#"{"reference":"d","size":3}"#,
+            r#"{"reference":"a","tag":"v2","size":4}"#,
+        ];
+        let by = |key, reverse| sorted(&lists(key, &entries), reverse).unwrap().join(" ");
+        assert_eq!(by(SortKey::Tag, false), "c1 a1 a4 b2 d3");
+        assert_eq!(by(SortKey::Tag, true), "d3 b2 a4 a1 c1");
+        assert_eq!(by(SortKey::Size, false), "a4 d3 b2 a1 c1");
+        assert_eq!(by(SortKey::Reference, false), "a1 a4 b2 c1 d3");
+    }
+
+    #[test]
+    fn lines_of_any_length_find_room() {
+        let text = r#"{"artifacts":[{"reference":"a"}]}"#.to_owned();
+        let document = Document::parse(text).unwrap();
+        let entry = document.entry(0).unwrap();
+        let mut list = List::default();
+        let lengths = [1, SIZES.0, 3 * SIZES.1, 0, 100];
+        for length in lengths.into_iter().cycle().take(200) {
+            list.push(SortKey::Tag, &entry, |text| {
+                text.extend(std::iter::repeat_n('x', length));
+                Ok(())
+            });
+        }
+        let lists = [list];
+        let found = sorted(&lists, false).unwrap();
+        let expected = lengths.into_iter().cycle().take(200);
+        assert!(found.into_iter().map(str::len).eq(expected));
+    }
+
+    #[test]
+    fn the_first_failure_is_told() {
+        let text = r#"{"artifacts":[{"reference":"a"},{"reference":"b"}]}"#.to_owned();
+        let document = Document::parse(text).unwrap();
+        let mut list = List::default();
+        for entry in document.entries() {
+            list.push(SortKey::Created, &entry, |_| {
+                Err(Failure::usage(entry.reference()))
+            });
+        }
+        assert_eq!(sorted(&[list], false).unwrap_err().message, "a");
+    }
 }

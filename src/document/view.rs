@@ -149,8 +149,7 @@ impl<'d> EntryView<'d> {
             if !is_next || self.text[start..].starts_with(['{', '[']) {
                 return None;
             }
-            // From the quote of the key on.
-            let key = at + tokens.find('"').unwrap_or_default();
+            let key = start - "\"\": ".len() - field.name().len();
             found[field as usize] = Some(&self.text[key..end]);
             at = end;
         }

@@ -12,6 +12,7 @@ pub(crate) struct Survey<S> {
     /// What was made of them, in the order of the file.
     pub(crate) parts: Vec<S>,
     /// The version, if it is one that we do not write.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "for what is shown"))]
     pub(crate) foreign_version: Option<String>,
 }
 

@@ -58,10 +58,10 @@ struct Usage {
 
 fn usages(context: &Context, document: &Document) -> Vec<Usage> {
     let contents = context.cache.contents();
-    let found: Vec<Option<(PathBuf, u64)>> = document
-        .entries()
-        .map(|entry| contents.usage(&entry.reference(), &entry.text_of(Field::CachePath)))
-        .collect();
+    let found = document.fold(|found: &mut Vec<Option<(PathBuf, u64)>>, entry| {
+        found.push(contents.usage(&entry.reference(), &entry.text_of(Field::CachePath)));
+    });
+    let found: Vec<_> = found.into_iter().flatten().collect();
     // A directory that several artifacts have is freed by none of them alone.
     let mut holders: HashMap<&Path, usize> = HashMap::new();
     for (dir, _) in found.iter().flatten() {
@@ -141,10 +141,10 @@ fn kind_table(kinds: &[Kind]) -> String {
     let rows = kinds.iter().map(|kind| {
         let (size, reclaimable) = (bytes(kind.size), bytes(kind.reclaimable));
         let (name, count) = (visible(&kind.name), kind.count);
-        format!("{name}\t{count}\t{size}\t{reclaimable}\n")
+        format!("{name}\t{count}\t{size}\t{reclaimable}")
     });
     let header = ["TYPE", "COUNT", "SIZE", "RECLAIMABLE"];
-    table::render(Some(&header), &rows.collect::<String>())
+    table::render(Some(&header), &rows.collect::<Vec<_>>())
 }
 
 fn entry_table(usages: &[Usage]) -> String {
@@ -153,10 +153,10 @@ fn entry_table(usages: &[Usage]) -> String {
         let (reference, kind) = (visible(&usage.reference), visible(&usage.kind));
         let recorded = or_dash(usage.recorded_size.map(units::size));
         let size = or_dash(usage.size.map(bytes));
-        format!("{reference}\t{kind}\t{recorded}\t{size}\n")
+        format!("{reference}\t{kind}\t{recorded}\t{size}")
     });
     let header = ["REFERENCE", "TYPE", "RECORDED", "SIZE"];
-    table::render(Some(&header), &rows.collect::<String>())
+    table::render(Some(&header), &rows.collect::<Vec<_>>())
 }
 
 fn bytes(bytes: u64) -> String {

@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal, stderr};
 
+use chrono::{DateTime, FixedOffset};
+
 use crate::cli::args::Images;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
@@ -20,76 +22,29 @@ use crate::lookup::DigestStart;
 use crate::timestamp;
 
 pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
-    let now = timestamp::now();
-    let template = match &args.format {
-        ListFormat::Template(text) | ListFormat::TableTemplate(text) => {
-            Some(Template::new(text).map_err(Failure::usage)?)
-        }
-        _ => None,
-    };
+    let shown = Shown::new(args)?;
     let selection = Selection {
         patterns: &args.patterns,
         filters: &args.filters,
         artifact_type: args.artifact_type.as_ref(),
     };
-    let chooser = match selection.operands().as_slice() {
-        [] => selection.resolve(&Document::empty(), &now)?,
-        operands => {
-            let named = context.load_named(operands, DigestStart::ToLook)?;
-            selection.resolve(&named, &now)?
-        }
+    let named = match selection.operands().as_slice() {
+        [] => Document::empty(),
+        operands => context.load_named(operands, DigestStart::ToLook)?,
     };
+    let chooser = selection.resolve(&named, &shown.now)?;
     let contents = context.cache.contents();
-    let is_table = !args.quiet
-        && matches!(
-            args.format,
-            ListFormat::Table | ListFormat::TableTemplate(_)
-        );
-
-    let append = |text: &mut String, entry: &EntryView<'_>| {
-        let row = Row { entry, now: &now };
-        match (&args.format, &template) {
-            _ if args.quiet => text.push_str(&visible(&entry.reference())),
-            (ListFormat::Json, _) => {
-                json::entry(text, entry);
-                return Ok(());
-            }
-            (ListFormat::Jsonl, _) => compact(text, entry.text()),
-            (ListFormat::Yaml, _) => {
-                yaml::item(text, entry.text());
-                return Ok(());
-            }
-            (_, Some(template)) => text.push_str(&template.render(&row).map_err(Failure::usage)?),
-            (_, None) => append_row(text, &row, args),
-        }
-        text.push('\n');
-        Ok(())
-    };
-    let mut lists = context.survey(|list: &mut List, entry| {
+    let lists = context.survey(|list: &mut List, entry| {
         list.seen += 1;
         if chooser.chooses(entry, &contents) {
-            list.push(args.sort, entry, append);
+            list.push(args.sort, entry, |text| shown.append(text, entry));
         }
     })?;
-    for list in &mut lists {
-        list.fail()?;
-    }
-    let mut lines = list::sorted(&lists, args.reverse);
+    let mut lines = list::sorted(&lists, args.reverse)?;
     lines.truncate(args.limit.unwrap_or(usize::MAX));
 
     let mut out = Out::new();
-    let print = |text: &mut String, line: &&str| text.push_str(line);
-    match args.format {
-        _ if is_table => {
-            let header = header(args, template.as_ref());
-            let header: Vec<_> = header.iter().map(String::as_str).collect();
-            let header = (!args.no_headers).then_some(header.as_slice());
-            Table::new(header, &lines).print(&mut out, &lines)?;
-        }
-        ListFormat::Json if !args.quiet => json::array(&mut out, &lines, print)?,
-        ListFormat::Yaml if !args.quiet && lines.is_empty() => out.write(yaml::EMPTY)?,
-        _ => out.each(&lines, print)?,
-    }
+    shown.print(&mut out, &lines)?;
     out.finish()?;
     let is_empty = lists.iter().all(|list| list.seen == 0);
     if args.format == ListFormat::Table && !args.quiet && is_empty {
@@ -98,32 +53,108 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// The titles of the columns.
-fn header(args: &Images, template: Option<&Template>) -> Vec<String> {
-    if let Some(template) = template {
-        return template.header();
-    }
-    let digest = args.digests.then_some("DIGEST");
-    let titles = ["REPOSITORY", "TAG"].into_iter().chain(digest);
-    let titles = titles.chain(["ARTIFACT ID", "TYPE", "SIZE", "CREATED"]);
-    titles.map(str::to_owned).collect()
+/// What is shown of artifacts.
+struct Shown<'a> {
+    args: &'a Images,
+    format: Format,
+    now: DateTime<FixedOffset>,
 }
 
-/// Appends the row of an entry.
-fn append_row(text: &mut String, row: &Row<'_, '_>, args: &Images) {
-    let mut cell = |cell: &str, end: &str| {
-        text.push_str(if cell.is_empty() { "-" } else { cell });
-        text.push_str(end);
-    };
-    cell(&row.text(Field::Repository), "\t");
-    cell(&row.text(Field::Tag), "\t");
-    if args.digests {
-        cell(&row.text(Field::Digest), "\t");
+enum Format {
+    References,
+    Json,
+    Jsonl,
+    Yaml,
+    Template(Template),
+    Table(Option<Template>),
+}
+
+impl<'a> Shown<'a> {
+    fn new(args: &'a Images) -> Result<Self, Failure> {
+        let template = |text| Template::new(text).map_err(Failure::usage);
+        // A template is checked also where it is not used.
+        let format = match &args.format {
+            ListFormat::Template(text) => Format::Template(template(text)?),
+            ListFormat::TableTemplate(text) => Format::Table(Some(template(text)?)),
+            ListFormat::Table => Format::Table(None),
+            ListFormat::Json => Format::Json,
+            ListFormat::Jsonl => Format::Jsonl,
+            ListFormat::Yaml => Format::Yaml,
+        };
+        Ok(Shown {
+            args,
+            format: if args.quiet {
+                Format::References
+            } else {
+                format
+            },
+            now: timestamp::now(),
+        })
     }
-    cell(&row.id(args.no_trunc), "\t");
-    cell(&row.text(Field::Type), "\t");
-    cell(&row.size(), "\t");
-    cell(&row.created_since(), "");
+
+    /// Appends what is shown of an entry.
+    fn append(&self, text: &mut String, entry: &EntryView<'_>) -> Result<(), Failure> {
+        let row = Row {
+            entry,
+            now: &self.now,
+        };
+        match &self.format {
+            Format::References => text.push_str(&visible(&entry.reference())),
+            Format::Json => json::entry(text, entry),
+            Format::Jsonl => compact(text, entry.text()),
+            Format::Yaml => yaml::item(text, entry.text()),
+            Format::Template(template) | Format::Table(Some(template)) => {
+                text.push_str(&template.render(&row).map_err(Failure::usage)?);
+            }
+            Format::Table(None) => self.append_cells(text, &row),
+        }
+        Ok(())
+    }
+
+    fn append_cells(&self, text: &mut String, row: &Row<'_, '_>) {
+        let mut cell = |cell: &str, end: &str| {
+            text.push_str(if cell.is_empty() { "-" } else { cell });
+            text.push_str(end);
+        };
+        cell(&row.text(Field::Repository), "\t");
+        cell(&row.text(Field::Tag), "\t");
+        if self.args.digests {
+            cell(&row.text(Field::Digest), "\t");
+        }
+        cell(&row.id(self.args.no_trunc), "\t");
+        cell(&row.text(Field::Type), "\t");
+        cell(&row.size(), "\t");
+        cell(&row.created_since(), "");
+    }
+
+    /// Prints what is shown of the entries, in their order.
+    fn print(&self, out: &mut Out, entries: &[&str]) -> anyhow::Result<()> {
+        match &self.format {
+            Format::Json => json::array(out, entries, |text, entry| text.push_str(entry))?,
+            Format::Yaml if entries.is_empty() => out.line(yaml::EMPTY)?,
+            Format::Table(template) => {
+                let header = match template {
+                    Some(template) => template.header(),
+                    None => self.header(),
+                };
+                let header = (!self.args.no_headers).then_some(header);
+                Table::new(header.as_deref(), entries).print(out, entries)?;
+            }
+            _ => out.each(entries, |text, entry| {
+                text.push_str(entry);
+                text.push('\n');
+            })?,
+        }
+        Ok(())
+    }
+
+    /// The titles of the columns, as [`append_cells`](Self::append_cells) fills them.
+    fn header(&self) -> Vec<String> {
+        let digest = self.args.digests.then_some("DIGEST");
+        let titles = ["REPOSITORY", "TAG"].into_iter().chain(digest);
+        let titles = titles.chain(["ARTIFACT ID", "TYPE", "SIZE", "CREATED"]);
+        titles.map(str::to_owned).collect()
+    }
 }
 
 /// Tells a person where artifacts come from.

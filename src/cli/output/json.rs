@@ -34,10 +34,15 @@ pub(in crate::cli) fn entry(text: &mut String, entry: &EntryView<'_>) {
     let Some(members) = entry.in_go_form() else {
         return element(text, entry.text());
     };
+    // What is unsafe is not below the space, since this is JSON.
+    let is_safe = entry.text().bytes().fold(true, |safe, b| safe & (b < 0x7f));
     let mut start = "{\n    ";
     for member in members {
         text.push_str(start);
-        text.push_str(&visible_json(member));
+        match is_safe {
+            true => text.push_str(member),
+            false => text.push_str(&visible_json(member)),
+        }
         start = ",\n    ";
     }
     text.push_str("\n  }");

@@ -111,14 +111,14 @@ pub(in crate::cli) fn print(
 
 /// Shows what is about to go.
 pub(in crate::cli) fn plan(items: &[Item]) {
-    let rows: String = items
+    let rows: Vec<_> = items
         .iter()
         .map(|item| {
             let name = visible(item.name());
             let size = units::size(i64::try_from(item.bytes).unwrap_or(i64::MAX));
             // That it was asked for is known to who asked.
             let reason = item.reason.replace(REQUESTED, "");
-            format!("  {name}\t{size}\t{reason}\n")
+            format!("  {name}\t{size}\t{reason}")
         })
         .collect();
     messages::plain(format_args!("{}", table::render(None, &rows).trim_end()));

@@ -2,7 +2,8 @@
 //! blanks.
 //!
 //! A row is a line of text with a tab between cells, as Go's `text/tabwriter`
-//! takes it: a string for each cell would take more time than all the rest.
+//! takes it: a string for each cell would take more time than all the rest. A text
+//! of several lines is several rows.
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table as Arranged, Width, presets};
 use unicode_width::UnicodeWidthStr;
@@ -18,8 +19,8 @@ const PADDING: u16 = 2;
 
 /// Where the columns of a table stand, and what stands above them.
 pub(in crate::cli) struct Table {
-    /// A row, or none.
-    header: String,
+    /// A row.
+    header: Option<String>,
     widths: Widths,
     /// As many as the widest column has, and as stand between two.
     blanks: String,
@@ -33,7 +34,7 @@ impl Widths {
     /// Makes columns as wide as the cells of rows demand.
     fn measure(&mut self, rows: &str) {
         let is_ascii = rows.is_ascii();
-        for row in rows.lines() {
+        for row in rows.split('\n') {
             let width = |cell: &str| if is_ascii { cell.len() } else { cell.width() };
             self.widen(row.split('\t').map(width));
         }
@@ -51,12 +52,11 @@ impl Widths {
 }
 
 impl Table {
-    /// A table for these rows, under a header.
-    pub(in crate::cli) fn new(header: Option<&[&str]>, rows: &[&str]) -> Self {
-        let header = header.map(|titles| titles.join("\t") + "\n");
-        let header = header.unwrap_or_default();
+    /// A table for these rows, under the titles of its columns.
+    pub(in crate::cli) fn new(header: Option<&[String]>, rows: &[&str]) -> Self {
+        let header = header.map(|titles| titles.join("\t"));
         let mut widths = Widths::default();
-        widths.measure(&header);
+        header.iter().for_each(|header| widths.measure(header));
         for found in parallel::map_slices(rows, MANY, |rows| {
             let mut widths = Widths::default();
             rows.iter().for_each(|row| widths.measure(row));
@@ -74,10 +74,12 @@ impl Table {
 
     /// Prints the table with its rows.
     pub(in crate::cli) fn print(&self, out: &mut Out, rows: &[&str]) -> Result<(), OutputError> {
-        let mut text = String::new();
-        self.lay_out(&mut text, &self.header);
-        out.write(&text)?;
-        out.pieces(rows, |text, rows| self.lay_out(text, &rows.concat()))
+        if let Some(header) = &self.header {
+            let mut text = String::new();
+            self.lay_out(&mut text, header);
+            out.write(&text)?;
+        }
+        out.pieces(rows, |text, rows| self.lay_out(text, &rows.join("\n")))
     }
 
     /// Appends rows as lines. Where each character takes one column, they only
@@ -93,7 +95,7 @@ impl Table {
 
     /// Fills cells up to the widths of their columns. Each byte takes one column.
     fn fill(&self, text: &mut String, rows: &str) {
-        for row in rows.lines() {
+        for row in rows.split('\n') {
             for (cell, width) in row.split('\t').zip(&self.widths.0) {
                 text.push_str(cell);
                 text.push_str(&self.blanks[..width - cell.len() + usize::from(PADDING)]);
@@ -107,7 +109,7 @@ impl Table {
         let mut table = Arranged::new();
         table.load_style(presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Disabled);
-        table.add_rows(rows.lines().map(|row| row.split('\t')));
+        table.add_rows(rows.split('\n').map(|row| row.split('\t')));
         for (column, &width) in table.column_iter_mut().zip(&self.widths.0) {
             column.set_padding((0, PADDING));
             let width = u16::try_from(width).unwrap_or(u16::MAX);
@@ -121,12 +123,15 @@ impl Table {
     }
 }
 
-/// A table of rows, as a text.
-pub(in crate::cli) fn render(header: Option<&[&str]>, rows: &str) -> String {
-    let table = Table::new(header, &[rows]);
+/// A table as a text.
+pub(in crate::cli) fn render(header: Option<&[&str]>, rows: &[String]) -> String {
+    let header = header.map(|titles| titles.iter().map(|&title| title.to_owned()));
+    let header: Option<Vec<_>> = header.map(Iterator::collect);
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let table = Table::new(header.as_deref(), &rows);
     let mut text = String::new();
-    table.lay_out(&mut text, &table.header);
-    table.lay_out(&mut text, rows);
+    let lines = table.header.as_deref().into_iter().chain(rows);
+    lines.for_each(|row| table.lay_out(&mut text, row));
     text
 }
 
@@ -143,31 +148,36 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_by_width_and_lines_have_no_trailing_blanks() {
+        let render = |header, rows: &[&str]| {
+            let rows: Vec<_> = rows.iter().map(|&row| row.to_owned()).collect();
+            render(header, &rows)
+        };
         let header: Option<&[&str]> = Some(&["NAME", "TAG"]);
         assert_eq!(
-            render(header, "日本\tx\nabcdefg\t\n"),
+            render(header, &["日本\tx", "abcdefg\t"]),
             "NAME     TAG\n日本     x\nabcdefg\n"
         );
-        assert_eq!(render(header, "é\ta\n"), "NAME  TAG\né     a\n");
-        assert_eq!(render(header, ""), "NAME  TAG\n");
-        assert_eq!(render(None, ""), "");
-        assert_eq!(render(None, "\t \na\tb\n"), "\na  b\n");
+        assert_eq!(render(header, &["é\ta"]), "NAME  TAG\né     a\n");
+        assert_eq!(render(header, &[]), "NAME  TAG\n");
+        assert_eq!(render(None, &[]), "");
+        assert_eq!(render(None, &["", "\t ", "a\tb"]), "\n\na  b\n");
+        assert_eq!(render(None, &["aa\tb\nc\td"]), "aa  b\nc   d\n");
     }
 
     #[test]
     fn long_names_are_neither_cut_nor_wrapped() {
         for name in ["n".repeat(100_000), "é".repeat(60_000)] {
-            assert!(render(None, &format!("{name}\tx\n")) == format!("{name}  x\n"));
+            assert!(render(None, &[format!("{name}\tx")]) == format!("{name}  x\n"));
         }
     }
 
     #[test]
     fn many_rows_are_measured_and_aligned_as_few_are() {
-        let mut rows = vec!["a\tb\n"; 2 * MANY];
-        rows[MANY + 1] = "längst\té\n";
-        let table = Table::new(Some(&["N", "T"]), &rows);
+        let mut rows = vec!["a\tb"; 2 * MANY];
+        rows[MANY + 1] = "längst\té";
+        let table = Table::new(None, &rows);
         let mut text = String::new();
-        table.lay_out(&mut text, "a\tb\n");
+        table.lay_out(&mut text, "a\tb");
         assert_eq!(text, "a       b\n");
     }
 
@@ -176,7 +186,8 @@ mod tests {
         fn rows_are_filled_as_comfy_table_arranges_them(
             rows in prop::collection::vec(prop::array::uniform3("[ -~]{0,12}"), 1..20)
         ) {
-            let rows: String = rows.iter().map(|cells| cells.join("\t") + "\n").collect();
+            let rows: Vec<String> = rows.iter().map(|cells| cells.join("\t")).collect();
+            let rows = rows.join("\n");
             let table = Table::new(None, &[&rows]);
             let (mut filled, mut arranged) = (String::new(), String::new());
             table.fill(&mut filled, &rows);

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::json::{Scanner, SyntaxError, decode};
 
 /// A list without items.
-pub(in crate::cli) const EMPTY: &str = "[]\n";
+pub(in crate::cli) const EMPTY: &str = "[]";
 
 /// In bytes; YAML allows 1024 characters.
 const LONGEST_KEY: usize = 256;
@@ -34,12 +34,11 @@ pub(in crate::cli) fn item(out: &mut String, object: &str) {
         }
         out.push_str(if is_long { "\n  : " } else { ": " });
         flow(out, &object[span]);
-        out.push('\n');
-        start = "  ";
+        start = "\n  ";
         Ok(())
     });
     if start == "- " {
-        out.push_str("- {}\n");
+        out.push_str("- {}");
     }
 }
 
@@ -140,10 +139,10 @@ mod tests {
         );
         assert_eq!(
             out,
-            "- tag: \"on\"\n  \"n\": \"<none>\"\n  size: 1.0e+3\n  \"x y\": {\"a\": [1, \"é😀\\u001b\"], \"b\": {}}\n  z: null\n"
+            "- tag: \"on\"\n  \"n\": \"<none>\"\n  size: 1.0e+3\n  \"x y\": {\"a\": [1, \"é😀\\u001b\"], \"b\": {}}\n  z: null"
         );
         out.clear();
         item(&mut out, "{ }");
-        assert_eq!(out, "- {}\n");
+        assert_eq!(out, "- {}");
     }
 }
