@@ -28,7 +28,7 @@ pub(crate) enum SortKey {
 /// Where an entry comes in a list: one that has no readable value comes last.
 pub(in crate::cli) type Rank = (i64, u32);
 
-const FIRST: Rank = (0, 0);
+/// Behind that of any text: none starts with bytes of this kind.
 const LAST: Rank = (i64::MAX, u32::MAX);
 
 /// What an entry is sorted by: first the rank, then the text.
@@ -38,7 +38,14 @@ pub(in crate::cli) fn rank<'d>(key: SortKey, entry: &EntryView<'d>) -> (Rank, Co
     let largest_first = |size: i64| (!size, 0);
     let by_text = |field| {
         let text = entry.text_of(field);
-        (if text.is_empty() { LAST } else { FIRST }, text)
+        (
+            if text.is_empty() {
+                LAST
+            } else {
+                start_of(&text)
+            },
+            text,
+        )
     };
     let rank = match key {
         SortKey::Created => entry.created_at().ok().flatten().map(newest_first),
@@ -49,6 +56,17 @@ pub(in crate::cli) fn rank<'d>(key: SortKey, entry: &EntryView<'d>) -> (Rank, Co
         SortKey::Type => return by_text(Field::Type),
     };
     (rank.unwrap_or(LAST), "".into())
+}
+
+/// The order of texts, as far as their first twelve bytes decide it.
+fn start_of(text: &str) -> Rank {
+    let mut start = [0; 12];
+    let len = text.len().min(start.len());
+    start[..len].copy_from_slice(&text.as_bytes()[..len]);
+    let [a, b, c, d, e, f, g, h, rest @ ..] = start;
+    // Of signed numbers, those with the highest bit come first.
+    let first = i64::from_be_bytes([a ^ 0x80, b, c, d, e, f, g, h]);
+    (first, u32::from_be_bytes(rest))
 }
 
 #[cfg(test)]
@@ -93,6 +111,20 @@ mod tests {
                 "null",
             ],
         );
-        order(SortKey::Tag, "tag", &["\"a\"", "\"b\"", "\"\"", "1"]);
+        order(
+            SortKey::Tag,
+            "tag",
+            &[
+                "\"a\"",
+                "\"ab\"",
+                "\"abcdefghijkl\"",
+                "\"abcdefghijklm\"",
+                "\"abcdefghijz\"",
+                "\"~\"",
+                "\"é\"",
+                "\"\u{10ffff}\u{10ffff}\u{10ffff}\"",
+                "\"\"",
+            ],
+        );
     }
 }
