@@ -22,9 +22,6 @@ pub(super) struct List {
 const SIZES: (usize, usize) = (32 << 10, 256 << 10);
 const SLACK: usize = 2 << 10;
 
-/// What most lines are longer than, in bytes.
-const SHORT: usize = 32;
-
 /// Some lines.
 struct Block {
     /// What they are made of.
@@ -83,13 +80,19 @@ impl List {
 
     /// A block that has room.
     fn block(&mut self) -> &mut Block {
-        let last = self.blocks.last().map(|block| &block.text);
-        if last.is_none_or(|text| text.len() + SLACK > text.capacity()) {
-            let size = last.map_or(SIZES.0, |text| 2 * text.capacity());
-            let size = size.min(SIZES.1);
+        let is_full = |text: &String| text.len() + SLACK > text.capacity();
+        if self.blocks.last().is_none_or(|block| is_full(&block.text)) {
+            let (size, lines) = match self.blocks.last() {
+                None => (SIZES.0, 0),
+                Some(Block { text, lines }) => {
+                    let size = SIZES.1.min(2 * text.capacity());
+                    // As many as there would have been in a block of this size.
+                    (size, lines.len() * size / text.len())
+                }
+            };
             self.blocks.push(Block {
                 text: String::with_capacity(size),
-                lines: Vec::with_capacity(size / SHORT),
+                lines: Vec::with_capacity(lines),
             });
         }
         self.blocks.last_mut().expect("there is one by now")
