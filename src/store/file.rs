@@ -102,10 +102,12 @@ impl Opened {
         self.file.read_at(bytes, offset)
     }
 
-    /// Whether nobody wrote into it since it was opened.
+    /// Whether nobody wrote into it since it was opened. That another file was put
+    /// in its place does not matter to who reads it.
     pub(crate) fn is_unchanged(&self) -> bool {
+        let written = |it: &Metadata| (it.len(), it.mtime(), it.mtime_nsec());
         let now = self.file.metadata();
-        now.is_ok_and(|now| Identity::from(&now) == Identity::from(&self.metadata))
+        now.is_ok_and(|now| written(&now) == written(&self.metadata))
     }
 
     /// What takes the time is that the system finds memory for a large file, page
@@ -294,6 +296,20 @@ mod tests {
                 "{path:?}"
             );
         }
+    }
+
+    #[test]
+    fn an_open_file_is_changed_by_who_writes_into_it_and_not_by_who_replaces_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, "one").unwrap();
+        let opened = Opened::at(&path).unwrap().unwrap();
+        fs::write(dir.path().join("other"), "other").unwrap();
+        fs::rename(dir.path().join("other"), &path).unwrap();
+        assert!(opened.is_unchanged());
+        let opened = Opened::at(&path).unwrap().unwrap();
+        fs::write(&path, "longer than before").unwrap();
+        assert!(!opened.is_unchanged());
     }
 
     #[test]
