@@ -41,12 +41,13 @@ fn with_entries(bench: &Bench, entries: usize, label: &str, runs: usize) -> Resu
     let file = user.registry().display().to_string();
     let jq = |query| tools::peer(&user, "jq", &["-r", query, &file]);
     let durable = || bench.tools.durable(&user);
-    let peak = peak_row(
-        bench,
-        &user,
-        format!("{label}: peak memory of images -q"),
-        &names,
-    )?;
+    let peak = |name: &str, command: &Command| {
+        let name = format!("{label}: peak memory of {name}");
+        peak_row(bench, &user, name, command)
+    };
+    let peak_of_names = peak("images -q", &names)?.bar(Bar::Times(1.8));
+    let peak_of_json = peak("images --format json", &images_json)?;
+    let peak_of_one = peak("exists REF", &user.command(&["exists", &last]))?;
     let rows = vec![
         reading("images", 1.0, user.command(&["images"])),
         reading("images --format json", 0.3, images_json).peers(jq(".artifacts")),
@@ -56,7 +57,9 @@ fn with_entries(bench: &Bench, entries: usize, label: &str, runs: usize) -> Resu
         reading("completion of REF", 0.15, user.completion(&last)),
         row("add --metadata-only", 0.4, change::add(&user)).peers(durable()),
         row("rm REF", 0.4, change::rm(&user)).peers(durable()),
-        peak,
+        peak_of_names,
+        peak_of_json,
+        peak_of_one,
     ];
     Ok(Rows {
         rows,
@@ -72,5 +75,5 @@ fn peak_row(bench: &Bench, user: &User, name: String, command: &Command) -> Resu
     let bytes = fs::metadata(user.registry())?.len() as f64;
     let file = Contender::new("the file", move || Ok(bytes));
     let row = Row::new(name, bench.options.runs(5), peak).in_bytes();
-    Ok(row.beside(Some(file)).bar(Bar::Times(1.8)))
+    Ok(row.beside(Some(file)))
 }
