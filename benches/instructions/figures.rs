@@ -20,14 +20,14 @@ pub(crate) struct Figure {
 
 /// In the order in which the commands are run.
 pub(crate) const FIGURES: &[Figure] = &[
-    figure("images", 1_400_000, 44_000),
-    figure("images -q", 970_000, 6_400),
-    figure("images --format json", 1_000_000, 9_200),
-    figure("inspect", 940_000, 3_100),
-    figure("exists", 870_000, 3_100),
-    figure("completion", 1_100_000, 3_100),
+    figure("images", 1_100_000, 15_000),
+    figure("images -q", 950_000, 5_600),
+    figure("images --format json", 970_000, 7_800),
+    figure("inspect", 950_000, 3_600),
+    figure("exists", 880_000, 3_600),
+    figure("completion", 1_100_000, 3_400),
     figure("add --metadata-only", 1_100_000, 3_200),
-    figure("rm", 980_000, 3_300),
+    figure("rm", 970_000, 3_300),
 ];
 
 const fn figure(command: &'static str, start: u64, entry: u64) -> Figure {
