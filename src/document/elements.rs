@@ -59,7 +59,7 @@ fn entries_in<'t>(
         return Ok((Vec::new(), start..scanner.offset()));
     };
     let left = text.len() - first;
-    let guess = |part| element_behind(text.as_bytes(), first + left / parts * part);
+    let guess = |part| element_behind(text, first + left / parts * part);
     let guesses = (1..parts).filter_map(guess);
     let mut starts: Vec<usize> = [first].into_iter().chain(guesses).collect();
     starts.dedup();
@@ -129,15 +129,13 @@ impl Part {
 }
 
 /// A place about or behind `at` where an entry might start.
-pub(super) fn element_behind(bytes: &[u8], at: usize) -> Option<usize> {
+fn element_behind(text: &str, at: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
     let window = &bytes[at..bytes.len().min(at + LOOK)];
     let key = b"\"reference\"";
-    let keys = window.windows(key.len()).enumerate();
-    let mut before = keys
-        .filter(|(_, bytes)| bytes == key)
-        .map(|(found, _)| bytes[..at + found].trim_ascii_end());
-    let before = before.find(|before| before.ends_with(b"{"))?;
-    Some(before.len() - 1)
+    let found = window.windows(key.len()).position(|bytes| bytes == key)?;
+    let before = bytes[..at + found].trim_ascii_end();
+    before.ends_with(b"{").then(|| before.len() - 1)
 }
 
 /// An entry, which is an object.

@@ -11,15 +11,22 @@
 use std::io;
 
 use super::EntryView;
-use super::elements::{element_behind, entry};
-use crate::json::Scanner;
+use super::elements::entry;
+use crate::json::{Scanner, SyntaxError};
 use crate::parallel;
 
 /// What stands before the first entry in the form that Go writes.
 const HEAD: &str = "{\n  \"version\": \"v2\",\n  \"artifacts\": [\n    ";
 
+/// What stands before an entry in that form, and nowhere else in a document of it:
+/// what lies deeper is set in further, and no string has a line break.
+const BEFORE_ENTRY: &str = "\n    {\n      \"reference\": ";
+
 /// What stands behind the array of entries in that form.
 const TAIL: &str = "\n}";
+
+/// No error of a text that only ends too early is found farther from its end.
+const LONGEST_TOKEN: usize = "\\uffff".len();
 
 /// How the text is cut up, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +35,8 @@ struct Cut {
     part: u64,
     /// So much of a part is in memory at a time, unless an entry is longer.
     window: usize,
+    /// No entry may be longer than this.
+    largest: usize,
 }
 
 /// There are more parts than cores, in case that one of them has other work. The
@@ -35,6 +44,7 @@ struct Cut {
 const CUT: Cut = Cut {
     part: 4 << 20,
     window: 128 << 10,
+    largest: 8 << 20,
 };
 
 /// A text that can be read from any place.
@@ -42,9 +52,9 @@ pub(crate) trait ReadAt: Sync {
     /// How long it is, in bytes.
     fn len(&self) -> u64;
 
-    /// Reads from an offset on as much as there is and fits. What stands there
-    /// stays the same, or [`fold`] may tell of entries that are half one text
-    /// and half another.
+    /// Reads from an offset on as much as there is and fits. Who calls [`fold`]
+    /// has to see to it that the text stays the same: entries of two texts could
+    /// be mixed.
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
 }
 
@@ -78,7 +88,7 @@ fn fold_in<S: Default + Send>(
     let buffer = || vec![0; cut.window.min(size)];
     let folded = parallel::try_map_with(parts.clone(), buffer, |buffer, (from, until)| {
         let mut state = S::default();
-        let mut window = Window::open(source, from, buffer)?;
+        let mut window = Window::open(source, from, buffer, cut.largest)?;
         let end = part(&mut window, until, |entry| visit(&mut state, entry))?;
         Ok::<_, io::Error>((state, end))
     })?;
@@ -88,9 +98,9 @@ fn fold_in<S: Default + Send>(
     for (index, ((state, end), (_, until))) in folded.into_iter().zip(parts).enumerate() {
         // Each part counts only if the one before it ended where it started.
         let is_right = match end {
-            Some(End::OfDocument) => index == last,
-            Some(End::Before(next)) => next == until,
-            None => false,
+            End::OfDocument => index == last,
+            End::Before(next) => next == until,
+            End::Unknown => false,
         };
         if !is_right {
             return Ok(None);
@@ -104,7 +114,10 @@ fn fold_in<S: Default + Send>(
 fn guess(source: &impl ReadAt, at: u64, look: usize) -> io::Result<Option<u64>> {
     let mut bytes = vec![0; look];
     let len = read_all(source, &mut bytes, at)?;
-    Ok(element_behind(&bytes[..len], 0).map(|found| at + found as u64))
+    let mut places = bytes[..len].windows(BEFORE_ENTRY.len());
+    let found = places.position(|bytes| bytes == BEFORE_ENTRY.as_bytes());
+    let brace = BEFORE_ENTRY.find('{').unwrap_or_default();
+    Ok(found.map(|found| at + (found + brace) as u64))
 }
 
 /// Where a part of the text ended.
@@ -113,48 +126,55 @@ enum End {
     Before(u64),
     /// Nothing is left.
     OfDocument,
+    /// Where something has another form, or is damaged.
+    Unknown,
 }
 
 /// Passes over entries up to one at or behind `until`, or else to the end of the
-/// document. `None` if that cannot be done here.
+/// document.
 fn part(
     window: &mut Window<'_, impl ReadAt>,
     until: u64,
     mut visit: impl FnMut(&EntryView<'_>),
-) -> io::Result<Option<End>> {
+) -> io::Result<End> {
     loop {
         let Some(text) = window.text() else {
-            return Ok(None);
+            return Ok(End::Unknown);
         };
+        let is_cut_off = |error: &SyntaxError| error.offset + LONGEST_TOKEN >= text.len();
         let mut scanner = Scanner::new(text);
         let mut passed = 0;
         loop {
             if window.offset + passed as u64 >= until {
-                return Ok(Some(End::Before(window.offset + passed as u64)));
+                return Ok(End::Before(window.offset + passed as u64));
             }
-            let found = entry(text, &mut scanner, "artifacts").ok();
-            let Some((found, is_last)) = found.zip(scanner.end_of_element().ok()) else {
-                break;
+            let found = entry(text, &mut scanner, "artifacts")
+                .and_then(|found| Ok((found, scanner.end_of_element()?)));
+            let (found, is_last) = match found {
+                Ok(found) => found,
+                Err(error) if is_cut_off(&error) => break,
+                Err(_) => return Ok(End::Unknown),
             };
+            // Whether it is followed by what it must be, and all of that is here;
+            // else both are looked at again.
             let rest = &text[scanner.offset()..];
-            // Whether what follows is in the window; else both are looked at again.
-            let is_seen = match is_last {
-                true => rest == TAIL && window.is_at_end(),
-                false => !rest.is_empty(),
-            };
-            if !is_seen {
+            if is_last && !TAIL.starts_with(rest) {
+                return Ok(End::Unknown);
+            } else if is_last && !window.is_at_end() || rest.is_empty() {
                 break;
             }
             visit(&EntryView::new(text, &found));
             if is_last {
-                return Ok(Some(End::OfDocument));
+                return Ok(match rest == TAIL {
+                    true => End::OfDocument,
+                    false => End::Unknown,
+                });
             }
             passed = scanner.offset();
         }
-        if window.is_at_end() {
-            return Ok(None);
+        if window.is_at_end() || !window.advance(passed)? {
+            return Ok(End::Unknown);
         }
-        window.advance(passed)?;
     }
 }
 
@@ -166,15 +186,23 @@ struct Window<'s, R> {
     bytes: &'s mut Vec<u8>,
     /// So many of the bytes are read.
     filled: usize,
+    /// No larger than this does it become.
+    largest: usize,
 }
 
 impl<'s, R: ReadAt> Window<'s, R> {
-    fn open(source: &'s R, offset: u64, bytes: &'s mut Vec<u8>) -> io::Result<Self> {
+    fn open(
+        source: &'s R,
+        offset: u64,
+        bytes: &'s mut Vec<u8>,
+        largest: usize,
+    ) -> io::Result<Self> {
         let mut window = Window {
             source,
             offset,
             bytes,
             filled: 0,
+            largest,
         };
         window.fill()?;
         Ok(window)
@@ -198,15 +226,21 @@ impl<'s, R: ReadAt> Window<'s, R> {
         self.offset + self.filled as u64 >= self.source.len()
     }
 
-    /// Moves on by so many bytes. Without a move, the window becomes larger.
-    fn advance(&mut self, passed: usize) -> io::Result<()> {
+    /// Moves on by so many bytes. Without a move, the window becomes larger; false
+    /// if it may not.
+    fn advance(&mut self, passed: usize) -> io::Result<bool> {
         if passed == 0 {
-            self.bytes.resize(2 * self.bytes.len(), 0);
+            let size = 2 * self.bytes.len();
+            if size > self.largest {
+                return Ok(false);
+            }
+            self.bytes.resize(size, 0);
         }
         self.bytes.copy_within(passed..self.filled, 0);
         self.filled -= passed;
         self.offset += passed as u64;
-        self.fill()
+        self.fill()?;
+        Ok(true)
     }
 
     fn fill(&mut self) -> io::Result<()> {

@@ -66,16 +66,17 @@ impl Registry {
             return Ok(None);
         };
         let parts = document::fold(&opened, visit).ok().flatten();
+        // Else they could be of two texts.
         Ok(parts.filter(|_| opened.is_unchanged()))
     }
 }
 
 impl ReadAt for Opened {
     fn len(&self) -> u64 {
-        self.len()
+        Opened::len(self)
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.read_at(bytes, offset)
+        Opened::read_at(self, bytes, offset)
     }
 }

@@ -1,10 +1,20 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
 use crate::document::{Document, generated};
 
-/// A text in memory, of which a read returns no more than some bytes.
-struct Text<'t>(&'t [u8], usize);
+/// A text in memory, of which a read returns no more than some bytes, and how many
+/// bytes were read of it.
+struct Text<'t>(&'t [u8], usize, AtomicUsize);
+
+impl<'t> Text<'t> {
+    fn new(text: &'t [u8], reads: usize) -> Self {
+        Text(text, reads, AtomicUsize::new(0))
+    }
+}
 
 impl ReadAt for Text<'_> {
     fn len(&self) -> u64 {
@@ -15,6 +25,7 @@ impl ReadAt for Text<'_> {
         let rest = &self.0[(offset as usize).min(self.0.len())..];
         let len = rest.len().min(bytes.len()).min(self.1);
         bytes[..len].copy_from_slice(&rest[..len]);
+        self.2.fetch_add(len, Ordering::Relaxed);
         Ok(len)
     }
 }
@@ -26,7 +37,7 @@ fn seen(entry: &EntryView<'_>) -> String {
 
 fn streamed(text: &[u8], cut: Cut, reads: usize) -> Option<Vec<String>> {
     let visit = |found: &mut Vec<String>, entry: &EntryView<'_>| found.push(seen(entry));
-    let parts = fold_in(&Text(text, reads), visit, cut).unwrap();
+    let parts = fold_in(&Text::new(text, reads), visit, cut).unwrap();
     parts.map(|parts| parts.concat())
 }
 
@@ -35,40 +46,74 @@ fn read_whole(text: &str) -> Option<Vec<String>> {
     Some(document.entries().map(|entry| seen(&entry)).collect())
 }
 
-/// An entry as Go writes it, or one that may trap whoever starts in its middle.
+/// An entry as Go writes it, perhaps with a field that may trap whoever starts in
+/// its middle.
 fn entry() -> impl Strategy<Value = String> {
-    prop_oneof![
-        8 => "[a-z]{0,9}".prop_map(|name| format!(
-            "{{\n      \"reference\": \"{name}\",\n      \"size\": 1,\n      \"cachePath\": \"\"\n    }}"
-        )),
-        2 => Just("{\"nested\": [{\"reference\": 1}, { \"reference\": 2}]}".to_owned()),
-        2 => Just("{\"reference\": {\"reference\": {\"reference\": 0}}}".to_owned()),
-        2 => Just(r#"{"text": "{ \"reference\": 1", "digest": "\"reference\""}"#.to_owned()),
-        1 => Just("{}".to_owned()),
-        1 => Just("{\"é\": \"日本\u{1f600}\"}".to_owned()),
-    ]
+    let unknown = prop_oneof![
+        Just(json!([{"reference": 1}, {"reference": {"reference": []}}])),
+        Just(json!("\n    {\n      \"reference\": 1")),
+        Just(json!({"é": "日本\u{1f600}"})),
+    ];
+    let entry = ("[a-z]{0,9}", proptest::option::weighted(0.3, unknown));
+    entry.prop_map(|(name, unknown)| {
+        let unknown = unknown.map(|value| {
+            let value = serde_json::to_string_pretty(&value).unwrap();
+            format!(",\n  \"x\": {}", value.replace('\n', "\n  "))
+        });
+        let unknown = unknown.unwrap_or_default();
+        format!("{{\n  \"reference\": \"{name}\",\n  \"size\": 1{unknown}\n}}")
+    })
 }
 
-fn document() -> impl Strategy<Value = String> {
-    let blank = prop_oneof![8 => Just(" "), 1 => Just(""), 1 => Just("\n      ")];
-    (proptest::collection::vec(entry(), 1..30), blank).prop_map(|(entries, blank)| {
-        let entries = entries.join(&format!(",\n   {blank}"));
-        format!("{HEAD}{entries}\n  ]{TAIL}")
+/// An entry in another form.
+fn odd_entry() -> impl Strategy<Value = String> {
+    proptest::sample::select(vec![
+        "{}",
+        "{\"nested\":\n    {\n      \"reference\": {\n      \"reference\": 0}}}",
+        r#"{"text": "{ \"reference\": 1", "digest": "\"reference\""}"#,
+    ])
+    .prop_map(str::to_owned)
+}
+
+fn document(entry: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    proptest::collection::vec(entry, 1..30).prop_map(|entries| {
+        let entries: Vec<_> = entries
+            .iter()
+            .map(|entry| entry.replace('\n', "\n    "))
+            .collect();
+        format!("{HEAD}{}\n  ]{TAIL}", entries.join(",\n    "))
     })
 }
 
 fn cut() -> impl Strategy<Value = (Cut, usize)> {
-    (50..2_000_u64, 1..300_usize, 1..200_usize)
-        .prop_map(|(part, window, reads)| (Cut { part, window }, reads))
+    (50..2_000_u64, 1..300_usize, 1..200_usize).prop_map(|(part, window, reads)| {
+        let largest = 4096;
+        let cut = Cut {
+            part,
+            window,
+            largest,
+        };
+        (cut, reads)
+    })
 }
 
 proptest! {
     #[test]
     fn a_document_as_go_writes_it_is_seen_as_when_it_is_read_whole(
-        text in document(),
+        text in document(entry()),
         (cut, reads) in cut(),
     ) {
-        // A wrong guess for the start of a part is noticed.
+        let source = Text::new(text.as_bytes(), reads);
+        let visit = |found: &mut Vec<String>, entry: &EntryView<'_>| found.push(seen(entry));
+        let parts = fold_in(&source, visit, cut).unwrap();
+        prop_assert_eq!(parts.map(|parts| parts.concat()), read_whole(&text));
+    }
+
+    #[test]
+    fn a_document_of_odd_entries_is_seen_as_when_it_is_read_whole_or_not_at_all(
+        text in document(prop_oneof![entry(), odd_entry()]),
+        (cut, reads) in cut(),
+    ) {
         if let Some(found) = streamed(text.as_bytes(), cut, reads) {
             prop_assert_eq!(Some(found), read_whole(&text));
         }
@@ -88,7 +133,7 @@ proptest! {
 
     #[test]
     fn of_a_damaged_document_nothing_is_said(
-        text in document(),
+        text in document(prop_oneof![entry(), odd_entry()]),
         damage in proptest::sample::select(vec![&b""[..], b"x", b"]", b"}", b"\"", b",", b"\xff"]),
         at in any::<proptest::sample::Index>(),
         (cut, reads) in cut(),
@@ -113,13 +158,37 @@ fn a_large_document_is_seen_in_parts() {
     let cut = Cut {
         part: text.len() as u64 / 5,
         window: 200,
+        largest: 200,
     };
     let count = |seen: &mut usize, _: &EntryView<'_>| *seen += 1;
-    let parts = fold_in(&Text(text.as_bytes(), 77), count, cut).unwrap();
+    let parts = fold_in(&Text::new(text.as_bytes(), 77), count, cut).unwrap();
     let parts = parts.unwrap();
     assert_eq!(parts.len(), 5);
     assert!(parts.iter().all(|&seen| seen > 150), "{parts:?}");
     assert_eq!(parts.iter().sum::<usize>(), 1000);
+}
+
+/// What cannot be said is known soon, however many parts there are.
+#[test]
+fn no_document_is_read_many_times() {
+    let decoy = "{\"nested\": [\n    {\n      \"reference\": 1}]}";
+    let damaged = "{\n      \"reference\": \"a\"\n    ]";
+    let entry = "{\n      \"reference\": \"a\"\n    }";
+    for (odd, at) in [(decoy, 0..1000), (damaged, 10..11), (damaged, 999..1000)] {
+        let mut entries = vec![entry; 1000];
+        entries[at].fill(odd);
+        let text = format!("{HEAD}{}\n  ]{TAIL}", entries.join(",\n    "));
+        let source = Text::new(text.as_bytes(), usize::MAX);
+        let cut = Cut {
+            part: 400,
+            window: 200,
+            largest: 1 << 20,
+        };
+        let found = fold_in(&source, |(): &mut (), _| (), cut).unwrap();
+        assert!(found.is_none());
+        let read = source.2.into_inner();
+        assert!(read < 3 * text.len(), "{read} of {}", text.len());
+    }
 }
 
 #[test]
@@ -135,5 +204,5 @@ fn a_document_that_becomes_shorter_meanwhile_is_an_error() {
     }
     let text = format!("{HEAD}{{}},\n    {{}}");
     let visit = |seen: &mut usize, _: &EntryView<'_>| *seen += 1;
-    assert!(fold(&Shorter(Text(text.as_bytes(), 100)), visit).is_err());
+    assert!(fold(&Shorter(Text::new(text.as_bytes(), 100)), visit).is_err());
 }
