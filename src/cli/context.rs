@@ -54,13 +54,7 @@ impl Context {
     /// Reads the registry to show it, and warns of what will look odd.
     pub(super) fn load(&self) -> anyhow::Result<Document> {
         let document = self.cache.registry().load()?;
-        warn_of_version(document.foreign_version());
-        let mut unreadable = Unreadable::default();
-        document
-            .unreadable()
-            .iter()
-            .for_each(|entry| unreadable.note(entry));
-        unreadable.warn();
+        warn_of(&document);
         Ok(document)
     }
 
@@ -97,6 +91,16 @@ impl Context {
         unreadable.unwrap_or_default().warn();
         Ok(states)
     }
+}
+
+/// Warns of what will look odd in a document.
+pub(super) fn warn_of(document: &Document) {
+    warn_of_version(document.foreign_version());
+    let mut unreadable = Unreadable::default();
+    for entry in document.unreadable() {
+        unreadable.note(&entry);
+    }
+    unreadable.warn();
 }
 
 /// Warns of a version that only shows.

@@ -1,26 +1,41 @@
 //! A list of artifacts on its way: what is printed of each entry is made while
 //! the entry is read, and sorted afterwards.
 
+use std::cmp::Ordering::{self, Greater};
+
 use super::exit::Failure;
 use super::select::{Rank, SortKey, rank};
 use crate::document::EntryView;
 use crate::parallel;
+
+/// How a list is sorted, and how many lines of it are wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Order {
+    pub(super) key: SortKey,
+    pub(super) reverse: bool,
+    pub(super) limit: Option<usize>,
+}
 
 /// The lines of entries, in the order of the file.
 #[derive(Default)]
 pub(super) struct List {
     /// What grows is copied, so it grows in blocks.
     blocks: Vec<Block>,
+    /// So many lines they have.
+    len: usize,
+    /// Lines of a rank behind this one are not wanted.
+    last: Option<Rank>,
     /// So many entries were seen, whether or not they are in the list.
     pub(super) seen: usize,
-    /// Why the list is not complete.
-    failure: Option<Failure>,
 }
 
 /// How large the text of the first and of the largest block is, in bytes, and how
 /// much of it may stay empty.
 const SIZES: (usize, usize) = (32 << 10, 256 << 10);
 const SLACK: usize = 2 << 10;
+
+/// With so many lines more than twice those that are wanted, the others go.
+const SURPLUS: usize = 1024;
 
 /// Some lines.
 struct Block {
@@ -40,20 +55,28 @@ struct Line {
     /// The reference, which may be a part of what is printed, and its length.
     reference: usize,
     reference_len: usize,
+    /// Why it cannot be printed.
+    failure: Option<Box<Failure>>,
 }
 
 impl List {
-    /// Adds a line for an entry, as `append` makes it.
+    /// Adds a line for an entry, as `append` makes it, if it is wanted.
     pub(super) fn push(
         &mut self,
-        key: SortKey,
+        order: &Order,
         entry: &EntryView<'_>,
         append: impl FnOnce(&mut String) -> Result<(), Failure>,
     ) {
+        let (rank, name) = rank(order.key, entry);
+        if self
+            .last
+            .is_some_and(|last| order.compare(&rank, &last) == Greater)
+        {
+            return;
+        }
         let Block { text, lines } = self.block();
         let printed = text.len();
-        let appended = append(text);
-        let (rank, name) = rank(key, entry);
+        let failure = append(text).err().map(Box::new);
         let key = text.len();
         text.push_str(&name);
         let key_end = text.len();
@@ -72,9 +95,13 @@ impl List {
             key_end,
             reference,
             reference_len: name.len(),
+            failure,
         });
-        if let Err(error) = appended {
-            self.failure.get_or_insert(error);
+        self.len += 1;
+        if let Some(limit) = order.limit
+            && self.len > limit.saturating_mul(2).saturating_add(SURPLUS)
+        {
+            self.shrink(order, limit);
         }
     }
 
@@ -97,12 +124,56 @@ impl List {
         }
         self.blocks.last_mut().expect("there is one by now")
     }
+
+    /// Keeps only so many lines, those that come first.
+    fn shrink(&mut self, order: &Order, limit: usize) {
+        let blocks: Vec<&Block> = self.blocks.iter().collect();
+        let mut kept = places(&blocks, order);
+        kept.truncate(limit);
+        self.last = kept.last().map(|place| place.rank);
+        kept.sort_unstable_by_key(|place| (place.block, place.line));
+        let mut kept = kept.into_iter().peekable();
+        self.len = 0;
+        for (index, block) in std::mem::take(&mut self.blocks).into_iter().enumerate() {
+            for (number, line) in block.lines.into_iter().enumerate() {
+                let is_kept = |place: &Place| (place.block, place.line) == (index, number);
+                if kept.next_if(is_kept).is_some() {
+                    self.keep(&block.text, line);
+                }
+            }
+        }
+    }
+
+    /// Adds a line of another block, whose text this is.
+    fn keep(&mut self, from: &str, line: Line) {
+        let Block { text, lines } = self.block();
+        let (start, before) = (text.len(), line.printed);
+        text.push_str(&from[before..line.end()]);
+        lines.push(Line {
+            printed: start,
+            key: line.key - before + start,
+            key_end: line.key_end - before + start,
+            reference: line.reference - before + start,
+            ..line
+        });
+        self.len += 1;
+    }
+}
+
+impl Line {
+    /// Where the last of its parts ends.
+    fn end(&self) -> usize {
+        self.key_end.max(self.reference + self.reference_len)
+    }
 }
 
 impl Block {
-    fn printed(&self, line: usize) -> &str {
+    fn printed(&self, line: usize) -> Result<&str, Failure> {
         let line = &self.lines[line];
-        &self.text[line.printed..line.key]
+        match &line.failure {
+            None => Ok(&self.text[line.printed..line.key]),
+            Some(failure) => Err((**failure).clone()),
+        }
     }
 
     /// What a line is sorted by, if not by its rank.
@@ -115,35 +186,53 @@ impl Block {
     }
 }
 
-/// What is printed of the entries, in order: by rank and key, those of the same by
+impl Order {
+    fn compare<T: Ord>(&self, a: &T, b: &T) -> Ordering {
+        match self.reverse {
+            false => a.cmp(b),
+            true => b.cmp(a),
+        }
+    }
+}
+
+/// Where a line is.
+struct Place {
+    rank: Rank,
+    block: usize,
+    line: usize,
+}
+
+/// The places of all lines in order: by rank and key, those of the same by
 /// reference, those of the same reference as they stand in the file.
+fn places(blocks: &[&Block], order: &Order) -> Vec<Place> {
+    let mut places = Vec::with_capacity(blocks.iter().map(|block| block.lines.len()).sum());
+    for (block, Block { lines, .. }) in blocks.iter().enumerate() {
+        let lines = lines.iter().enumerate();
+        places.extend(lines.map(|(line, &Line { rank, .. })| Place { rank, block, line }));
+    }
+    parallel::sort_unstable_by(&mut places, |a, b| {
+        let names = |of: &Place| blocks[of.block].names(of.line);
+        let by_names = || order.compare(&names(a), &names(b));
+        let by_place = || order.compare(&(a.block, a.line), &(b.block, b.line));
+        let by_rank = order.compare(&a.rank, &b.rank);
+        by_rank.then_with(by_names).then_with(by_place)
+    });
+    places
+}
+
+/// What is printed of the entries, in order.
 ///
 /// # Errors
 ///
 /// The first failure to make a line.
-pub(super) fn sorted(lists: &[List], reverse: bool) -> Result<Vec<&str>, Failure> {
-    if let Some(failure) = lists.iter().find_map(|list| list.failure.as_ref()) {
-        return Err(failure.clone());
-    }
+pub(super) fn sorted<'l>(lists: &'l [List], order: &Order) -> Result<Vec<&'l str>, Failure> {
     let blocks: Vec<&Block> = lists.iter().flat_map(|list| &list.blocks).collect();
-    let count = blocks.iter().map(|block| block.lines.len()).sum();
-    let mut order: Vec<(Rank, usize, usize)> = Vec::with_capacity(count);
-    for (index, block) in blocks.iter().enumerate() {
-        let lines = block.lines.iter().enumerate();
-        order.extend(lines.map(|(line, Line { rank, .. })| (*rank, index, line)));
-    }
-    parallel::sort_unstable_by(&mut order, |a, b| {
-        let names = |of: &(Rank, usize, usize)| blocks[of.1].names(of.2);
-        let by_names = || names(a).cmp(&names(b));
-        let by_place = || (a.1, a.2).cmp(&(b.1, b.2));
-        a.0.cmp(&b.0).then_with(by_names).then_with(by_place)
-    });
-    if reverse {
-        order.reverse();
-    }
-    let order = order.into_iter();
-    let printed = order.map(|(_, block, line)| blocks[block].printed(line));
-    Ok(printed.collect())
+    let mut places = places(&blocks, order);
+    places.truncate(order.limit.unwrap_or(usize::MAX));
+    let printed = places
+        .iter()
+        .map(|place| blocks[place.block].printed(place.line));
+    printed.collect()
 }
 
 #[cfg(test)]
@@ -152,32 +241,47 @@ mod tests {
     use crate::document::Document;
     use crate::fields::Field;
 
-    /// Lists of one entry each.
-    fn lists(key: SortKey, entries: &[&str]) -> Vec<List> {
-        let text = format!("{{\"artifacts\":[{}]}}", entries.join(","));
-        let document = Document::parse(text).unwrap();
-        let list = |entry: EntryView<'_>| {
-            let mut list = List::default();
-            list.push(key, &entry, |text| {
-                text.push_str(&entry.reference());
-                text.push_str(entry.raw(Field::Size).unwrap_or("?"));
-                Ok(())
-            });
-            list
-        };
-        document.entries().map(list).collect()
+    const BY_TAG: Order = Order {
+        key: SortKey::Tag,
+        reverse: false,
+        limit: None,
+    };
+
+    fn document(entries: &[&str]) -> Document {
+        Document::parse(format!("{{\"artifacts\":[{}]}}", entries.join(","))).unwrap()
+    }
+
+    fn push(list: &mut List, order: &Order, entry: &EntryView<'_>) {
+        list.push(order, entry, |text| {
+            text.push_str(&entry.reference());
+            text.push_str(entry.raw(Field::Size).unwrap_or("?"));
+            Ok(())
+        });
     }
 
     #[test]
     fn entries_are_sorted_by_rank_then_text_then_reference_then_place() {
-        let entries = [
+        let document = document(&[
             r#"{"reference":"c","tag":"v1","size":1}"#,
             r#"{"reference":"b","tag":"v2","size":2}"#,
             r#"{"reference":"a","tag":"v2","size":1}"#,
             r#"{"reference":"d","size":3}"#,
             r#"{"reference":"a","tag":"v2","size":4}"#,
-        ];
-        let by = |key, reverse| sorted(&lists(key, &entries), reverse).unwrap().join(" ");
+        ]);
+        let by = |key, reverse| {
+            let order = Order {
+                key,
+                reverse,
+                limit: None,
+            };
+            let list = |entry: EntryView<'_>| {
+                let mut list = List::default();
+                push(&mut list, &order, &entry);
+                list
+            };
+            let lists: Vec<_> = document.entries().map(list).collect();
+            sorted(&lists, &order).unwrap().join(" ")
+        };
         assert_eq!(by(SortKey::Tag, false), "c1 a1 a4 b2 d3");
         assert_eq!(by(SortKey::Tag, true), "d3 b2 a4 a1 c1");
         assert_eq!(by(SortKey::Size, false), "a4 d3 b2 a1 c1");
@@ -185,34 +289,79 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_takes_the_first_of_all_and_bounds_what_is_kept() {
+        let mut random = 1_u64;
+        let entries: Vec<String> = (0..3 * SURPLUS)
+            .map(|at| {
+                random = random.wrapping_mul(6364136223846793005).wrapping_add(1);
+                let (reference, tag) = (random >> 60, random >> 40 & 15);
+                format!(r#"{{"reference":"{reference}","tag":"{tag}","size":{at}}}"#)
+            })
+            .collect();
+        let entries: Vec<_> = entries.iter().map(String::as_str).collect();
+        let document = document(&entries);
+        for key in [SortKey::Tag, SortKey::Size, SortKey::Reference] {
+            for reverse in [false, true] {
+                let list = |limit| {
+                    let order = Order {
+                        key,
+                        reverse,
+                        limit,
+                    };
+                    let mut list = List::default();
+                    for entry in document.entries() {
+                        push(&mut list, &order, &entry);
+                        assert!(list.len <= 2 * limit.unwrap_or(entries.len()) + SURPLUS);
+                    }
+                    let lines = sorted(&[list], &order).unwrap().join(" ");
+                    lines.split(' ').map(str::to_owned).collect::<Vec<_>>()
+                };
+                let all = list(None);
+                for limit in [1, 2, 500, SURPLUS] {
+                    assert_eq!(list(Some(limit)), all[..limit], "{key:?} {reverse} {limit}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn lines_of_any_length_find_room() {
-        let text = r#"{"artifacts":[{"reference":"a"}]}"#.to_owned();
-        let document = Document::parse(text).unwrap();
+        let document = document(&[r#"{"reference":"a"}"#]);
         let entry = document.entry(0).unwrap();
         let mut list = List::default();
         let lengths = [1, SIZES.0, 3 * SIZES.1, 0, 100];
         for length in lengths.into_iter().cycle().take(200) {
-            list.push(SortKey::Tag, &entry, |text| {
+            list.push(&BY_TAG, &entry, |text| {
                 text.extend(std::iter::repeat_n('x', length));
                 Ok(())
             });
         }
         let lists = [list];
-        let found = sorted(&lists, false).unwrap();
+        let found = sorted(&lists, &BY_TAG).unwrap();
         let expected = lengths.into_iter().cycle().take(200);
         assert!(found.into_iter().map(str::len).eq(expected));
     }
 
     #[test]
-    fn the_first_failure_is_told() {
-        let text = r#"{"artifacts":[{"reference":"a"},{"reference":"b"}]}"#.to_owned();
-        let document = Document::parse(text).unwrap();
-        let mut list = List::default();
-        for entry in document.entries() {
-            list.push(SortKey::Created, &entry, |_| {
-                Err(Failure::usage(entry.reference()))
-            });
-        }
-        assert_eq!(sorted(&[list], false).unwrap_err().message, "a");
+    fn the_first_failure_is_told_unless_its_line_is_not_wanted() {
+        let document = document(&[
+            r#"{"reference":"a","tag":"3"}"#,
+            r#"{"reference":"b","tag":"2"}"#,
+            r#"{"reference":"c","tag":"1"}"#,
+        ]);
+        let outcome = |limit| {
+            let order = Order { limit, ..BY_TAG };
+            let mut list = List::default();
+            for entry in document.entries() {
+                list.push(&order, &entry, |_| match &*entry.reference() {
+                    "c" => Ok(()),
+                    name => Err(Failure::usage(name)),
+                });
+            }
+            let failed = sorted(&[list], &order).err();
+            failed.map(|failure| failure.message)
+        };
+        assert_eq!(outcome(None).as_deref(), Some("b"));
+        assert_eq!(outcome(Some(1)), None);
     }
 }

@@ -143,8 +143,10 @@ fn kind_table(kinds: &[Kind]) -> String {
         let (name, count) = (visible(&kind.name), kind.count);
         format!("{name}\t{count}\t{size}\t{reclaimable}")
     });
-    let header = ["TYPE", "COUNT", "SIZE", "RECLAIMABLE"];
-    table::render(Some(&header), &rows.collect::<Vec<_>>())
+    table::render(
+        Some("TYPE\tCOUNT\tSIZE\tRECLAIMABLE"),
+        &rows.collect::<Vec<_>>(),
+    )
 }
 
 fn entry_table(usages: &[Usage]) -> String {
@@ -155,8 +157,10 @@ fn entry_table(usages: &[Usage]) -> String {
         let size = or_dash(usage.size.map(bytes));
         format!("{reference}\t{kind}\t{recorded}\t{size}")
     });
-    let header = ["REFERENCE", "TYPE", "RECORDED", "SIZE"];
-    table::render(Some(&header), &rows.collect::<Vec<_>>())
+    table::render(
+        Some("REFERENCE\tTYPE\tRECORDED\tSIZE"),
+        &rows.collect::<Vec<_>>(),
+    )
 }
 
 fn bytes(bytes: u64) -> String {

@@ -5,10 +5,10 @@ use std::io::{IsTerminal, stderr};
 use chrono::{DateTime, FixedOffset};
 
 use crate::cli::args::Images;
-use crate::cli::context::Context;
+use crate::cli::context::{Context, warn_of};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::format::ListFormat;
-use crate::cli::list::{self, List};
+use crate::cli::list::{self, List, Order};
 use crate::cli::output::row::Row;
 use crate::cli::output::table::Table;
 use crate::cli::output::template::Template;
@@ -30,19 +30,25 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
     };
     let named = match selection.operands().as_slice() {
         [] => Document::empty(),
-        operands => context.load_named(operands, DigestStart::ToLook)?,
+        operands => (context.cache.registry()).load_named(operands, DigestStart::ToLook)?,
     };
-    let chooser = selection.resolve(&named, &shown.now)?;
+    // What is odd about them may be why.
+    let chooser = selection
+        .resolve(&named, &shown.now)
+        .inspect_err(|_| warn_of(&named))?;
     let contents = context.cache.contents();
+    let order = Order {
+        key: args.sort,
+        reverse: args.reverse,
+        limit: args.limit,
+    };
     let lists = context.survey(|list: &mut List, entry| {
         list.seen += 1;
         if chooser.chooses(entry, &contents) {
-            list.push(args.sort, entry, |text| shown.append(text, entry));
+            list.push(&order, entry, |text| shown.append(text, entry));
         }
     })?;
-    let mut lines = list::sorted(&lists, args.reverse)?;
-    lines.truncate(args.limit.unwrap_or(usize::MAX));
-
+    let lines = list::sorted(&lists, &order)?;
     let mut out = Out::new();
     shown.print(&mut out, &lines)?;
     out.finish()?;
@@ -133,12 +139,12 @@ impl<'a> Shown<'a> {
             Format::Json => json::array(out, entries, |text, entry| text.push_str(entry))?,
             Format::Yaml if entries.is_empty() => out.line(yaml::EMPTY)?,
             Format::Table(template) => {
-                let header = match template {
-                    Some(template) => template.header(),
-                    None => self.header(),
+                let titles = match template {
+                    Some(template) => template.header().join("\t"),
+                    None => self.titles(),
                 };
-                let header = (!self.args.no_headers).then_some(header);
-                Table::new(header.as_deref(), entries).print(out, entries)?;
+                let titles = (!self.args.no_headers).then_some(titles);
+                Table::new(titles, entries).print(out, entries)?;
             }
             _ => out.each(entries, |text, entry| {
                 text.push_str(entry);
@@ -149,11 +155,9 @@ impl<'a> Shown<'a> {
     }
 
     /// The titles of the columns, as [`append_cells`](Self::append_cells) fills them.
-    fn header(&self) -> Vec<String> {
-        let digest = self.args.digests.then_some("DIGEST");
-        let titles = ["REPOSITORY", "TAG"].into_iter().chain(digest);
-        let titles = titles.chain(["ARTIFACT ID", "TYPE", "SIZE", "CREATED"]);
-        titles.map(str::to_owned).collect()
+    fn titles(&self) -> String {
+        let digest = if self.args.digests { "DIGEST\t" } else { "" };
+        format!("REPOSITORY\tTAG\t{digest}ARTIFACT ID\tTYPE\tSIZE\tCREATED")
     }
 }
 

@@ -52,9 +52,8 @@ impl Widths {
 }
 
 impl Table {
-    /// A table for these rows, under the titles of its columns.
-    pub(in crate::cli) fn new(header: Option<&[String]>, rows: &[&str]) -> Self {
-        let header = header.map(|titles| titles.join("\t"));
+    /// A table for these rows, under a row of titles.
+    pub(in crate::cli) fn new(header: Option<String>, rows: &[&str]) -> Self {
         let mut widths = Widths::default();
         header.iter().for_each(|header| widths.measure(header));
         for found in parallel::map_slices(rows, MANY, |rows| {
@@ -79,7 +78,11 @@ impl Table {
             self.lay_out(&mut text, header);
             out.write(&text)?;
         }
-        out.pieces(rows, |text, rows| self.lay_out(text, &rows.join("\n")))
+        out.pieces(rows, |text, rows| {
+            for rows in rows.chunk_by(|a, b| a.is_ascii() == b.is_ascii()) {
+                self.lay_out(text, &rows.join("\n"));
+            }
+        })
     }
 
     /// Appends rows as lines. Where each character takes one column, they only
@@ -96,11 +99,12 @@ impl Table {
     /// Fills cells up to the widths of their columns. Each byte takes one column.
     fn fill(&self, text: &mut String, rows: &str) {
         for row in rows.split('\n') {
+            let start = text.len();
             for (cell, width) in row.split('\t').zip(&self.widths.0) {
                 text.push_str(cell);
                 text.push_str(&self.blanks[..width - cell.len() + usize::from(PADDING)]);
             }
-            end_line(text);
+            end_line(text, start);
         }
     }
 
@@ -117,26 +121,26 @@ impl Table {
             column.set_constraint(ColumnConstraint::Absolute(width));
         }
         for line in table.lines() {
+            let start = text.len();
             text.push_str(&line);
-            end_line(text);
+            end_line(text, start);
         }
     }
 }
 
 /// A table as a text.
-pub(in crate::cli) fn render(header: Option<&[&str]>, rows: &[String]) -> String {
-    let header = header.map(|titles| titles.iter().map(|&title| title.to_owned()));
-    let header: Option<Vec<_>> = header.map(Iterator::collect);
+pub(in crate::cli) fn render(header: Option<&str>, rows: &[String]) -> String {
     let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
-    let table = Table::new(header.as_deref(), &rows);
+    let table = Table::new(header.map(str::to_owned), &rows);
     let mut text = String::new();
     let lines = table.header.as_deref().into_iter().chain(rows);
     lines.for_each(|row| table.lay_out(&mut text, row));
     text
 }
 
-fn end_line(text: &mut String) {
-    text.truncate(text.trim_end_matches(' ').len());
+/// Ends the line that starts there.
+fn end_line(text: &mut String, start: usize) {
+    text.truncate(start + text[start..].trim_end().len());
     text.push('\n');
 }
 
@@ -152,7 +156,7 @@ mod tests {
             let rows: Vec<_> = rows.iter().map(|&row| row.to_owned()).collect();
             render(header, &rows)
         };
-        let header: Option<&[&str]> = Some(&["NAME", "TAG"]);
+        let header = Some("NAME\tTAG");
         assert_eq!(
             render(header, &["日本\tx", "abcdefg\t"]),
             "NAME     TAG\n日本     x\nabcdefg\n"
@@ -162,6 +166,7 @@ mod tests {
         assert_eq!(render(None, &[]), "");
         assert_eq!(render(None, &["", "\t ", "a\tb"]), "\n\na  b\n");
         assert_eq!(render(None, &["aa\tb\nc\td"]), "aa  b\nc   d\n");
+        assert_eq!(render(None, &["a\u{a0}\t\u{3000}", "a \tb"]), "a\na   b\n");
     }
 
     #[test]
