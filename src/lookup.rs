@@ -266,7 +266,8 @@ impl Registry {
                 named.push(entry.text().to_owned());
             }
         })?;
-        Ok(Document::of(&survey.parts.concat(), survey.foreign_version))
+        let named: Vec<_> = survey.parts.into_iter().flatten().collect();
+        Ok(Document::of(&named, survey.foreign_version))
     }
 }
 

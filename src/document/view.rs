@@ -149,7 +149,8 @@ impl<'d> EntryView<'d> {
             if !is_next || self.text[start..].starts_with(['{', '[']) {
                 return None;
             }
-            let key = start - "\"\": ".len() - field.name().len();
+            // Before the value come the key, its quotes, a colon and a blank.
+            let key = start - (field.name().len() + 4);
             found[field as usize] = Some(&self.text[key..end]);
             at = end;
         }

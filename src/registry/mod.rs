@@ -186,8 +186,8 @@ impl Registry {
                 entries.push(entry.to_entry());
             }
         })?;
-        let mut entries = survey.parts.concat();
-        entries.sort_by(|a: &ArtifactEntry, b| {
+        let mut entries: Vec<ArtifactEntry> = survey.parts.into_iter().flatten().collect();
+        entries.sort_by(|a, b| {
             let by_time = b.created_at.cmp(&a.created_at);
             by_time.then_with(|| a.reference.cmp(&b.reference))
         });

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, warns};
 
 /// Six artifacts that differ in every key.
 fn entries() -> Vec<Value> {
@@ -347,4 +347,24 @@ fn what_a_filter_chooses_can_be_removed() {
         .fails(2, "neither an artifact nor a time");
     assert_eq!(sandbox.run(&["rm", "dc", "--filter", "tag=v1"]).code, 2);
     assert_eq!(sandbox.ok(&["rm", "--filter", "tag=nothing", "-y"]), "");
+}
+
+#[test]
+fn what_is_odd_about_the_artifact_of_a_filter_is_told_once() {
+    let sandbox = Sandbox::with_registry(
+        r#"{"version":"v3","artifacts":[{"reference":"app","createdAt":"soon"}]}"#,
+    );
+    let run = sandbox.run(&["images", "--filter", "before=app"]);
+    run.fails(2, "`app` has no time that can be read");
+    for warning in [
+        "has the version \"v3\"",
+        "entry `app` has an unreadable `createdAt`",
+    ] {
+        assert_eq!(run.stderr.matches(warning).count(), 1, "{run:?}");
+    }
+    sandbox.write_registry(
+        r#"{"version":"v3","artifacts":[{"reference":"app","createdAt":"2026-03-01T00:00:00Z"}]}"#,
+    );
+    let run = sandbox.run(&["images", "--filter", "before=app"]);
+    warns(&run, &["has the version \"v3\""]);
 }

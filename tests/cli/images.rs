@@ -156,3 +156,33 @@ fn a_list_needs_the_registry_alone() {
     let status = &sandbox.json(&["inspect", "my-dc"])[0]["status"];
     assert_eq!(status["cache"], "foreign", "nobody can tell");
 }
+
+#[test]
+fn what_the_limit_leaves_out_need_not_fit_the_template() {
+    let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
+    let template = "{{if .Digest}}{{.Tag}}{{else}}{{pad .Tag 99999 0}}{{end}}";
+    for template in [template.to_owned(), format!("table {template}")] {
+        let images = |limit: &str| {
+            let args = ["images", "--no-headers", "--limit", limit, "-o", &template];
+            sandbox.run(&args)
+        };
+        assert_eq!(images("1").stdout, "<none>\n");
+        images("7").fails(2, "a padding of more than 10000");
+    }
+}
+
+#[test]
+fn a_line_break_in_a_table_template_begins_a_row() {
+    let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
+    let template = r"table {{.Repository}}\n{{.Tag}}\t{{.Type}}";
+    assert_data_eq!(
+        sandbox.ok(&["images", "--limit", "2", "--no-headers", "-o", template]),
+        str![[r#"
+<none>
+<none>                 component
+ghcr.io/myorg/web-app
+v1.1.0                 component
+
+"#]]
+    );
+}

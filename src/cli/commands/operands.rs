@@ -124,8 +124,8 @@ pub(super) fn resolve_to_look<'d>(
     (found, exit)
 }
 
-/// The references in the registry. They are read when they are asked for first:
-/// as a rule, all operands are found.
+/// The references in the registry, for a name that may have been meant. They are
+/// read when they are asked for first: as a rule, all operands are found.
 pub(super) struct Names<'r> {
     registry: &'r Registry,
     references: OnceCell<Vec<String>>,
@@ -141,12 +141,13 @@ impl<'r> Names<'r> {
 
     /// The reference that an operand is most like.
     fn similar(&self, operand: &str) -> Option<&str> {
-        let references = self.references.get_or_init(|| self.read());
-        if references.len() > MAX_COMPARED || operand.len() > MAX_LENGTH {
+        if operand.len() > MAX_LENGTH {
             return None;
         }
-        references
-            .iter()
+        let references = self.references.get_or_init(|| self.read());
+        // Somebody may have added it since it was not found.
+        let others = references.iter().filter(|reference| *reference != operand);
+        others
             .filter(|reference| reference.len() <= MAX_LENGTH)
             .map(|reference| (similarity(reference, operand), reference.as_str()))
             .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
@@ -154,12 +155,20 @@ impl<'r> Names<'r> {
             .map(|(_, reference)| reference)
     }
 
+    /// All references, or none if there are too many to be compared.
     fn read(&self) -> Vec<String> {
         let survey = self.registry.survey(|references: &mut Vec<_>, entry| {
-            references.push(entry.reference().into_owned());
+            if references.len() <= MAX_COMPARED {
+                references.push(entry.reference().into_owned());
+            }
         });
         // Without them there is no hint; what is wrong was told before.
-        survey.map_or_else(|_| Vec::new(), |survey| survey.parts.concat())
+        let parts = survey.map(|survey| survey.parts).unwrap_or_default();
+        let references: Vec<_> = parts.into_iter().flatten().collect();
+        match references.len() > MAX_COMPARED {
+            true => Vec::new(),
+            false => references,
+        }
     }
 }
 
