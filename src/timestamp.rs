@@ -51,12 +51,16 @@ fn number(digits: &[u8]) -> Option<u32> {
 
 /// The nanoseconds of a fraction of a second, and what stands behind it.
 fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
-    let is_end = |byte: &u8| !byte.is_ascii_digit();
-    let (digits, rest) = text.split_at(text.iter().position(is_end)?);
-    let kept = &digits[..digits.len().min(9)];
-    let missing = u32::try_from(9 - kept.len()).ok()?;
-    let nanos = number(kept)? * 10_u32.pow(missing);
-    (!digits.is_empty()).then_some((nanos, rest))
+    let (mut nanos, mut unit) = (0, 1_000_000_000_u32);
+    for (at, byte) in text.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return (at > 0).then_some((nanos, &text[at..]));
+        }
+        unit /= 10;
+        nanos += u32::from(digit) * unit;
+    }
+    None
 }
 
 /// An offset from UTC in seconds, `Z` or `±HH:MM`.

@@ -35,8 +35,10 @@ impl Widths {
     fn measure(&mut self, rows: &str) {
         let is_ascii = rows.is_ascii();
         for row in rows.split('\n') {
-            let width = |cell: &str| if is_ascii { cell.len() } else { cell.width() };
-            self.widen(row.split('\t').map(width));
+            match is_ascii {
+                true => self.widen(lengths(row)),
+                false => self.widen(row.split('\t').map(UnicodeWidthStr::width)),
+            }
         }
     }
 
@@ -99,10 +101,11 @@ impl Table {
     /// Fills cells up to the widths of their columns. Each byte takes one column.
     fn fill(&self, text: &mut String, rows: &str) {
         for row in rows.split('\n') {
-            let start = text.len();
-            for (cell, width) in row.split('\t').zip(&self.widths.0) {
-                text.push_str(cell);
-                text.push_str(&self.blanks[..width - cell.len() + usize::from(PADDING)]);
+            let (start, mut at) = (text.len(), 0);
+            for (length, width) in lengths(row).zip(&self.widths.0) {
+                text.push_str(&row[at..at + length]);
+                text.push_str(&self.blanks[..width - length + usize::from(PADDING)]);
+                at += length + 1;
             }
             end_line(text, start);
         }
@@ -126,6 +129,13 @@ impl Table {
             end_line(text, start);
         }
     }
+}
+
+/// How long the cells of a row are, in bytes. They are short, so that it takes
+/// longer to search for their ends than to look at each byte.
+fn lengths(row: &str) -> impl Iterator<Item = usize> {
+    let cells = row.as_bytes().split(|&byte| byte == b'\t');
+    cells.map(<[u8]>::len)
 }
 
 /// A table as a text.
