@@ -31,7 +31,7 @@ pub(super) struct List {
 
 /// How large the text of the first and of the largest block is, in bytes, and how
 /// much of it may stay empty.
-const SIZES: (usize, usize) = (32 << 10, 256 << 10);
+const SIZES: (usize, usize) = (32 << 10, 2 << 20);
 const SLACK: usize = 2 << 10;
 
 /// With so many lines more than twice those that are wanted, the others go.
@@ -329,7 +329,7 @@ mod tests {
         let document = document(&[r#"{"reference":"a"}"#]);
         let entry = document.entry(0).unwrap();
         let mut list = List::default();
-        let lengths = [1, SIZES.0, 3 * SIZES.1, 0, 100];
+        let lengths = [1, SIZES.0, 3 * SIZES.0, 0, 100];
         for length in lengths.into_iter().cycle().take(200) {
             list.push(&BY_TAG, &entry, |text| {
                 text.extend(std::iter::repeat_n('x', length));
