@@ -23,15 +23,17 @@ pub(super) struct List {
     blocks: Vec<Block>,
     /// So many lines they have.
     len: usize,
-    /// Lines of a rank behind this one are not wanted.
+    /// Lines of a rank behind this one are not wanted; of those of the same rank
+    /// the others decide.
     last: Option<Rank>,
     /// So many entries were seen, whether or not they are in the list.
     pub(super) seen: usize,
 }
 
-/// How large the text of the first and of the largest block is, in bytes, and how
-/// much of it may stay empty.
+/// How large the text of the first and of the largest block is, in bytes.
 const SIZES: (usize, usize) = (32 << 10, 2 << 20);
+
+/// With less room left, in bytes, a block is full: most lines are shorter.
 const SLACK: usize = 2 << 10;
 
 /// With so many lines more than twice those that are wanted, the others go.
@@ -113,7 +115,8 @@ impl List {
                 None => (SIZES.0, 0),
                 Some(Block { text, lines }) => {
                     let size = SIZES.1.min(2 * text.capacity());
-                    // As many as there would have been in a block of this size.
+                    // As many as there would have been in a block of this size. It
+                    // is full, so that it is not empty.
                     (size, lines.len() * size / text.len())
                 }
             };

@@ -25,6 +25,9 @@ const BEFORE_ENTRY: &str = "\n    {\n      \"reference\": ";
 /// What stands behind the array of entries in that form.
 const TAIL: &str = "\n}";
 
+/// How far behind a place an entry is looked for, in bytes.
+const LOOK: usize = 16 << 10;
+
 /// No error of a text that only ends too early is found farther from its end.
 const LONGEST_TOKEN: usize = "\\uffff".len();
 
@@ -39,8 +42,8 @@ struct Cut {
     largest: usize,
 }
 
-/// There are more parts than cores, in case that one of them has other work. The
-/// window is small enough for the caches of a core.
+/// A large text has more parts than there are cores, in case that one of them has
+/// other work. The window is small enough for the caches of a core.
 const CUT: Cut = Cut {
     part: 4 << 20,
     window: 128 << 10,
@@ -79,7 +82,7 @@ fn fold_in<S: Default + Send>(
     }
     let mut starts = vec![head.len() as u64];
     for part in 1..source.len() / cut.part {
-        starts.extend(guess(source, part * cut.part, cut.window)?);
+        starts.extend(guess(source, part * cut.part, cut.window.min(LOOK))?);
     }
     starts.dedup();
     let ends = starts.iter().skip(1).copied().chain([u64::MAX]);

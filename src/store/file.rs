@@ -103,7 +103,7 @@ impl Opened {
     }
 
     /// Whether nobody wrote into it since it was opened. That another file was put
-    /// in its place does not matter to who reads it.
+    /// in its place, which changes its ctime, does not matter to who reads it.
     pub(crate) fn is_unchanged(&self) -> bool {
         let written = |it: &Metadata| (it.len(), it.mtime(), it.mtime_nsec());
         let now = self.file.metadata();
