@@ -31,7 +31,7 @@ pub(crate) fn decode(literal: &str) -> Option<std::borrow::Cow<'_, str>> {
 }
 
 /// Whether there is a backslash in a JSON text.
-pub(crate) fn has_escape(text: &str) -> bool {
+fn has_escape(text: &str) -> bool {
     // In pieces, so that the compiler can look at many bytes at once.
     let is_in = |bytes: &[u8]| bytes.iter().fold(false, |found, &b| found | (b == b'\\'));
     text.as_bytes().chunks(32).any(is_in)
