@@ -76,19 +76,14 @@ impl Context {
         &self,
         visit: impl Fn(&mut S, &EntryView<'_>) + Send + Sync,
     ) -> anyhow::Result<Vec<S>> {
-        let survey =
-            self.cache
-                .registry()
-                .survey(|(state, unreadable): &mut (S, Unreadable), entry| {
-                    if entry.is_unreadable() {
-                        unreadable.note(entry);
-                    }
-                    visit(state, entry);
-                })?;
+        let registry = self.cache.registry();
+        let survey = registry.survey(|(state, unreadable): &mut (S, Unreadable), entry| {
+            unreadable.note(entry);
+            visit(state, entry);
+        })?;
         warn_of_version(survey.foreign_version.as_deref());
         let (states, unreadable): (Vec<_>, Vec<_>) = survey.parts.into_iter().unzip();
-        let unreadable = unreadable.into_iter().reduce(Unreadable::and);
-        unreadable.unwrap_or_default().warn();
+        Unreadable::warn_of_all(unreadable);
         Ok(states)
     }
 }
@@ -96,11 +91,7 @@ impl Context {
 /// Warns of what will look odd in a document.
 pub(super) fn warn_of(document: &Document) {
     warn_of_version(document.foreign_version());
-    let mut unreadable = Unreadable::default();
-    for entry in document.unreadable() {
-        unreadable.note(&entry);
-    }
-    unreadable.warn();
+    Unreadable::warn_of_all(document.fold(Unreadable::note));
 }
 
 /// Warns of a version that only shows.
@@ -123,8 +114,11 @@ pub(super) struct Unreadable {
 }
 
 impl Unreadable {
-    /// Adds an entry that has such a field.
+    /// Adds an entry, if it has such a field.
     pub(super) fn note(&mut self, entry: &EntryView<'_>) {
+        if !entry.is_unreadable() {
+            return;
+        }
         if self.warnings.len() == MAX_NAMED {
             self.more += 1;
             return;
@@ -143,6 +137,12 @@ impl Unreadable {
         self.more += behind.more + self.warnings.len().saturating_sub(MAX_NAMED);
         self.warnings.truncate(MAX_NAMED);
         self
+    }
+
+    /// Warns of those in all parts of a registry.
+    fn warn_of_all(parts: Vec<Self>) {
+        let all = parts.into_iter().reduce(Unreadable::and);
+        all.unwrap_or_default().warn();
     }
 
     /// Warns of them.

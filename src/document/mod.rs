@@ -153,16 +153,6 @@ impl Document {
         })
     }
 
-    /// The entries with fields that cldctl cannot read.
-    #[cfg(feature = "cli")]
-    pub(crate) fn unreadable(&self) -> Vec<EntryView<'_>> {
-        let found = parallel::map_slices(&self.entries, MANY, |spans| -> Vec<_> {
-            let entries = spans.iter().map(|spans| EntryView::new(&self.text, spans));
-            entries.filter(EntryView::is_unreadable).collect()
-        });
-        found.concat()
-    }
-
     /// The version, if it is one that we do not write: above v2, or no string
     /// of the form that cldctl uses.
     pub(crate) fn foreign_version(&self) -> Option<&str> {

@@ -23,8 +23,7 @@ pub(super) fn run(context: &Context, args: &Inspect) -> anyhow::Result<Exit> {
     let names = Names::of(context.cache.registry());
     let (found, mut exit) = resolve_to_look(&document, &names, &args.references);
     let mut unreadable = Unreadable::default();
-    let odd = found.iter().filter(|entry| entry.is_unreadable());
-    odd.for_each(|entry| unreadable.note(entry));
+    found.iter().for_each(|entry| unreadable.note(entry));
     unreadable.warn();
     let mut out = Out::new();
     match template {

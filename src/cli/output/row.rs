@@ -31,13 +31,14 @@ impl<'d> Row<'_, 'd> {
     /// The digest, if it is one: all of it, or the first hex digits.
     pub(in crate::cli) fn id(&self, whole: bool) -> Cow<'d, str> {
         let digest = self.entry.text_of(Field::Digest);
-        match (digest_hex(&digest), &digest) {
-            (None, _) => Cow::default(),
-            (Some(_), _) if whole => digest,
-            (Some(_), Cow::Borrowed(digest)) => digest_hex(digest)
-                .map_or("", |hex| &hex[..SHORT_HEX])
-                .into(),
-            (Some(hex), _) => hex[..SHORT_HEX].to_owned().into(),
+        let Some(hex) = digest_hex(&digest) else {
+            return Cow::default();
+        };
+        let start = digest.len() - hex.len();
+        match digest {
+            whole_digest if whole => whole_digest,
+            Cow::Borrowed(digest) => digest[start..start + SHORT_HEX].into(),
+            Cow::Owned(digest) => digest[start..start + SHORT_HEX].to_owned().into(),
         }
     }
 
