@@ -44,6 +44,9 @@ impl Report {
     }
 }
 
+/// So often is content looked at whose entry changes from look to look.
+const LOOKS: usize = 10;
+
 impl Cache {
     /// Looks for damage: entries that cldctl could not read or that stand twice,
     /// content that is gone or is not what the digest says, directories that no
@@ -103,7 +106,9 @@ impl Cache {
             .into_iter()
             .partition(|checked| names.contains(&checked.reference));
         if !suspect.is_empty() {
-            confirmed.extend(self.check_again(suspect)?);
+            let texts = suspect.iter().map(|it| entries[it.index].text().to_owned());
+            let texts = texts.collect();
+            confirmed.extend(self.confirm(suspect, texts)?);
         }
         confirmed.sort_by_key(|checked| checked.index);
         for finding in confirmed.into_iter().flat_map(|checked| checked.findings) {
@@ -113,16 +118,36 @@ impl Cache {
     }
 
     /// Another process may have replaced or removed what was looked at. What is
-    /// still wrong with the entries that are there now is wrong.
-    fn check_again(&self, suspect: Vec<Checked>) -> Result<Vec<Checked>> {
+    /// still wrong with an entry that stands there as it did at the last look, is
+    /// wrong. `texts` are those of the entries then.
+    fn confirm(&self, suspect: Vec<Checked>, texts: HashSet<String>) -> Result<Vec<Checked>> {
+        let (mut suspect, mut texts) = (suspect, texts);
+        for _ in 1..LOOKS {
+            let again = self.check_again(&suspect)?;
+            let Some(again) = again else {
+                break;
+            };
+            let is_settled = again.iter().all(|(checked, text)| {
+                texts.contains(text) || !checked.findings.iter().any(|f| f.code.is_problem())
+            });
+            (suspect, texts) = again.into_iter().unzip();
+            if is_settled {
+                break;
+            }
+        }
+        Ok(suspect)
+    }
+
+    /// Looks at the content of these entries as they stand now, each with its text.
+    /// `None` if nobody can tell what changed.
+    fn check_again(&self, suspect: &[Checked]) -> Result<Option<Vec<(Checked, String)>>> {
         let document = match self.registry().load() {
             Ok(document) => document,
-            // Nobody can tell what changed.
-            Err(Error::Corrupt { .. }) => return Ok(suspect),
+            Err(Error::Corrupt { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
         let mut places: HashMap<&str, VecDeque<usize>> = HashMap::new();
-        for checked in &suspect {
+        for checked in suspect {
             let places = places.entry(&checked.reference).or_default();
             places.push_back(checked.index);
         }
@@ -135,10 +160,11 @@ impl Cache {
             })
             .collect();
         let entries: Vec<_> = again.iter().map(|(_, entry)| *entry).collect();
-        let mut checked = content::check(self, &entries)?.checked;
-        for checked in &mut checked {
-            checked.index = again[checked.index].0;
-        }
-        Ok(checked)
+        let checked = content::check(self, &entries)?.checked.into_iter();
+        let with_text = checked.map(|checked| {
+            let (index, entry) = again[checked.index];
+            (Checked { index, ..checked }, entry.text().to_owned())
+        });
+        Ok(Some(with_text.collect()))
     }
 }
