@@ -15,6 +15,27 @@ pub(crate) const UNTAGGED: &str = "<none>";
 /// The longest name, in bytes, that the file systems we know give a directory.
 const MAX_KEY_BYTES: usize = 255;
 
+/// How the names begin that the cache gives its own directories in its root.
+const RESERVED_PREFIXES: [&str; 3] = [".staging-", ".trash-", ".swap-"];
+
+/// How many random letters and digits follow the prefix of such a name.
+const RESERVED_RANDOM: usize = 12;
+
+/// Returns true for a name that the cache gives a directory of its own in its
+/// root: a known prefix and twelve ASCII letters or digits, nothing else.
+///
+/// No [`Reference`] has such a name as its cache key, so such a directory never
+/// is the content of an artifact.
+pub(crate) fn is_reserved_name(name: &str) -> bool {
+    RESERVED_PREFIXES
+        .into_iter()
+        .find_map(|prefix| name.strip_prefix(prefix))
+        .is_some_and(|random| {
+            random.len() == RESERVED_RANDOM
+                && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+}
+
 /// What cldctl reads out of a reference: `repository[:tag][@digest]`.
 ///
 /// Any text can be split, also one that is no valid [`Reference`].
@@ -80,8 +101,9 @@ impl Reference {
     ///
     /// # Errors
     ///
-    /// [`InvalidReference`] if the cache key would be empty, `.`, `..` or
-    /// longer than 255 bytes, or if the reference holds a control character.
+    /// [`InvalidReference`] if the cache key would be empty, `.`, `..`, longer
+    /// than 255 bytes or a name that the cache reserves for its own directories,
+    /// or if the reference holds a control character.
     pub fn parse(text: &str) -> Result<Self, InvalidReference> {
         let reason = if text.is_empty() {
             "it is empty"
@@ -91,6 +113,8 @@ impl Reference {
             "its cache key would be longer than 255 bytes"
         } else if text.chars().any(char::is_control) {
             "it holds a control character"
+        } else if is_reserved_name(text) {
+            "the cache reserves this name for its own directories"
         } else {
             return Ok(Reference(text.to_owned()));
         };
@@ -153,6 +177,7 @@ impl fmt::Display for CacheKey {
 /// A text that no entry can be made for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid reference `{}`: {reason}", crate::escape::visible(.reference))]
+#[non_exhaustive]
 pub struct InvalidReference {
     /// What was given.
     pub reference: String,
@@ -212,6 +237,28 @@ mod tests {
         }
         for text in ["...", "/", "..:", "a/../b", &long[1..], "<none>", "日本"] {
             assert!(Reference::parse(text).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_the_cache_reserves_is_no_reference() {
+        for prefix in RESERVED_PREFIXES {
+            let reserved = format!("{prefix}a1B2c3D4e5F6");
+            assert!(is_reserved_name(&reserved), "{reserved}");
+            let error = Reference::parse(&reserved).unwrap_err().to_string();
+            assert!(error.contains("reserves this name"), "{error}");
+            for other in [
+                format!("{reserved}7"),
+                format!("{reserved}:v1"),
+                format!("{prefix}a1B2c3D4e5F"),
+                format!("{prefix}a1B2c3D4e5F_"),
+                format!("{prefix}a1B2c3D4e5é"),
+                prefix.to_owned(),
+                format!("x{reserved}"),
+            ] {
+                assert!(!is_reserved_name(&other), "{other}");
+                assert!(Reference::parse(&other).is_ok(), "{other}");
+            }
         }
     }
 }
