@@ -36,6 +36,23 @@ pub(crate) fn is_reserved_name(name: &str) -> bool {
         })
 }
 
+/// Returns true for a name that can be the cache key of a reference as registries
+/// and builds make them: OCI's names and tags, a digest, or `@scope/name`.
+///
+/// What else lies in a cache root, such as `lost+found`, `.snapshot` or `@eaDir`, is
+/// the file system's or another program's.
+pub(crate) fn can_be_key(name: &str) -> bool {
+    let unscoped = match name.strip_prefix('@') {
+        Some(scoped) if scoped.contains('_') => scoped,
+        Some(_) => return false,
+        None => name,
+    };
+    let is_allowed =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'@');
+    unscoped.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && unscoped.bytes().all(is_allowed)
+}
+
 /// What cldctl reads out of a reference: `repository[:tag][@digest]`.
 ///
 /// Any text can be split, also one that is no valid [`Reference`].
@@ -237,6 +254,37 @@ mod tests {
         }
         for text in ["...", "/", "..:", "a/../b", &long[1..], "<none>", "日本"] {
             assert!(Reference::parse(text).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_other_programs_put_into_a_cache_root_is_no_key() {
+        for key in [
+            "app",
+            "ghcr.io_org_app_v1.0.0",
+            "localhost_5000_my-app_V1",
+            "@clerk_clerk_latest",
+            "app@sha256_abc",
+            "sha256_0123",
+        ] {
+            assert!(can_be_key(key), "{key}");
+        }
+        for other in [
+            "lost+found",
+            ".snapshot",
+            ".zfs",
+            ".git",
+            ".Trash-1000",
+            "@eaDir",
+            "@Recycle",
+            "#recycle",
+            "$RECYCLE.BIN",
+            "System Volume Information",
+            "Network Trash Folder",
+            "_x",
+            "",
+        ] {
+            assert!(!can_be_key(other), "{other}");
         }
     }
 

@@ -94,6 +94,15 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    /// States an error of the library.
+    pub(super) fn of(error: &Error) -> Self {
+        Failure {
+            exit: Exit::Failure,
+            message: error.to_string(),
+            hint: None,
+        }
+    }
+
     /// Wrong usage, with nothing more to say about it.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Failure {

@@ -3,38 +3,40 @@
 //! Content comes in through a staging directory and is swapped in whole; it
 //! goes out through a trash directory, after its entry is gone. So no entry
 //! ever points at half a copy, and what a crash leaves behind is found by its
-//! name: `.staging:…` and `.trash:…` can be no cache key, since a key has no
-//! colon.
+//! name: no reference has one such as `.staging-…` or `.trash-…` as its key.
 //!
 //! Only an entry's own directory is ever replaced or deleted, and below the
 //! cache root no symbolic link is ever followed.
 
-mod claims;
+mod cache_root;
 mod copy;
-mod doomed;
+mod deletion;
+mod file_tree;
+mod hash;
 mod import;
-mod importing;
+mod install;
 mod manifest;
-mod prepared;
+mod orphans;
+mod ownership;
 mod progress;
-mod remove;
-mod root;
-mod scratch;
+mod refusal;
+mod removal;
+mod rules;
 mod source;
+mod stage;
 mod status;
-mod strays;
-mod tree;
 mod verify;
+mod workdir;
 
-pub use doomed::{Fate, Removed};
 pub use import::{Import, Imported, Record, Source};
+pub use orphans::{Stray, StrayKind, Strays, Swept};
 pub use progress::{Progress, Work};
+pub use removal::{Fate, Removed};
 pub use status::{CacheState, ContentStatus, DigestState};
-pub use strays::{Stray, StrayKind, Swept};
 pub use verify::{Code, Finding, Report};
 
 #[cfg(feature = "cli")]
-pub(crate) use remove::{RemovalPlan, Selection};
+pub(crate) use removal::{RemovalPlan, Selection};
 pub(crate) use status::Contents;
 
 use std::path::Path;

@@ -138,8 +138,9 @@ impl Registry {
     }
 
     /// Whether there is a registry, in the form of today or the legacy one.
-    pub(crate) fn is_there(&self) -> bool {
-        self.path.exists() || self.legacy_path().exists()
+    pub(crate) fn is_there(&self) -> Result<bool> {
+        let exists = |path: &Path| path.try_exists().at("read", path);
+        Ok(exists(&self.path)? || exists(&self.legacy_path())?)
     }
 
     /// Whether the legacy registry lies at this path.

@@ -82,6 +82,16 @@ impl Registry {
         })
     }
 
+    /// Returns how long to wait for a lock, from now on.
+    pub(crate) fn lock_wait(&self) -> Patience<'_> {
+        Patience {
+            limit: self.lock_timeout,
+            since: Instant::now(),
+            notice: &*self.lock_notice,
+            interrupt: &self.interrupt,
+        }
+    }
+
     /// Takes the lock of a registry file, sweeps up what killed processes left
     /// beside it, and attempts something until that comes to its end.
     pub(super) fn locked<T>(
@@ -90,12 +100,7 @@ impl Registry {
         mut attempt: impl FnMut(&Lock) -> Result<ControlFlow<T>>,
     ) -> Result<T> {
         let lock_path = lock_path(path);
-        let patience = Patience {
-            limit: self.lock_timeout,
-            since: Instant::now(),
-            notice: &*self.lock_notice,
-            interrupt: &self.interrupt,
-        };
+        let patience = self.lock_wait();
         loop {
             let lock = Lock::acquire(&lock_path, &patience)?;
             store::sweep(path)?;

@@ -4,6 +4,7 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use memmap2::MmapOptions;
@@ -39,7 +40,32 @@ impl From<&Metadata> for Identity {
     }
 }
 
+impl From<&rustix::fs::Stat> for Identity {
+    #[allow(clippy::unnecessary_cast, reason = "the widths differ between systems")]
+    fn from(stat: &rustix::fs::Stat) -> Self {
+        Identity {
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+            size: stat.st_size as u64,
+            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+        }
+    }
+}
+
 impl Identity {
+    /// Returns when it was written, renamed or given another mode last, since 1970;
+    /// never less than that.
+    pub(crate) fn last_change(&self) -> Duration {
+        let since = |(seconds, nanos): (i64, i64)| {
+            Duration::new(
+                u64::try_from(seconds).unwrap_or_default(),
+                u32::try_from(nanos).unwrap_or_default(),
+            )
+        };
+        since(self.modified).max(since(self.changed))
+    }
+
     /// The identity of what stands at a path now; `None` if nothing does.
     pub(crate) fn of(path: &Path) -> Result<Option<Self>> {
         match uninterrupted(|| fs::symlink_metadata(path)) {
@@ -148,6 +174,26 @@ pub(crate) fn read(path: &Path) -> Result<Option<Snapshot>> {
         identity: Identity::from(&opened.metadata),
         metadata: opened.metadata,
     }))
+}
+
+/// Reads a whole regular file; `None` if there is none, or one that is longer than
+/// `most` bytes.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(crate) fn read_up_to(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
+    let Some(opened) = Opened::at(path)?.filter(|opened| opened.len() <= most) else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    let len = usize::try_from(opened.len()).unwrap_or(usize::MAX);
+    let reserved = bytes.try_reserve_exact(len);
+    reserved
+        .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))
+        .and_then(|()| opened.file.take(most).read_to_end(&mut bytes))
+        .at("read", path)?;
+    Ok(Some(bytes))
 }
 
 /// Fills `bytes` with a file of just that length.

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use fs4::{FileExt, TryLockError};
 use rustix::fs::OFlags;
 
+use super::dir::Dir;
 use super::file::{Identity, require_regular};
 use super::uninterrupted;
 use crate::error::{AtPath, Error, Result};
@@ -106,31 +107,26 @@ impl Lock {
     }
 }
 
-/// A lock on a directory, shared by those who work in it.
+/// A lock on an open directory, shared by those who work in it.
 #[derive(Debug)]
 pub(crate) struct DirLock {
     _dir: File,
 }
 
 impl DirLock {
-    /// Takes a share of the lock; `None` if somebody is about to remove the
-    /// directory, or has.
-    pub(crate) fn shared(dir: &Path) -> io::Result<Option<Self>> {
-        let file = open_dir(dir)?;
-        if !try_uninterrupted(|| FileExt::try_lock_shared(&file))? {
-            return Ok(None);
-        }
-        let (locked, here) = (file.metadata()?, dir.symlink_metadata()?);
-        let is_current = (locked.dev(), locked.ino()) == (here.dev(), here.ino());
-        Ok(is_current.then_some(DirLock { _dir: file }))
+    /// Takes a share of the lock; `None` if another process is about to delete
+    /// the directory. The caller checks that it still has its name.
+    pub(crate) fn shared(dir: &Dir) -> io::Result<Option<Self>> {
+        let file = dir.try_clone()?.into_file();
+        let is_locked = try_uninterrupted(|| FileExt::try_lock_shared(&file))?;
+        Ok(is_locked.then_some(DirLock { _dir: file }))
     }
 
-    /// Takes the lock alone; `None` if somebody has a share of it, or if that
-    /// cannot be told.
-    pub(crate) fn exclusive(dir: &Path) -> Option<Self> {
-        let dir = open_dir(dir).ok()?;
-        let is_locked = try_uninterrupted(|| FileExt::try_lock(&dir)).ok()?;
-        is_locked.then_some(DirLock { _dir: dir })
+    /// Takes the lock alone; `None` if another process has a share of it.
+    pub(crate) fn exclusive(dir: &Dir) -> io::Result<Option<Self>> {
+        let file = dir.try_clone()?.into_file();
+        let is_locked = try_uninterrupted(|| FileExt::try_lock(&file))?;
+        Ok(is_locked.then_some(DirLock { _dir: file }))
     }
 }
 
@@ -141,11 +137,6 @@ fn try_uninterrupted(lock: impl Fn() -> std::result::Result<(), TryLockError>) -
         Err(TryLockError::WouldBlock) => Ok(false),
         Ok(()) => Ok(true),
     })
-}
-
-fn open_dir(dir: &Path) -> io::Result<File> {
-    let flags = (OFlags::NOFOLLOW | OFlags::DIRECTORY).bits() as i32;
-    OpenOptions::new().read(true).custom_flags(flags).open(dir)
 }
 
 impl fmt::Debug for Lock {

@@ -37,6 +37,7 @@ pub(super) fn run(context: &Context, args: &Tag) -> anyhow::Result<Exit> {
                     word(tagged.result),
                     visible(target.as_str())
                 ));
+                exit = exit.worst(messages::not_deleted(tagged.not_deleted));
             }
             Err(error) => {
                 let error = anyhow::Error::from(error);

@@ -65,7 +65,11 @@ impl<'a> Selection<'a> {
         let chooser = self.resolve(document, now)?;
         let entries = document.entries().enumerate();
         let chosen = entries.filter(|(_, entry)| chooser.chooses(entry, contents));
-        Ok(chosen.map(|(index, _)| index).collect())
+        let chosen = chosen.map(|(index, _)| index).collect();
+        match contents.take_failure() {
+            None => Ok(chosen),
+            Some(error) => Err(Failure::of(&error)),
+        }
     }
 }
 

@@ -96,11 +96,11 @@ impl Test<'_> {
             }
             Test::Has(Property::Dangling(wanted)) => entry.is_untagged() == *wanted,
             Test::Has(Property::Cached(wanted)) => {
-                let state = contents.state(&entry.reference(), &entry.text_of(Field::CachePath));
-                match state {
-                    CacheState::Present => *wanted,
-                    CacheState::Missing => !*wanted,
-                    CacheState::Foreign => false,
+                let path = entry.text_of(Field::CachePath);
+                match contents.known_state(&entry.reference(), &path) {
+                    Some(CacheState::Present) => *wanted,
+                    Some(CacheState::Missing) => !*wanted,
+                    Some(CacheState::Foreign | CacheState::None) | None => false,
                 }
             }
             Test::Has(Property::Size { relation, bytes }) => {

@@ -6,7 +6,7 @@
 mod content;
 mod entries;
 mod finding;
-mod strays;
+mod orphans;
 
 pub use finding::{Code, Finding};
 
@@ -80,10 +80,10 @@ impl Cache {
         if let Some(version) = document.foreign_version() {
             report.add(Finding::foreign_version(self.registry().path(), version));
         }
-        entries::check(&document, &entries, &self.contents(), &mut report);
+        entries::check(&document, &entries, &self.contents(), &mut report)?;
         self.check_content(&entries, &mut report)?;
         if references.is_none() {
-            strays::check(self, &document, now, &mut report)?;
+            orphans::check(self, &document, now, &mut report)?;
         }
         Ok(report)
     }
