@@ -93,7 +93,7 @@ impl Cache {
         let mut strays = Vec::new();
         // Of a registry that is not there, or that we may not understand,
         // nobody can say what it does not name.
-        if !self.registry().is_there() || document.foreign_version().is_some() {
+        if !self.registry().is_there()? || document.foreign_version().is_some() {
             return Ok(strays);
         }
         if let Some(root) = CacheRoot::open(self.home())? {

@@ -21,6 +21,7 @@ use crate::error::{AtPath, Result};
 use crate::fields::Field;
 use crate::home::Home;
 use crate::interrupt::Interrupt;
+use crate::store::stat;
 
 /// How long a change waits for the lock unless it is told otherwise.
 pub const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -138,8 +139,9 @@ impl Registry {
     }
 
     /// Whether there is a registry, in the form of today or the legacy one.
-    pub(crate) fn is_there(&self) -> bool {
-        self.path.exists() || self.legacy_path().exists()
+    pub(crate) fn is_there(&self) -> Result<bool> {
+        let is_there = |path: &Path| stat(path).at("read", path).map(|found| found.is_some());
+        Ok(is_there(&self.path)? || is_there(&self.legacy_path())?)
     }
 
     /// Whether the legacy registry lies at this path.

@@ -67,7 +67,7 @@ impl Registry {
     /// never written.
     pub fn repair(&self) -> Result<Option<Repaired>> {
         let path = store::resolve(self.path())?;
-        if !path.exists() {
+        if store::lstat(&path).at("open", &path)?.is_none() {
             // Nothing is locked or created for what is not there.
             return self.load().map(|_| None);
         }

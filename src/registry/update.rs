@@ -70,7 +70,7 @@ impl Registry {
     pub(crate) fn update(&self, change: &mut dyn Change) -> Result<()> {
         let path = store::resolve(&self.path)?;
         let dir = path.parent().unwrap_or(Path::new("/"));
-        if !dir.try_exists().at("read", dir)? && changes_nothing(change)? {
+        if store::stat(dir).at("read", dir)?.is_none() && changes_nothing(change)? {
             return Ok(());
         }
         store::create_dir_durably(dir)?;

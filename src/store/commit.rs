@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tempfile::NamedTempFile;
 
-use super::{read_dir, sync_dir, uninterrupted};
+use super::{if_exists, lstat, read_dir, sync_dir, uninterrupted};
 use crate::error::{AtPath, Result};
 
 /// How many random characters stand in the name of a temporary file.
@@ -110,11 +110,7 @@ pub(crate) fn sweep(target: &Path) -> Result<()> {
 
 /// Removes the temporary files of all files in a directory that is ours alone.
 pub(crate) fn sweep_all(dir: &Path) -> Result<()> {
-    if dir.is_dir() {
-        sweep_dir(dir, ".")
-    } else {
-        Ok(())
-    }
+    sweep_dir(dir, ".")
 }
 
 fn sweep_dir(dir: &Path, prefix: &str) -> Result<()> {
@@ -129,27 +125,37 @@ fn sweep_dir(dir: &Path, prefix: &str) -> Result<()> {
 /// was done to them for an hour. For who does not hold the lock.
 pub(crate) fn leftovers(target: &Path, now: SystemTime) -> Result<Vec<PathBuf>> {
     let (dir, name) = split(target);
-    if !dir.is_dir() {
-        return Ok(Vec::new());
+    let mut leftovers = Vec::new();
+    for path in temporaries(dir, &prefix(name))? {
+        let Some(metadata) = lstat(&path).at("read", &path)? else {
+            continue;
+        };
+        let modified = metadata.modified().at("read", &path)?;
+        if now
+            .duration_since(modified)
+            .is_ok_and(|age| age >= ABANDONED)
+        {
+            leftovers.push(path);
+        }
     }
-    let mut leftovers = temporaries(dir, &prefix(name))?;
-    leftovers.retain(|path| {
-        let modified = fs::symlink_metadata(path).and_then(|metadata| metadata.modified());
-        modified.is_ok_and(|time| now.duration_since(time).is_ok_and(|age| age >= ABANDONED))
-    });
     leftovers.sort();
     Ok(leftovers)
 }
 
-/// The files in a directory that have the name of a temporary one.
+/// The files in a directory that have the name of a temporary one; none if there
+/// is no such directory.
 fn temporaries(dir: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for entry in read_dir(dir).at("read the directory", dir)? {
+    let entries = if_exists(read_dir(dir)).at("read the directory", dir)?;
+    for entry in entries.into_iter().flatten() {
         let entry = entry.at("read the directory", dir)?;
-        if is_temporary(&entry.file_name(), prefix)
-            && entry.file_type().is_ok_and(|kind| kind.is_file())
-        {
-            found.push(entry.path());
+        if !is_temporary(&entry.file_name(), prefix) {
+            continue;
+        }
+        let path = entry.path();
+        let kind = if_exists(entry.file_type()).at("read", &path)?;
+        if kind.is_some_and(|kind| kind.is_file()) {
+            found.push(path);
         }
     }
     Ok(found)

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use memmap2::MmapOptions;
 use rustix::fs::OFlags;
 
-use super::uninterrupted;
+use super::{if_exists, lstat, stat, uninterrupted};
 use crate::error::{AtPath, Error, Result};
 use crate::parallel;
 
@@ -42,11 +42,8 @@ impl From<&Metadata> for Identity {
 impl Identity {
     /// The identity of what stands at a path now; `None` if nothing does.
     pub(crate) fn of(path: &Path) -> Result<Option<Self>> {
-        match uninterrupted(|| fs::symlink_metadata(path)) {
-            Ok(metadata) => Ok(Some(Identity::from(&metadata))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).at("read", path),
-        }
+        let found = lstat(path).at("read", path)?;
+        Ok(found.map(|metadata| Identity::from(&metadata)))
     }
 }
 
@@ -82,10 +79,8 @@ impl Opened {
             .read(true)
             .custom_flags(flags as i32)
             .open(path);
-        let file = match opened {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).at("open", path),
+        let Some(file) = if_exists(opened).at("open", path)? else {
+            return Ok(None);
         };
         let metadata = file.metadata().at("read", path)?;
         require_regular(path, &metadata)?;
@@ -171,20 +166,19 @@ fn read_by_all(file: &File, bytes: &mut [u8]) -> io::Result<()> {
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
     let mut resolved = path.to_owned();
     for _ in 0..MAX_LINKS {
-        match uninterrupted(|| fs::symlink_metadata(&resolved)) {
-            Ok(metadata) if metadata.is_symlink() => {
+        match lstat(&resolved).at("open", path)? {
+            Some(metadata) if metadata.is_symlink() => {
                 let target = fs::read_link(&resolved).at("read the link", &resolved)?;
                 resolved = match resolved.parent() {
                     Some(parent) => parent.join(target),
                     None => target,
                 };
             }
-            Ok(metadata) => {
+            Some(metadata) => {
                 require_regular(path, &metadata)?;
                 return Ok(resolved);
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(resolved),
-            Err(error) => return Err(error).at("open", path),
+            None => return Ok(resolved),
         }
     }
     Err(io::Error::from(rustix::io::Errno::LOOP)).at("open", path)
@@ -220,14 +214,16 @@ pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
 
 /// Creates a directory with all its parents, and syncs what it created.
 pub(crate) fn create_dir_durably(dir: &Path) -> Result<()> {
-    if dir.is_dir() {
+    let is_there = |dir| stat(dir).map(|found| found.is_some_and(|found| found.is_dir()));
+    if is_there(dir).at("open", dir)? {
         return Ok(());
     }
     let parent = dir.parent().unwrap_or(Path::new("/"));
     create_dir_durably(parent)?;
     match uninterrupted(|| fs::create_dir(dir)) {
         // Another process created it meanwhile.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
+        Err(error)
+            if error.kind() == io::ErrorKind::AlreadyExists && is_there(dir).at("open", dir)? => {}
         result => result.at("create the directory", dir)?,
     }
     sync_dir(parent).at("sync", parent)
@@ -237,13 +233,17 @@ pub(crate) fn create_dir_durably(dir: &Path) -> Result<()> {
 /// another file system's: cldctl, which syncs nothing, may have created it a moment
 /// ago, or a process that was killed before it synced.
 pub(crate) fn sync_parents(file: &Path) -> Result<()> {
-    let whose = |dir: &Path| {
-        let metadata = fs::metadata(dir).ok();
-        metadata.map(|metadata| (metadata.dev(), metadata.uid()))
-    };
-    let mut dirs = file.ancestors().skip(1);
-    let own = dirs.next().map(whose);
-    for dir in dirs.take_while(|dir| Some(whose(dir)) == own) {
+    let mut own = None;
+    for dir in file.ancestors().skip(1) {
+        let found = stat(dir).at("read", dir)?;
+        let whose = found.map(|found| (found.dev(), found.uid()));
+        if own.is_none() {
+            own = Some(whose);
+            continue;
+        }
+        if own != Some(whose) {
+            break;
+        }
         match sync_dir(dir) {
             // Who may not read it may all the same have been let through it.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}

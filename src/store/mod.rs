@@ -16,31 +16,12 @@
 
 mod commit;
 mod file;
+mod fs;
 mod lock;
 
 pub(crate) use commit::{Prepared, Published, leftovers, sweep, sweep_all};
 pub(crate) use file::{
     Identity, Opened, Snapshot, create_dir_durably, read, resolve, sync_dir, sync_parents,
 };
+pub(crate) use fs::{if_exists, lstat, read_dir, stat, uninterrupted};
 pub(crate) use lock::{DirLock, Lock, Patience};
-
-use std::fs::{self, ReadDir};
-use std::io;
-use std::path::Path;
-
-/// Repeats a system call that a signal cut short (POSIX `EINTR`). The standard
-/// library does so for reads, writes and opens, but not for every call.
-pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
-}
-
-/// Opens a directory to read its names, which the standard library does not
-/// repeat either.
-pub(crate) fn read_dir(dir: &Path) -> io::Result<ReadDir> {
-    uninterrupted(|| fs::read_dir(dir))
-}

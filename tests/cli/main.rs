@@ -30,6 +30,7 @@ mod inspect;
 mod interop;
 mod kills;
 mod lock;
+mod looks;
 mod manual;
 mod progress;
 mod prune;
