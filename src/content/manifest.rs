@@ -13,7 +13,7 @@ use crate::digest::{Digest, digest_hex, hex};
 use crate::document::{Document, Edit};
 use crate::error::{AtPath, Error, Result};
 use crate::fields::Field;
-use crate::store::{self, Prepared, Published};
+use crate::store::{self, Disk, Prepared, Published};
 
 /// The SHA-256 of a file.
 pub(crate) type FileHash = [u8; 32];
@@ -125,8 +125,9 @@ impl Manifests {
         let Some(path) = self.path(manifest.digest().as_str()) else {
             return Ok(());
         };
-        store::create_dir_durably(&self.dir)?;
-        match Prepared::write(&path, [&*manifest.text], None)?.publish(&path, true)? {
+        let disk = Disk::default();
+        disk.create_dir(&self.dir)?;
+        match Prepared::write(&path, [&*manifest.text], None)?.publish(&path, true, &disk)? {
             Published::Done | Published::Exists => Ok(()),
             Published::NotDurable(cause) => Err(Error::Io {
                 action: "sync",

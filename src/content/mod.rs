@@ -108,6 +108,16 @@ impl Cache {
         self
     }
 
+    /// As [`Registry::with_durability_notice`].
+    #[must_use]
+    pub fn with_durability_notice(
+        mut self,
+        notice: impl Fn(&Path) + Send + Sync + 'static,
+    ) -> Self {
+        self.registry = self.registry.with_durability_notice(notice);
+        self
+    }
+
     /// As [`Registry::with_interrupt`]; copying and hashing can be interrupted
     /// too.
     #[must_use]

@@ -14,7 +14,7 @@ use super::scratch::{Scratch, make_deletable, refuse_mounts};
 use crate::error::{AtPath, Error, Result};
 use crate::home::Home;
 use crate::reference::CacheKey;
-use crate::store::{self, uninterrupted};
+use crate::store::{self, Disk, is_unsupported, uninterrupted};
 
 const STAGING: &str = ".staging:";
 const TRASH: &str = ".trash:";
@@ -58,7 +58,7 @@ impl CacheRoot {
     /// The cache root of a home, created if need be.
     pub(crate) fn create(home: &Home) -> Result<Self> {
         let root = home.cache_root();
-        store::create_dir_durably(&root)?;
+        Disk::default().create_dir(&root)?;
         Self::open(home)?
             .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
             .at("open", &root)
@@ -265,7 +265,7 @@ impl CacheRoot {
 
     /// Makes the renames in the root survive a power loss.
     pub(crate) fn sync(&self) -> Result<()> {
-        store::sync_dir(&self.path).at("sync", &self.path)
+        Disk::default().sync_dir(&self.path).at("sync", &self.path)
     }
 
     /// Refuses a source that the cache lies in, or would: it would be copied
@@ -297,13 +297,6 @@ pub(crate) enum Swap {
     Exchanged,
     /// The old directory is in here.
     InTwoSteps(Scratch),
-}
-
-fn is_unsupported(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
-    )
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::error::{AtPath, Result};
 use crate::fields::Field;
 use crate::home::Home;
 use crate::interrupt::Interrupt;
-use crate::store::stat;
+use crate::store::{Disk, stat};
 
 /// How long a change waits for the lock unless it is told otherwise.
 pub const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -64,6 +64,7 @@ pub struct Registry {
     lock_timeout: Duration,
     lock_notice: Arc<dyn Fn(&Path) + Send + Sync>,
     interrupt: Interrupt,
+    disk: Disk,
 }
 
 /// What an [`add`](Registry::add) came to.
@@ -108,6 +109,7 @@ impl Registry {
             lock_timeout: DEFAULT_LOCK_TIMEOUT,
             lock_notice: Arc::new(|_| ()),
             interrupt: Interrupt::default(),
+            disk: Disk::default(),
         })
     }
 
@@ -126,11 +128,28 @@ impl Registry {
         self
     }
 
+    /// Calls `notice` with the first directory whose file system cannot sync it, once
+    /// for all clones: a change there is made and reported as any other, but may not
+    /// survive a power loss.
+    #[must_use]
+    pub fn with_durability_notice(
+        mut self,
+        notice: impl Fn(&Path) + Send + Sync + 'static,
+    ) -> Self {
+        self.disk = self.disk.with_notice(notice);
+        self
+    }
+
     /// Lets changes be interrupted until their commit.
     #[must_use]
     pub fn with_interrupt(mut self, interrupt: Interrupt) -> Self {
         self.interrupt = interrupt;
         self
+    }
+
+    /// The disk that the registry and its content lie on.
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.disk
     }
 
     /// What ends changes early.

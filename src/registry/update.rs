@@ -73,7 +73,7 @@ impl Registry {
         if store::stat(dir).at("read", dir)?.is_none() && changes_nothing(change)? {
             return Ok(());
         }
-        store::create_dir_durably(dir)?;
+        self.disk().create_dir(dir)?;
         self.locked(&path, |lock| {
             Ok(match self.attempt(&path, lock, change)? {
                 true => ControlFlow::Break(()),
@@ -126,7 +126,7 @@ impl Registry {
             // What stands there already is reported as done, or acted upon. Who
             // put it there may have been killed before it was synced.
             let dir = path.parent().unwrap_or(Path::new("/"));
-            store::sync_dir(dir).at("sync", dir)?;
+            self.disk().sync_dir(dir).at("sync", dir)?;
             if !change.touches_content() {
                 return Ok(true);
             }
@@ -141,7 +141,7 @@ impl Registry {
         self.interrupt.check()?;
         let read = loaded.file;
         if read.is_none() {
-            store::sync_parents(path)?;
+            self.disk().sync_parents(path)?;
         }
         if Identity::of(path)? != read || !lock.is_current()? {
             return Ok(false);
@@ -156,7 +156,9 @@ impl Registry {
                 }
                 match prepared {
                     None => Ok(Some(Published::Done)),
-                    Some(prepared) => prepared.publish(path, read.is_some()).map(Some),
+                    Some(prepared) => prepared
+                        .publish(path, read.is_some(), self.disk())
+                        .map(Some),
                 }
             });
         match published {

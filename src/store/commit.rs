@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tempfile::NamedTempFile;
 
-use super::{if_exists, lstat, read_dir, sync_dir, uninterrupted};
+use super::fs::sync;
+use super::{Disk, if_exists, is_unsupported, lstat, read_dir, uninterrupted};
 use crate::error::{AtPath, Result};
 
 /// How many random characters stand in the name of a temporary file.
@@ -73,14 +74,17 @@ impl Prepared {
         // Dropped as it is, it would try again to write what could not be written.
         drop(out.into_parts());
         written.at("write", &path)?;
-        // A failed fsync is never repeated: the system may have dropped the
-        // data and would report success the second time.
-        temporary.as_file().sync_all().at("sync", &path)?;
+        sync(temporary.as_file()).at("sync", &path)?;
         Ok(Prepared { temporary })
     }
 
     /// Renames the file over the target, or to it if it must not exist yet.
-    pub(crate) fn publish(mut self, target: &Path, replace: bool) -> Result<Published> {
+    pub(crate) fn publish(
+        mut self,
+        target: &Path,
+        replace: bool,
+        disk: &Disk,
+    ) -> Result<Published> {
         let from = self.temporary.path().to_owned();
         let renamed = if replace {
             uninterrupted(|| fs::rename(&from, target)).map(|()| true)
@@ -94,7 +98,7 @@ impl Prepared {
         // file that is now in place; in both cases nothing is to be undone.
         self.temporary.disable_cleanup(true);
         let (dir, _) = split(target);
-        Ok(match sync_dir(dir) {
+        Ok(match disk.sync_dir(dir) {
             Ok(()) => Published::Done,
             Err(error) => Published::NotDurable(error),
         })
@@ -168,12 +172,7 @@ fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<bool> {
     });
     let result = match renamed {
         // Not every file system can; a link does not replace either.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
-            ) =>
-        {
+        Err(error) if is_unsupported(&error) => {
             uninterrupted(|| fs::hard_link(from, to)).map(|()| {
                 // The other name is in place; this one is swept at the latest
                 // by the next change.
@@ -257,7 +256,7 @@ mod tests {
             let like = fs::metadata(&target).unwrap();
             let prepared = Prepared::write(&target, [&b"new"[..]], Some(&like)).unwrap();
             assert!(matches!(
-                prepared.publish(&target, true).unwrap(),
+                prepared.publish(&target, true, &Disk::default()).unwrap(),
                 Published::Done
             ));
             assert_eq!(fs::metadata(&target).unwrap().mode() & 0o7777, mode);
@@ -273,7 +272,7 @@ mod tests {
         let prepared = Prepared::write(&target, [&b"ours"[..]], None).unwrap();
         fs::write(&target, "theirs").unwrap();
         assert!(matches!(
-            prepared.publish(&target, false).unwrap(),
+            prepared.publish(&target, false, &Disk::default()).unwrap(),
             Published::Exists
         ));
         assert_eq!(fs::read(&target).unwrap(), b"theirs");

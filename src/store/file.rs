@@ -9,7 +9,7 @@ use bytes::Bytes;
 use memmap2::MmapOptions;
 use rustix::fs::OFlags;
 
-use super::{if_exists, lstat, stat, uninterrupted};
+use super::{if_exists, lstat, uninterrupted};
 use crate::error::{AtPath, Error, Result};
 use crate::parallel;
 
@@ -206,53 +206,6 @@ pub(super) fn require_regular(path: &Path, metadata: &Metadata) -> Result<()> {
     })
 }
 
-/// Makes what was created, renamed or removed in a directory survive a power
-/// loss.
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
-}
-
-/// Creates a directory with all its parents, and syncs what it created.
-pub(crate) fn create_dir_durably(dir: &Path) -> Result<()> {
-    let is_there = |dir| stat(dir).map(|found| found.is_some_and(|found| found.is_dir()));
-    if is_there(dir).at("open", dir)? {
-        return Ok(());
-    }
-    let parent = dir.parent().unwrap_or(Path::new("/"));
-    create_dir_durably(parent)?;
-    match uninterrupted(|| fs::create_dir(dir)) {
-        // Another process created it meanwhile.
-        Err(error)
-            if error.kind() == io::ErrorKind::AlreadyExists && is_there(dir).at("open", dir)? => {}
-        result => result.at("create the directory", dir)?,
-    }
-    sync_dir(parent).at("sync", parent)
-}
-
-/// Syncs what leads to the directory of a new file, up to what is another user's or
-/// another file system's: cldctl, which syncs nothing, may have created it a moment
-/// ago, or a process that was killed before it synced.
-pub(crate) fn sync_parents(file: &Path) -> Result<()> {
-    let mut own = None;
-    for dir in file.ancestors().skip(1) {
-        let found = stat(dir).at("read", dir)?;
-        let whose = found.map(|found| (found.dev(), found.uid()));
-        if own.is_none() {
-            own = Some(whose);
-            continue;
-        }
-        if own != Some(whose) {
-            break;
-        }
-        match sync_dir(dir) {
-            // Who may not read it may all the same have been let through it.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-            result => result.at("sync", dir)?,
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,14 +231,9 @@ mod tests {
     fn what_could_block_is_refused_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let fifo = dir.path().join("fifo");
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            &fifo,
-            rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::RWXU,
-            0,
-        )
-        .unwrap();
+        // Without `mknodat`, which not every system has.
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+        assert!(made.unwrap().success());
         for path in [fifo.as_path(), dir.path(), Path::new("/dev/zero")] {
             assert!(
                 matches!(read(path), Err(Error::NotAFile { .. })),

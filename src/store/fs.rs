@@ -1,9 +1,11 @@
 //! The system calls that the standard library leaves half done: repeated where a
 //! signal cut them short, and with answers that say no more than they mean.
 
-use std::fs::{self, Metadata, ReadDir};
+use std::fs::{self, File, Metadata, ReadDir};
 use std::io;
 use std::path::Path;
+
+use rustix::io::Errno;
 
 /// Repeats a system call that a signal cut short (POSIX `EINTR`). The standard
 /// library does so for reads, writes and opens, but not for every call.
@@ -49,6 +51,32 @@ pub(crate) fn stat(path: &Path) -> io::Result<Option<Metadata>> {
     if_exists(uninterrupted(|| fs::metadata(path)))
 }
 
+/// Returns whether an error says that the system, or the file system, does not know
+/// what it was asked for.
+pub(crate) fn is_unsupported(error: &io::Error) -> bool {
+    // Compared by number: `ErrorKind::Unsupported` is not all of them, and which ones
+    // it is depends on the system. On Linux the middle two are one.
+    let unknown = [Errno::INVAL, Errno::NOTSUP, Errno::OPNOTSUPP, Errno::NOSYS];
+    Errno::from_io_error(error).is_some_and(|errno| unknown.contains(&errno))
+}
+
+/// Writes what a file or directory holds through to the disk.
+///
+/// A failed sync must never be repeated: the system may have dropped the data, and
+/// would report success the second time.
+pub(crate) fn sync(file: &File) -> io::Result<()> {
+    match file.sync_all() {
+        // That is F_FULLFSYNC, which not every file system of macOS knows.
+        #[cfg(target_vendor = "apple")]
+        Err(error)
+            if is_unsupported(&error) || Errno::from_io_error(&error) == Some(Errno::NOTTY) =>
+        {
+            uninterrupted(|| rustix::fs::fsync(file).map_err(io::Error::from))
+        }
+        result => result,
+    }
+}
+
 /// Opens a directory to read its names, which the standard library does not
 /// repeat either.
 pub(crate) fn read_dir(dir: &Path) -> io::Result<ReadDir> {
@@ -58,7 +86,6 @@ pub(crate) fn read_dir(dir: &Path) -> io::Result<ReadDir> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::io::Errno;
 
     #[test]
     fn only_two_answers_say_that_there_is_none() {
@@ -80,6 +107,17 @@ mod tests {
             let error = answer(errno).unwrap_err();
             assert_eq!(error.raw_os_error(), Some(errno.raw_os_error()));
         }
+    }
+
+    #[test]
+    fn what_a_system_does_not_know_is_told_by_number() {
+        for errno in [Errno::INVAL, Errno::NOTSUP, Errno::OPNOTSUPP, Errno::NOSYS] {
+            assert!(is_unsupported(&errno.into()), "{errno}");
+        }
+        for errno in [Errno::IO, Errno::PERM, Errno::ACCESS, Errno::EXIST] {
+            assert!(!is_unsupported(&errno.into()), "{errno}");
+        }
+        assert!(!is_unsupported(&io::Error::other("invalid argument")));
     }
 
     #[test]

@@ -15,13 +15,17 @@
 //! program can prevent that from the outside.
 
 mod commit;
+mod disk;
 mod file;
+#[cfg(feature = "cli")]
+mod file_system;
 mod fs;
 mod lock;
 
 pub(crate) use commit::{Prepared, Published, leftovers, sweep, sweep_all};
-pub(crate) use file::{
-    Identity, Opened, Snapshot, create_dir_durably, read, resolve, sync_dir, sync_parents,
-};
-pub(crate) use fs::{if_exists, lstat, read_dir, stat, uninterrupted};
+pub(crate) use disk::Disk;
+pub(crate) use file::{Identity, Opened, Snapshot, read, resolve};
+#[cfg(feature = "cli")]
+pub(crate) use file_system::name_of as file_system_of;
+pub(crate) use fs::{if_exists, is_unsupported, lstat, read_dir, stat, uninterrupted};
 pub(crate) use lock::{DirLock, Lock, Patience};

@@ -22,6 +22,7 @@ mod faults_races;
 mod faults_registry;
 mod faults_size;
 mod faults_text;
+mod file_systems;
 mod filters;
 mod formats;
 mod hostile;
