@@ -127,7 +127,7 @@ impl Manifests {
         };
         let disk = Disk::default();
         disk.create_dir(&self.dir)?;
-        match Prepared::write(&path, [&*manifest.text], None)?.publish(&path, true, &disk)? {
+        match Prepared::write(&disk, &path, [&*manifest.text], None)?.publish(&path, true)? {
             Published::Done | Published::Exists => Ok(()),
             Published::NotDurable(cause) => Err(Error::Io {
                 action: "sync",

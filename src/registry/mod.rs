@@ -104,12 +104,13 @@ impl Registry {
     /// directory.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
+        let path = std::path::absolute(path).at("find", path)?;
         Ok(Registry {
-            path: std::path::absolute(path).at("find", path)?,
+            disk: Disk::of(path.parent().unwrap_or(&path)),
+            path,
             lock_timeout: DEFAULT_LOCK_TIMEOUT,
             lock_notice: Arc::new(|_| ()),
             interrupt: Interrupt::default(),
-            disk: Disk::default(),
         })
     }
 

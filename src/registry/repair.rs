@@ -113,14 +113,19 @@ impl Registry {
             Err(error) => return Err(error),
         };
 
-        let prepared = Prepared::write(path, [text.as_bytes()], Some(&snapshot.metadata))?;
+        let prepared = Prepared::write(
+            self.disk(),
+            path,
+            [text.as_bytes()],
+            Some(&snapshot.metadata),
+        )?;
         let copy = keep_copy(path, &snapshot, self.disk())?;
         let published = self.interrupt.check().and_then(|()| {
             // At the registry last, so that little can happen to it until the rename.
             if !lock.is_current()? || Identity::of(path)? != Some(snapshot.identity) {
                 return Ok(None);
             }
-            prepared.publish(path, true, self.disk()).map(Some)
+            prepared.publish(path, true).map(Some)
         });
         match published {
             Ok(Some(Published::Done)) => Ok(ControlFlow::Break(Some(Repaired { copy, damage }))),
@@ -201,8 +206,8 @@ fn keep_copy(path: &Path, snapshot: &Snapshot, disk: &Disk) -> Result<PathBuf> {
         };
         let copy = path.with_file_name(format!("{name}.corrupt-{time}{suffix}"));
         // Named as all temporary files of the registry are, so that it is swept up.
-        let prepared = Prepared::write(path, [&*snapshot.bytes], Some(&snapshot.metadata))?;
-        match prepared.publish(&copy, false, disk)? {
+        let prepared = Prepared::write(disk, path, [&*snapshot.bytes], Some(&snapshot.metadata))?;
+        match prepared.publish(&copy, false)? {
             Published::Done => return Ok(copy),
             Published::Exists => number += 1,
             Published::NotDurable(cause) => return Err(cause).at("sync", &copy),

@@ -134,7 +134,7 @@ impl Registry {
         let prepared = pieces
             .map(|pieces| {
                 let pieces = pieces.iter().map(|piece| piece.as_bytes());
-                Prepared::write(path, pieces, loaded.like.as_ref())
+                Prepared::write(self.disk(), path, pieces, loaded.like.as_ref())
             })
             .transpose()?;
 
@@ -156,9 +156,7 @@ impl Registry {
                 }
                 match prepared {
                     None => Ok(Some(Published::Done)),
-                    Some(prepared) => prepared
-                        .publish(path, read.is_some(), self.disk())
-                        .map(Some),
+                    Some(prepared) => prepared.publish(path, read.is_some()).map(Some),
                 }
             });
         match published {

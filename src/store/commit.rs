@@ -1,9 +1,9 @@
 //! Replacing a file as a whole: temporary file, fsync, rename, fsync.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, Metadata, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +11,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tempfile::NamedTempFile;
 
 use super::fs::sync;
-use super::{Disk, if_exists, is_unsupported, lstat, read_dir, uninterrupted};
+use super::{Disk, Owner, if_exists, is_unsupported, lstat, read_dir, set_mode, uninterrupted};
 use crate::error::{AtPath, Result};
 
 /// How many random characters stand in the name of a temporary file.
@@ -26,8 +26,9 @@ const BUFFER: usize = 64 * 1024;
 
 /// The new text of a file, complete and synced under another name. Dropped
 /// without being published, it vanishes.
-pub(crate) struct Prepared {
+pub(crate) struct Prepared<'d> {
     temporary: NamedTempFile,
+    disk: &'d Disk,
 }
 
 /// What came of publishing.
@@ -40,11 +41,12 @@ pub(crate) enum Published {
     Exists,
 }
 
-impl Prepared {
+impl<'d> Prepared<'d> {
     /// Writes and syncs a text, given in pieces, beside `target`, with the mode and, where that
     /// is permitted, the owner of the file it is to replace. A new file gets
-    /// 0666 less the umask.
+    /// 0666 less the umask, and the owner that the disk gives it.
     pub(crate) fn write<'t>(
+        disk: &'d Disk,
         target: &Path,
         text: impl IntoIterator<Item = &'t [u8]>,
         like: Option<&Metadata>,
@@ -60,11 +62,16 @@ impl Prepared {
             .tempfile_in(dir)
             .at("create a temporary file in", dir)?;
         let path = temporary.path().to_owned();
+        let owner = match like {
+            Some(like) => Some(Owner::from(like)),
+            None => disk.owner()?,
+        };
+        if let Some(owner) = owner {
+            let given = owner.give(temporary.as_file());
+            given.at("set the owner of", &path)?;
+        }
         if let Some(like) = like {
-            give_owner(temporary.as_file(), like).at("set the owner of", &path)?;
-            let mode = Permissions::from_mode(like.mode() & 0o7777);
-            uninterrupted(|| temporary.as_file().set_permissions(mode.clone()))
-                .at("set the mode of", &path)?;
+            set_mode(temporary.as_file(), like.mode()).at("set the mode of", &path)?;
         }
         let mut out = BufWriter::with_capacity(BUFFER, temporary.as_file());
         let written = text
@@ -75,16 +82,11 @@ impl Prepared {
         drop(out.into_parts());
         written.at("write", &path)?;
         sync(temporary.as_file()).at("sync", &path)?;
-        Ok(Prepared { temporary })
+        Ok(Prepared { temporary, disk })
     }
 
     /// Renames the file over the target, or to it if it must not exist yet.
-    pub(crate) fn publish(
-        mut self,
-        target: &Path,
-        replace: bool,
-        disk: &Disk,
-    ) -> Result<Published> {
+    pub(crate) fn publish(mut self, target: &Path, replace: bool) -> Result<Published> {
         let from = self.temporary.path().to_owned();
         let renamed = if replace {
             uninterrupted(|| fs::rename(&from, target)).map(|()| true)
@@ -98,7 +100,7 @@ impl Prepared {
         // file that is now in place; in both cases nothing is to be undone.
         self.temporary.disable_cleanup(true);
         let (dir, _) = split(target);
-        Ok(match disk.sync_dir(dir) {
+        Ok(match self.disk.sync_dir(dir) {
             Ok(()) => Published::Done,
             Err(error) => Published::NotDurable(error),
         })
@@ -188,23 +190,6 @@ fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<bool> {
     }
 }
 
-/// Gives a file the owner and group of another as far as that is permitted:
-/// both, or the group alone, or neither.
-fn give_owner(file: &File, like: &Metadata) -> io::Result<()> {
-    let own = file.metadata()?;
-    if (own.uid(), own.gid()) == (like.uid(), like.gid()) {
-        return Ok(());
-    }
-    let not_permitted = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
-    match fchown(file, Some(like.uid()), Some(like.gid())) {
-        Err(error) if not_permitted(&error) => match fchown(file, None, Some(like.gid())) {
-            Err(error) if not_permitted(&error) => Ok(()),
-            result => result,
-        },
-        result => result,
-    }
-}
-
 fn split(target: &Path) -> (&Path, &OsStr) {
     let dir = match target.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
@@ -249,14 +234,14 @@ mod tests {
     #[test]
     fn a_file_is_replaced_with_its_mode_and_without_leftovers() {
         let dir = tempfile::tempdir().unwrap();
-        let target = dir.path().join("a.json");
+        let (disk, target) = (Disk::default(), dir.path().join("a.json"));
         fs::write(&target, "old").unwrap();
         for mode in [0o600, 0o644, 0o664] {
             fs::set_permissions(&target, Permissions::from_mode(mode)).unwrap();
             let like = fs::metadata(&target).unwrap();
-            let prepared = Prepared::write(&target, [&b"new"[..]], Some(&like)).unwrap();
+            let prepared = Prepared::write(&disk, &target, [&b"new"[..]], Some(&like)).unwrap();
             assert!(matches!(
-                prepared.publish(&target, true, &Disk::default()).unwrap(),
+                prepared.publish(&target, true).unwrap(),
                 Published::Done
             ));
             assert_eq!(fs::metadata(&target).unwrap().mode() & 0o7777, mode);
@@ -268,11 +253,11 @@ mod tests {
     #[test]
     fn a_new_file_never_replaces_one_that_came_meanwhile() {
         let dir = tempfile::tempdir().unwrap();
-        let target = dir.path().join("a.json");
-        let prepared = Prepared::write(&target, [&b"ours"[..]], None).unwrap();
+        let (disk, target) = (Disk::default(), dir.path().join("a.json"));
+        let prepared = Prepared::write(&disk, &target, [&b"ours"[..]], None).unwrap();
         fs::write(&target, "theirs").unwrap();
         assert!(matches!(
-            prepared.publish(&target, false, &Disk::default()).unwrap(),
+            prepared.publish(&target, false).unwrap(),
             Published::Exists
         ));
         assert_eq!(fs::read(&target).unwrap(), b"theirs");
@@ -282,8 +267,8 @@ mod tests {
     #[test]
     fn what_is_not_published_vanishes() {
         let dir = tempfile::tempdir().unwrap();
-        let target = dir.path().join("a.json");
-        drop(Prepared::write(&target, [&b"new"[..]], None).unwrap());
+        let (disk, target) = (Disk::default(), dir.path().join("a.json"));
+        drop(Prepared::write(&disk, &target, [&b"new"[..]], None).unwrap());
         assert_eq!(names(dir.path()), Vec::<String>::new());
     }
 

@@ -1,13 +1,16 @@
-//! Making names durable on the disk that a registry and its content lie on.
+//! Creating and syncing what lies on the disk of a registry and its content.
 
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::fs::OFlags;
+
+use super::Owner;
 use super::fs::{is_unsupported, stat, sync, uninterrupted};
 use crate::error::{AtPath, Result};
 
@@ -16,8 +19,13 @@ use crate::error::{AtPath, Result};
 /// Not every file system can sync a directory: 9p, some FUSE and some network file
 /// systems answer `EINVAL` or `ENOTSUP`. A change there is as durable as it can be,
 /// so it is done; an observer is told of it, once for all clones.
+///
+/// When root works in a user's home, what it creates there belongs to the user, who
+/// could not go on otherwise.
 #[derive(Clone, Default)]
 pub(crate) struct Disk {
+    /// The directory of the registry.
+    dir: Option<PathBuf>,
     notice: Option<Arc<Notice>>,
     noticed: Arc<AtomicBool>,
 }
@@ -25,6 +33,14 @@ pub(crate) struct Disk {
 type Notice = dyn Fn(&Path) + Send + Sync;
 
 impl Disk {
+    /// The disk of a registry that lies in this directory, or will.
+    pub(crate) fn of(dir: &Path) -> Self {
+        Disk {
+            dir: Some(dir.to_owned()),
+            ..Disk::default()
+        }
+    }
+
     /// Calls `notice` with the first directory that cannot be synced.
     pub(crate) fn with_notice(self, notice: impl Fn(&Path) + Send + Sync + 'static) -> Self {
         Disk {
@@ -50,6 +66,15 @@ impl Disk {
         }
     }
 
+    /// Returns whom everything that is created has to be [given](Owner::give); `None` if
+    /// it stays with its creator, as it does for every user but root.
+    pub(crate) fn owner(&self) -> Result<Option<Owner>> {
+        match &self.dir {
+            Some(dir) => Owner::for_root_in(dir).at("read", dir),
+            None => Ok(None),
+        }
+    }
+
     fn tell(&self, dir: &Path) {
         if let Some(notice) = &self.notice
             && !self.noticed.swap(true, Ordering::Relaxed)
@@ -66,12 +91,17 @@ impl Disk {
         }
         let parent = dir.parent().unwrap_or(Path::new("/"));
         self.create_dir(parent)?;
+        let owner = self.owner()?;
         match uninterrupted(|| fs::create_dir(dir)) {
             // Another process created it meanwhile.
             Err(error)
                 if error.kind() == io::ErrorKind::AlreadyExists
                     && is_there(dir).at("open", dir)? => {}
-            result => result.at("create the directory", dir)?,
+            result => {
+                result.at("create the directory", dir)?;
+                let given = owner.map_or(Ok(()), |owner| give_dir(dir, owner));
+                given.at("set the owner of", dir)?;
+            }
         }
         self.sync_dir(parent).at("sync", parent)
     }
@@ -98,6 +128,19 @@ impl Disk {
             }
         }
         Ok(())
+    }
+}
+
+/// Gives a directory that root has just created to its owner.
+///
+/// The parent may be the user's, who can put anything in its place, so that a link is
+/// not followed, and what is another's is left alone.
+fn give_dir(dir: &Path, owner: Owner) -> io::Result<()> {
+    let flags = (OFlags::NOFOLLOW | OFlags::DIRECTORY).bits() as i32;
+    let opened = File::options().read(true).custom_flags(flags).open(dir)?;
+    match opened.metadata()?.uid() {
+        0 => owner.give(&opened),
+        _ => Ok(()),
     }
 }
 

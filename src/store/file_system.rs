@@ -1,18 +1,34 @@
 //! Which kind of file system something lies on.
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
 use rustix::fs::statfs;
+
+/// Returns whether the file system that a file lies on keeps modes and owners, to judge
+/// by the error that changing them came to.
+#[cfg(target_os = "linux")]
+pub(crate) fn has_modes(file: &File, _: &io::Error) -> bool {
+    match rustix::fs::fstatfs(file) {
+        Ok(found) => kind_of(found.f_type).is_none_or(|kind| kind.has_modes),
+        Err(_) => true,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn has_modes(_: &File, error: &io::Error) -> bool {
+    !super::fs::is_unsupported(error)
+}
 
 /// Returns the name of the kind of file system that a path lies on, such as `nfs4`
 /// or `fuse.sshfs`; `None` where the system does not say.
 #[cfg(target_os = "linux")]
+#[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "for what is shown"))]
 pub(crate) fn name_of(path: &Path) -> Option<String> {
     by_mount(path).or_else(|| {
-        let magic = u64::try_from(statfs(path).ok()?.f_type).ok()?;
-        let kind = KINDS
-            .iter()
-            .find(|kind| kind.magic == magic & 0xffff_ffff)?;
+        let kind = kind_of(statfs(path).ok()?.f_type)?;
         Some(kind.name.to_owned())
     })
 }
@@ -57,31 +73,45 @@ pub(crate) fn name_of(_: &Path) -> Option<String> {
 /// A kind of file system that Linux tells by a number.
 #[cfg(target_os = "linux")]
 struct Kind {
-    magic: u64,
+    magic: u32,
     name: &'static str,
+    /// Whether it keeps modes and owners, or makes them up.
+    has_modes: bool,
 }
 
 /// The kinds on which locks, modes or syncs are not what they are elsewhere.
 #[cfg(target_os = "linux")]
 const KINDS: &[Kind] = &[
-    kind(0x4d44, "vfat"),
-    kind(0x2011_bab0, "exfat"),
-    kind(0x5346_544e, "ntfs"),
-    kind(0x7366_746e, "ntfs3"),
-    kind(0x517b, "smb"),
-    kind(0xff53_4d42, "cifs"),
-    kind(0xfe53_4d42, "smb2"),
-    kind(0x0102_1997, "9p"),
-    kind(0x6573_5546, "fuse"),
-    kind(0x6969, "nfs"),
-    kind(0x00c3_6400, "ceph"),
-    kind(0x0bd0_0bd0, "lustre"),
-    kind(0x794c_7630, "overlay"),
+    kind(0x4d44, "vfat", false),
+    kind(0x2011_bab0, "exfat", false),
+    kind(0x5346_544e, "ntfs", false),
+    kind(0x7366_746e, "ntfs3", false),
+    kind(0x517b, "smb", false),
+    kind(0xff53_4d42, "cifs", false),
+    kind(0xfe53_4d42, "smb2", false),
+    kind(0x0102_1997, "9p", false),
+    kind(0x6573_5546, "fuse", false),
+    kind(0x6969, "nfs", true),
+    kind(0x00c3_6400, "ceph", true),
+    kind(0x0bd0_0bd0, "lustre", true),
+    kind(0x794c_7630, "overlay", true),
 ];
 
 #[cfg(target_os = "linux")]
-const fn kind(magic: u64, name: &'static str) -> Kind {
-    Kind { magic, name }
+const fn kind(magic: u32, name: &'static str, has_modes: bool) -> Kind {
+    Kind {
+        magic,
+        name,
+        has_modes,
+    }
+}
+
+/// Finds a kind by the number that `statfs` tells, whose type differs by machine; the
+/// number itself has 32 bits.
+#[cfg(target_os = "linux")]
+fn kind_of(magic: impl TryInto<i128>) -> Option<&'static Kind> {
+    let magic = magic.try_into().ok()? & 0xffff_ffff;
+    KINDS.iter().find(|kind| i128::from(kind.magic) == magic)
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -98,6 +128,15 @@ mod tests {
         assert_eq!(kind_of_mount(mounts, 361), Some("fuse.sshfs"));
         assert_eq!(kind_of_mount(mounts, 7), Some("proc"));
         assert_eq!(kind_of_mount(mounts, 3), None);
+    }
+
+    #[test]
+    fn a_number_tells_the_kind_whatever_its_sign() {
+        let name = |magic: i64| kind_of(magic).map(|kind| kind.name);
+        assert_eq!(name(0xff53_4d42), Some("cifs"));
+        assert_eq!(name(i64::from(0xff53_4d42_u32.cast_signed())), Some("cifs"));
+        assert_eq!(name(0xef53), None);
+        assert!(kind_of(0x4d44).is_some_and(|kind| !kind.has_modes));
     }
 
     #[test]

@@ -17,10 +17,10 @@
 mod commit;
 mod disk;
 mod file;
-#[cfg(feature = "cli")]
 mod file_system;
 mod fs;
 mod lock;
+mod permissions;
 
 pub(crate) use commit::{Prepared, Published, leftovers, sweep, sweep_all};
 pub(crate) use disk::Disk;
@@ -29,3 +29,4 @@ pub(crate) use file::{Identity, Opened, Snapshot, read, resolve};
 pub(crate) use file_system::name_of as file_system_of;
 pub(crate) use fs::{if_exists, is_unsupported, lstat, read_dir, stat, uninterrupted};
 pub(crate) use lock::{DirLock, Lock, Patience};
+pub(crate) use permissions::{Owner, set_mode};

@@ -38,6 +38,7 @@ mod prune;
 mod readme;
 mod repair;
 mod rm;
+mod root;
 mod signals;
 mod streams;
 mod tag;
