@@ -16,7 +16,9 @@ use super::workdir::{Leftover, Purpose, WorkDir};
 use crate::error::{AtPath, Result};
 use crate::home::Home;
 use crate::reference::CacheKey;
-use crate::store::{self, Attributes, Dir, FileId, Kind, Patience, if_exists, is, is_unsupported};
+use crate::store::{
+    self, Attributes, Dir, Disk, FileId, Kind, Owner, Patience, if_exists, is, is_unsupported,
+};
 
 /// The cache root.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ pub(crate) struct CacheRoot {
     id: FileId,
     /// The path that the home has for it, with its links.
     named: PathBuf,
+    disk: Disk,
     /// The last path that was asked about and is spelled otherwise, and whether it
     /// is the root too.
     other: Mutex<Option<(PathBuf, bool)>>,
@@ -32,7 +35,7 @@ pub(crate) struct CacheRoot {
 
 impl CacheRoot {
     /// Opens the cache root of a home; `None` if there is none.
-    pub(crate) fn open(home: &Home) -> Result<Option<Self>> {
+    pub(crate) fn open(home: &Home, disk: &Disk) -> Result<Option<Self>> {
         let named = home.cache_root();
         let found = store::uninterrupted(|| fs::canonicalize(&named));
         let Some(path) = if_exists(found).at("open", &named)? else {
@@ -44,15 +47,16 @@ impl CacheRoot {
             dir: Arc::new(dir),
             id,
             named,
+            disk: disk.clone(),
             other: Mutex::new(None),
         }))
     }
 
     /// Opens the cache root of a home, and creates it if need be.
-    pub(crate) fn create(home: &Home) -> Result<Self> {
+    pub(crate) fn create(home: &Home, disk: &Disk) -> Result<Self> {
         let root = home.cache_root();
-        store::create_dir_durably(&root)?;
-        Self::open(home)?
+        disk.create_dir(&root)?;
+        Self::open(home, disk)?
             .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
             .at("open", &root)
     }
@@ -108,10 +112,15 @@ impl CacheRoot {
         Ok(is_root)
     }
 
+    /// Returns whom everything that is created below has to be given.
+    pub(crate) fn owner(&self) -> Result<Option<Owner>> {
+        self.disk.owner()
+    }
+
     /// Creates a directory to build content in, and returns it with its
     /// descriptor.
     pub(crate) fn staging(&self, wait: &Patience<'_>) -> Result<(WorkDir, Dir)> {
-        WorkDir::create(&self.dir, Purpose::Staging, wait)
+        WorkDir::create(&self.dir, Purpose::Staging, self.owner()?, wait)
     }
 
     /// Moves an entry of the root out of the way, to be deleted. What cannot be
@@ -202,7 +211,7 @@ impl CacheRoot {
     ) -> Result<Swap> {
         let name = OsStr::new(key.as_str());
         let path = self.dir_of(key);
-        let (mut aside, holder) = WorkDir::create(&self.dir, Purpose::Swap, wait)?;
+        let (mut aside, holder) = WorkDir::create(&self.dir, Purpose::Swap, self.owner()?, wait)?;
         // Otherwise a power loss could take the holder, and the old content with
         // it, but not the rename into it.
         self.sync()?;
@@ -304,7 +313,7 @@ impl CacheRoot {
         // The holder is deleted next; its removal must not reach the disk before
         // what it contained is back.
         match restored {
-            true => store::sync_dir(self.path()),
+            true => self.disk.sync_dir(self.path()),
             false => Ok(()),
         }
     }
@@ -338,7 +347,7 @@ impl CacheRoot {
 
     /// Makes the renames in the root survive a power loss.
     pub(crate) fn sync(&self) -> Result<()> {
-        store::sync_dir(self.path()).at("sync", self.path())
+        self.disk.sync_dir(self.path()).at("sync", self.path())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Copying a tree into the cache, and making it survive a power loss.
 
-use std::fs::{File, Permissions};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::file_tree::{FileTree, Node, Opener};
@@ -10,7 +10,7 @@ use super::manifest::{FileHash, Manifest};
 use super::progress::Ongoing;
 use crate::error::{AtPath, Result};
 use crate::interrupt::Interrupt;
-use crate::store::Dir;
+use crate::store::{Dir, Owner, set_mode};
 
 /// The mode of what is being written: private until it is complete.
 const PRIVATE_FILE: u32 = 0o600;
@@ -27,6 +27,7 @@ pub(super) fn copy(
     tree: &FileTree,
     from: &Dir,
     to: &Dir,
+    owner: Option<Owner>,
     interrupt: &Interrupt,
     ongoing: &Ongoing,
 ) -> Result<Manifest> {
@@ -34,6 +35,7 @@ pub(super) fn copy(
         tree,
         from,
         to,
+        owner,
         interrupt,
         ongoing,
     };
@@ -53,6 +55,7 @@ struct Copying<'c> {
     tree: &'c FileTree,
     from: &'c Dir,
     to: &'c Dir,
+    owner: Option<Owner>,
     interrupt: &'c Interrupt,
     ongoing: &'c Ongoing,
 }
@@ -89,7 +92,7 @@ impl Copying<'_> {
         if ends_in_hole {
             copy.set_len(file.len).at("write", &at)?;
         }
-        set_mode(&copy, file.mode, PRIVATE_FILE).at("set the mode of", &at)?;
+        self.finish(&copy, file.mode, &at)?;
         Ok(hash)
     }
 
@@ -108,23 +111,22 @@ impl Copying<'_> {
         for dir in &self.tree.dirs {
             let at = self.at(&dir.path);
             let opened = self.to.open_beneath(&dir.path).at("open", &at)?;
-            let set = set_mode(&opened.into_file(), dir.mode, PRIVATE_DIR);
-            set.at("set the mode of", &at)?;
+            self.finish(&opened.into_file(), dir.mode, &at)?;
         }
         Ok(())
+    }
+
+    /// Gives what is complete its owner and its mode.
+    fn finish(&self, copy: &File, mode: u32, at: &Path) -> Result<()> {
+        if let Some(owner) = self.owner {
+            owner.give(copy).at("set the owner of", at)?;
+        }
+        set_mode(copy, mode).at("set the mode of", at)
     }
 
     fn at(&self, path: &Path) -> std::path::PathBuf {
         self.to.path_of(path)
     }
-}
-
-/// Sets the mode of what was created with another one.
-fn set_mode(file: &File, mode: u32, created: u32) -> std::io::Result<()> {
-    if mode == created {
-        return Ok(());
-    }
-    file.set_permissions(Permissions::from_mode(mode))
 }
 
 /// Makes a tree survive a power loss. `opened` is a directory of the same file
@@ -176,8 +178,8 @@ mod tests {
     use crate::content::hash::hash;
     use crate::content::rules::Rules;
     use crate::error::Error;
-    use std::fs;
-    use std::os::unix::fs::MetadataExt;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::path::PathBuf;
 
     fn source() -> (tempfile::TempDir, PathBuf, PathBuf) {
@@ -201,7 +203,14 @@ mod tests {
     fn copied(from: &Path, to: &Path) -> Result<Manifest> {
         let (tree, dir) = to_import(from);
         let to = Dir::open(to).unwrap();
-        copy(&tree, &dir, &to, &Interrupt::default(), &Ongoing::default())
+        copy(
+            &tree,
+            &dir,
+            &to,
+            None,
+            &Interrupt::default(),
+            &Ongoing::default(),
+        )
     }
 
     fn hashed(tree: &FileTree, dir: &Dir) -> Result<Manifest> {
@@ -264,7 +273,7 @@ mod tests {
             change(&from);
             let to = Dir::open(&to).unwrap();
             let (interrupt, ongoing) = (Interrupt::default(), Ongoing::default());
-            let error = copy(&tree, &dir, &to, &interrupt, &ongoing).unwrap_err();
+            let error = copy(&tree, &dir, &to, None, &interrupt, &ongoing).unwrap_err();
             assert!(matches!(error, Error::ContentChanged { .. }), "{error}");
             assert!(hashed(&tree, &dir).is_err());
         }
@@ -277,7 +286,7 @@ mod tests {
         interrupt.raise(2);
         let (tree, dir) = to_import(&from);
         let to = Dir::open(&to).unwrap();
-        let error = copy(&tree, &dir, &to, &interrupt, &Ongoing::default()).unwrap_err();
+        let error = copy(&tree, &dir, &to, None, &interrupt, &Ongoing::default()).unwrap_err();
         assert!(matches!(error, Error::Interrupted { signal: 2 }), "{error}");
     }
 }

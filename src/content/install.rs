@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 
 use super::Cache;
-use super::cache_root::{CacheRoot, Swap};
+use super::cache_root::Swap;
 use super::copy;
 use super::manifest::Manifests;
 use super::ownership::Ownership;
@@ -171,7 +171,7 @@ impl Change for Install<'_> {
             self.put.result = Added::Updated;
         }
         self.needs_manifest = match self.own_digest() {
-            Some(digest) => !self.cache.manifests.settle(digest)?,
+            Some(digest) => !self.cache.manifests.settle(digest, self.cache.disk())?,
             None => false,
         };
         Ok(edit)
@@ -188,7 +188,9 @@ impl Change for Install<'_> {
         self.cache.manifests.sweep()?;
         if self.needs_manifest {
             self.kept_manifest = true;
-            self.cache.manifests.keep(&self.staged.manifest)?;
+            self.cache
+                .manifests
+                .keep(&self.staged.manifest, self.cache.disk())?;
         }
         self.swap_in()
     }
@@ -255,7 +257,7 @@ impl Change for Recording<'_> {
         self.unreferenced = Manifests::unreferenced_after(document, edit, digest);
         self.cache.manifests.sweep()?;
         // Content is not what this is about, so trouble with it is no matter.
-        if let Ok(Some(root)) = CacheRoot::open(self.cache.home()) {
+        if let Ok(Some(root)) = self.cache.root() {
             self.leftovers = root.recover().unwrap_or_default();
         }
         Ok(())

@@ -13,7 +13,7 @@ use crate::digest::{Digest, digest_hex, hex};
 use crate::document::{Document, Edit};
 use crate::error::{AtPath, Result};
 use crate::fields::Field;
-use crate::store::{self, Prepared, Published, if_exists};
+use crate::store::{self, Disk, Prepared, Published, if_exists};
 
 /// The longest manifest, in bytes: that of some million files. What is longer in
 /// the place of one is none.
@@ -137,7 +137,7 @@ impl Manifests {
     /// Returns whether the manifest of content of this digest is kept, and makes it
     /// survive a power loss: the process that wrote it may have been killed before
     /// it synced it.
-    pub(crate) fn settle(&self, digest: &str) -> Result<bool> {
+    pub(crate) fn settle(&self, digest: &str, disk: &Disk) -> Result<bool> {
         let Some(path) = self.path(digest) else {
             return Ok(false);
         };
@@ -145,17 +145,17 @@ impl Manifests {
             return Ok(false);
         }
         store::sync_file(&path).at("sync", &path)?;
-        store::sync_dir(&self.dir).at("sync", &self.dir)?;
+        disk.sync_dir(&self.dir).at("sync", &self.dir)?;
         Ok(true)
     }
 
     /// Keeps a manifest, durably.
-    pub(crate) fn keep(&self, manifest: &Manifest) -> Result<()> {
+    pub(crate) fn keep(&self, manifest: &Manifest, disk: &Disk) -> Result<()> {
         let Some(path) = self.path(manifest.digest().as_str()) else {
             return Ok(());
         };
-        store::create_dir_durably(&self.dir)?;
-        match Prepared::write(&path, [&*manifest.text], None)?.publish(&path, true)? {
+        disk.create_dir(&self.dir)?;
+        match Prepared::write(disk, &path, [&*manifest.text], None)?.publish(&path, true)? {
             Published::Done | Published::Exists => Ok(()),
             Published::NotDurable(cause) => Err(cause).at("sync", &self.dir),
         }
@@ -293,7 +293,7 @@ mod tests {
         let manifest = Manifest::of(vec![(b"a".to_vec(), [0; 32])]);
         let digest = manifest.digest().as_str();
         assert!(!manifests.can_verify(digest).unwrap());
-        manifests.keep(&manifest).unwrap();
+        manifests.keep(&manifest, &Disk::default()).unwrap();
         fs::write(dir.path().join("manifests/.a.sha256.abcdefghijkl.tmp"), "").unwrap();
         manifests.sweep().unwrap();
         assert_eq!(

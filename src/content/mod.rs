@@ -42,6 +42,7 @@ pub(crate) use status::Contents;
 use std::path::Path;
 use std::time::Duration;
 
+use cache_root::CacheRoot;
 use manifest::Manifests;
 use progress::Observed;
 
@@ -49,6 +50,7 @@ use crate::error::Result;
 use crate::home::Home;
 use crate::interrupt::Interrupt;
 use crate::registry::Registry;
+use crate::store::Disk;
 
 /// The content of a home, together with its registry.
 ///
@@ -110,6 +112,16 @@ impl Cache {
         self
     }
 
+    /// As [`Registry::with_durability_notice`].
+    #[must_use]
+    pub fn with_durability_notice(
+        mut self,
+        notice: impl Fn(&Path) + Send + Sync + 'static,
+    ) -> Self {
+        self.registry = self.registry.with_durability_notice(notice);
+        self
+    }
+
     /// As [`Registry::with_interrupt`]; copying and hashing can be interrupted
     /// too.
     #[must_use]
@@ -150,6 +162,21 @@ impl Cache {
     ) -> Self {
         self.progress = Observed::by(observer);
         self
+    }
+
+    /// Opens the cache root; `None` if there is none.
+    fn root(&self) -> Result<Option<CacheRoot>> {
+        CacheRoot::open(&self.home, self.disk())
+    }
+
+    /// Opens the cache root, and creates it if need be.
+    fn create_root(&self) -> Result<CacheRoot> {
+        CacheRoot::create(&self.home, self.disk())
+    }
+
+    /// The disk that the registry and the cache lie on.
+    fn disk(&self) -> &Disk {
+        self.registry.disk()
     }
 
     /// The home.

@@ -113,7 +113,7 @@ impl Cache {
         if !self.registry().is_there()? || document.foreign_version().is_some() {
             return Ok(strays);
         }
-        if let Some(root) = CacheRoot::open(self.home())? {
+        if let Some(root) = self.root()? {
             let look = Look {
                 ownership: Ownership::of(&root, document.entries())?,
                 interrupted: root.interrupted_swaps()?,
@@ -242,7 +242,7 @@ impl Change for Sweep<'_> {
     }
 
     fn after_commit(&mut self, _durable: bool) {
-        let root = match CacheRoot::open(self.cache.home()) {
+        let root = match self.cache.root() {
             Ok(root) => root,
             Err(error) => {
                 // The first one tells why; the others count as changed.

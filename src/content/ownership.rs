@@ -208,6 +208,7 @@ mod tests {
     use super::*;
     use crate::document::Document;
     use crate::home::Home;
+    use crate::store::Disk;
     use std::os::unix::fs::symlink;
 
     struct Fixture {
@@ -217,7 +218,7 @@ mod tests {
 
     fn fixture() -> Fixture {
         let dir = tempfile::tempdir().unwrap();
-        let root = CacheRoot::create(&Home::at(dir.path()).unwrap()).unwrap();
+        let root = CacheRoot::create(&Home::at(dir.path()).unwrap(), &Disk::default()).unwrap();
         Fixture { dir, root }
     }
 

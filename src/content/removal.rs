@@ -157,7 +157,7 @@ pub(super) fn delete_leftovers(leftovers: Vec<Leftover>) {
 fn open_root(cache: &Cache, keep_content: bool) -> Result<Option<CacheRoot>> {
     match keep_content {
         true => Ok(None),
-        false => CacheRoot::open(cache.home()),
+        false => cache.root(),
     }
 }
 

@@ -45,9 +45,9 @@ impl Staged {
         let artifact_type = type_of(&source, artifact_type)?;
         if refuse_cache_in(&source, cache.home(), rules)? {
             // Created later, it would change the directory that is being read.
-            CacheRoot::create(cache.home())?;
+            cache.create_root()?;
         }
-        let present = CacheRoot::open(cache.home())?;
+        let present = cache.root()?;
         let tree = FileTree::to_import(&source, rules, present.map(|root| root.id()))?;
         Self::copy(cache, tree, &source, artifact_type)
     }
@@ -70,11 +70,18 @@ impl Staged {
         source: &Dir,
         artifact_type: ArtifactType,
     ) -> Result<Self> {
-        let root = CacheRoot::create(cache.home())?;
+        let root = cache.create_root()?;
         let registry = cache.registry();
         let (work, dir) = root.staging(&registry.lock_wait())?;
         let copying = cache.progress.begin(Work::Copying, tree.bytes());
-        let manifest = copy::copy(&tree, source, &dir, registry.interrupt(), &copying)?;
+        let manifest = copy::copy(
+            &tree,
+            source,
+            &dir,
+            root.owner()?,
+            registry.interrupt(),
+            &copying,
+        )?;
         copy::sync(&dir, root.dir())?;
         Ok(Staged {
             root,
@@ -96,7 +103,7 @@ impl Staged {
             reference: reference.to_string(),
             path: cache.home().cache_path(reference),
         };
-        let root = CacheRoot::open(cache.home())?.ok_or_else(no_content)?;
+        let root = cache.root()?.ok_or_else(no_content)?;
         let key = reference.cache_key();
         let name = OsStr::new(key.as_str());
         match root.look(name)? {

@@ -186,7 +186,7 @@ impl Contents<'_> {
         if let Some(opened) = self.opened.get() {
             return Ok(opened);
         }
-        let root = CacheRoot::open(self.cache.home())?;
+        let root = self.cache.root()?;
         let aside = match &root {
             Some(root) => root.interrupted_swaps()?,
             None => Vec::new(),

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::deletion::delete;
 use crate::error::{AtPath, Error, Result};
 use crate::reference::is_reserved_name;
-use crate::store::{Dir, DirLock, Kind, Patience, if_exists};
+use crate::store::{Dir, DirLock, Kind, Owner, Patience, if_exists};
 
 /// How many random characters a name ends with.
 const RANDOM: usize = 12;
@@ -98,7 +98,7 @@ pub(crate) struct WorkDir {
 }
 
 impl WorkDir {
-    /// Creates an empty directory, and returns it with its descriptor.
+    /// Creates an empty directory for an owner, and returns it with its descriptor.
     ///
     /// # Errors
     ///
@@ -107,6 +107,7 @@ impl WorkDir {
     pub(crate) fn create(
         root: &Arc<Dir>,
         purpose: Purpose,
+        owner: Option<Owner>,
         wait: &Patience<'_>,
     ) -> Result<(Self, Dir)> {
         loop {
@@ -127,6 +128,8 @@ impl WorkDir {
                 // Between being created and locked, it was taken for a leftover.
                 Ok(None) => {}
                 Ok(Some((dir, lock))) => {
+                    let given = owner.map_or(Ok(()), |owner| dir.give_to(owner));
+                    given.at("set the owner of", &path)?;
                     let lock = Some(lock);
                     return Ok((work.with_lock(lock), dir));
                 }
@@ -274,7 +277,9 @@ mod tests {
     fn create(root: &Arc<Dir>) -> WorkDir {
         let registry = Registry::open("unused").unwrap();
         let wait = registry.lock_wait();
-        WorkDir::create(root, Purpose::Staging, &wait).unwrap().0
+        WorkDir::create(root, Purpose::Staging, None, &wait)
+            .unwrap()
+            .0
     }
 
     #[test]

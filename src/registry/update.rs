@@ -70,10 +70,10 @@ impl Registry {
     pub(crate) fn update(&self, change: &mut dyn Change) -> Result<()> {
         let path = store::resolve(&self.path)?;
         let dir = path.parent().unwrap_or(Path::new("/"));
-        if !dir.try_exists().at("read", dir)? && changes_nothing(change)? {
+        if store::stat(dir).at("read", dir)?.is_none() && changes_nothing(change)? {
             return Ok(());
         }
-        store::create_dir_durably(dir)?;
+        self.disk().create_dir(dir)?;
         self.locked(&path, |lock| {
             Ok(match self.attempt(&path, lock, change)? {
                 true => ControlFlow::Break(()),
@@ -131,7 +131,7 @@ impl Registry {
             // What stands there already is reported as done, or acted upon. Who
             // put it there may have been killed before it was synced.
             let dir = path.parent().unwrap_or(Path::new("/"));
-            store::sync_dir(dir).at("sync", dir)?;
+            self.disk().sync_dir(dir).at("sync", dir)?;
             if !change.touches_content() {
                 return Ok(true);
             }
@@ -139,14 +139,14 @@ impl Registry {
         let prepared = pieces
             .map(|pieces| {
                 let pieces = pieces.iter().map(|piece| piece.as_bytes());
-                Prepared::write(path, pieces, loaded.like.as_ref())
+                Prepared::write(self.disk(), path, pieces, loaded.like.as_ref())
             })
             .transpose()?;
 
         self.interrupt.check()?;
         let read = loaded.file;
         if read.is_none() {
-            store::sync_parents(path)?;
+            self.disk().sync_parents(path)?;
         }
         if Identity::of(path)? != read || !lock.is_current()? {
             return Ok(false);

@@ -18,7 +18,7 @@ use rustix::fs::{self as sys, AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::mount::{MountId, mount_of};
-use super::{Identity, uninterrupted};
+use super::{Identity, Owner, uninterrupted};
 
 const DIR: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
@@ -123,6 +123,11 @@ impl Dir {
     /// Returns the open directory as a file, to change its mode, owner or lock.
     pub(crate) fn into_file(self) -> File {
         File::from(self.fd)
+    }
+
+    /// Gives the directory to an owner, as far as that is permitted.
+    pub(crate) fn give_to(&self, owner: Owner) -> io::Result<()> {
+        owner.give(&self.try_clone()?.into_file())
     }
 
     /// Returns the path it was opened by, for messages.

@@ -18,7 +18,7 @@ use rustix::fs::OFlags;
 
 use super::dir::Dir;
 use super::file::{Identity, require_regular};
-use super::uninterrupted;
+use super::{Owner, if_exists, uninterrupted};
 use crate::error::{AtPath, Error, Result};
 use crate::interrupt::Interrupt;
 
@@ -145,23 +145,34 @@ impl fmt::Debug for Lock {
     }
 }
 
+/// Opens the lock file, or creates it.
 fn open(path: &Path) -> Result<File> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(flags);
-    let opened = match options.clone().write(true).create(true).open(path) {
+    loop {
+        if let Some(file) = open_existing(path)? {
+            return Ok(file);
+        }
+        if let Some(file) = create(path)? {
+            return Ok(file);
+        }
+    }
+}
+
+/// Opens the lock file; `None` if there is none.
+fn open_existing(path: &Path) -> Result<Option<File>> {
+    let opened = match options().write(true).open(path) {
         // Another user may have created it; on most file systems a lock needs
         // no permission to write.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            options.open(path).map_err(|_| error)
+            options().open(path).map_err(|_| error)
         }
         result => result,
     };
-    match opened {
-        Ok(file) => {
+    match if_exists(opened) {
+        Ok(Some(file)) => {
             require_regular(path, &file.metadata().at("read", path)?)?;
-            Ok(file)
+            Ok(Some(file))
         }
+        Ok(None) => Ok(None),
         Err(error) => {
             if let Ok(metadata) = path.symlink_metadata() {
                 require_regular(path, &metadata)?;
@@ -169,6 +180,29 @@ fn open(path: &Path) -> Result<File> {
             Err(error).at("open the lock file", path)
         }
     }
+}
+
+/// Creates the lock file; `None` if another process has created it meanwhile.
+fn create(path: &Path) -> Result<Option<File>> {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    let owner = Owner::for_root_in(dir).at("read", dir)?;
+    let file = match options().write(true).create_new(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+        result => result.at("create the lock file", path)?,
+    };
+    if let Some(owner) = owner {
+        owner.give(&file).at("set the owner of", path)?;
+    }
+    Ok(Some(file))
+}
+
+/// How a lock file is opened: without following a link, and without waiting for
+/// what is no file.
+fn options() -> OpenOptions {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(flags);
+    options
 }
 
 #[cfg(test)]

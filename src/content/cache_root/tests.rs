@@ -14,7 +14,7 @@ fn fixture() -> Fixture {
     let dir = tempfile::tempdir().unwrap();
     let home = Home::at(dir.path()).unwrap();
     Fixture {
-        root: CacheRoot::create(&home).unwrap(),
+        root: CacheRoot::create(&home, &Disk::default()).unwrap(),
         registry: Registry::open(home.registry_path())
             .unwrap()
             .with_interrupt(Interrupt::default()),
@@ -26,7 +26,9 @@ fn fixture() -> Fixture {
 impl Fixture {
     fn work(&self, purpose: Purpose) -> WorkDir {
         let wait = self.registry.lock_wait();
-        WorkDir::create(self.root.dir(), purpose, &wait).unwrap().0
+        WorkDir::create(self.root.dir(), purpose, None, &wait)
+            .unwrap()
+            .0
     }
 
     fn stage(&self, text: &str) -> WorkDir {
