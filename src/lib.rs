@@ -37,7 +37,7 @@ pub mod cli;
 
 pub use content::{
     Cache, CacheState, Code, ContentStatus, DigestState, Fate, Finding, Import, Imported, Progress,
-    Record, Removed, Report, Source, Stray, StrayKind, Strays, Swept, Work,
+    Record, Removed, Report, Source, Stray, StrayKind, Strays, Swept, TakenOver, Work,
 };
 pub use digest::{Digest, digest_hex};
 pub use entry::{ArtifactEntry, ArtifactType};

@@ -33,7 +33,7 @@ pub use orphans::{Stray, StrayKind, Strays, Swept};
 pub use progress::{Progress, Work};
 pub use removal::{Fate, Removed};
 pub use status::{CacheState, ContentStatus, DigestState};
-pub use verify::{Code, Finding, Report};
+pub use verify::{Code, Finding, Report, TakenOver};
 
 #[cfg(feature = "cli")]
 pub(crate) use removal::{RemovalPlan, Selection};

@@ -12,7 +12,7 @@ use crate::digest::digest_hex;
 use crate::entry::ArtifactEntry;
 use crate::error::{AtPath, Error, Result};
 use crate::reference::{CacheKey, Reference};
-use crate::store::{Dir, Kind};
+use crate::store::{Dir, Kind, lstat};
 
 /// How often a directory is read again that changes meanwhile.
 const ATTEMPTS: usize = 3;
@@ -209,6 +209,30 @@ impl Contents<'_> {
             Some(root) => own_key(root, reference, path),
             None => Ok(None),
         }
+    }
+
+    /// Returns the own directory of an entry whose `cachePath` names another one that
+    /// does not exist, if the own one does: the home was moved or restored from
+    /// elsewhere.
+    pub(super) fn moved_to(&self, reference: &str, path: &str) -> Result<Option<String>> {
+        let Ok(reference) = Reference::parse(reference) else {
+            return Ok(None);
+        };
+        let (Some(root), named) = (&self.opened()?.root, Path::new(path)) else {
+            return Ok(None);
+        };
+        if !named.is_absolute() || own_key(root, reference.as_str(), path)?.is_some() {
+            return Ok(None);
+        }
+        if lstat(named).at("read", named)?.is_some() {
+            return Ok(None);
+        }
+        let key = reference.cache_key();
+        let own = root.look(OsStr::new(key.as_str()))?;
+        let is_dir = own.is_some_and(|own| own.kind == Kind::Dir);
+        let path = self.cache.home().cache_path(&reference);
+        // A home is UTF-8, and so is a reference.
+        Ok(is_dir.then(|| path.to_string_lossy().into_owned()))
     }
 
     /// Returns where the directory of a key lies, for messages.

@@ -74,6 +74,15 @@ impl Registry {
         self.locked(&path, |lock| self.attempt_repair(&path, lock))
     }
 
+    /// Keeps a durable copy of the file beside it, before a change that its author may
+    /// regret. `None` if there is no file. The caller holds the lock.
+    pub(crate) fn keep_copy(&self) -> Result<Option<PathBuf>> {
+        let path = store::resolve(self.path())?;
+        let snapshot = store::read(&path)?;
+        let copy = snapshot.map(|snapshot| keep_copy(&path, &snapshot, self.disk()));
+        copy.transpose()
+    }
+
     /// Continues where another process replaced the file or the lock meanwhile.
     fn attempt_repair(&self, path: &Path, lock: &Lock) -> Result<ControlFlow<Option<Repaired>>> {
         let (snapshot, text, damage) = match load(path, &self.legacy_path()) {

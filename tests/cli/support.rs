@@ -96,7 +96,7 @@ impl Sandbox {
     pub(crate) fn staged(&self) -> Vec<PathBuf> {
         let names = names(&self.cache()).into_iter();
         names
-            .filter(|name| name.starts_with(".staging:"))
+            .filter(|name| name.starts_with(".staging-"))
             .map(|name| self.cache().join(name))
             .collect()
     }

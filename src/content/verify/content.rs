@@ -147,7 +147,10 @@ fn look(contents: &Contents<'_>, entry: &EntryView<'_>) -> Result<Look> {
             Look::Found(missing(&reference, &path))
         }
         (CacheState::Missing, None) => Look::NoCache,
-        (_, None) => Look::Found(foreign(&reference, &path)),
+        (_, None) => Look::Found(match contents.moved_to(&reference, &path)? {
+            Some(own) => moved(&reference, &path, &own),
+            None => foreign(&reference, &path),
+        }),
     })
 }
 
@@ -270,6 +273,19 @@ fn foreign(reference: &str, path: &str) -> Finding {
             "{} brings a copy into the cache",
             command("add", reference, " PATH")
         ),
+    )
+}
+
+fn moved(reference: &str, path: &str, own: &str) -> Finding {
+    Finding::new(
+        Code::MovedContent,
+        reference,
+        format!(
+            "its `cachePath` is `{}`, which does not exist, but its content lies in `{}`",
+            visible(path),
+            visible(own)
+        ),
+        "`cldctl-registry verify --repair` points the entry at its content",
     )
 }
 

@@ -6,9 +6,11 @@
 mod content;
 mod entries;
 mod finding;
+mod moved;
 mod orphans;
 
 pub use finding::{Code, Finding};
+pub use moved::TakenOver;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::SystemTime;
