@@ -2,13 +2,12 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::Registry;
 use super::load::load;
 use crate::document::{Document, Edit};
 use crate::error::{AtPath, Error, Result};
-use crate::store::{self, Identity, Lock, Patience, Prepared, Published};
+use crate::store::{self, Identity, Lock, Prepared, Published};
 
 /// A change to the registry, and to what goes with it.
 pub(crate) trait Change {
@@ -90,24 +89,23 @@ impl Registry {
         mut attempt: impl FnMut(&Lock) -> Result<ControlFlow<T>>,
     ) -> Result<T> {
         let lock_path = lock_path(path);
-        let patience = Patience {
-            limit: self.lock_timeout,
-            since: Instant::now(),
-            notice: &*self.lock_notice,
-            interrupt: &self.interrupt,
-        };
+        let wait = self.lock_wait();
         loop {
-            let lock = Lock::acquire(&lock_path, &patience)?;
+            let lock = Lock::acquire(&lock_path, &wait)?;
             store::sweep(path)?;
             while lock.is_current()? {
                 if let ControlFlow::Break(result) = attempt(&lock)? {
                     return Ok(result);
                 }
-                patience.check(|waited| Error::Unsettled {
+                wait.check(|waited| Error::Unsettled {
                     path: path.to_owned(),
                     waited,
                 })?;
             }
+            wait.check(|waited| Error::LockTimeout {
+                path: lock_path.clone(),
+                waited,
+            })?;
         }
     }
 

@@ -15,9 +15,10 @@ use std::time::{Duration, Instant};
 
 use fs4::{FileExt, TryLockError};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::file::{Identity, require_regular};
-use super::{Owner, if_exists, uninterrupted};
+use super::{Owner, file_system, if_exists, is_unsupported, uninterrupted};
 use crate::error::{AtPath, Error, Result};
 use crate::interrupt::Interrupt;
 
@@ -28,8 +29,8 @@ const QUIET: Duration = Duration::from_millis(500);
 /// or those who come late would be served first.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(250), Duration::from_millis(2));
 
-/// How long to wait for the lock, and what to do meanwhile.
-pub(crate) struct Patience<'a> {
+/// How long to wait for a lock, and what to do meanwhile.
+pub(crate) struct LockWait<'a> {
     /// How long in all.
     pub(crate) limit: Duration,
     /// When the waiting began.
@@ -40,14 +41,71 @@ pub(crate) struct Patience<'a> {
     pub(crate) interrupt: &'a Interrupt,
 }
 
-impl Patience<'_> {
-    /// An error for who has waited long enough; nothing before that.
+impl LockWait<'_> {
+    /// Returns the pauses between attempts to lock something.
+    pub(crate) fn pauses(&self) -> Pauses<'_> {
+        Pauses {
+            wait: self,
+            next: PAUSES.0,
+            noticed: false,
+        }
+    }
+
+    /// Fails once the time is over, or when an interrupt asks to stop.
     pub(crate) fn check(&self, error: impl FnOnce(Duration) -> Error) -> Result<()> {
         self.interrupt.check()?;
         if self.since.elapsed() < self.limit {
             return Ok(());
         }
         Err(error(self.limit))
+    }
+}
+
+/// The pauses between attempts to lock something: each longer than the one before, so
+/// that waiting costs little, and never so long that a lock stays free meanwhile.
+pub(crate) struct Pauses<'w> {
+    wait: &'w LockWait<'w>,
+    next: Duration,
+    noticed: bool,
+}
+
+impl Pauses<'_> {
+    /// Waits a moment before the next attempt to lock what lies at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LockTimeout`] once the time is over, and [`Error::Interrupted`].
+    pub(crate) fn pause(&mut self, path: &Path) -> Result<()> {
+        self.wait.check(|waited| Error::LockTimeout {
+            path: path.to_owned(),
+            waited,
+        })?;
+        if !self.noticed && self.wait.since.elapsed() >= QUIET {
+            self.noticed = true;
+            (self.wait.notice)(path);
+        }
+        std::thread::sleep(self.next);
+        self.next = (self.next * 2).min(PAUSES.1);
+        Ok(())
+    }
+}
+
+/// Returns why something cannot be locked: by its file system, or by this attempt.
+pub(crate) fn cannot_lock(path: &Path, cause: io::Error) -> Error {
+    let path = path.to_owned();
+    let has_no_lock = Errno::from_io_error(&cause) == Some(Errno::NOLCK);
+    if has_no_lock || is_unsupported(&cause) {
+        Error::LockUnsupported {
+            file_system: file_system::name_of(&path),
+            path,
+            cause,
+        }
+    } else {
+        Error::Io {
+            action: "lock",
+            path,
+            cause,
+        }
     }
 }
 
@@ -62,32 +120,23 @@ impl Lock {
     ///
     /// # Errors
     ///
-    /// [`Error::LockTimeout`], [`Error::Interrupted`], or that the lock file
-    /// cannot be opened or is no regular file.
-    pub(crate) fn acquire(path: &Path, patience: &Patience<'_>) -> Result<Self> {
-        let mut pause = PAUSES.0;
-        let mut noticed = false;
+    /// [`Error::LockTimeout`], [`Error::Interrupted`], [`Error::LockUnsupported`], or
+    /// that the lock file cannot be opened or is no regular file.
+    pub(crate) fn acquire(path: &Path, wait: &LockWait<'_>) -> Result<Self> {
+        let mut pauses = wait.pauses();
         loop {
             if let Some(lock) = Self::try_acquire(path)? {
                 return Ok(lock);
             }
-            patience.check(|waited| Error::LockTimeout {
-                path: path.to_owned(),
-                waited,
-            })?;
-            if !noticed && patience.since.elapsed() >= QUIET {
-                noticed = true;
-                (patience.notice)(path);
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(PAUSES.1);
+            pauses.pause(path)?;
         }
     }
 
     /// Takes the lock if nobody holds it.
     pub(crate) fn try_acquire(path: &Path) -> Result<Option<Self>> {
         let file = open(path)?;
-        if !try_uninterrupted(|| FileExt::try_lock(&file)).at("lock", path)? {
+        let is_locked = try_uninterrupted(|| FileExt::try_lock(&file));
+        if !is_locked.map_err(|cause| cannot_lock(path, cause))? {
             return Ok(None);
         }
         let lock = Lock {
@@ -220,12 +269,12 @@ mod tests {
     use std::cell::Cell;
     use std::fs;
 
-    fn patience<'a>(
+    fn wait<'a>(
         milliseconds: u64,
         notice: &'a dyn Fn(&Path),
         interrupt: &'a Interrupt,
-    ) -> Patience<'a> {
-        Patience {
+    ) -> LockWait<'a> {
+        LockWait {
             limit: Duration::from_millis(milliseconds),
             since: Instant::now(),
             notice,
@@ -255,7 +304,7 @@ mod tests {
             noticed.set(noticed.get() + 1);
         };
         let interrupt = Interrupt::default();
-        let error = Lock::acquire(&path, &patience(600, &notice, &interrupt)).unwrap_err();
+        let error = Lock::acquire(&path, &wait(600, &notice, &interrupt)).unwrap_err();
         assert!(matches!(error, Error::LockTimeout { .. }), "{error}");
         assert_eq!(noticed.get(), 1);
     }
@@ -292,7 +341,7 @@ mod tests {
         let _held = Lock::try_acquire(&path).unwrap().unwrap();
         let interrupt = Interrupt::default();
         interrupt.raise(15);
-        let error = Lock::acquire(&path, &patience(60_000, &|_| (), &interrupt)).unwrap_err();
+        let error = Lock::acquire(&path, &wait(60_000, &|_| (), &interrupt)).unwrap_err();
         assert!(
             matches!(error, Error::Interrupted { signal: 15 }),
             "{error}"
