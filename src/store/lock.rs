@@ -5,9 +5,12 @@
 //! new. Should somebody else delete it, a waiter notices and starts over, and
 //! a holder notices before it commits. The kernel frees the lock of a process
 //! that dies.
+//!
+//! A lock needs no permission but to open the file, so the file is open to those
+//! alone who may change the registry.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -17,8 +20,8 @@ use fs4::{FileExt, TryLockError};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::file::{Identity, require_regular};
-use super::{Owner, file_system, if_exists, is_unsupported, uninterrupted};
+use super::file::require_regular;
+use super::{Owner, file_system, if_exists, is_unsupported, lstat, set_mode, uninterrupted};
 use crate::error::{AtPath, Error, Result};
 use crate::interrupt::Interrupt;
 
@@ -149,9 +152,9 @@ impl Lock {
 
     /// Whether the path still names the file that is locked.
     pub(crate) fn is_current(&self) -> Result<bool> {
-        let metadata = self.file.metadata().at("read", &self.path)?;
-        let here = Identity::of(&self.path)?;
-        Ok(metadata.nlink() > 0 && here == Some(Identity::from(&metadata)))
+        let locked = self.file.metadata().at("read", &self.path)?;
+        let here = lstat(&self.path).at("read", &self.path)?;
+        Ok(here.is_some_and(|here| (here.dev(), here.ino()) == (locked.dev(), locked.ino())))
     }
 }
 
@@ -205,11 +208,18 @@ impl fmt::Debug for Lock {
 
 /// Opens the lock file, or creates it.
 fn open(path: &Path) -> Result<File> {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    let dir = uninterrupted(|| fs::metadata(dir)).at("read", dir)?;
     loop {
-        if let Some(file) = open_existing(path)? {
-            return Ok(file);
-        }
-        if let Some(file) = create(path)? {
+        let existing = open_existing(path)?;
+        let is_new = existing.is_none();
+        let file = match existing {
+            Some(file) => Some(file),
+            None => create(path, &dir)?,
+        };
+        if let Some(file) = file {
+            let set = set_mode_of_lock(&file, &dir, is_new);
+            set.at("set the mode of", path)?;
             return Ok(file);
         }
     }
@@ -241,17 +251,62 @@ fn open_existing(path: &Path) -> Result<Option<File>> {
 }
 
 /// Creates the lock file; `None` if another process has created it meanwhile.
-fn create(path: &Path) -> Result<Option<File>> {
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    let owner = Owner::for_root_in(dir).at("read", dir)?;
-    let file = match options().write(true).create_new(true).open(path) {
+fn create(path: &Path, dir: &Metadata) -> Result<Option<File>> {
+    let mut options = options();
+    options.write(true).create_new(true).mode(mode_for(dir));
+    let file = match options.open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
         result => result.at("create the lock file", path)?,
+    };
+    // When root works in a user's home, or a user in a directory of a group, the others
+    // have to be able to go on.
+    let owner = Owner::from(&file.metadata().at("read", path)?);
+    let owner = match (rustix::process::geteuid().is_root(), is_shared(dir)) {
+        (true, _) => Some(Owner::from(dir)),
+        (false, true) => Some(owner.in_the_group_of(dir)),
+        (false, false) => None,
     };
     if let Some(owner) = owner {
         owner.give(&file).at("set the owner of", path)?;
     }
     Ok(Some(file))
+}
+
+/// Lets exactly those lock who may change what is in the directory: anybody else could
+/// keep them from it for ever. A lock file of an earlier version lets in everybody.
+fn set_mode_of_lock(file: &File, dir: &Metadata, is_new: bool) -> io::Result<()> {
+    let lock = file.metadata()?;
+    let is_owned_alike = dir.uid() == lock.uid() || dir.uid() == 0;
+    let is_for_its_group = !is_shared(dir) || dir.gid() == lock.gid();
+    let mode = match is_owned_alike && is_for_its_group {
+        true => mode_for(dir),
+        // The owner or the group of the directory could not be given the file, so that
+        // it has to be open to all for them.
+        false if is_new => 0o666,
+        false => return Ok(()),
+    };
+    // What is no lock file, or has another name too, was put here by a user of the
+    // directory, and may not be for all of them.
+    if lock.len() > 0 || lock.nlink() != 1 {
+        return Ok(());
+    }
+    match set_mode(file, mode) {
+        // It is another user's.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        result => result,
+    }
+}
+
+/// The mode of a lock file that belongs to the owner and group of its directory: who may
+/// write in the directory may read and write the file.
+fn mode_for(dir: &Metadata) -> u32 {
+    let write = dir.mode() & 0o022;
+    0o600 | write | write << 1
+}
+
+/// Whether the group of a directory may change what is in it.
+fn is_shared(dir: &Metadata) -> bool {
+    dir.mode() & 0o020 != 0
 }
 
 /// How a lock file is opened: without following a link, and without waiting for
@@ -267,7 +322,7 @@ fn options() -> OpenOptions {
 mod tests {
     use super::*;
     use std::cell::Cell;
-    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     fn wait<'a>(
         milliseconds: u64,
@@ -319,6 +374,49 @@ mod tests {
         assert!(!old.is_current().unwrap());
         let new = Lock::try_acquire(&path).unwrap().unwrap();
         assert!(new.is_current().unwrap() && !old.is_current().unwrap());
+    }
+
+    #[test]
+    fn a_lock_file_that_was_touched_is_still_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = Lock::try_acquire(&path).unwrap().unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        fs::hard_link(&path, dir.path().join("other")).unwrap();
+        assert!(held.is_current().unwrap());
+    }
+
+    #[test]
+    fn who_may_write_in_the_directory_may_lock_and_no_one_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let mode = || fs::metadata(&path).unwrap().mode() & 0o7777;
+        for (of_dir, expected) in [
+            (0o700, 0o600),
+            (0o755, 0o600),
+            (0o775, 0o660),
+            (0o2770, 0o660),
+            (0o1777, 0o666),
+            (0o702, 0o606),
+        ] {
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(of_dir)).unwrap();
+            let _ = fs::remove_file(&path);
+            drop(Lock::try_acquire(&path).unwrap().unwrap());
+            assert_eq!(mode(), expected, "{of_dir:o}");
+            // As earlier versions left it.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+            drop(Lock::try_acquire(&path).unwrap().unwrap());
+            assert_eq!(mode(), expected, "{of_dir:o}");
+        }
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::hard_link(&path, dir.path().join("other")).unwrap();
+        drop(Lock::try_acquire(&path).unwrap().unwrap());
+        assert_eq!(mode(), 0o644, "the other name may be what it is about");
+        fs::remove_file(dir.path().join("other")).unwrap();
+        fs::write(&path, "a text").unwrap();
+        drop(Lock::try_acquire(&path).unwrap().unwrap());
+        assert_eq!(mode(), 0o644, "it is no lock file");
     }
 
     #[test]
