@@ -157,6 +157,13 @@ pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
             "another cldctl-registry is changing the registry; `--lock-timeout 1m` waits longer"
                 .to_owned()
         }
+        Error::LockUnsupported { file_system, .. } => {
+            let here = match file_system {
+                Some(name) => format!("`{}`", crate::escape::visible(name)),
+                None => "this file system".to_owned(),
+            };
+            format!("locks do not work on {here}; `--home DIR` names a home on another file system")
+        }
         Error::UnknownType { .. } => {
             "say it with `--type component` or `--type datacenter`".to_owned()
         }

@@ -17,7 +17,7 @@ use crate::error::{AtPath, Result};
 use crate::home::Home;
 use crate::reference::CacheKey;
 use crate::store::{
-    self, Attributes, Dir, Disk, FileId, Kind, Owner, Patience, if_exists, is, is_unsupported,
+    self, Attributes, Dir, Disk, FileId, Kind, LockWait, Owner, if_exists, is, is_unsupported,
 };
 
 /// The cache root.
@@ -119,7 +119,7 @@ impl CacheRoot {
 
     /// Creates a directory to build content in, and returns it with its
     /// descriptor.
-    pub(crate) fn staging(&self, wait: &Patience<'_>) -> Result<(WorkDir, Dir)> {
+    pub(crate) fn staging(&self, wait: &LockWait<'_>) -> Result<(WorkDir, Dir)> {
         WorkDir::create(&self.dir, Purpose::Staging, self.owner()?, wait)
     }
 
@@ -167,7 +167,7 @@ impl CacheRoot {
         &self,
         staged: &mut WorkDir,
         key: &CacheKey,
-        wait: &Patience<'_>,
+        wait: &LockWait<'_>,
     ) -> Result<Swap> {
         let name = OsStr::new(key.as_str());
         let path = self.dir_of(key);
@@ -207,7 +207,7 @@ impl CacheRoot {
         &self,
         staged: &WorkDir,
         key: &CacheKey,
-        wait: &Patience<'_>,
+        wait: &LockWait<'_>,
     ) -> Result<Swap> {
         let name = OsStr::new(key.as_str());
         let path = self.dir_of(key);

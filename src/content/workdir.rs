@@ -10,18 +10,14 @@ use std::io;
 #[cfg(test)]
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::deletion::delete;
-use crate::error::{AtPath, Error, Result};
+use crate::error::{AtPath, Result};
 use crate::reference::is_reserved_name;
-use crate::store::{Dir, DirLock, Kind, Owner, Patience, if_exists};
+use crate::store::{Dir, DirLock, Kind, LockWait, Owner, cannot_lock, if_exists};
 
 /// How many random characters a name ends with.
 const RANDOM: usize = 12;
-
-/// How long to wait before another name is tried.
-const PAUSE: Duration = Duration::from_millis(2);
 
 /// What a directory is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,8 +104,9 @@ impl WorkDir {
         root: &Arc<Dir>,
         purpose: Purpose,
         owner: Option<Owner>,
-        wait: &Patience<'_>,
+        wait: &LockWait<'_>,
     ) -> Result<(Self, Dir)> {
+        let mut pauses = wait.pauses();
         loop {
             let name = purpose.random_name();
             let name = name.at("create a directory in", root.path())?;
@@ -133,14 +130,10 @@ impl WorkDir {
                     let lock = Some(lock);
                     return Ok((work.with_lock(lock), dir));
                 }
-                Err(error) => return Err(error).at("lock", &path),
+                Err(error) => return Err(cannot_lock(&path, error)),
             }
             drop(work);
-            wait.check(|waited| Error::LockTimeout {
-                path: path.clone(),
-                waited,
-            })?;
-            std::thread::sleep(PAUSE);
+            pauses.pause(&path)?;
         }
     }
 

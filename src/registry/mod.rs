@@ -13,7 +13,7 @@ pub(crate) use update::Change;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::document::{Document, Edit, EntryView};
 use crate::entry::{ArtifactEntry, ArtifactType};
@@ -21,7 +21,7 @@ use crate::error::{AtPath, Result};
 use crate::fields::Field;
 use crate::home::Home;
 use crate::interrupt::Interrupt;
-use crate::store::{Disk, stat};
+use crate::store::{Disk, LockWait, stat};
 
 /// How long a change waits for the lock unless it is told otherwise.
 pub const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -151,6 +151,17 @@ impl Registry {
     /// The disk that the registry and its content lie on.
     pub(crate) fn disk(&self) -> &Disk {
         &self.disk
+    }
+
+    /// Returns how a change waits for a lock from now on: on the registry, or on
+    /// something that goes with it.
+    pub(crate) fn lock_wait(&self) -> LockWait<'_> {
+        LockWait {
+            limit: self.lock_timeout,
+            since: Instant::now(),
+            notice: &*self.lock_notice,
+            interrupt: &self.interrupt,
+        }
     }
 
     /// What ends changes early.

@@ -2,13 +2,12 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::Registry;
 use super::load::load;
 use crate::document::{Document, Edit};
 use crate::error::{AtPath, Error, Result};
-use crate::store::{self, Identity, Lock, Patience, Prepared, Published};
+use crate::store::{self, Identity, Lock, Prepared, Published};
 
 /// A change to the registry, and to what goes with it.
 pub(crate) trait Change {
@@ -82,16 +81,6 @@ impl Registry {
         })
     }
 
-    /// Returns how long to wait for a lock, from now on.
-    pub(crate) fn lock_wait(&self) -> Patience<'_> {
-        Patience {
-            limit: self.lock_timeout,
-            since: Instant::now(),
-            notice: &*self.lock_notice,
-            interrupt: &self.interrupt,
-        }
-    }
-
     /// Takes the lock of a registry file, sweeps up what killed processes left
     /// beside it, and attempts something until that comes to its end.
     pub(super) fn locked<T>(
@@ -100,19 +89,23 @@ impl Registry {
         mut attempt: impl FnMut(&Lock) -> Result<ControlFlow<T>>,
     ) -> Result<T> {
         let lock_path = lock_path(path);
-        let patience = self.lock_wait();
+        let wait = self.lock_wait();
         loop {
-            let lock = Lock::acquire(&lock_path, &patience)?;
+            let lock = Lock::acquire(&lock_path, &wait)?;
             store::sweep(path)?;
             while lock.is_current()? {
                 if let ControlFlow::Break(result) = attempt(&lock)? {
                     return Ok(result);
                 }
-                patience.check(|waited| Error::Unsettled {
+                wait.check(|waited| Error::Unsettled {
                     path: path.to_owned(),
                     waited,
                 })?;
             }
+            wait.check(|waited| Error::LockTimeout {
+                path: lock_path.clone(),
+                waited,
+            })?;
         }
     }
 

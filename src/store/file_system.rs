@@ -25,7 +25,6 @@ pub(crate) fn has_modes(_: &File, error: &io::Error) -> bool {
 /// Returns the name of the kind of file system that a path lies on, such as `nfs4`
 /// or `fuse.sshfs`; `None` where the system does not say.
 #[cfg(target_os = "linux")]
-#[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "for what is shown"))]
 pub(crate) fn name_of(path: &Path) -> Option<String> {
     by_mount(path).or_else(|| {
         let kind = kind_of(statfs(path).ok()?.f_type)?;

@@ -32,7 +32,7 @@ pub(crate) use file::{Identity, Opened, Snapshot, read, read_up_to, resolve};
 #[cfg(feature = "cli")]
 pub(crate) use file_system::name_of as file_system_of;
 pub(crate) use fs::{if_exists, is_unsupported, lstat, read_dir, stat, sync_file, uninterrupted};
-pub(crate) use lock::{DirLock, Lock, Patience};
+pub(crate) use lock::{DirLock, Lock, LockWait, cannot_lock};
 pub(crate) use mount::{MountId, is_mounted_below};
 pub(crate) use permissions::{Owner, set_mode};
 pub(crate) use walk::{Step, Walk};

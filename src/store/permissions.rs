@@ -66,6 +66,14 @@ impl Owner {
         Ok(None)
     }
 
+    /// Returns the same user with the group of a directory.
+    pub(crate) fn in_the_group_of(self, dir: &Metadata) -> Self {
+        Owner {
+            gid: dir.gid(),
+            ..self
+        }
+    }
+
     /// Gives a file or directory to this owner as far as that is permitted: to both
     /// the user and the group, or to the group alone, or to neither.
     ///

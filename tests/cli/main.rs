@@ -38,11 +38,12 @@ mod prune;
 mod readme;
 mod repair;
 mod rm;
-mod root;
+
 mod signals;
 mod streams;
 mod tag;
 mod terminal;
+mod users;
 mod verify;
 
 mod pty;
