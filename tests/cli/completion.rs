@@ -148,7 +148,7 @@ fn values_of_flags_are_completed() {
 #[test]
 fn bash_gets_what_belongs_behind_the_last_colon() {
     let sandbox = stocked();
-    sandbox.record("$(x) it's:1");
+    sandbox.record_as_cldctl("$(x) it's:1");
     for (line, replaced, expected) in [
         ("c rm ghcr.io/acme/app:", "", &["v1", "v2"][..]),
         ("c rm ghcr.io/acme/app:v", "v", &["v1", "v2"]),

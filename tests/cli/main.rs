@@ -34,6 +34,7 @@ mod manual;
 mod progress;
 mod prune;
 mod readme;
+mod references;
 mod repair;
 mod rm;
 mod signals;
