@@ -106,7 +106,7 @@ fn values_of_flags_are_completed() {
         ),
         (
             &["images", "--filter", "cache="],
-            &["cache=missing", "cache=present"],
+            &["cache=foreign", "cache=missing", "cache=none", "cache=present"],
         ),
         (&["images", "--filter", "tag=v"], &["tag=v1", "tag=v2"]),
         (&["images", "--filter", "before=o"], &["before=other:o1"]),

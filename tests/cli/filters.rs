@@ -252,6 +252,37 @@ fn the_rest_of_the_keys_and_all_of_them_together() {
 }
 
 #[test]
+fn each_state_of_content_can_be_asked_for() {
+    let sandbox = Sandbox::new();
+    let own = |key: &str| sandbox.cache().join(key).to_str().unwrap().to_owned();
+    let entry = |name: &str, path: &str| json!({"reference": name, "cachePath": path});
+    sandbox.write_registry(
+        json!({"artifacts": [
+            entry("present", &own("present")),
+            entry("missing", &own("missing")),
+            entry("foreign", "/srv/other/content"),
+            entry("none", ""),
+        ]})
+        .to_string(),
+    );
+    fs::create_dir_all(own("present")).unwrap();
+    let states = ["foreign", "missing", "none", "present"];
+    for state in states {
+        assert_eq!(chosen(&sandbox, &[&format!("cache={state}")]), [state]);
+    }
+    assert_eq!(
+        chosen(&sandbox, &["cache=none", "cache=present"]),
+        ["none", "present"]
+    );
+    let run = sandbox.run(&["images", "--filter", "cache=gone"]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(
+        run.stderr.contains("foreign, missing, none, present"),
+        "{run:?}"
+    );
+}
+
+#[test]
 fn a_filter_that_cannot_be_is_wrong_usage_and_lists_the_keys() {
     let sandbox = sandbox();
     let run = sandbox.run(&["images", "--filter", "colour=red"]);

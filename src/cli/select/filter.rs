@@ -25,6 +25,9 @@ pub(in crate::cli) const KEYS: [&str; 11] = [
     "size",
 ];
 
+/// The states of content that `cache` can be asked for.
+pub(in crate::cli) const CACHED: [&str; 4] = ["foreign", "missing", "none", "present"];
+
 /// A filter.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Filter(pub(super) Condition);
@@ -60,8 +63,8 @@ pub(super) enum Property {
     },
     /// It has no repository and tag of its own, or has them.
     Dangling(bool),
-    /// Its content is in its own directory, or is missing there.
-    Cached(bool),
+    /// Its content is in this state, one of [`CACHED`].
+    Cached(&'static str),
     /// Its size stands in a relation to this.
     Size { relation: Relation, bytes: i64 },
 }
@@ -182,9 +185,7 @@ fn condition(key: &str, operator: &str, value: &str) -> Result<Condition, String
         ("dangling", "true") => Ok(Condition::Has(Property::Dangling(true))),
         ("dangling", "false") => Ok(Condition::Has(Property::Dangling(false))),
         ("dangling", _) => Err("expected `dangling=true` or `dangling=false`".to_owned()),
-        ("cache", "present") => Ok(Condition::Has(Property::Cached(true))),
-        ("cache", "missing") => Ok(Condition::Has(Property::Cached(false))),
-        ("cache", _) => Err("expected `cache=present` or `cache=missing`".to_owned()),
+        ("cache", _) => cached(value),
         ("before", _) => Ok(Condition::Made(Bound::Before(moment()))),
         ("since", _) => Ok(Condition::Made(Bound::Since(moment()))),
         _ => match (crate::timestamp::parse(value), values::duration(value)) {
@@ -195,6 +196,14 @@ fn condition(key: &str, operator: &str, value: &str) -> Result<Condition, String
             ),
         },
     }
+}
+
+fn cached(state: &str) -> Result<Condition, String> {
+    let state = CACHED.into_iter().find(|known| *known == state);
+    let property = state.map(Property::Cached);
+    property
+        .map(Condition::Has)
+        .ok_or_else(|| format!("expected `cache=` and {}", CACHED.join(", ")))
 }
 
 #[cfg(test)]
@@ -216,7 +225,8 @@ mod tests {
             "size=-1",
             "dangling=yes",
             "dangling!=true",
-            "cache=foreign",
+            "cache=gone",
+            "cache=",
             "cache!=present",
             "until=soon",
             "until<5d",

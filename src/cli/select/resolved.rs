@@ -96,18 +96,26 @@ impl Test<'_> {
             }
             Test::Has(Property::Dangling(wanted)) => entry.is_untagged() == *wanted,
             Test::Has(Property::Cached(wanted)) => {
-                let state = contents.state(&entry.reference(), &entry.text_of(Field::CachePath));
-                match state {
-                    CacheState::Present => *wanted,
-                    CacheState::Missing => !*wanted,
-                    CacheState::Foreign => false,
-                }
+                let path = entry.text_of(Field::CachePath);
+                let state = contents.state(&entry.reference(), &path);
+                name_of(state, &path) == *wanted
             }
             Test::Has(Property::Size { relation, bytes }) => {
                 let size = entry.size().ok().flatten();
                 size.is_some_and(|size| relation.holds(size, *bytes))
             }
         }
+    }
+}
+
+/// Returns what [`CACHED`](super::filter::CACHED) calls a state of content.
+fn name_of(state: CacheState, path: &str) -> &'static str {
+    match state {
+        CacheState::Present => "present",
+        // Nothing says that there ever was any.
+        CacheState::Missing if path.is_empty() => "none",
+        CacheState::Missing => "missing",
+        CacheState::Foreign => "foreign",
     }
 }
 
