@@ -106,7 +106,12 @@ fn values_of_flags_are_completed() {
         ),
         (
             &["images", "--filter", "cache="],
-            &["cache=foreign", "cache=missing", "cache=none", "cache=present"],
+            &[
+                "cache=foreign",
+                "cache=missing",
+                "cache=none",
+                "cache=present",
+            ],
         ),
         (&["images", "--filter", "tag=v"], &["tag=v1", "tag=v2"]),
         (&["images", "--filter", "before=o"], &["before=other:o1"]),
