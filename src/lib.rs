@@ -45,7 +45,7 @@ pub use error::{Error, Result};
 pub use home::{Home, cache_path_for_ref};
 pub use interrupt::Interrupt;
 pub use json::ParseError;
-pub use reference::{CacheKey, InvalidReference, Parts, Reference};
+pub use reference::{CacheKey, InvalidReason, InvalidReference, Parts, Reference};
 pub use registry::{Added, DEFAULT_LOCK_TIMEOUT, Damage, LostEntry, Registry, Repaired};
 
 /// The README's example of the library, to be compiled.

@@ -145,11 +145,13 @@ impl Cache {
     ///
     /// # Errors
     ///
+    /// [`Error::InvalidReference`] unless [`Reference::parse_new`] takes it,
     /// [`Error::UnsafeContent`], [`Error::ContentChanged`],
     /// [`Error::UnknownType`], [`Error::NoContent`], [`Error::Collision`],
     /// [`Error::AlreadyExists`], and those of every change.
     pub fn import(&self, import: &Import) -> Result<Imported> {
         if let Some(reference) = import.source.reference() {
+            reference.check_new()?;
             self.refuse_existing(reference, import.no_clobber)?;
         }
         let artifact_type = import.artifact_type.as_ref();
@@ -204,6 +206,7 @@ impl Cache {
         reference: &Reference,
         no_clobber: bool,
     ) -> Result<Imported> {
+        reference.check_new()?;
         self.refuse_existing(reference, no_clobber)?;
         let contents = self.contents();
         let named = source.cache_path.as_deref().unwrap_or_default();
@@ -334,9 +337,11 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// As [`Registry::add`](crate::Registry::add), and
+    /// As [`Registry::add`](crate::Registry::add), [`Error::InvalidReference`]
+    /// also unless [`Reference::parse_new`] takes it, and
     /// [`Error::AlreadyExists`].
     pub fn record(&self, record: Record) -> Result<Imported> {
+        Reference::parse_new(record.entry.reference.as_deref().unwrap_or_default())?;
         let put = Put {
             entry: record.entry,
             keeps_time: record.keeps_time,
@@ -347,5 +352,45 @@ impl Cache {
         self.registry().update(&mut change)?;
         let put = self.progress.during(Work::Deleting, || change.finish());
         Ok(Imported::new(put, 0, None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::ArtifactType;
+    use crate::home::Home;
+
+    #[test]
+    fn content_is_neither_imported_nor_tagged_nor_recorded_for_a_slip() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("app");
+        std::fs::create_dir(&source).unwrap();
+        std::fs::write(source.join("cld.yml"), "name: app\n").unwrap();
+        let cache = Cache::open(Home::at(&dir.path().join("home")).unwrap()).unwrap();
+        let name = Reference::parse("app:v1").unwrap();
+        let entry = cache.import(&Import::directory(&name, &source)).unwrap();
+
+        let slip = Reference::parse("app:").unwrap();
+        let in_place = Import::new(Source::InPlace {
+            reference: slip.clone(),
+        });
+        let recorded = ArtifactEntry::new(&slip, ArtifactType::Component, timestamp::now(), "");
+        for result in [
+            cache.import(&Import::directory(&slip, &source)),
+            cache.import(&in_place),
+            cache.tag(&entry.entry, &slip, false),
+            cache.record(Record {
+                entry: recorded,
+                keeps_time: false,
+                no_clobber: false,
+            }),
+        ] {
+            assert!(
+                matches!(result, Err(Error::InvalidReference(_))),
+                "{result:?}"
+            );
+        }
+        assert_eq!(cache.registry().list().unwrap().len(), 1);
     }
 }

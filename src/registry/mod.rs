@@ -243,7 +243,9 @@ impl Registry {
 
     /// Inserts the entry, or replaces the one of the same reference in its
     /// place; fields that we do not know stay. Repository and tag are stored as
-    /// they are given.
+    /// they are given, and each reference that
+    /// [`Reference::parse`](crate::Reference::parse) takes is stored, as cldctl
+    /// does; [`Reference::parse_new`](crate::Reference::parse_new) is stricter.
     ///
     /// # Errors
     ///

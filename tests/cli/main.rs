@@ -36,6 +36,7 @@ mod manual;
 mod progress;
 mod prune;
 mod readme;
+mod references;
 mod repair;
 mod rm;
 

@@ -19,7 +19,7 @@ use crate::{ArtifactEntry, Error, Reference};
 pub(super) fn run(context: &Context, args: Add) -> anyhow::Result<Exit> {
     context.defer_signals()?;
     let format = args.format;
-    let reference = args.reference.as_deref().map(Reference::parse);
+    let reference = args.reference.as_deref().map(Reference::parse_new);
     let reference = reference.transpose().map_err(Error::from)?;
     let imported = if args.metadata_only {
         record(context, args, reference)?

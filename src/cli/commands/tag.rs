@@ -14,7 +14,7 @@ pub(super) fn run(context: &Context, args: &Tag) -> anyhow::Result<Exit> {
     let targets: Result<Vec<_>, _> = args
         .targets
         .iter()
-        .map(|text| Reference::parse(text))
+        .map(|text| Reference::parse_new(text))
         .collect();
     let targets = targets.map_err(Error::from)?;
     let document = context.load()?;

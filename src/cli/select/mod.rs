@@ -6,7 +6,7 @@ mod retention;
 mod sort;
 
 pub(crate) use filter::Filter;
-pub(super) use filter::KEYS;
+pub(super) use filter::{CACHED, KEYS};
 pub(super) use retention::{Candidate, Retention, retire};
 pub(crate) use sort::SortKey;
 pub(super) use sort::{Rank, rank};
