@@ -106,7 +106,7 @@ impl Registry {
         let path = path.as_ref();
         let path = std::path::absolute(path).at("find", path)?;
         Ok(Registry {
-            disk: Disk::of(path.parent().unwrap_or(&path)),
+            disk: Disk::of(&path),
             path,
             lock_timeout: DEFAULT_LOCK_TIMEOUT,
             lock_notice: Arc::new(|_| ()),

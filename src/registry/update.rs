@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::Registry;
-use super::load::load;
+use super::load::{Loaded, load};
 use crate::document::{Document, Edit};
 use crate::error::{AtPath, Error, Result};
 use crate::store::{self, Identity, Lock, Prepared, Published};
@@ -121,12 +121,9 @@ impl Registry {
             pieces => pieces,
         };
         if pieces.is_none() {
-            // What stands there already is reported as done, or acted upon. Who
-            // put it there may have been killed before it was synced.
-            let dir = path.parent().unwrap_or(Path::new("/"));
-            self.disk().sync_dir(dir).at("sync", dir)?;
+            self.sync_read(path, &loaded)?;
             if !change.touches_content() {
-                return Ok(true);
+                return Ok(Identity::of(path)? == loaded.file);
             }
         }
         let prepared = pieces
@@ -138,6 +135,11 @@ impl Registry {
 
         self.interrupt.check()?;
         let read = loaded.file;
+        if loaded.is_legacy {
+            // It lies beside what is synced next, and is kept.
+            let legacy = store::resolve(&self.legacy_path())?;
+            store::sync_contents(&legacy).at("sync", &legacy)?;
+        }
         if read.is_none() {
             self.disk().sync_parents(path)?;
         }
@@ -177,6 +179,19 @@ impl Registry {
                 change.roll_back();
                 Err(error)
             }
+        }
+    }
+
+    /// Syncs the registry that was read and stays as it is: what is in it is reported as
+    /// done, or acted upon, and the process that put it there may have been killed before
+    /// it synced, or sync nothing at all.
+    ///
+    /// Where there is no registry, nothing is synced: that could only make durable that
+    /// one is gone.
+    pub(super) fn sync_read(&self, path: &Path, loaded: &Loaded) -> Result<()> {
+        match loaded.file {
+            Some(_) => self.disk().sync_file(path).at("sync", path),
+            None => Ok(()),
         }
     }
 }

@@ -23,7 +23,7 @@ mod lock;
 mod permissions;
 
 pub(crate) use commit::{Prepared, Published, leftovers, sweep, sweep_all};
-pub(crate) use disk::Disk;
+pub(crate) use disk::{Disk, sync_contents};
 pub(crate) use file::{Identity, Opened, Snapshot, read, resolve};
 #[cfg(feature = "cli")]
 pub(crate) use file_system::name_of as file_system_of;

@@ -8,6 +8,7 @@ mod cache_path;
 mod completion;
 mod completion_shells;
 mod concurrency;
+mod durability;
 mod exists;
 mod fault_rows;
 mod faults_calls;
