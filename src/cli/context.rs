@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-
 use super::args::Global;
 use super::home;
 use super::output::{messages, progress};
+use super::signals;
 use crate::document::{Document, EntryView};
 use crate::escape::visible;
 use crate::fields::Field;
@@ -46,12 +44,7 @@ impl Context {
 
     /// From now on, signals stop a change only where it can be undone.
     pub(super) fn defer_signals(&self) -> anyhow::Result<()> {
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            let number = usize::try_from(signal).unwrap_or_default();
-            signal_hook::flag::register_usize(signal, self.interrupt.cell(), number)
-                .context("could not prepare for signals")?;
-        }
-        Ok(())
+        signals::defer(&self.interrupt)
     }
 
     /// Reads the registry to show it, and warns of what will look odd.

@@ -12,6 +12,7 @@ mod list;
 mod manual;
 mod output;
 mod select;
+mod signals;
 mod values;
 
 use std::ffi::OsString;
