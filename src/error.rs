@@ -77,6 +77,19 @@ pub enum Error {
         found: &'static str,
     },
 
+    /// A link on the way to what is to be created leads to nothing, as to a disk that is
+    /// not mounted.
+    #[error(
+        "`{}` is a symbolic link to `{}`, which does not exist",
+        shown(.link), shown(.target)
+    )]
+    DanglingLink {
+        /// The link.
+        link: PathBuf,
+        /// Where it leads, as it says.
+        target: PathBuf,
+    },
+
     /// Another process held the lock for longer than we were to wait.
     #[error("could not lock `{}` within {}", shown(.path), in_seconds(.waited))]
     LockTimeout {

@@ -10,7 +10,7 @@ use crate::document::{Document, EntryView};
 use crate::escape::visible;
 use crate::fields::Field;
 use crate::lookup::DigestStart;
-use crate::{Cache, Interrupt, store};
+use crate::{Cache, DanglingLink, Home, Interrupt, store};
 
 /// How many damaged entries are named one by one.
 const MAX_NAMED: usize = 10;
@@ -24,6 +24,7 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(global: &Global) -> anyhow::Result<Self> {
         let home = home::find(global.home.clone())?;
+        warn_of_links(&home);
         let interrupt = Interrupt::default();
         let cache = Cache::open(home)?
             .with_lock_timeout(global.lock_timeout)
@@ -81,6 +82,28 @@ impl Context {
         let (states, unreadable): (Vec<_>, Vec<_>) = survey.parts.into_iter().unzip();
         Unreadable::warn_of_all(unreadable);
         Ok(states)
+    }
+}
+
+/// Warns of links to nothing, behind which artifacts or their content may lie. Where
+/// the system does not say whether there are some, what needs to know that will fail.
+fn warn_of_links(home: &Home) {
+    for DanglingLink {
+        link,
+        target,
+        hides_registry,
+        ..
+    } in home.dangling_links().unwrap_or_default()
+    {
+        let consequence = match hides_registry {
+            true => "no artifact behind it is seen",
+            false => "no content behind it is seen or removed",
+        };
+        messages::warning(format_args!(
+            "`{}` is a symbolic link to `{}`, which does not exist: {consequence}",
+            visible(&link.to_string_lossy()),
+            visible(&target.to_string_lossy()),
+        ));
     }
 }
 

@@ -148,6 +148,9 @@ pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
             "another cldctl-registry is changing the registry; `--lock-timeout 1m` waits longer"
                 .to_owned()
         }
+        Error::DanglingLink { .. } => {
+            "mount the disk that it leads to, or let it lead to a directory".to_owned()
+        }
         Error::LockUnsupported { file_system, .. } => {
             let here = match file_system {
                 Some(name) => format!("`{}`", crate::escape::visible(name)),

@@ -12,8 +12,8 @@ use rustix::fs::OFlags;
 
 use super::Owner;
 use super::commit::split;
-use super::fs::{if_exists, is_unsupported, lstat, stat, sync, uninterrupted};
-use crate::error::{AtPath, Result};
+use super::fs::{dangling_link, if_exists, is_unsupported, lstat, stat, sync, uninterrupted};
+use crate::error::{AtPath, Error, Result};
 
 /// How often a name is synced again that leads to another file each time.
 const ROUNDS: usize = 8;
@@ -133,6 +133,11 @@ impl Disk {
                 if error.kind() == io::ErrorKind::AlreadyExists
                     && is_there(dir).at("open", dir)? => {}
             result => {
+                if result.is_err()
+                    && let Ok(Some((link, target))) = dangling_link(dir)
+                {
+                    return Err(Error::DanglingLink { link, target });
+                }
                 result.at("create the directory", dir)?;
                 let given = owner.map_or(Ok(()), |owner| give_dir(dir, owner));
                 given.at("set the owner of", dir)?;
@@ -254,5 +259,9 @@ mod tests {
         fs::write(deep.join("file"), "").unwrap();
         let error = Disk::default().create_dir(&deep.join("file")).unwrap_err();
         assert!(error.to_string().contains("file exists"), "{error}");
+        std::os::unix::fs::symlink("/nowhere", deep.join("link")).unwrap();
+        let below = deep.join("link/below");
+        let error = Disk::default().create_dir(&below).unwrap_err();
+        assert!(matches!(error, Error::DanglingLink { .. }), "{error}");
     }
 }

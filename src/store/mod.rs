@@ -27,6 +27,8 @@ pub(crate) use disk::{Disk, sync_contents};
 pub(crate) use file::{Identity, Opened, Snapshot, read, resolve};
 #[cfg(feature = "cli")]
 pub(crate) use file_system::name_of as file_system_of;
-pub(crate) use fs::{if_exists, is_unsupported, lstat, read_dir, stat, uninterrupted};
+pub(crate) use fs::{
+    dangling_link, if_exists, is_unsupported, lstat, read_dir, stat, uninterrupted,
+};
 pub(crate) use lock::{DirLock, Lock, LockWait};
 pub(crate) use permissions::{Owner, set_mode};

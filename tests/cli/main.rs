@@ -8,6 +8,7 @@ mod cache_path;
 mod completion;
 mod completion_shells;
 mod concurrency;
+mod dangling_links;
 mod durability;
 mod exists;
 mod fault_rows;
