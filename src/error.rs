@@ -49,6 +49,16 @@ pub enum Error {
         cause: ParseError,
     },
 
+    /// The registry has an older form and a value that cldctl cannot read, which in the
+    /// form of today would cost it the whole registry.
+    #[error("cannot convert `{}`: {value}", shown(.path))]
+    Unconvertible {
+        /// The registry.
+        path: PathBuf,
+        /// Where the value stands, as the end of a sentence.
+        value: String,
+    },
+
     /// The registry has a version that this program does not write.
     #[error(
         "the registry `{}` has the version {}, which this program does not change",

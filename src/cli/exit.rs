@@ -140,6 +140,9 @@ pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
         Error::Corrupt { .. } => {
             "`cldctl-registry verify --repair` saves every complete entry".to_owned()
         }
+        Error::Unconvertible { .. } => {
+            "mend it by hand, or remove all such entries in one `rm`".to_owned()
+        }
         Error::ReadOnly { .. } => "`chmod u+w` on it allows changes".to_owned(),
         Error::ForeignVersion { .. } => {
             "a newer program wrote it; look for a newer cldctl-registry".to_owned()

@@ -86,6 +86,7 @@ impl Registry {
                     });
                 };
                 loaded.require_writable(path)?;
+                loaded.require_readable(path, [&*text])?;
                 match store::read(path)? {
                     Some(snapshot) if Some(snapshot.identity) == loaded.file => {
                         (snapshot, text, Damage::Duplicates { references })

@@ -120,7 +120,13 @@ impl Registry {
             None if loaded.is_legacy => Some(vec![loaded.document.text().into()]),
             pieces => pieces,
         };
-        if pieces.is_none() {
+        if let Some(pieces) = &pieces {
+            let source = match loaded.is_legacy {
+                true => &self.legacy_path(),
+                false => path,
+            };
+            loaded.require_readable(source, pieces.iter().map(|piece| &**piece))?;
+        } else {
             self.sync_read(path, &loaded)?;
             if !change.touches_content() {
                 return Ok(Identity::of(path)? == loaded.file);
