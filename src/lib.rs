@@ -25,6 +25,7 @@ mod interrupt;
 mod json;
 #[cfg(feature = "cli")]
 mod lookup;
+mod memory;
 mod parallel;
 mod reference;
 mod registry;

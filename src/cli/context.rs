@@ -15,6 +15,10 @@ use crate::{Cache, DanglingLink, Home, Interrupt, store};
 /// How many damaged entries are named one by one.
 const MAX_NAMED: usize = 10;
 
+/// What holds something of each entry takes no more than this many times the size of the
+/// registry.
+const TIMES_SIZE: u64 = 3;
+
 /// What every command starts from.
 pub(super) struct Context {
     pub(super) cache: Cache,
@@ -50,7 +54,9 @@ impl Context {
 
     /// Reads the registry to show it, and warns of what will look odd.
     pub(super) fn load(&self) -> anyhow::Result<Document> {
-        let document = self.cache.registry().load()?;
+        let registry = self.cache.registry();
+        registry.require_memory(TIMES_SIZE)?;
+        let document = registry.load()?;
         warn_of(&document);
         Ok(document)
     }
@@ -74,6 +80,7 @@ impl Context {
         visit: impl Fn(&mut S, &EntryView<'_>) + Send + Sync,
     ) -> anyhow::Result<Vec<S>> {
         let registry = self.cache.registry();
+        registry.require_memory(TIMES_SIZE)?;
         let survey = registry.survey(|(state, unreadable): &mut (S, Unreadable), entry| {
             unreadable.note(entry);
             visit(state, entry);

@@ -94,6 +94,15 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    /// There is too little memory to begin with.
+    pub(super) fn without_memory() -> Self {
+        Failure {
+            exit: Exit::Failure,
+            message: "out of memory".to_owned(),
+            hint: None,
+        }
+    }
+
     /// Wrong usage, with nothing more to say about it.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Failure {

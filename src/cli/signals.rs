@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGABRT, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use crate::Interrupt;
@@ -22,6 +22,16 @@ pub(super) fn defer(interrupt: &Interrupt) -> anyhow::Result<()> {
         register(signal, interrupt).context("could not prepare for signals")?;
     }
     Ok(())
+}
+
+/// From now on, ends the program with the exit code of a failure where it would be
+/// aborted: the standard library says so on standard error and aborts when it gets no
+/// memory, and nothing else may be done then. What was begun is left as by a kill, which
+/// the next change sweeps up.
+pub(super) fn fail_when_aborted() {
+    let always = Arc::new(AtomicBool::new(true));
+    // Without it the program works as well, and ends by the signal.
+    let _ = flag::register_conditional_shutdown(SIGABRT, 1, always);
 }
 
 fn register(signal: i32, interrupt: &Interrupt) -> std::io::Result<()> {

@@ -35,6 +35,7 @@ mod kills;
 mod lock;
 mod looks;
 mod manual;
+mod memory;
 mod older_forms;
 mod progress;
 mod prune;
