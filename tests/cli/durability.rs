@@ -68,8 +68,14 @@ fn what_is_found_as_it_should_be_is_synced_before_its_name() {
         &["rm", "--filter", "tag=missing", "-y"],
         &["verify", "--repair"],
     ] {
+        let steps = steps(&unsynced(), args);
         let expected = ["fsync artifacts.json", "fsync registry"];
-        assert_eq!(steps(&unsynced(), args), expected, "{args:?}");
+        assert!(!steps.is_empty(), "{args:?}");
+        // Some commands look more than once.
+        assert!(
+            steps.chunks(2).all(|steps| steps == expected),
+            "{args:?}: {steps:?}"
+        );
     }
 }
 
