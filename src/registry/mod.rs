@@ -13,7 +13,7 @@ pub(crate) use update::Change;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::document::{Document, Edit, EntryView};
 use crate::entry::{ArtifactEntry, ArtifactType};
@@ -21,9 +21,7 @@ use crate::error::{AtPath, Result};
 use crate::fields::Field;
 use crate::home::Home;
 use crate::interrupt::Interrupt;
-#[cfg(feature = "cli")]
-use crate::memory;
-use crate::store::{Disk, LockWait, stat};
+use crate::store::{Disk, stat};
 
 /// How long a change waits for the lock unless it is told otherwise.
 pub const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -153,34 +151,6 @@ impl Registry {
     /// The disk that the registry and its content lie on.
     pub(crate) fn disk(&self) -> &Disk {
         &self.disk
-    }
-
-    /// Fails unless there is memory for several times the size of the registry: for what
-    /// holds something of each entry.
-    ///
-    /// # Errors
-    ///
-    /// As of reading a file that is too large.
-    #[cfg(feature = "cli")]
-    pub(crate) fn require_memory(&self, times: u64) -> Result<()> {
-        if !memory::is_limited() {
-            return Ok(());
-        }
-        let Some(found) = stat(&self.path).at("read", &self.path)? else {
-            return Ok(());
-        };
-        memory::require(found.len().saturating_mul(times)).at("read", &self.path)
-    }
-
-    /// Returns how a change waits for a lock from now on: on the registry, or on
-    /// something that goes with it.
-    pub(crate) fn lock_wait(&self) -> LockWait<'_> {
-        LockWait {
-            limit: self.lock_timeout,
-            since: Instant::now(),
-            notice: &*self.lock_notice,
-            interrupt: &self.interrupt,
-        }
     }
 
     /// What ends changes early.

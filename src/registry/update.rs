@@ -2,12 +2,13 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::Registry;
 use super::load::{Loaded, load};
 use crate::document::{Document, Edit};
 use crate::error::{AtPath, Error, Result};
-use crate::store::{self, Identity, Lock, Prepared, Published};
+use crate::store::{self, Identity, Lock, LockWait, Prepared, Published};
 
 /// A change to the registry, and to what goes with it.
 pub(crate) trait Change {
@@ -79,6 +80,17 @@ impl Registry {
                 false => ControlFlow::Continue(()),
             })
         })
+    }
+
+    /// Returns how a change waits for a lock from now on: on the registry, or on
+    /// something that goes with it.
+    pub(crate) fn lock_wait(&self) -> LockWait<'_> {
+        LockWait {
+            limit: self.lock_timeout,
+            since: Instant::now(),
+            notice: &*self.lock_notice,
+            interrupt: &self.interrupt,
+        }
     }
 
     /// Takes the lock of a registry file, sweeps up what killed processes left

@@ -21,6 +21,7 @@ mod file_system;
 mod fs;
 mod lock;
 mod permissions;
+mod wait;
 
 pub(crate) use commit::{Prepared, Published, leftovers, sweep, sweep_all};
 pub(crate) use disk::{Disk, sync_contents};
@@ -30,5 +31,6 @@ pub(crate) use file_system::name_of as file_system_of;
 pub(crate) use fs::{
     dangling_link, if_exists, is_unsupported, lstat, read_dir, stat, uninterrupted,
 };
-pub(crate) use lock::{DirLock, Lock, LockWait};
+pub(crate) use lock::{DirLock, Lock};
 pub(crate) use permissions::{Owner, set_mode};
+pub(crate) use wait::LockWait;
