@@ -49,6 +49,16 @@ pub enum Error {
         cause: ParseError,
     },
 
+    /// The registry has an older form and a value that cldctl cannot read, which in the
+    /// form of today would cost it the whole registry.
+    #[error("cannot convert `{}`: {value}", shown(.path))]
+    Unconvertible {
+        /// The registry.
+        path: PathBuf,
+        /// Where the value stands, as the end of a sentence.
+        value: String,
+    },
+
     /// The registry has a version that this program does not write.
     #[error(
         "the registry `{}` has the version {}, which this program does not change",
@@ -75,6 +85,19 @@ pub enum Error {
         path: PathBuf,
         /// What it is, with an article.
         found: &'static str,
+    },
+
+    /// A link on the way to what is to be created leads to nothing, as to a disk that is
+    /// not mounted.
+    #[error(
+        "`{}` is a symbolic link to `{}`, which does not exist",
+        shown(.link), shown(.target)
+    )]
+    DanglingLink {
+        /// The link.
+        link: PathBuf,
+        /// Where it leads, as it says.
+        target: PathBuf,
     },
 
     /// Another process held the lock for longer than we were to wait.

@@ -2,9 +2,10 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{AtPath, Error, Result};
 use crate::escape::visible;
 use crate::reference::Reference;
+use crate::store::{self, dangling_link, stat};
 
 /// The directory that cldctl keeps its state in: `~/.cldctl`.
 ///
@@ -91,9 +92,58 @@ impl Home {
         self.0.join("cache").join("artifacts")
     }
 
+    /// Finds the symbolic links on the way to the registry and to the content that lead
+    /// to nothing, as to a disk that is not mounted. What lies behind them looks as if
+    /// there were none.
+    ///
+    /// A registry file that is itself a link to nothing is not one of them: the first
+    /// change creates what it leads to.
+    ///
+    /// # Errors
+    ///
+    /// The system does not say what exists.
+    pub fn dangling_links(&self) -> Result<Vec<DanglingLink>> {
+        let mut found = Vec::new();
+        let registry = self.registry_path();
+        if stat(&registry).at("read", &registry)?.is_none() {
+            let file = store::resolve(&registry)?;
+            let dir = file.parent().unwrap_or(&file);
+            found.extend(DanglingLink::on_the_way_to(dir, true)?);
+        }
+        let content = DanglingLink::on_the_way_to(&self.cache_root(), false)?;
+        found.extend(content.filter(|other| found.iter().all(|it| it.link != other.link)));
+        Ok(found)
+    }
+
     /// Where the content of a reference lies, or would lie.
     pub fn cache_path(&self, reference: &Reference) -> PathBuf {
         self.cache_root().join(reference.cache_key().as_str())
+    }
+}
+
+/// A symbolic link to nothing, on the way to something in a [`Home`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DanglingLink {
+    /// The link.
+    pub link: PathBuf,
+    /// Where it leads, as it says.
+    pub target: PathBuf,
+    /// Whether the registry is behind it, with all artifacts; otherwise their content is.
+    pub hides_registry: bool,
+}
+
+impl DanglingLink {
+    fn on_the_way_to(path: &Path, hides_registry: bool) -> Result<Option<Self>> {
+        if stat(path).at("read", path)?.is_some() {
+            return Ok(None);
+        }
+        let found = dangling_link(path).at("read", path)?;
+        Ok(found.map(|(link, target)| DanglingLink {
+            link,
+            target,
+            hides_registry,
+        }))
     }
 }
 
@@ -117,7 +167,9 @@ pub fn cache_path_for_ref(reference: &str) -> Result<PathBuf> {
 mod tests {
     use super::*;
     use std::ffi::OsStr;
+    use std::fs;
     use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
 
     #[test]
     fn a_home_is_absolute_and_plain() {
@@ -129,6 +181,53 @@ mod tests {
         assert_eq!(up.path(), Path::new("/c"));
         let here = std::env::current_dir().unwrap();
         assert_eq!(Home::at(Path::new("x")).unwrap().path(), here.join("x"));
+    }
+
+    #[test]
+    fn a_link_to_nothing_is_found_wherever_it_is_on_the_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("disk");
+        for (link, hides_registry) in [
+            ("home", true),
+            ("home/registry", true),
+            ("home/cache", false),
+            ("home/cache/artifacts", false),
+        ] {
+            let home = Home::at(&dir.path().join("home")).unwrap();
+            let link = dir.path().join(link);
+            fs::create_dir_all(link.parent().unwrap()).unwrap();
+            assert_eq!(home.dangling_links().unwrap(), []);
+            symlink("../disk", &link).unwrap();
+            let found = DanglingLink {
+                link: link.clone(),
+                target: "../disk".into(),
+                hides_registry,
+            };
+            assert_eq!(home.dangling_links().unwrap(), [found]);
+            fs::remove_file(&link).unwrap();
+            // A link to something is as good as what it leads to.
+            fs::create_dir(&target).unwrap();
+            symlink(&target, &link).unwrap();
+            assert_eq!(home.dangling_links().unwrap(), []);
+            fs::remove_file(&link).unwrap();
+            fs::remove_dir(&target).unwrap();
+            let _ = fs::remove_dir_all(home.path());
+        }
+    }
+
+    #[test]
+    fn a_registry_file_that_is_a_link_to_nothing_is_in_order_unless_its_directory_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(&dir.path().join("home")).unwrap();
+        fs::create_dir_all(home.path().join("registry")).unwrap();
+        symlink("../../disk/real.json", home.registry_path()).unwrap();
+        assert_eq!(home.dangling_links().unwrap(), []);
+        let disk = dir.path().join("disk");
+        symlink("/nowhere/at all", &disk).unwrap();
+        let found = home.dangling_links().unwrap();
+        assert_eq!(found.len(), 1);
+        assert!(found[0].link.ends_with("disk") && found[0].hides_registry);
+        assert_eq!(found[0].target, Path::new("/nowhere/at all"));
     }
 
     #[test]

@@ -8,7 +8,19 @@ use crate::error::{Error, Result};
 /// Asks an operation to stop at the next safe place. Before its commit an
 /// operation undoes what it began; after it, it finishes.
 ///
-/// Clones share one state.
+/// Clones share one state. An interrupt stays raised, so that every operation that can
+/// be interrupted by it stops, until it is [reset](Self::reset).
+///
+/// ```
+/// use cldctl_registry::{Error, Interrupt};
+///
+/// let interrupt = Interrupt::default();
+/// assert!(interrupt.check().is_ok());
+/// interrupt.clone().raise(15);
+/// assert!(matches!(interrupt.check(), Err(Error::Interrupted { signal: 15 })));
+/// interrupt.reset();
+/// assert!(interrupt.check().is_ok());
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicUsize>);
 
@@ -20,6 +32,11 @@ impl Interrupt {
             usize::try_from(signal.max(1)).unwrap_or(1),
             Ordering::Relaxed,
         );
+    }
+
+    /// Takes the request back, so that operations can begin again.
+    pub fn reset(&self) {
+        self.0.store(0, Ordering::Relaxed);
     }
 
     /// The cell that holds the signal's number, 0 while nobody asks: for a

@@ -25,6 +25,7 @@ mod interrupt;
 mod json;
 #[cfg(feature = "cli")]
 mod lookup;
+mod memory;
 mod parallel;
 mod reference;
 mod registry;
@@ -42,7 +43,7 @@ pub use content::{
 pub use digest::{Digest, digest_hex};
 pub use entry::{ArtifactEntry, ArtifactType};
 pub use error::{Error, Result};
-pub use home::{Home, cache_path_for_ref};
+pub use home::{DanglingLink, Home, cache_path_for_ref};
 pub use interrupt::Interrupt;
 pub use json::ParseError;
 pub use reference::{CacheKey, InvalidReason, InvalidReference, Parts, Reference};

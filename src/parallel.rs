@@ -2,10 +2,14 @@
 
 #[cfg(feature = "cli")]
 use std::cmp::Ordering;
+use std::num::NonZero;
 use std::sync::OnceLock;
+use std::thread::available_parallelism;
 
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::memory;
 
 /// Works on each piece, on as many threads as there are cores. The results are
 /// in the order of the pieces.
@@ -21,8 +25,8 @@ where
     }
 }
 
-/// As [`map`], with something that each thread makes once and uses again. The
-/// first failure ends the work.
+/// As [`map`], with something that is made for one piece and used again for further ones,
+/// as long as those are not handed to another thread. The first failure ends the work.
 pub(crate) fn try_map_with<P, S, T, E>(
     pieces: Vec<P>,
     make: impl Fn() -> S + Send + Sync,
@@ -77,9 +81,15 @@ pub(crate) fn width() -> usize {
     threads().map_or(1, ThreadPool::current_num_threads)
 }
 
-/// None where the system gives us no threads; then one does all the work.
+/// None where the system has no threads to give, or no memory for them; then the calling
+/// thread does all the work.
 fn threads() -> Option<&'static ThreadPool> {
     static THREADS: OnceLock<Option<ThreadPool>> = OnceLock::new();
-    let threads = THREADS.get_or_init(|| ThreadPoolBuilder::new().build().ok());
-    threads.as_ref()
+    let start = || {
+        let count = available_parallelism().map_or(1, NonZero::get);
+        let builder = ThreadPoolBuilder::new().num_threads(count);
+        let has_memory = memory::is_available_for_threads(count);
+        has_memory.then(|| builder.build().ok()).flatten()
+    };
+    THREADS.get_or_init(start).as_ref()
 }

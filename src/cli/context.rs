@@ -2,20 +2,22 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-
 use super::args::Global;
 use super::home;
 use super::output::{messages, progress};
+use super::signals;
 use crate::document::{Document, EntryView};
 use crate::escape::visible;
 use crate::fields::Field;
 use crate::lookup::DigestStart;
-use crate::{Cache, Interrupt, store};
+use crate::{Cache, DanglingLink, Home, Interrupt, store};
 
 /// How many damaged entries are named one by one.
 const MAX_NAMED: usize = 10;
+
+/// What holds something of each entry takes no more than this many times the size of the
+/// registry.
+const TIMES_SIZE: u64 = 3;
 
 /// What every command starts from.
 pub(super) struct Context {
@@ -26,6 +28,7 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(global: &Global) -> anyhow::Result<Self> {
         let home = home::find(global.home.clone())?;
+        warn_of_links(&home);
         let interrupt = Interrupt::default();
         let cache = Cache::open(home)?
             .with_lock_timeout(global.lock_timeout)
@@ -46,17 +49,14 @@ impl Context {
 
     /// From now on, signals stop a change only where it can be undone.
     pub(super) fn defer_signals(&self) -> anyhow::Result<()> {
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            let number = usize::try_from(signal).unwrap_or_default();
-            signal_hook::flag::register_usize(signal, self.interrupt.cell(), number)
-                .context("could not prepare for signals")?;
-        }
-        Ok(())
+        signals::defer(&self.interrupt)
     }
 
     /// Reads the registry to show it, and warns of what will look odd.
     pub(super) fn load(&self) -> anyhow::Result<Document> {
-        let document = self.cache.registry().load()?;
+        let registry = self.cache.registry();
+        registry.require_memory(TIMES_SIZE)?;
+        let document = registry.load()?;
         warn_of(&document);
         Ok(document)
     }
@@ -80,6 +80,7 @@ impl Context {
         visit: impl Fn(&mut S, &EntryView<'_>) + Send + Sync,
     ) -> anyhow::Result<Vec<S>> {
         let registry = self.cache.registry();
+        registry.require_memory(TIMES_SIZE)?;
         let survey = registry.survey(|(state, unreadable): &mut (S, Unreadable), entry| {
             unreadable.note(entry);
             visit(state, entry);
@@ -88,6 +89,28 @@ impl Context {
         let (states, unreadable): (Vec<_>, Vec<_>) = survey.parts.into_iter().unzip();
         Unreadable::warn_of_all(unreadable);
         Ok(states)
+    }
+}
+
+/// Warns of links to nothing, behind which artifacts or their content may lie. Where
+/// the system does not say whether there are some, what needs to know that will fail.
+fn warn_of_links(home: &Home) {
+    for DanglingLink {
+        link,
+        target,
+        hides_registry,
+        ..
+    } in home.dangling_links().unwrap_or_default()
+    {
+        let consequence = match hides_registry {
+            true => "no artifact behind it is seen",
+            false => "no content behind it is seen or removed",
+        };
+        messages::warning(format_args!(
+            "`{}` is a symbolic link to `{}`, which does not exist: {consequence}",
+            visible(&link.to_string_lossy()),
+            visible(&target.to_string_lossy()),
+        ));
     }
 }
 

@@ -103,6 +103,15 @@ impl Failure {
         }
     }
 
+    /// There is too little memory to begin with.
+    pub(super) fn without_memory() -> Self {
+        Failure {
+            exit: Exit::Failure,
+            message: "out of memory".to_owned(),
+            hint: None,
+        }
+    }
+
     /// Wrong usage, with nothing more to say about it.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Failure {
@@ -149,6 +158,9 @@ pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
         Error::Corrupt { .. } => {
             "`cldctl-registry verify --repair` saves every complete entry".to_owned()
         }
+        Error::Unconvertible { .. } => {
+            "mend it by hand, or remove all such entries in one `rm`".to_owned()
+        }
         Error::ReadOnly { .. } => "`chmod u+w` on it allows changes".to_owned(),
         Error::ForeignVersion { .. } => {
             "a newer program wrote it; look for a newer cldctl-registry".to_owned()
@@ -156,6 +168,9 @@ pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
         Error::LockTimeout { .. } => {
             "another cldctl-registry is changing the registry; `--lock-timeout 1m` waits longer"
                 .to_owned()
+        }
+        Error::DanglingLink { .. } => {
+            "mount the disk that it leads to, or let it lead to a directory".to_owned()
         }
         Error::LockUnsupported { file_system, .. } => {
             let here = match file_system {

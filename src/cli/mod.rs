@@ -12,6 +12,7 @@ mod list;
 mod manual;
 mod output;
 mod select;
+mod signals;
 mod values;
 
 use std::ffi::OsString;
@@ -20,11 +21,21 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::Args;
-use exit::Exit;
+use exit::{Exit, Failure};
 use output::messages;
+
+use crate::memory;
+
+/// What every command takes, in bytes.
+const LEAST_MEMORY: usize = 8 << 20;
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
+    signals::fail_when_aborted();
+    if !memory::is_available(LEAST_MEMORY) {
+        messages::error(&Failure::without_memory().into());
+        return Exit::Failure.into();
+    }
     if completion::answer() {
         return ExitCode::SUCCESS;
     }

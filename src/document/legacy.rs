@@ -2,6 +2,7 @@
 //! whose entries stand under `components`.
 
 use super::{Document, EntryView, VERSION};
+use crate::escape::visible;
 use crate::fields::{Field, FieldTexts};
 use crate::json::{Scanner, SyntaxError, decode, go_string};
 use crate::timestamp;
@@ -31,8 +32,44 @@ impl Document {
             Document::scan(text.into(), "artifacts").expect("what was just written is a document");
         Document {
             made_from: self.foreign_version().map(str::to_owned),
+            is_converted: true,
             ..document
         }
+    }
+
+    /// Finds what cldctl cannot read in a document of the form of today. One such value
+    /// costs it the whole registry.
+    pub(crate) fn unreadable_for_cldctl(&self) -> Option<Unreadable> {
+        let members = self.unknown_members().into_iter();
+        let mut odd = members
+            .filter(|(key, value)| match folded(key).as_str() {
+                "version" => !is_string(value),
+                "artifacts" => !value.starts_with('[') && *value != "null",
+                _ => false,
+            })
+            .map(|(key, _)| key.trim_matches('"').to_owned());
+        if let Some(key) = odd.next() {
+            return Some(Unreadable {
+                entry: None,
+                field: key,
+                more: 0,
+            });
+        }
+        let entries = self.entries().enumerate();
+        let mut found = entries.filter_map(|(index, entry)| {
+            let field = unreadable_field(&entry)?;
+            Some((index, entry.reference().into_owned(), field))
+        });
+        let (index, reference, field) = found.next()?;
+        let name = match reference.is_empty() {
+            true => format!("number {}", index + 1),
+            false => format!("`{}`", visible(&reference)),
+        };
+        Some(Unreadable {
+            entry: Some(name),
+            field,
+            more: found.count(),
+        })
     }
 
     /// The members of the root besides the version and the entries.
@@ -51,6 +88,68 @@ impl Document {
         });
         members
     }
+}
+
+/// A value that cldctl cannot read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable {
+    /// The entry that has it, by its reference or its number; `None` if it is a member
+    /// of the root.
+    pub(crate) entry: Option<String>,
+    /// Its key.
+    pub(crate) field: String,
+    /// The number of further entries that have such values.
+    pub(crate) more: usize,
+}
+
+/// The key of the first value of an entry that cldctl cannot read.
+fn unreadable_field(entry: &EntryView<'_>) -> Option<String> {
+    let known = Field::ALL.into_iter().find(|&field| {
+        let raw = entry.raw(field);
+        raw.is_some_and(|raw| !is_readable(field, raw))
+    });
+    let unknown = || {
+        let members = entry.unknown_members().into_iter();
+        let mut odd = members.filter(|(key, value)| {
+            let key = folded(key);
+            let mut fields = Field::ALL.into_iter();
+            let field = fields.find(|field| field.name().to_ascii_lowercase() == key);
+            field.is_some_and(|field| !is_readable(field, value))
+        });
+        odd.next().map(|(key, _)| key.trim_matches('"').to_owned())
+    };
+    known.map(|field| field.name().to_owned()).or_else(unknown)
+}
+
+/// Whether Go reads a value into a field.
+fn is_readable(field: Field, raw: &str) -> bool {
+    raw == "null"
+        || match field {
+            Field::Size => raw.parse::<i64>().is_ok(),
+            // Go takes what stands between the quotes as it is, escapes too.
+            Field::CreatedAt => raw
+                .strip_prefix('"')
+                .and_then(|raw| raw.strip_suffix('"'))
+                .is_some_and(|time| timestamp::parse(time).is_some()),
+            _ => is_string(raw),
+        }
+}
+
+fn is_string(raw: &str) -> bool {
+    raw.starts_with('"') || raw == "null"
+}
+
+/// A key as Go compares it with those that it knows where none is the same: without
+/// regard to case, nor to the two letters beyond ASCII that have an s and a k as their
+/// other case.
+fn folded(key: &str) -> String {
+    let key = decode(key).unwrap_or_default();
+    let letters = key.chars().map(|letter| match letter {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        letter => letter.to_ascii_lowercase(),
+    });
+    letters.collect()
 }
 
 /// An entry in the form of today. Fields that are missing are written as Go

@@ -19,6 +19,7 @@ mod view;
 use std::ops::Range;
 
 pub(crate) use edit::Edit;
+pub(crate) use legacy::Unreadable;
 pub(crate) use salvage::{Salvaged, salvage};
 pub(crate) use stream::{ReadAt, fold};
 pub(crate) use view::EntryView;
@@ -44,6 +45,8 @@ pub(crate) struct Document {
     version: Option<Span>,
     /// A foreign version that the text was made from and does not have itself.
     made_from: Option<String>,
+    /// Whether the text was made from an older form.
+    is_converted: bool,
 }
 
 /// Where the entries stand in the document.
@@ -90,6 +93,7 @@ impl Document {
             form: Form::Nothing,
             version: None,
             made_from: None,
+            is_converted: false,
         }
     }
 
@@ -117,6 +121,12 @@ impl Document {
             made_from: foreign_version,
             ..document
         }
+    }
+
+    /// Returns whether the text was made from an older form, which cldctl reads in
+    /// another way, or not at all.
+    pub(crate) fn is_converted(&self) -> bool {
+        self.is_converted
     }
 
     /// The whole text.
@@ -180,6 +190,7 @@ impl Document {
                 form: scan.form,
                 version: scan.version,
                 made_from: None,
+                is_converted: false,
                 text,
             }),
             Err(error) => Err(ParseError::at(text.as_bytes(), error.offset, error.reason)),

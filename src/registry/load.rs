@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::document::Document;
+use crate::document::{Document, Unreadable};
 use crate::error::{Error, Result};
+use crate::escape::visible;
 use crate::json::ParseError;
 use crate::store::{self, Identity};
 
@@ -28,6 +29,38 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
+    /// Refuses to write a text in place of an older form if cldctl, which reads that as
+    /// it can, could not read the text.
+    pub(super) fn require_readable<'t>(
+        &self,
+        path: &Path,
+        pieces: impl IntoIterator<Item = &'t str>,
+    ) -> Result<()> {
+        if !self.document.is_converted() {
+            return Ok(());
+        }
+        let text: String = pieces.into_iter().collect();
+        let written = Document::parse(text).map_err(|cause| Error::Corrupt {
+            path: path.to_owned(),
+            cause,
+        })?;
+        let Some(Unreadable { entry, field, more }) = written.unreadable_for_cldctl() else {
+            return Ok(());
+        };
+        let field = visible(&field);
+        let value = match (entry, more) {
+            (None, _) => format!("it has an unreadable `{field}`"),
+            (Some(entry), 0) => format!("entry {entry} has an unreadable `{field}`"),
+            (Some(entry), more) => {
+                format!("entry {entry} has an unreadable `{field}`, and {more} more are unreadable")
+            }
+        };
+        Err(Error::Unconvertible {
+            path: path.to_owned(),
+            value,
+        })
+    }
+
     pub(super) fn require_writable(&self, path: &Path) -> Result<()> {
         use std::os::unix::fs::MetadataExt;
 

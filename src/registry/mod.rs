@@ -13,7 +13,7 @@ pub(crate) use update::Change;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::document::{Document, Edit, EntryView};
 use crate::entry::{ArtifactEntry, ArtifactType};
@@ -21,7 +21,7 @@ use crate::error::{AtPath, Result};
 use crate::fields::Field;
 use crate::home::Home;
 use crate::interrupt::Interrupt;
-use crate::store::{Disk, LockWait, stat};
+use crate::store::{Disk, stat};
 
 /// How long a change waits for the lock unless it is told otherwise.
 pub const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -106,7 +106,7 @@ impl Registry {
         let path = path.as_ref();
         let path = std::path::absolute(path).at("find", path)?;
         Ok(Registry {
-            disk: Disk::of(path.parent().unwrap_or(&path)),
+            disk: Disk::of(&path),
             path,
             lock_timeout: DEFAULT_LOCK_TIMEOUT,
             lock_notice: Arc::new(|_| ()),
@@ -151,17 +151,6 @@ impl Registry {
     /// The disk that the registry and its content lie on.
     pub(crate) fn disk(&self) -> &Disk {
         &self.disk
-    }
-
-    /// Returns how a change waits for a lock from now on: on the registry, or on
-    /// something that goes with it.
-    pub(crate) fn lock_wait(&self) -> LockWait<'_> {
-        LockWait {
-            limit: self.lock_timeout,
-            since: Instant::now(),
-            notice: &*self.lock_notice,
-            interrupt: &self.interrupt,
-        }
     }
 
     /// What ends changes early.

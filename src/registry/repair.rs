@@ -88,9 +88,14 @@ impl Registry {
         let (snapshot, text, damage) = match load(path, &self.legacy_path()) {
             Ok(loaded) => {
                 let Some((text, references)) = without_copies(&loaded.document) else {
-                    return Ok(ControlFlow::Break(None));
+                    self.sync_read(path, &loaded)?;
+                    return Ok(match Identity::of(path)? == loaded.file {
+                        true => ControlFlow::Break(None),
+                        false => ControlFlow::Continue(()),
+                    });
                 };
                 loaded.require_writable(path)?;
+                loaded.require_readable(path, [&*text])?;
                 match store::read(path)? {
                     Some(snapshot) if Some(snapshot.identity) == loaded.file => {
                         (snapshot, text, Damage::Duplicates { references })
@@ -128,6 +133,8 @@ impl Registry {
             [text.as_bytes()],
             Some(&snapshot.metadata),
         )?;
+        // The copy's name is synced before the new file is in place.
+        self.disk().sync_file(path).at("sync", path)?;
         let copy = keep_copy(path, &snapshot, self.disk())?;
         let published = self.interrupt.check().and_then(|()| {
             // At the registry last, so that little can happen to it until the rename.

@@ -4,7 +4,11 @@ use std::io;
 
 use super::Registry;
 use crate::document::{self, Document, EntryView, ReadAt};
+#[cfg(feature = "cli")]
+use crate::error::AtPath;
 use crate::error::Result;
+#[cfg(feature = "cli")]
+use crate::memory;
 use crate::store::{self, Opened};
 
 /// What came of a look at all entries.
@@ -35,6 +39,23 @@ impl Registry {
         visit: impl Fn(&mut S, &EntryView<'_>) + Send + Sync,
     ) -> Result<Survey<S>> {
         self.survey_or(Self::peek, visit)
+    }
+
+    /// Fails unless there is memory for several times the size of the registry: for what
+    /// holds something of each entry.
+    ///
+    /// # Errors
+    ///
+    /// As of reading a file that is too large.
+    #[cfg(feature = "cli")]
+    pub(crate) fn require_memory(&self, times: u64) -> Result<()> {
+        if !memory::is_limited() {
+            return Ok(());
+        }
+        let Some(found) = store::stat(&self.path).at("read", &self.path)? else {
+            return Ok(());
+        };
+        memory::require(found.len().saturating_mul(times)).at("read", &self.path)
     }
 
     fn survey_or<S: Default + Send>(

@@ -2,12 +2,13 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::Registry;
-use super::load::load;
+use super::load::{Loaded, load};
 use crate::document::{Document, Edit};
 use crate::error::{AtPath, Error, Result};
-use crate::store::{self, Identity, Lock, Prepared, Published};
+use crate::store::{self, Identity, Lock, LockWait, Prepared, Published};
 
 /// A change to the registry, and to what goes with it.
 pub(crate) trait Change {
@@ -81,6 +82,17 @@ impl Registry {
         })
     }
 
+    /// Returns how a change waits for a lock from now on: on the registry, or on
+    /// something that goes with it.
+    pub(crate) fn lock_wait(&self) -> LockWait<'_> {
+        LockWait {
+            limit: self.lock_timeout,
+            since: Instant::now(),
+            notice: &*self.lock_notice,
+            interrupt: &self.interrupt,
+        }
+    }
+
     /// Takes the lock of a registry file, sweeps up what killed processes left
     /// beside it, and attempts something until that comes to its end.
     pub(super) fn locked<T>(
@@ -120,13 +132,16 @@ impl Registry {
             None if loaded.is_legacy => Some(vec![loaded.document.text().into()]),
             pieces => pieces,
         };
-        if pieces.is_none() {
-            // What stands there already is reported as done, or acted upon. Who
-            // put it there may have been killed before it was synced.
-            let dir = path.parent().unwrap_or(Path::new("/"));
-            self.disk().sync_dir(dir).at("sync", dir)?;
+        if let Some(pieces) = &pieces {
+            let source = match loaded.is_legacy {
+                true => &self.legacy_path(),
+                false => path,
+            };
+            loaded.require_readable(source, pieces.iter().map(|piece| &**piece))?;
+        } else {
+            self.sync_read(path, &loaded)?;
             if !change.touches_content() {
-                return Ok(true);
+                return Ok(Identity::of(path)? == loaded.file);
             }
         }
         let prepared = pieces
@@ -138,6 +153,11 @@ impl Registry {
 
         self.interrupt.check()?;
         let read = loaded.file;
+        if loaded.is_legacy {
+            // It lies beside what is synced next, and is kept.
+            let legacy = store::resolve(&self.legacy_path())?;
+            store::sync_contents(&legacy).at("sync", &legacy)?;
+        }
         if read.is_none() {
             self.disk().sync_parents(path)?;
         }
@@ -177,6 +197,19 @@ impl Registry {
                 change.roll_back();
                 Err(error)
             }
+        }
+    }
+
+    /// Syncs the registry that was read and stays as it is: what is in it is reported as
+    /// done, or acted upon, and the process that put it there may have been killed before
+    /// it synced, or sync nothing at all.
+    ///
+    /// Where there is no registry, nothing is synced: that could only make durable that
+    /// one is gone.
+    pub(super) fn sync_read(&self, path: &Path, loaded: &Loaded) -> Result<()> {
+        match loaded.file {
+            Some(_) => self.disk().sync_file(path).at("sync", path),
+            None => Ok(()),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tempfile::NamedTempFile;
 
+use super::disk::id;
 use super::fs::sync;
 use super::{Disk, Owner, if_exists, is_unsupported, lstat, read_dir, set_mode, uninterrupted};
 use crate::error::{AtPath, Result};
@@ -88,6 +89,7 @@ impl<'d> Prepared<'d> {
     /// Renames the file over the target, or to it if it must not exist yet.
     pub(crate) fn publish(mut self, target: &Path, replace: bool) -> Result<Published> {
         let from = self.temporary.path().to_owned();
+        let synced = self.temporary.as_file().metadata().at("read", &from)?;
         let renamed = if replace {
             uninterrupted(|| fs::rename(&from, target)).map(|()| true)
         } else {
@@ -99,8 +101,7 @@ impl<'d> Prepared<'d> {
         // The name of the temporary file is gone, or it is another link to a
         // file that is now in place; in both cases nothing is to be undone.
         self.temporary.disable_cleanup(true);
-        let (dir, _) = split(target);
-        Ok(match self.disk.sync_dir(dir) {
+        Ok(match self.disk.sync_name(target, Some(id(&synced))) {
             Ok(()) => Published::Done,
             Err(error) => Published::NotDurable(error),
         })
@@ -190,7 +191,7 @@ fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<bool> {
     }
 }
 
-fn split(target: &Path) -> (&Path, &OsStr) {
+pub(super) fn split(target: &Path) -> (&Path, &OsStr) {
     let dir = match target.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
         _ => Path::new("."),

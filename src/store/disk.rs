@@ -1,7 +1,7 @@
 //! Creating and syncing what lies on the disk of a registry and its content.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -11,8 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::OFlags;
 
 use super::Owner;
-use super::fs::{is_unsupported, stat, sync, uninterrupted};
-use crate::error::{AtPath, Result};
+use super::commit::split;
+use super::fs::{dangling_link, if_exists, is_unsupported, lstat, stat, sync, uninterrupted};
+use crate::error::{AtPath, Error, Result};
+
+/// How often a name is synced again that leads to another file each time.
+const ROUNDS: usize = 8;
 
 /// The disk under a registry and its content.
 ///
@@ -24,8 +28,8 @@ use crate::error::{AtPath, Result};
 /// could not go on otherwise.
 #[derive(Clone, Default)]
 pub(crate) struct Disk {
-    /// The directory of the registry.
-    dir: Option<PathBuf>,
+    /// The file of the registry.
+    registry: Option<PathBuf>,
     notice: Option<Arc<Notice>>,
     noticed: Arc<AtomicBool>,
 }
@@ -33,10 +37,10 @@ pub(crate) struct Disk {
 type Notice = dyn Fn(&Path) + Send + Sync;
 
 impl Disk {
-    /// The disk of a registry that lies in this directory, or will.
-    pub(crate) fn of(dir: &Path) -> Self {
+    /// The disk of a registry that lies in this file, or will.
+    pub(crate) fn of(registry: &Path) -> Self {
         Disk {
-            dir: Some(dir.to_owned()),
+            registry: Some(registry.to_owned()),
             ..Disk::default()
         }
     }
@@ -50,9 +54,40 @@ impl Disk {
     }
 
     /// Makes what was created, renamed or removed in a directory survive a power
-    /// loss, as far as the file system can do that.
+    /// loss, as far as the file system can do that. If the registry lies there, its file
+    /// is [synced first](Self::sync_file).
     pub(crate) fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.sync_open_dir(&File::open(dir)?, dir)
+        match &self.registry {
+            Some(registry) if registry.parent() == Some(dir) => self.sync_file(registry),
+            _ => self.sync_open_dir(&File::open(dir)?, dir),
+        }
+    }
+
+    /// Makes a file survive a power loss as it is, and the name that it has.
+    ///
+    /// The file comes before its directory. Another program may have renamed it into
+    /// place without a sync; with the directory alone synced, some file systems would
+    /// keep the name and not the text, so that what it replaced would be lost as well.
+    pub(crate) fn sync_file(&self, path: &Path) -> io::Result<()> {
+        self.sync_name(path, None)
+    }
+
+    /// As [`sync_file`](Self::sync_file), where one file is synced already.
+    pub(super) fn sync_name(&self, path: &Path, mut synced: Option<FileId>) -> io::Result<()> {
+        let (dir, _) = split(path);
+        let opened = File::open(dir)?;
+        for _ in 0..ROUNDS {
+            if id_of_file(path)? != synced {
+                synced = sync_contents(path)?;
+            }
+            self.sync_open_dir(&opened, dir)?;
+            // The name may be that of another file by now, which could be one that is
+            // not synced.
+            if id_of_file(path)? == synced {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// As [`sync_dir`](Self::sync_dir), for a directory that is open already.
@@ -69,7 +104,7 @@ impl Disk {
     /// Returns whom everything that is created has to be [given](Owner::give); `None` if
     /// it stays with its creator, as it does for every user but root.
     pub(crate) fn owner(&self) -> Result<Option<Owner>> {
-        match &self.dir {
+        match self.registry.as_deref().and_then(Path::parent) {
             Some(dir) => Owner::for_root_in(dir).at("read", dir),
             None => Ok(None),
         }
@@ -98,6 +133,11 @@ impl Disk {
                 if error.kind() == io::ErrorKind::AlreadyExists
                     && is_there(dir).at("open", dir)? => {}
             result => {
+                if result.is_err()
+                    && let Ok(Some((link, target))) = dangling_link(dir)
+                {
+                    return Err(Error::DanglingLink { link, target });
+                }
                 result.at("create the directory", dir)?;
                 let given = owner.map_or(Ok(()), |owner| give_dir(dir, owner));
                 given.at("set the owner of", dir)?;
@@ -129,6 +169,38 @@ impl Disk {
         }
         Ok(())
     }
+}
+
+/// Device and inode.
+pub(super) type FileId = (u64, u64);
+
+pub(super) fn id(metadata: &Metadata) -> FileId {
+    (metadata.dev(), metadata.ino())
+}
+
+/// The regular file that a path names, if it names one itself.
+fn id_of_file(path: &Path) -> io::Result<Option<FileId>> {
+    let found = lstat(path)?.filter(Metadata::is_file);
+    Ok(found.as_ref().map(id))
+}
+
+/// Writes the regular file that a path names itself through to the disk, but not its
+/// name. Returns which one it is.
+pub(crate) fn sync_contents(path: &Path) -> io::Result<Option<FileId>> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
+    if id_of_file(path)?.is_none() {
+        return Ok(None);
+    }
+    let opened = File::options().read(true).custom_flags(flags).open(path);
+    let Some(file) = if_exists(opened)? else {
+        return Ok(None);
+    };
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    sync(&file)?;
+    Ok(Some(id(&metadata)))
 }
 
 /// Gives a directory that root has just created to its owner.
@@ -187,5 +259,9 @@ mod tests {
         fs::write(deep.join("file"), "").unwrap();
         let error = Disk::default().create_dir(&deep.join("file")).unwrap_err();
         assert!(error.to_string().contains("file exists"), "{error}");
+        std::os::unix::fs::symlink("/nowhere", deep.join("link")).unwrap();
+        let below = deep.join("link/below");
+        let error = Disk::default().create_dir(&below).unwrap_err();
+        assert!(matches!(error, Error::DanglingLink { .. }), "{error}");
     }
 }

@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 
 use super::{if_exists, lstat, uninterrupted};
 use crate::error::{AtPath, Error, Result};
-use crate::parallel;
+use crate::{memory, parallel};
 
 /// As many links as Linux follows in one path.
 const MAX_LINKS: usize = 40;
@@ -164,6 +164,8 @@ pub(crate) fn read(path: &Path) -> Result<Option<Snapshot>> {
     let Some(mut opened) = Opened::at(path)? else {
         return Ok(None);
     };
+    // Once for the text, and once for what is made of it.
+    memory::require(opened.len().saturating_mul(2)).at("read", path)?;
     Ok(Some(Snapshot {
         bytes: opened.read_whole().at("read", path)?,
         identity: Identity::from(&opened.metadata),

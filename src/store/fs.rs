@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, Metadata, ReadDir};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
@@ -49,6 +49,22 @@ pub(crate) fn lstat(path: &Path) -> io::Result<Option<Metadata>> {
 /// Returns what a path names, links followed; `None` if it leads to nothing.
 pub(crate) fn stat(path: &Path) -> io::Result<Option<Metadata>> {
     if_exists(uninterrupted(|| fs::metadata(path)))
+}
+
+/// Finds the symbolic link to nothing that keeps a path from existing, and where the
+/// link leads; `None` if the path lacks a part that is no link.
+pub(crate) fn dangling_link(path: &Path) -> io::Result<Option<(PathBuf, PathBuf)>> {
+    for path in path.ancestors() {
+        match lstat(path)? {
+            None => {}
+            Some(found) if found.is_symlink() && stat(path)?.is_none() => {
+                let target = if_exists(fs::read_link(path))?;
+                return Ok(target.map(|target| (path.to_owned(), target)));
+            }
+            Some(_) => break,
+        }
+    }
+    Ok(None)
 }
 
 /// Returns whether an error says that the system, or the file system, does not know

@@ -23,16 +23,20 @@ mod fs;
 mod lock;
 mod mount;
 mod permissions;
+mod wait;
 mod walk;
 
 pub(crate) use commit::{Prepared, Published, leftovers, sweep, sweep_all};
 pub(crate) use dir::{Attributes, Dir, FileId, Kind, attributes_of, is, is_another_kind};
-pub(crate) use disk::Disk;
+pub(crate) use disk::{Disk, sync_contents};
 pub(crate) use file::{Identity, Opened, Snapshot, read, read_up_to, resolve};
 #[cfg(feature = "cli")]
 pub(crate) use file_system::name_of as file_system_of;
-pub(crate) use fs::{if_exists, is_unsupported, lstat, read_dir, stat, sync_file, uninterrupted};
-pub(crate) use lock::{DirLock, Lock, LockWait, cannot_lock};
+pub(crate) use fs::{
+    dangling_link, if_exists, is_unsupported, lstat, read_dir, stat, sync_file, uninterrupted,
+};
+pub(crate) use lock::{DirLock, Lock, cannot_lock};
 pub(crate) use mount::{MountId, is_mounted_below};
 pub(crate) use permissions::{Owner, set_mode};
+pub(crate) use wait::LockWait;
 pub(crate) use walk::{Step, Walk};

@@ -15,8 +15,8 @@ fn home_and_large_source() -> (Sandbox, String) {
     sandbox.ok(&["add", "app:1", small.to_str().unwrap()]);
     let large = sandbox.path("large");
     write_tree(&large, &[("cld.yml", "name: app\n"), ("a/b.txt", "b")]);
-    let file = fs::File::create(large.join("image.bin")).unwrap();
-    file.set_len(300_000_000).unwrap();
+    // No holes, which take no time.
+    fs::write(large.join("image.bin"), vec![7; 150_000_000]).unwrap();
     (sandbox, large.to_str().unwrap().to_owned())
 }
 
@@ -129,4 +129,65 @@ fn a_signal_after_the_commit_lets_the_change_finish() {
         assert_eq!(sandbox.references(), ["new:1"]);
         assert_eq!(names(&sandbox.cache()), Vec::<String>::new());
     }
+}
+
+/// As by `nohup`, `trap '' INT`, and in the background of a script.
+#[test]
+fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
+    // Elsewhere it cannot be found out of each.
+    let signals = if cfg!(target_os = "linux") {
+        &SIGNALS[..]
+    } else {
+        &SIGNALS[2..]
+    };
+    for (ignored, _) in signals {
+        let sandbox = Sandbox::new();
+        let source = sandbox.component("src");
+        let source = source.to_str().unwrap();
+        sandbox.ok(&["add", "app:1", source]);
+        let held = sandbox.hold_lock();
+        let script = format!("trap '' {ignored}; exec \"$@\"");
+        let args = ["tag", "app:1", "new:1", "--lock-timeout", "10m"];
+        let start = || {
+            let command = sandbox.wrapped(&["sh", "-c", &script, "sh"], &args);
+            let mut running = Running::start(command);
+            running.says("note: waiting");
+            running
+        };
+        // All others still stop it.
+        for (signal, code) in SIGNALS.iter().filter(|(signal, _)| signal != ignored) {
+            if cfg!(target_os = "linux") || *signal != "HUP" {
+                let running = start();
+                running.signal(signal);
+                assert_eq!(running.end().code, *code, "{signal} without {ignored}");
+            }
+        }
+        let running = start();
+        running.signal(ignored);
+        running.signal(ignored);
+        drop(held);
+        let run = running.end();
+        assert_eq!(run.code, 0, "{ignored}: {run:?}");
+        assert_eq!(sandbox.references(), ["app:1", "new:1"]);
+    }
+}
+
+/// The change is made, and the report of it is what the program does not get rid of.
+#[test]
+fn a_second_interrupt_from_the_keyboard_ends_the_program_at_once() {
+    let entries: Vec<_> = (0..3000)
+        .map(|n| format!(r#"{{"reference":"{n:060}"}}"#))
+        .collect();
+    let sandbox = Sandbox::with_registry(format!(r#"{{"artifacts":[{}]}}"#, entries.join(",")));
+    let mut running = Running::start(sandbox.command(&["rm", "--all", "-y"]));
+    wait_until("the change is made", || {
+        !sandbox.registry_text().contains("000")
+    });
+    running.signal("INT");
+    // It finishes what it began.
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert!(running.is_running());
+    running.signal("INT");
+    wait_until("the end", || !running.is_running());
+    assert_eq!(running.end().code, 130);
 }

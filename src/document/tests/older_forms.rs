@@ -47,3 +47,56 @@ fn conversion_keeps_what_it_cannot_read() {
         assert!(text.contains(kept), "{text}");
     }
 }
+
+#[test]
+fn what_cldctl_could_not_read_after_a_conversion_is_found() {
+    let found = |entry: &str| {
+        let text = format!(r#"{{"components":[{{"reference":"a"}},{entry}]}}"#);
+        let document = parse(&text);
+        assert!(document.is_converted());
+        let found = document.unreadable_for_cldctl();
+        found.map(|found| (found.entry.unwrap(), found.field, found.more))
+    };
+    let odd = |entry: &str, field: &str| Some((entry.to_owned(), field.to_owned(), 0));
+    for (entry, expected) in [
+        (
+            r#"{"reference":"x","createdAt":"soon"}"#,
+            odd("`x`", "createdAt"),
+        ),
+        (r#"{"reference":"x","size":1.5}"#, odd("`x`", "size")),
+        (
+            r#"{"reference":"x","size":9223372036854775808}"#,
+            odd("`x`", "size"),
+        ),
+        (r#"{"reference":7}"#, odd("number 2", "reference")),
+        // Under a key that Go takes for one that it knows.
+        (r#"{"reference":"x","Size":"big"}"#, odd("`x`", "Size")),
+        (
+            r#"{"reference":"x","\u017fize":"big"}"#,
+            odd("`x`", "\\u017fize"),
+        ),
+        (
+            r#"{"reference":"x","CREATEDAT":"soon"}"#,
+            odd("`x`", "CREATEDAT"),
+        ),
+        (r#"{"reference":"x","Size":3,"sizes":"big"}"#, None),
+        // Go makes something of these.
+        (
+            r#"{"reference":"\ud800","size":null,"createdAt":null}"#,
+            None,
+        ),
+        (
+            r#"{"reference":"x","createdAt":"2026-01-01T00:00:00.\u0030Z"}"#,
+            None,
+        ),
+    ] {
+        assert_eq!(found(entry), expected, "{entry}");
+    }
+    let two = r#"{"reference":"x","size":1.5},{"size":true}"#;
+    assert_eq!(found(two), Some(("`x`".to_owned(), "size".to_owned(), 1)));
+
+    let root = parse(r#"{"components":[],"Version":7}"#);
+    let root = root.unreadable_for_cldctl().unwrap();
+    assert_eq!((root.entry, &*root.field), (None, "Version"));
+    assert!(!parse(r#"{"artifacts":[{"size":1.5}]}"#).is_converted());
+}
