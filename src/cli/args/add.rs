@@ -12,6 +12,7 @@ use crate::cli::values;
 /// Arguments of `add`.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("name").args(["reference", "untagged"]).required(true)))]
+#[command(group(ArgGroup::new("source").args(["path", "untagged"])))]
 pub(crate) struct Add {
     /// The reference to register, such as ghcr.io/acme/app:v1
     #[arg(value_name = "REF")]
@@ -63,6 +64,21 @@ pub(crate) struct Add {
     /// Import hidden files, node_modules and the like too
     #[arg(long, conflicts_with = "metadata_only")]
     pub(crate) all_files: bool,
+
+    /// Store what links lead to that leave the directory or lead to directories;
+    /// otherwise such links are refused
+    #[arg(short = 'L', long, requires = "source")]
+    pub(crate) dereference: bool,
+
+    /// Leave out what matches: a glob on names or, if it contains a /, on paths from
+    /// the top, where * also matches /; can be repeated
+    #[arg(long, value_name = "GLOB", requires = "source")]
+    pub(crate) exclude: Vec<String>,
+
+    /// Import what matches although it would be left out; the same globs, but
+    /// --exclude takes precedence
+    #[arg(long, value_name = "GLOB", requires = "source")]
+    pub(crate) include: Vec<String>,
 
     /// Choose the output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]

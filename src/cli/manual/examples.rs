@@ -40,6 +40,11 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     ),
     (
         "add",
+        "Import shared files that links lead to, and .github, but no tests:",
+        "cldctl-registry add ghcr.io/acme/app:v1 ./app -L --include .github --exclude 'src/test*'",
+    ),
+    (
+        "add",
         "Record metadata alone:",
         "cldctl-registry add ghcr.io/acme/app:v1 --metadata-only --type component --size 46MB",
     ),
