@@ -26,6 +26,7 @@ mod faults_text;
 mod file_systems;
 mod filters;
 mod formats;
+mod habits;
 mod hostile;
 mod images;
 mod inspect;

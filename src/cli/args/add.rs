@@ -24,7 +24,13 @@ pub(crate) struct Add {
     pub(crate) path: Option<PathBuf>,
 
     /// Import PATH under its digest, without repository and tag
-    #[arg(long, value_name = "PATH", conflicts_with = "path", value_hint = ValueHint::AnyPath)]
+    #[arg(
+        long,
+        value_name = "PATH",
+        conflicts_with = "path",
+        value_parser = values::path(),
+        value_hint = ValueHint::AnyPath
+    )]
     pub(crate) untagged: Option<PathBuf>,
 
     /// Say what the artifact is; by default its cld.yml or datacenter.dc does
@@ -50,7 +56,13 @@ pub(crate) struct Add {
     pub(crate) digest: Option<String>,
 
     /// The directory to record; by default the reference's own
-    #[arg(long, value_name = "DIR", requires = "metadata_only", value_hint = ValueHint::DirPath)]
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "metadata_only",
+        value_parser = values::path(),
+        value_hint = ValueHint::DirPath
+    )]
     pub(crate) cache_path: Option<PathBuf>,
 
     /// The time to record, such as 2026-02-14T13:03:11Z; by default now

@@ -47,6 +47,7 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "cldctl-registry", version, propagate_version = false)]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(args_override_self = true)]
 #[command(after_long_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Args {
     /// Options of every command.

@@ -2,7 +2,6 @@
 //! clap cannot know.
 
 use std::collections::BTreeSet;
-use std::env;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
@@ -98,10 +97,5 @@ fn home_on_the_line() -> Option<PathBuf> {
             None => {}
         }
     }
-    let home = home?;
-    Some(match home.strip_prefix("~/") {
-        // The shell has not replaced it yet.
-        Some(rest) => env::home_dir()?.join(rest),
-        None => PathBuf::from(home),
-    })
+    home.map(PathBuf::from)
 }
