@@ -92,6 +92,12 @@ pub(super) fn size(text: &str) -> Result<i64, String> {
     i64::try_from(scaled / scale).map_err(|_| too_large())
 }
 
+/// How many of something.
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    let expected = |_| "expected a whole number, such as 10".to_owned();
+    text.parse().map_err(expected)
+}
+
 /// A time in the form that is stored.
 pub(super) fn created_at(text: &str) -> Result<DateTime<FixedOffset>, String> {
     timestamp::parse_to_store(text).ok_or_else(|| {

@@ -32,7 +32,7 @@ pub(crate) struct Images {
     pub(crate) reverse: bool,
 
     /// List at most N artifacts
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::count)]
     pub(crate) limit: Option<usize>,
 
     /// Choose the output: table, json, jsonl, yaml, a Go template such as
@@ -63,4 +63,8 @@ pub(crate) struct Images {
     /// Leave out the header of the table
     #[arg(long)]
     pub(crate) no_headers: bool,
+
+    /// Change nothing: all artifacts are listed anyway (docker hides some without it)
+    #[arg(short, long)]
+    all: bool,
 }

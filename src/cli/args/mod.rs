@@ -6,6 +6,7 @@ mod cache_path;
 mod completions;
 mod df;
 mod exists;
+mod help;
 mod images;
 mod inspect;
 mod man;
@@ -17,13 +18,14 @@ mod verify;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(crate) use add::Add;
 pub(crate) use cache_path::CachePath;
 pub(crate) use completions::Completions;
 pub(crate) use df::Df;
 pub(crate) use exists::Exists;
+pub(crate) use help::Help;
 pub(crate) use images::Images;
 pub(crate) use inspect::Inspect;
 pub(crate) use man::Man;
@@ -47,9 +49,13 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "cldctl-registry", version, propagate_version = false)]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
-#[command(args_override_self = true)]
+#[command(args_override_self = true, disable_version_flag = true)]
 #[command(after_long_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Args {
+    /// Print version
+    #[arg(short = 'V', visible_short_alias = 'v', long, action = ArgAction::Version)]
+    version: Option<bool>,
+
     /// Options of every command.
     #[command(flatten)]
     pub(crate) global: Global,
@@ -109,6 +115,10 @@ pub(crate) enum Command {
     Completions(Completions),
     /// Print the manual, or write a page for each command
     Man(Man),
+    /// Print the help of the program, or of a command
+    Help(Help),
+    /// Print version
+    Version,
 }
 
 /// How a change is reported.

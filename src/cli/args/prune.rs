@@ -19,7 +19,7 @@ pub(crate) struct Prune {
     pub(crate) filters: Vec<Filter>,
 
     /// With --all, keep the newest N artifacts of each repository
-    #[arg(long, value_name = "N", requires = "all")]
+    #[arg(long, value_name = "N", requires = "all", value_parser = values::count)]
     pub(crate) keep_last: Option<usize>,
 
     /// With --all, remove the oldest until the rest fits into SIZE, such as 2GB

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
+use clap::CommandFactory;
 use clap_complete::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
 
 use super::request::Request;
 use crate::Registry;
+use crate::cli::args::Args;
 use crate::cli::home;
 use crate::cli::select::{CACHED, KEYS};
 use crate::escape::is_unsafe;
@@ -19,6 +21,19 @@ pub(in crate::cli) fn references() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| match current.to_str() {
         Some(current) => offer("", registered(current, |reference| reference)),
         None => Vec::new(),
+    })
+}
+
+/// Completes the names of commands.
+pub(in crate::cli) fn commands() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let program = Args::command();
+        let commands = program.get_subcommands();
+        commands
+            .map(|command| {
+                CompletionCandidate::new(command.get_name()).help(command.get_about().cloned())
+            })
+            .collect()
     })
 }
 

@@ -128,6 +128,16 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         "Read the manual, and install its pages:",
         "cldctl-registry man | man -l -\ncldctl-registry man --dir ~/.local/share/man/man1",
     ),
+    (
+        "help",
+        "Print the help of a command:",
+        "cldctl-registry help images",
+    ),
+    (
+        "version",
+        "Print the version of the program:",
+        "cldctl-registry version",
+    ),
 ];
 
 #[cfg(test)]
