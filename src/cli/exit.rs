@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::Error;
+use crate::content::refusal::{LINK_OUT, LINK_TO_DIR, NO_DIR, NO_SOURCE};
 
 /// How the program ends. The codes are part of its stable interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,6 +192,13 @@ pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
                 crate::escape::visible(other)
             )
         }
+        Error::UnsafeContent { reason, .. } => match reason.as_str() {
+            NO_SOURCE | NO_DIR => return None,
+            LINK_OUT | LINK_TO_DIR => "`--dereference` stores what the link leads to, \
+                                       `--exclude GLOB` leaves it out"
+                .to_owned(),
+            _ => "`--exclude GLOB` leaves it out".to_owned(),
+        },
         Error::AlreadyExists { .. } => "leave out `--no-clobber` to replace it".to_owned(),
         Error::ContentChanged { .. } => "try again when nothing writes to it".to_owned(),
         Error::NoHome { .. } => "name the directory with `--home`".to_owned(),

@@ -13,6 +13,7 @@ mod manual;
 mod output;
 mod select;
 mod signals;
+mod usage;
 mod values;
 
 use std::ffi::OsString;
@@ -45,15 +46,7 @@ pub fn main() -> ExitCode {
 fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
-        Err(error) => {
-            // A reader that left is no failure; the exit code stands anyway.
-            let _ = error.print();
-            return if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Success
-            };
-        }
+        Err(error) => return usage::print(error),
     };
     match commands::run(&args.global, args.command) {
         Ok(exit) => exit,

@@ -2,11 +2,13 @@
 
 pub(super) mod time;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset};
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{PathBufValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 
+use super::home;
 use crate::{ArtifactType, timestamp};
 
 /// An integer and a unit: `s`, `m`, `h`, `d` or `w`.
@@ -90,11 +92,23 @@ pub(super) fn size(text: &str) -> Result<i64, String> {
     i64::try_from(scaled / scale).map_err(|_| too_large())
 }
 
+/// How many of something.
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    let expected = |_| "expected a whole number, such as 10".to_owned();
+    text.parse().map_err(expected)
+}
+
 /// A time in the form that is stored.
 pub(super) fn created_at(text: &str) -> Result<DateTime<FixedOffset>, String> {
     timestamp::parse_to_store(text).ok_or_else(|| {
         "expected a time such as 2026-02-14T13:03:11Z or 2026-02-14T13:03:11.5-05:00".to_owned()
     })
+}
+
+/// A path, with the user's home for a leading `~` that the shell left, as it does
+/// in `--option=~/x`.
+pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(home::expand_tilde)
 }
 
 /// The types that artifacts have, with cldctl's short names for them.

@@ -19,7 +19,7 @@ mod manifest;
 mod orphans;
 mod ownership;
 mod progress;
-mod refusal;
+pub(crate) mod refusal;
 mod removal;
 mod rules;
 mod source;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::cache_root::id_of;
-use super::refusal::refused;
+use super::refusal::{NO_SOURCE, refused};
 use super::rules::{Rules, Verdict};
 use crate::entry::ArtifactType;
 use crate::error::{AtPath, Error, Result};
@@ -42,8 +42,7 @@ pub(super) fn open_source(path: &Path) -> Result<Dir> {
                 uninterrupted(|| fs::canonicalize(parent)).at("open", parent)?
             }
             _ => {
-                let reason = "it is neither a directory nor a `cld.yml` or `datacenter.dc`";
-                return Err(refused(path, reason));
+                return Err(refused(path, NO_SOURCE));
             }
         }
     };

@@ -10,7 +10,7 @@ use super::file_tree::FileTree;
 use super::hash;
 use super::manifest::Manifest;
 use super::progress::Work;
-use super::refusal::refused;
+use super::refusal::{NO_DIR, refused};
 use super::rules::Rules;
 use super::source::{open_source, refuse_cache_in, type_of};
 use super::status::Place;
@@ -108,7 +108,7 @@ impl Staged {
         let name = OsStr::new(key.as_str());
         match root.look(name)? {
             Some(found) if found.kind == Kind::Dir => {}
-            Some(_) => return Err(refused(&root.dir_of(&key), "it is not a directory")),
+            Some(_) => return Err(refused(&root.dir_of(&key), NO_DIR)),
             None => return Err(no_content()),
         }
         let dir = root.open_dir(name)?;

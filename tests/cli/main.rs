@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod add;
+mod add_choosing;
 mod cache_path;
 mod completion;
 mod completion_shells;
@@ -27,6 +28,7 @@ mod faults_text;
 mod file_systems;
 mod filters;
 mod formats;
+mod habits;
 mod hostile;
 mod images;
 mod inspect;

@@ -71,6 +71,9 @@ fn import(context: &Context, args: Add, reference: Option<Reference>) -> anyhow:
         created_at: args.created_at,
         no_clobber: args.no_clobber,
         all_files: args.all_files,
+        dereference: args.dereference,
+        include: args.include,
+        exclude: args.exclude,
         ..Import::new(source)
     })?)
 }

@@ -14,7 +14,7 @@ use crate::cli::output::row::Row;
 use crate::cli::output::table::Table;
 use crate::cli::output::template::Template;
 use crate::cli::output::{Out, json, messages, yaml};
-use crate::cli::select::Selection;
+use crate::cli::select::{NearMisses, Selection};
 use crate::document::{Document, EntryView};
 use crate::escape::visible;
 use crate::fields::Field;
@@ -43,12 +43,16 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
         reverse: args.reverse,
         limit: args.limit,
     };
-    let lists = context.survey(|list: &mut List, entry| {
+    let parts = context.survey(|(list, misses): &mut (List, NearMisses), entry| {
         list.seen += 1;
         if chooser.chooses(entry, &contents) {
             list.push(&order, entry, |text| shown.append(text, entry));
         }
+        if !args.patterns.is_empty() {
+            misses.note(&chooser, entry, &contents);
+        }
     })?;
+    let (lists, misses): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
     if let Some(error) = contents.take_failure() {
         return Err(error.into());
     }
@@ -59,6 +63,13 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
     let is_empty = lists.iter().all(|list| list.seen == 0);
     if args.format == ListFormat::Table && !args.quiet && is_empty {
         explain_empty();
+    }
+    for (pattern, wider) in NearMisses::of_all(&misses, &args.patterns) {
+        messages::hint(format_args!(
+            "no artifact matches `{}`, but {} lists some",
+            visible(pattern),
+            visible(&in_quotes(&wider))
+        ));
     }
     // The system takes memory back sooner as a whole than piece by piece.
     mem::forget(lists);
@@ -165,6 +176,11 @@ impl<'a> Shown<'a> {
         let digest = if self.args.digests { "DIGEST\t" } else { "" };
         format!("REPOSITORY\tTAG\t{digest}ARTIFACT ID\tTYPE\tSIZE\tCREATED")
     }
+}
+
+/// Returns the text as it is typed in a shell.
+fn in_quotes(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// Tells a person where artifacts come from.

@@ -5,6 +5,7 @@ mod cache_path;
 mod completions;
 mod df;
 mod exists;
+mod help;
 mod images;
 mod inspect;
 mod man;
@@ -13,6 +14,7 @@ mod prune;
 mod rm;
 mod tag;
 mod verify;
+mod version;
 
 use super::args::{Command, Global};
 use super::context::Context;
@@ -36,6 +38,8 @@ pub(super) fn run(global: &Global, command: Command) -> anyhow::Result<Exit> {
         Command::Prune(args) => prune::run(&context()?, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Help(args) => Ok(help::run(&args)),
+        Command::Version => version::run(),
     }
 }
 

@@ -2,14 +2,15 @@
 //! clap cannot know.
 
 use std::collections::BTreeSet;
-use std::env;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
+use clap::CommandFactory;
 use clap_complete::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
 
 use super::request::Request;
 use crate::Registry;
+use crate::cli::args::Args;
 use crate::cli::home;
 use crate::cli::select::{CACHED, KEYS};
 use crate::escape::is_unsafe;
@@ -20,6 +21,19 @@ pub(in crate::cli) fn references() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| match current.to_str() {
         Some(current) => offer("", registered(current, |reference| reference)),
         None => Vec::new(),
+    })
+}
+
+/// Completes the names of commands.
+pub(in crate::cli) fn commands() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let program = Args::command();
+        let commands = program.get_subcommands();
+        commands
+            .map(|command| {
+                CompletionCandidate::new(command.get_name()).help(command.get_about().cloned())
+            })
+            .collect()
     })
 }
 
@@ -98,10 +112,5 @@ fn home_on_the_line() -> Option<PathBuf> {
             None => {}
         }
     }
-    let home = home?;
-    Some(match home.strip_prefix("~/") {
-        // The shell has not replaced it yet.
-        Some(rest) => env::home_dir()?.join(rest),
-        None => PathBuf::from(home),
-    })
+    home.map(PathBuf::from)
 }

@@ -40,6 +40,11 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     ),
     (
         "add",
+        "Import shared files that links lead to, and .github, but no tests:",
+        "cldctl-registry add ghcr.io/acme/app:v1 ./app -L --include .github --exclude 'src/test*'",
+    ),
+    (
+        "add",
         "Record metadata alone:",
         "cldctl-registry add ghcr.io/acme/app:v1 --metadata-only --type component --size 46MB",
     ),
@@ -122,6 +127,16 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         "man",
         "Read the manual, and install its pages:",
         "cldctl-registry man | man -l -\ncldctl-registry man --dir ~/.local/share/man/man1",
+    ),
+    (
+        "help",
+        "Print the help of a command:",
+        "cldctl-registry help images",
+    ),
+    (
+        "version",
+        "Print the version of the program:",
+        "cldctl-registry version",
     ),
 ];
 

@@ -130,14 +130,19 @@ fn page(command: clap::Command) -> io::Result<Page> {
     })
 }
 
-/// An argument that tells its other names, which clap_mangen leaves out.
+/// Returns the argument with its other names, which clap_mangen leaves out.
 fn with_aliases(arg: Arg) -> Arg {
-    let Some(aliases) = arg.get_visible_aliases().filter(|names| !names.is_empty()) else {
+    let short = arg.get_visible_short_aliases().unwrap_or_default();
+    let long = arg.get_visible_aliases().unwrap_or_default();
+    let short = short.into_iter().map(|alias| format!("-{alias}"));
+    let long = long.into_iter().map(|alias| format!("--{alias}"));
+    let aliases: Vec<_> = short.chain(long).collect();
+    if aliases.is_empty() {
         return arg;
-    };
+    }
     let help = arg.get_long_help().or(arg.get_help());
     let help = help.map(ToString::to_string).unwrap_or_default();
-    let help = format!("{help} [also: --{}]", aliases.join(", --"));
+    let help = format!("{help} [also: {}]", aliases.join(", "));
     arg.help(help.clone()).long_help(help)
 }
 

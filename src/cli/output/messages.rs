@@ -17,9 +17,14 @@ const NOTE: Style = Style::new().bold();
 /// An error with what to do about it.
 pub(in crate::cli) fn error(error: &anyhow::Error) {
     say(ERROR, "error", format_args!("{error:#}"));
-    if let Some(hint) = exit::hint(error) {
-        say(HINT, "hint", format_args!("{hint}"));
+    if let Some(text) = exit::hint(error) {
+        hint(format_args!("{text}"));
     }
+}
+
+/// Prints what the user can do.
+pub(in crate::cli) fn hint(message: fmt::Arguments<'_>) {
+    say(HINT, "hint", message);
 }
 
 /// Something that is not as it should be, but keeps nobody from going on.

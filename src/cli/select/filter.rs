@@ -8,6 +8,7 @@ use wildmatch::WildMatch;
 
 use crate::cli::values;
 use crate::cli::values::time::{self, When};
+use crate::escape::visible;
 use crate::fields::Field;
 
 /// The keys, as `--help` and completion list them.
@@ -164,7 +165,8 @@ fn condition(key: &str, operator: &str, value: &str) -> Result<Condition, String
     }
     if !KEYS.contains(&key) {
         return Err(format!(
-            "unknown key `{key}`; the keys are {}",
+            "unknown key `{}`; the keys are {}",
+            visible(key),
             KEYS.join(", ")
         ));
     }

@@ -1,16 +1,19 @@
 //! Choosing entries: patterns, filters, order.
 
 mod filter;
+mod near_miss;
 mod resolved;
 mod retention;
 mod sort;
 
 pub(crate) use filter::Filter;
 pub(super) use filter::{CACHED, KEYS};
+pub(super) use near_miss::NearMisses;
 pub(super) use retention::{Candidate, Retention, retire};
 pub(crate) use sort::SortKey;
 pub(super) use sort::{Rank, rank};
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::str::FromStr;
 
@@ -82,14 +85,16 @@ pub(super) struct Chooser<'a> {
 impl Chooser<'_> {
     /// Whether an entry is what it must be.
     pub(super) fn chooses(&self, entry: &EntryView<'_>, contents: &Contents<'_>) -> bool {
-        let Selection {
-            patterns,
-            artifact_type,
-            ..
-        } = self.selection;
+        let patterns = self.selection.patterns;
         let matches = |pattern: &Pattern| pattern.matches(entry);
+        (patterns.is_empty() || patterns.iter().any(matches))
+            && self.passes_filters(entry, contents)
+    }
+
+    /// Returns whether an entry is what it must be, patterns aside.
+    fn passes_filters(&self, entry: &EntryView<'_>, contents: &Contents<'_>) -> bool {
+        let artifact_type = self.selection.artifact_type;
         artifact_type.is_none_or(|wanted| entry.text_of(Field::Type) == wanted.as_str())
-            && (patterns.is_empty() || patterns.iter().any(matches))
             && self.filters.match_entry(entry, contents)
     }
 }
@@ -98,7 +103,10 @@ impl Chooser<'_> {
 /// colon. `*` stands for any text, slashes too, and `?` for one character.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pattern {
+    text: String,
     glob: WildMatch,
+    /// The glob with a `*` before and after it.
+    wider: WildMatch,
     with_tag: bool,
 }
 
@@ -109,20 +117,30 @@ impl FromStr for Pattern {
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let last_part = text.rsplit('/').next().unwrap_or_default();
         Ok(Pattern {
+            text: text.to_owned(),
             glob: WildMatch::new(text),
+            wider: WildMatch::new(&widened(text)),
             with_tag: last_part.contains(':'),
         })
     }
 }
 
+/// Returns a glob with a `*` before and after it.
+fn widened(glob: &str) -> String {
+    format!("*{}*", glob.trim_matches('*'))
+}
+
 impl Pattern {
     fn matches(&self, entry: &EntryView<'_>) -> bool {
+        self.glob.matches(&self.name_of(entry))
+    }
+
+    /// Returns what of an entry the glob is compared with.
+    fn name_of<'e>(&self, entry: &'e EntryView<'_>) -> Cow<'e, str> {
         let repository = entry.text_of(Field::Repository);
-        if self.with_tag {
-            self.glob
-                .matches(&format!("{repository}:{}", entry.text_of(Field::Tag)))
-        } else {
-            self.glob.matches(&repository)
+        match self.with_tag {
+            true => format!("{repository}:{}", entry.text_of(Field::Tag)).into(),
+            false => repository,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use super::{FileTree, Node, Opener, gone_is_changed, open_real, refused};
+use crate::content::refusal::{LINK_OUT, LINK_TO_DIR};
 use crate::content::rules::{MAX_DEPTH, MAX_PATH, Rules, Verdict};
 use crate::error::{AtPath, Error, Result};
 use crate::store::{Dir, FileId, Kind, Step, Walk, if_exists, is, uninterrupted};
@@ -169,7 +170,7 @@ impl Import<'_> {
         };
         let inside = target.strip_prefix(self.top.path()).ok();
         if inside.is_none() && !self.rules.dereference {
-            return Err(refused(at, "it is a link that leaves the directory"));
+            return Err(refused(at, LINK_OUT));
         }
         let real = inside.unwrap_or(&target).to_owned();
         let found = gone_is_changed(Opener::default().attributes_of(self.top, &real), at)?;
@@ -181,7 +182,7 @@ impl Import<'_> {
             Kind::Dir if self.rules.dereference => {
                 self.follow_to_dir(tree, path, at, &target, real, origin)
             }
-            Kind::Dir => Err(refused(at, "it is a link to a directory")),
+            Kind::Dir => Err(refused(at, LINK_TO_DIR)),
             Kind::Link => Err(Error::ContentChanged {
                 path: at.to_owned(),
             }),

@@ -1,0 +1,98 @@
+//! The arguments of `add`.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, FixedOffset};
+use clap::{ArgGroup, Args, ValueHint};
+
+use super::ReportFormat;
+use crate::ArtifactType;
+use crate::cli::values;
+
+/// Arguments of `add`.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("name").args(["reference", "untagged"]).required(true)))]
+#[command(group(ArgGroup::new("source").args(["path", "untagged"])))]
+pub(crate) struct Add {
+    /// The reference to register, such as ghcr.io/acme/app:v1
+    #[arg(value_name = "REF")]
+    pub(crate) reference: Option<String>,
+
+    /// The directory to import, or its cld.yml or datacenter.dc; by default
+    /// what lies in the reference's own directory of the cache
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) path: Option<PathBuf>,
+
+    /// Import PATH under its digest, without repository and tag
+    #[arg(
+        long,
+        value_name = "PATH",
+        conflicts_with = "path",
+        value_parser = values::path(),
+        value_hint = ValueHint::AnyPath
+    )]
+    pub(crate) untagged: Option<PathBuf>,
+
+    /// Say what the artifact is; by default its cld.yml or datacenter.dc does
+    #[arg(long = "type", value_name = "TYPE", value_parser = values::artifact_type())]
+    pub(crate) artifact_type: Option<ArtifactType>,
+
+    /// Record metadata alone, without touching content
+    #[arg(long, requires = "artifact_type", conflicts_with_all = ["path", "untagged"])]
+    pub(crate) metadata_only: bool,
+
+    /// The size to record, such as 46766489 or 1.5MB
+    #[arg(
+        long,
+        value_name = "SIZE",
+        requires = "metadata_only",
+        value_parser = values::size,
+        allow_hyphen_values = true
+    )]
+    pub(crate) size: Option<i64>,
+
+    /// The digest to record
+    #[arg(long, value_name = "DIGEST", requires = "metadata_only")]
+    pub(crate) digest: Option<String>,
+
+    /// The directory to record; by default the reference's own
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "metadata_only",
+        value_parser = values::path(),
+        value_hint = ValueHint::DirPath
+    )]
+    pub(crate) cache_path: Option<PathBuf>,
+
+    /// The time to record, such as 2026-02-14T13:03:11Z; by default now
+    #[arg(long, value_name = "TIME", value_parser = values::created_at)]
+    pub(crate) created_at: Option<DateTime<FixedOffset>>,
+
+    /// Refuse to replace an artifact that is registered already
+    #[arg(long)]
+    pub(crate) no_clobber: bool,
+
+    /// Import hidden files, node_modules and the like too
+    #[arg(long, conflicts_with = "metadata_only")]
+    pub(crate) all_files: bool,
+
+    /// Store what links lead to that leave the directory or lead to directories;
+    /// otherwise such links are refused
+    #[arg(short = 'L', long, requires = "source")]
+    pub(crate) dereference: bool,
+
+    /// Leave out what matches: a glob on names or, if it contains a /, on paths from
+    /// the top, where * also matches /; can be repeated
+    #[arg(long, value_name = "GLOB", requires = "source")]
+    pub(crate) exclude: Vec<String>,
+
+    /// Import what matches although it would be left out; the same globs, but
+    /// --exclude takes precedence
+    #[arg(long, value_name = "GLOB", requires = "source")]
+    pub(crate) include: Vec<String>,
+
+    /// Choose the output format
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ReportFormat,
+}

@@ -1,0 +1,13 @@
+//! The arguments of `completions`.
+
+use clap::Args;
+
+use crate::cli::completion::shell::Shell;
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}

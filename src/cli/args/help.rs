@@ -1,0 +1,13 @@
+//! The arguments of `help`.
+
+use clap::Args;
+
+use crate::cli::completion::values as candidates;
+
+/// Arguments of `help`.
+#[derive(Debug, Args)]
+pub(crate) struct Help {
+    /// The command; without one, the program
+    #[arg(value_name = "COMMAND", add = candidates::commands())]
+    pub(crate) command: Option<String>,
+}

@@ -1,0 +1,142 @@
+//! The command tree, with a file for each command. No logic: completions, manual
+//! pages and tests share it.
+
+mod add;
+mod cache_path;
+mod completions;
+mod df;
+mod exists;
+mod help;
+mod images;
+mod inspect;
+mod man;
+mod prune;
+mod rm;
+mod tag;
+mod verify;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
+
+pub(crate) use add::Add;
+pub(crate) use cache_path::CachePath;
+pub(crate) use completions::Completions;
+pub(crate) use df::Df;
+pub(crate) use exists::Exists;
+pub(crate) use help::Help;
+pub(crate) use images::Images;
+pub(crate) use inspect::Inspect;
+pub(crate) use man::Man;
+pub(crate) use prune::Prune;
+pub(crate) use rm::Rm;
+pub(crate) use tag::Tag;
+pub(crate) use verify::Verify;
+
+use super::values;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage
+  3  not found
+  4  refused: ambiguous, unsafe, colliding or already there
+  5  the registry's lock was not had in time";
+
+/// List, add, inspect and remove the artifacts in cldctl's local registry.
+#[derive(Debug, Parser)]
+#[command(name = "cldctl-registry", version, propagate_version = false)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(args_override_self = true, disable_version_flag = true)]
+#[command(after_long_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Args {
+    /// Print version
+    #[arg(short = 'V', visible_short_alias = 'v', long, action = ArgAction::Version)]
+    version: Option<bool>,
+
+    /// Options of every command.
+    #[command(flatten)]
+    pub(crate) global: Global,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    #[arg(long, value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
+    pub(crate) home: Option<PathBuf>,
+
+    /// Wait this long for another process to finish its change
+    #[arg(
+        long,
+        value_name = "DURATION",
+        global = true,
+        default_value = "10s",
+        value_parser = values::duration,
+        help = "Wait this long for another process to finish its change, such as 30s or 5m"
+    )]
+    pub(crate) lock_timeout: Duration,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List artifacts
+    #[command(visible_aliases = ["ls", "list"])]
+    Images(Images),
+    /// Register an artifact, with its content or as metadata alone
+    Add(Add),
+    /// Remove artifacts and their content
+    #[command(visible_alias = "rmi")]
+    Rm(Rm),
+    /// Show everything known about artifacts, as JSON
+    Inspect(Inspect),
+    /// Print the directory that holds an artifact's content
+    CachePath(CachePath),
+    /// Say by the exit code whether artifacts are registered
+    Exists(Exists),
+    /// Register an artifact's content under other references too
+    Tag(Tag),
+    /// Look for damage in the registry and in the content, and mend the registry
+    Verify(Verify),
+    /// Show how much disk artifacts take
+    Df(Df),
+    /// Free disk: remove what is untagged, gone, orphaned or left over
+    Prune(Prune),
+    /// Print what makes a shell complete references, filters and flags
+    #[command(visible_alias = "completion")]
+    Completions(Completions),
+    /// Print the manual, or write a page for each command
+    Man(Man),
+    /// Print the help of the program, or of a command
+    Help(Help),
+    /// Print version
+    Version,
+}
+
+/// How a change is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// Lines of text
+    Text,
+    /// One JSON object
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_tree_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,44 @@
+//! The arguments of `prune`.
+
+use clap::Args;
+
+use super::ReportFormat;
+use crate::cli::completion::values as candidates;
+use crate::cli::select::Filter;
+use crate::cli::values;
+
+/// Arguments of `prune`.
+#[derive(Debug, Args)]
+pub(crate) struct Prune {
+    /// Remove tagged artifacts too; needs --filter, --keep-last or --max-size
+    #[arg(short, long)]
+    pub(crate) all: bool,
+
+    /// Remove only artifacts that match, such as until=30d
+    #[arg(long = "filter", value_name = "KEY=VALUE", add = candidates::filters())]
+    pub(crate) filters: Vec<Filter>,
+
+    /// With --all, keep the newest N artifacts of each repository
+    #[arg(long, value_name = "N", requires = "all", value_parser = values::count)]
+    pub(crate) keep_last: Option<usize>,
+
+    /// With --all, remove the oldest until the rest fits into SIZE, such as 2GB
+    #[arg(long, value_name = "SIZE", requires = "all", value_parser = values::size)]
+    pub(crate) max_size: Option<i64>,
+
+    /// Show what would be removed
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+
+    /// Docker's -y, to be told so
+    #[arg(short, long, hide = true)]
+    pub(crate) force: bool,
+
+    /// Choose the output format
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ReportFormat,
+}

@@ -1,0 +1,68 @@
+//! Patterns that match nothing, where a wider one would.
+
+use super::{Chooser, Pattern, widened};
+use crate::content::Contents;
+use crate::document::EntryView;
+
+/// What the patterns of a selection have matched so far.
+#[derive(Default)]
+pub(in crate::cli) struct NearMisses {
+    found: Vec<Found>,
+}
+
+/// What a pattern has matched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Found {
+    #[default]
+    Nothing,
+    /// An entry that is listed if a `*` stands before and after the pattern.
+    Around,
+    /// An entry, whether or not it passes the filters.
+    Entry,
+}
+
+impl NearMisses {
+    /// Compares the patterns of a selection with an entry.
+    pub(in crate::cli) fn note(
+        &mut self,
+        chooser: &Chooser<'_>,
+        entry: &EntryView<'_>,
+        contents: &Contents<'_>,
+    ) {
+        let patterns = chooser.selection.patterns;
+        self.found.resize(patterns.len(), Found::Nothing);
+        for (pattern, found) in patterns.iter().zip(&mut self.found) {
+            if *found == Found::Entry {
+                continue;
+            }
+            let name = pattern.name_of(entry);
+            if pattern.glob.matches(&name) {
+                *found = Found::Entry;
+            } else if *found == Found::Nothing
+                && pattern.wider.matches(&name)
+                && chooser.passes_filters(entry, contents)
+            {
+                *found = Found::Around;
+            }
+        }
+    }
+
+    /// Returns each pattern that matches no entry in any part of the registry, with
+    /// the wider one that lists some.
+    pub(in crate::cli) fn of_all<'p>(
+        parts: &[Self],
+        patterns: &'p [Pattern],
+    ) -> Vec<(&'p str, String)> {
+        let of = |at: usize| {
+            parts
+                .iter()
+                .filter_map(move |part| part.found.get(at))
+                .max()
+        };
+        let misses =
+            (patterns.iter().enumerate()).filter(|(at, _)| of(*at) == Some(&Found::Around));
+        misses
+            .map(|(_, pattern)| (pattern.text.as_str(), widened(&pattern.text)))
+            .collect()
+    }
+}
