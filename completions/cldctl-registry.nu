@@ -2,10 +2,11 @@ module completions {
 
   # List, add, inspect and remove the artifacts in cldctl's local registry
   export extern cldctl-registry [
+    --version(-V)             # Print version
+    -v                        # Print version
     --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help (see more with '--help')
-    --version(-V)             # Print version
   ]
 
   def "nu-complete cldctl-registry images artifact_type" [] {
@@ -29,6 +30,7 @@ module completions {
     --no-trunc                # Show whole digests in the table
     --digests                 # Add a column of digests to the table
     --no-headers              # Leave out the header of the table
+    --all(-a)                 # Change nothing: all artifacts are listed anyway (docker hides some without it)
     --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help (see more with '--help')
@@ -54,6 +56,9 @@ module completions {
     --created-at: string      # The time to record, such as 2026-02-14T13:03:11Z; by default now
     --no-clobber              # Refuse to replace an artifact that is registered already
     --all-files               # Import hidden files, node_modules and the like too
+    --dereference(-L)         # Store what links lead to that leave the directory or lead to directories; otherwise such links are refused
+    --exclude: string         # Leave out what matches: a glob on names or, if it contains a /, on paths from the top, where * also matches /; can be repeated
+    --include: string         # Import what matches although it would be left out; the same globs, but --exclude takes precedence
     --format: string@"nu-complete cldctl-registry add format" # Choose the output format
     --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
@@ -184,6 +189,21 @@ module completions {
   # Print the manual, or write a page for each command
   export extern "cldctl-registry man" [
     --dir: directory          # Write a page for each command to files in DIR
+    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --help(-h)                # Print help
+  ]
+
+  # Print the help of the program, or of a command
+  export extern "cldctl-registry help" [
+    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --help(-h)                # Print help
+    command?: string          # The command; without one, the program
+  ]
+
+  # Print version
+  export extern "cldctl-registry version" [
     --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help

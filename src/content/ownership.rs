@@ -10,6 +10,7 @@ use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -97,7 +98,9 @@ impl<'r> Ownership<'r> {
                     if let Some(name) = name.filter(|_| in_a_cache) {
                         ownership.add_name(name.to_owned(), &reference);
                     }
-                    ownership.elsewhere.push((path.to_owned(), reference));
+                    if can_exist(path) {
+                        ownership.elsewhere.push((path.to_owned(), reference));
+                    }
                 }
             }
         }
@@ -105,7 +108,7 @@ impl<'r> Ownership<'r> {
     }
 
     fn add_name(&mut self, name: String, reference: &str) {
-        if !self.by_name.contains_key(&name) {
+        if can_exist(Path::new(&name)) && !self.by_name.contains_key(&name) {
             self.may_alias |= !name.is_ascii();
             self.folded.insert(name.to_ascii_lowercase());
             self.by_name.insert(name, reference.to_owned());
@@ -191,6 +194,16 @@ impl<'r> Ownership<'r> {
         }
         Ok(identities)
     }
+}
+
+/// Returns whether a file system could have anything at a path. No name is longer than
+/// 255 bytes (`NAME_MAX` of all file systems that Linux and macOS have), and none
+/// contains a NUL.
+fn can_exist(path: &Path) -> bool {
+    path.components().all(|part| {
+        let name = part.as_os_str().as_bytes();
+        name.len() <= 255 && !name.contains(&0)
+    })
 }
 
 /// Whether an entry of the cache root is a link, as far as can be told, so that

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Cache;
@@ -14,11 +13,11 @@ use super::ownership::{Ownership, own_key};
 use super::progress::{Observed, Ongoing, Work};
 use super::workdir::Leftover;
 use crate::document::{Document, Edit};
-use crate::error::{AtPath, Error, Result};
+use crate::error::{Error, Result};
 use crate::fields::Field;
 use crate::reference::CacheKey;
 use crate::registry::Change;
-use crate::store::{self, Dir, FileId, Kind, if_exists};
+use crate::store::{Dir, FileId, Kind, lstat};
 
 /// An artifact that was removed, or would be.
 #[derive(Debug)]
@@ -388,8 +387,8 @@ fn plan(
         }
         match id_of(Path::new(&planned.path)) {
             Ok(Some(id)) if planner.taken.contains(&id) => planned.outcome = Planned::Absent,
-            Ok(_) => {}
-            Err(error) => planned.outcome = Planned::Refused(error),
+            // Nothing here touches it, whatever it is.
+            Ok(_) | Err(_) => {}
         }
     }
     Ok(planned)
@@ -417,15 +416,16 @@ impl Planner<'_> {
         if path.is_empty() {
             return Ok(Planned::Absent);
         }
-        let found = store::uninterrupted(|| fs::symlink_metadata(named));
-        if if_exists(found).at("read", named)?.is_none() {
-            return Ok(Planned::Absent);
-        }
-        let Some(root) = self.root else {
-            return Ok(Planned::Foreign);
+        let key = match self.root {
+            Some(root) => own_key(root, reference, path)?.map(|key| (root, key)),
+            None => None,
         };
-        let Some(key) = own_key(root, reference, path)? else {
-            return Ok(Planned::Foreign);
+        let Some((root, key)) = key else {
+            // Nothing here touches it, so that nothing depends on what it is.
+            return Ok(match lstat(named) {
+                Ok(None) => Planned::Absent,
+                Ok(Some(_)) | Err(_) => Planned::Foreign,
+            });
         };
         if self.ownership.is_none() {
             let entries = self.document.entries().enumerate();

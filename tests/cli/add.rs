@@ -347,6 +347,11 @@ fn what_is_not_given_is_set_to_its_default_when_an_entry_is_replaced() {
     let entry = &sandbox.json(&["images", "--format", "json"])[0];
     assert_eq!(entry["size"], 0);
     assert!(entry.get("digest").is_none());
+    // So cldctl pulls the content when it needs it.
+    assert_eq!(entry["cachePath"], "");
+    fs::create_dir_all(sandbox.cache().join("a_1")).unwrap();
+    assert_eq!(sandbox.ok(&record), "updated a:1\n");
+    let entry = &sandbox.json(&["images", "--format", "json"])[0];
     assert_eq!(
         entry["cachePath"],
         sandbox.cache().join("a_1").to_str().unwrap()

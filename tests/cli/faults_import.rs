@@ -50,11 +50,18 @@ fn a_source_that_the_cache_lies_in_is_refused() {
         }
         let user = fs::canonicalize(sandbox.user()).unwrap();
         fs::write(user.join("cld.yml"), "name: home\n").unwrap();
-        refuses_source(&sandbox, &user, &user);
+        let refuse = |source: &Path| {
+            let args = ["add", "new:1", source.to_str().unwrap(), "--all-files"];
+            sandbox.refuses(&args, 4, &format!("`{}`", user.display()));
+        };
+        refuse(&user);
         assert_eq!(sandbox.home().exists(), exists, "nothing is created");
         // It is no other directory by another name.
         symlink(&user, sandbox.path("alias")).unwrap();
-        refuses_source(&sandbox, &sandbox.path("alias"), &user);
+        refuse(&sandbox.path("alias"));
+        // Under a name that is left out, the cache is not in the way.
+        sandbox.ok(&["add", "new:1", user.to_str().unwrap()]);
+        assert_eq!(names(&sandbox.cache().join("new_1")), ["cld.yml"]);
     }
     let sandbox = Sandbox::new();
     cached(&sandbox, "other_1");

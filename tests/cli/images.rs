@@ -153,8 +153,11 @@ fn a_list_needs_the_registry_alone() {
     std::fs::create_dir_all(sandbox.home().join("cache")).unwrap();
     std::fs::write(sandbox.cache(), "no directory").unwrap();
     assert_eq!(sandbox.ok(&["images", "-q"]).lines().count(), 7);
-    let status = &sandbox.json(&["inspect", "my-dc"])[0]["status"];
-    assert_eq!(status["cache"], "foreign", "nobody can tell");
+    let inspected = sandbox.run(&["inspect", "my-dc"]);
+    assert_eq!(inspected.code, 1, "{inspected:?}");
+    let shown: serde_json::Value = serde_json::from_str(&inspected.stdout).unwrap();
+    let error = shown[0]["status"]["error"].as_str().unwrap();
+    assert!(error.contains("not a directory"), "{error}");
 }
 
 #[test]

@@ -47,7 +47,9 @@ fn the_status_tells_missing_and_foreign_content_and_digests_that_nobody_can_chec
         status("ghcr.io/myorg/web-app:v1.0.0"),
         json!({"cache": "foreign", "files": 0, "bytes": 0, "digest": "unverifiable"})
     );
-    sandbox.record("a:1");
+    sandbox.record("alone:1");
+    assert_eq!(status("alone:1")["cache"], "none");
+    sandbox.record_gone("a:1");
     let missing = json!({"cache": "missing", "files": 0, "bytes": 0, "digest": "absent"});
     assert_eq!(status("a:1"), missing);
     fs::create_dir_all(sandbox.cache()).unwrap();

@@ -82,8 +82,7 @@ fn long_hashing_and_deleting_show_a_bar_too() {
     let sandbox = Sandbox::new();
     let source = source(&sandbox);
     sandbox.ok(&["add", "app:1", &source]);
-    // Content is made durable before it is registered, and nothing else is.
-    let add = sandbox.traced_at("syncfs", VERY_SLOW, &["add", "app:1"]);
+    let add = sandbox.traced_at("pread64", VERY_SLOW, &["add", "app:1"]);
     let rm = slow(&sandbox, "unlinkat", &["rm", "app:1"]);
     for (command, bar, last) in [
         (add, "hashing [", "unchanged app:1"),

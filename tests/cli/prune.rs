@@ -28,7 +28,7 @@ fn sandbox() -> Sandbox {
         "--created-at",
         "2026-01-02T00:00:00Z",
     ]);
-    sandbox.record("gone:v1");
+    sandbox.record_gone("gone:v1");
     sandbox.ok(&[
         "add",
         "elsewhere:v1",
@@ -79,6 +79,14 @@ fn plan(sandbox: &Sandbox, args: &[&str]) -> Vec<(String, String)> {
     let mut named = named(&sandbox.json(&[&["prune", "-n", "--format", "json"], args].concat()));
     named.sort();
     named
+}
+
+/// The room that the content of so many artifacts of the same size takes on the disk.
+fn room_for(sandbox: &Sandbox, count: u64) -> String {
+    let entries = sandbox.json(&["df", "-v", "--format", "json"]);
+    let disk = entries[0]["disk"].as_u64().unwrap();
+    assert!(disk > 0, "{entries}");
+    (count * disk).to_string()
 }
 
 fn because(references: &[&str], reason: &str) -> Vec<(String, String)> {
@@ -149,17 +157,16 @@ fn a_tagged_artifact_goes_only_if_every_limit_lets_it() {
         ),
         because(&["app:v1"], "keep-last")
     );
-    // Each takes 41 bytes: the oldest go until the rest fits.
-    assert_eq!(plan(&sandbox, &["-a", "--max-size", "164"]), []);
+    // All take the same: the oldest go until the rest fits.
+    let four = room_for(&sandbox, 4);
+    assert_eq!(plan(&sandbox, &["-a", "--max-size", &four]), []);
+    let two = room_for(&sandbox, 2);
     assert_eq!(
-        plan(&sandbox, &["-a", "--max-size", "100"]),
+        plan(&sandbox, &["-a", "--max-size", &two]),
         because(&["app:v1", "web:v1"], "max-size")
     );
     assert_eq!(
-        plan(
-            &sandbox,
-            &["-a", "--max-size", "100", "--filter", "tag!=v1"]
-        ),
+        plan(&sandbox, &["-a", "--max-size", &two, "--filter", "tag!=v1"]),
         because(&["app:v2", "app:v3"], "max-size")
     );
     sandbox.ok(&["prune", "-a", "--keep-last", "1", "-y"]);
@@ -242,25 +249,30 @@ fn df_tells_what_is_taken_and_what_prune_would_free() {
     assert_data_eq!(
         sandbox.ok(&["df"]),
         str![[r#"
-TYPE        COUNT  SIZE  RECLAIMABLE
-component   6      205B  41B
-datacenter  1      0B    0B
-leftover    1      5B    5B
+TYPE        COUNT  SIZE  DISK [..]RECLAIMABLE
+component   6      205B  [..]kB[..]kB
+datacenter  1      0B    0B [..]0B
+leftover    1      5B    [..]kB[..]kB
 
 "#]]
     );
+    let one: u64 = room_for(&sandbox, 1).parse().unwrap();
     assert_eq!(
         sandbox.json(&["df", "--format", "json"])[0],
-        json!({"type": "component", "count": 6, "size": 205, "reclaimable": 41})
+        json!({
+            "type": "component", "count": 6, "size": 205, "disk": 5 * one, "reclaimable": one
+        })
     );
     let verbose = sandbox.json(&["df", "-v", "--format", "json"]);
     assert_eq!(
         verbose[0],
-        json!({"reference": "app:v1", "type": "component", "recordedSize": 41, "size": 41})
+        json!({
+            "reference": "app:v1", "type": "component", "recordedSize": 41, "size": 41, "disk": one
+        })
     );
     assert_data_eq!(
         sandbox.ok(&["df", "-v"]).lines().last().unwrap(),
-        str!["elsewhere:v1 [..] datacenter  0B        -"]
+        str!["elsewhere:v1 [..] datacenter  0B        -     -"]
     );
 }
 
@@ -273,15 +285,16 @@ fn one_artifact_counts_once_however_often_it_stands_there() {
     let entry = document["artifacts"][0].clone();
     document["artifacts"].as_array_mut().unwrap().push(entry);
     sandbox.write_registry(document.to_string());
-    assert_eq!(plan(&sandbox, &["-a", "--max-size", "50"]), []);
+    let one = room_for(&sandbox, 1);
+    assert_eq!(plan(&sandbox, &["-a", "--max-size", &one]), []);
     assert_eq!(plan(&sandbox, &["-a", "--keep-last", "1"]), []);
     sandbox.ok(&["add", "a:2", source.to_str().unwrap()]);
     assert_eq!(plan(&sandbox, &["-a", "--keep-last", "2"]), []);
     assert_eq!(
-        plan(&sandbox, &["-a", "--max-size", "50"]),
+        plan(&sandbox, &["-a", "--max-size", &one]),
         because(&["a:1"], "max-size")
     );
-    sandbox.ok(&["prune", "-a", "--max-size", "50", "-y"]);
+    sandbox.ok(&["prune", "-a", "--max-size", &one, "-y"]);
     assert_eq!(sandbox.references(), ["a:2"]);
 }
 
@@ -306,7 +319,11 @@ fn what_frees_nothing_does_not_go_to_make_room() {
     );
     // What stays for another reason takes its room all the same.
     sandbox.ok(&["add", "--untagged", source.to_str().unwrap()]);
-    let filtered = ["-a", "--max-size", "50", "--filter", "tag!=<none>"];
+    let one = {
+        let entries = sandbox.json(&["df", "-v", "--format", "json"]);
+        entries[1]["disk"].as_u64().unwrap().to_string()
+    };
+    let filtered = ["-a", "--max-size", &one, "--filter", "tag!=<none>"];
     assert_eq!(plan(&sandbox, &filtered), because(&["a:1"], "max-size"));
 }
 

@@ -126,6 +126,7 @@ fn the_report_says_what_was_freed() {
         str![[r#"
 {
   "dryRun": false,
+  "kept": [],
   "removed": [
     {
       "kind": "entry",

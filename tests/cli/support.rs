@@ -227,6 +227,14 @@ impl Sandbox {
         references
     }
 
+    /// Registers an artifact whose content is not there.
+    #[track_caller]
+    pub(crate) fn record_gone(&self, reference: &str) {
+        let path = self.cache().join(reference.replace(['/', ':'], "_"));
+        let args = ["add", reference, "--metadata-only", "--type", "component"];
+        self.ok(&[&args[..], &["--cache-path", path.to_str().unwrap()]].concat());
+    }
+
     /// Adds metadata alone.
     #[track_caller]
     pub(crate) fn record(&self, reference: &str) {

@@ -70,7 +70,7 @@ fn links_in_content_are_copied_as_they_are() {
 #[test]
 fn a_source_without_content_is_not_found_and_an_existing_target_can_be_kept() {
     let sandbox = sandbox();
-    sandbox.record("empty:1");
+    sandbox.record_gone("empty:1");
     sandbox
         .run(&["tag", "empty:1", "b:1"])
         .fails(3, "no content for `empty:1`");

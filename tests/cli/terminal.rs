@@ -201,7 +201,7 @@ fn nothing_to_remove_is_no_question() {
 fn what_changes_after_the_plan_was_shown_stays_and_is_named() {
     let sandbox = Sandbox::new();
     for reference in ["gone:1", "back:1", "changed:1"] {
-        sandbox.record(reference);
+        sandbox.record_gone(reference);
     }
     fs::create_dir_all(sandbox.cache()).unwrap();
     let mut session = Session::start(sandbox.command(&["prune"]), &[Stream::In, Stream::Err], 80);
@@ -237,7 +237,7 @@ fn what_changes_after_the_plan_was_shown_stays_and_is_named() {
 fn a_pruning_that_is_not_agreed_to_prunes_nothing() {
     for keys in ["n\n", "\n", CTRL_D] {
         let sandbox = Sandbox::new();
-        sandbox.record("gone:1");
+        sandbox.record_gone("gone:1");
         fs::create_dir_all(sandbox.cache()).unwrap();
         let ended = answered(&sandbox, &["prune"], keys);
         assert_eq!((ended.code, &*ended.stdout), (1, ""), "{ended:?}");

@@ -80,7 +80,7 @@ impl Template {
         for name in names(&text) {
             let is_status = name == STATUS || STATUS_FIELDS.contains(&&*name);
             let is_known = FIELDS.iter().any(|(field, _)| *field == name);
-            if !is_known && !(has_status && is_status) {
+            if !(is_known || has_status && is_status) {
                 return Err(format!(
                     "invalid template: there is no field .{name}; {}",
                     known(has_status)

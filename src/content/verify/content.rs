@@ -12,10 +12,11 @@ use crate::content::status::{Located, Place};
 use crate::content::{Cache, CacheState, Contents, Work};
 use crate::digest::hex;
 use crate::document::EntryView;
-use crate::error::{Error, Result};
+use crate::error::{AtPath, Error, Result};
 use crate::escape::visible;
 use crate::fields::Field;
 use crate::reference::Reference;
+use crate::store::stat;
 
 /// What came of looking at the content of entries.
 pub(super) struct Outcome {
@@ -140,8 +141,13 @@ fn look(contents: &Contents<'_>, entry: &EntryView<'_>) -> Result<Look> {
         // Metadata alone: cldctl pulls the content when it needs it.
         (CacheState::None, None) => Look::Nothing,
         (CacheState::Foreign, None) if contents.own_key(&reference, &path)?.is_some() => {
-            // A file, say, or a link to nothing.
-            Look::Found(no_content(&reference, &path))
+            let leads = stat(Path::new(&*path)).at("read", Path::new(&*path))?;
+            Look::Found(match leads {
+                // A link to a directory that is not the entry's own.
+                Some(found) if found.is_dir() => foreign(&reference, &path),
+                // A file, say, or a link to nothing.
+                _ => no_content(&reference, &path),
+            })
         }
         (CacheState::Missing, None) if contents.is_there()? => {
             Look::Found(missing(&reference, &path))

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::escape::visible;
+use crate::home::DanglingLink;
 use crate::json::ParseError;
 use crate::registry::Registry;
 
@@ -60,6 +61,8 @@ pub enum Code {
     Leftover,
     /// The registry has a version that this program does not write.
     ForeignVersion,
+    /// A link on the way to the registry or to the cache leads to nothing.
+    DanglingLink,
 }
 
 impl Code {
@@ -82,6 +85,7 @@ impl Code {
             Code::ForeignPath => "foreign-path",
             Code::Leftover => "leftover",
             Code::ForeignVersion => "foreign-version",
+            Code::DanglingLink => "dangling-link",
         }
     }
 
@@ -89,6 +93,7 @@ impl Code {
     pub fn is_problem(self) -> bool {
         match self {
             Code::UnparsableRegistry
+            | Code::DanglingLink
             | Code::DuplicateReference
             | Code::UnreadableField
             | Code::ContentMissing
@@ -142,6 +147,19 @@ impl Finding {
         };
         let message = format!("cannot be read: {cause}");
         Finding::at(Code::UnparsableRegistry, path, &message, remedy)
+    }
+
+    pub(super) fn dangling_link(link: &DanglingLink) -> Self {
+        let hidden = match link.hides_registry {
+            true => "the registry",
+            false => "the content of all artifacts",
+        };
+        let message = format!(
+            "is a link to `{}`, which does not exist, and {hidden} with it",
+            visible(&link.target.to_string_lossy())
+        );
+        let remedy = "mount the disk that it leads to, or let it lead to a directory";
+        Finding::at(Code::DanglingLink, &link.link, &message, remedy)
     }
 
     pub(super) fn foreign_version(path: &Path, version: &str) -> Self {

@@ -71,6 +71,9 @@ impl Cache {
             }
             Err(error) => return Err(error),
         };
+        for link in self.home().dangling_links()? {
+            report.add(Finding::dangling_link(&link));
+        }
         let chosen: Option<HashSet<&str>> = references.map(|some| some.iter().copied().collect());
         let is_chosen = |entry: &EntryView<'_>| {
             let chosen = chosen.as_ref();
