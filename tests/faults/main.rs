@@ -30,21 +30,33 @@
     reason = "a table for people"
 )]
 
+#[cfg(target_os = "linux")]
 mod campaign;
+#[cfg(target_os = "linux")]
 mod case;
 #[path = "../common/command_line.rs"]
 mod command_line;
+#[cfg(target_os = "linux")]
 mod control;
+#[cfg(target_os = "linux")]
 mod disturbance;
+#[cfg(target_os = "linux")]
 mod home;
+#[cfg(target_os = "linux")]
 mod invariants;
+#[cfg(target_os = "linux")]
 mod naive;
+#[cfg(target_os = "linux")]
 mod operations;
+#[cfg(target_os = "linux")]
 mod power;
+#[cfg(target_os = "linux")]
 mod state;
+#[cfg(target_os = "linux")]
 mod strace;
+#[path = "../common/tools.rs"]
+mod tools;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use command_line::{Wanted, wanted};
@@ -54,10 +66,11 @@ const MOST: usize = 20;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    if let [command, mode, registry] = &args[..]
+    #[cfg(target_os = "linux")]
+    if let [command, mode, registry, ..] = &args[..]
         && command == "naive"
     {
-        return match naive::run(mode, Path::new(registry)) {
+        return match naive::run(mode, std::path::Path::new(registry)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("error: {error}");
@@ -75,11 +88,18 @@ fn main() -> ExitCode {
     }
 }
 
+#[cfg(not(target_os = "linux"))]
 fn faults() -> ExitCode {
-    if !strace::works() {
-        println!("skipped: it takes a `strace` that can inject faults");
-        return ExitCode::SUCCESS;
+    println!("skipped: `strace` is of Linux alone");
+    ExitCode::SUCCESS
+}
+
+#[cfg(target_os = "linux")]
+fn faults() -> ExitCode {
+    if let Err(lack) = strace::works() {
+        return ExitCode::from(u8::from(!lack.is_accepted()));
     }
+    enter_own_namespace();
     let injected = campaign::run();
     let power = power::run();
     print!("{power}");
@@ -91,4 +111,21 @@ fn faults() -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Goes on in a mount namespace of its own, where that is permitted, so that nothing
+/// that is mounted here outlives this process.
+#[cfg(target_os = "linux")]
+fn enter_own_namespace() {
+    use std::os::unix::process::CommandExt;
+
+    const ENTERED: &str = "FAULTS_OWN_NAMESPACE";
+    if std::env::var_os(ENTERED).is_some() || tools::runs(&["unshare", "-m", "true"]).is_err() {
+        return;
+    }
+    let mut own = std::process::Command::new("unshare");
+    let program = std::env::current_exe().unwrap();
+    let args = std::env::args_os().skip(1);
+    own.arg("-m").arg(program).args(args).env(ENTERED, "1");
+    panic!("`unshare` cannot be run again: {}", own.exec());
 }

@@ -1,7 +1,7 @@
 //! Writers that each lack one thing which the program has. Only the tests have
 //! them.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -9,11 +9,27 @@ use serde_json::{Value, json};
 
 /// Adds an entry in the manner of a mode.
 pub(crate) fn run(mode: &str, registry: &Path) -> io::Result<()> {
+    if mode == "asks for ever" {
+        let lock = File::open(registry.with_extension("json.lock"))?;
+        while let Err(TryLockError::WouldBlock) = lock.try_lock() {}
+    }
     let mut document: Value = serde_json::from_slice(&fs::read(registry)?)?;
     let cache = registry.ancestors().nth(2).unwrap_or(registry);
     let content = cache.join("cache/artifacts/naive_1");
     let entries = document["artifacts"].as_array_mut();
-    entries.ok_or(io::ErrorKind::InvalidData)?.push(json!({
+    let entries = entries.ok_or(io::ErrorKind::InvalidData)?;
+    let is_seen = |entry: &Value| {
+        let path = Path::new(entry["cachePath"].as_str().unwrap_or_default());
+        fs::symlink_metadata(path).is_ok() || !path.starts_with(cache)
+    };
+    match mode {
+        "drops what it cannot see" => entries.retain(is_seen),
+        "calls missing what it cannot see" if !entries.iter().all(is_seen) => {
+            return Err(io::Error::other("content is missing"));
+        }
+        _ => {}
+    }
+    entries.push(json!({
         "reference": "naive:1", "repository": "naive", "tag": "1", "type": "component",
         "size": 0, "createdAt": "2026-01-01T00:00:00Z", "cachePath": content,
     }));
@@ -46,9 +62,15 @@ pub(crate) fn run(mode: &str, registry: &Path) -> io::Result<()> {
     if replaced.is_err() {
         let _ = fs::remove_file(&temporary);
     }
-    if mode == "content last" {
-        fs::create_dir(&content)?;
-        fs::write(content.join("cld.yml"), "name: naive\n")?;
+    match mode {
+        "content last" => {
+            fs::create_dir(&content)?;
+            fs::write(content.join("cld.yml"), "name: naive\n")?;
+        }
+        "silent about a directory" => {
+            let _ = File::open(registry.parent().unwrap_or(registry))?.sync_all();
+        }
+        _ => {}
     }
     replaced
 }

@@ -78,7 +78,7 @@ pub(crate) struct Counts {
 /// Records all changes and lets the power fail in all of them.
 pub(crate) fn run() -> Counts {
     let umask = umask();
-    let left = Mutex::new(operations::all().into_iter());
+    let left = Mutex::new(operations::changes().into_iter());
     let counts = Mutex::new(Counts::default());
     scope(|scope| {
         for _ in 0..available_parallelism().map_or(1, NonZero::get) {

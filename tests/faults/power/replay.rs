@@ -10,11 +10,11 @@ use super::model::{Heeded, Model};
 use super::record::{self, Call};
 use super::tree::{self, Tree};
 use crate::home::{Home, PROGRAM};
-use crate::operations::Operation;
+use crate::operations::{Kind, Operation};
 
 /// A change that was made and recorded.
 pub(super) struct Recorded {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) home: Home,
     pub(super) args: Vec<OsString>,
     pub(super) judge: Judge,
@@ -22,7 +22,7 @@ pub(super) struct Recorded {
     before: Tree,
     umask: u32,
     always: &'static [&'static str],
-    is_optional: bool,
+    kind: Kind,
 }
 
 /// A state after a power loss.
@@ -45,17 +45,17 @@ impl Recorded {
         let root = user(&home);
         let before = tree::read(&root);
         let args = (operation.args)(&home);
-        let calls = record(&home, &args, operation.always).unwrap();
+        let calls = record(&home, &args, operation.system.refuses()).unwrap();
         let after = tree::read(&root);
         let mut recorded = Recorded {
-            name: operation.name,
+            name: operation.to_string(),
             args,
             judge: Judge { steps: Vec::new() },
             calls,
             before,
             umask,
-            always: operation.always,
-            is_optional: operation.is_optional,
+            always: operation.system.refuses(),
+            kind: operation.kind,
             home,
         };
         let mut model = recorded.model(HEEDED);
@@ -71,7 +71,7 @@ impl Recorded {
         *steps.last_mut().unwrap() = after.clone();
         let steps = steps.into_iter().map(|tree| Whole::new(&root, tree));
         recorded.judge.steps = steps.collect();
-        let name = operation.name;
+        let name = &recorded.name;
         assert!(
             model.seen() == after,
             "{name}: the record is not what was done"
@@ -156,7 +156,7 @@ impl Recorded {
     /// what is wrong then, if something is.
     pub(super) fn kills(&self, mut each: impl FnMut(usize, Option<String>)) {
         // Who only reads promises nothing of what another one changed.
-        if self.is_optional {
+        if self.kind == Kind::Favour {
             return;
         }
         let root = user(&self.home);
