@@ -20,7 +20,7 @@ struct Control {
 }
 
 fn naive(name: &'static str, args: fn(&Home) -> Vec<OsString>, finds: &'static str) -> Control {
-    let operation = operations::plain(name, operations::others, args);
+    let operation = operations::plain(name, operations::homes::others, args);
     Control {
         name,
         operation,
@@ -79,7 +79,7 @@ pub(crate) fn loses_with_lock() -> bool {
 /// lock keeps them apart.
 fn loses(inject: &[&str]) -> bool {
     let template = Home::new();
-    operations::others(&template);
+    operations::homes::others(&template);
     let subject = |reference| Subject {
         program: Path::new(PROGRAM),
         args: operations::record(reference),

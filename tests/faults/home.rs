@@ -17,6 +17,9 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cldctl-registry");
 /// Older than this, nothing counts as being worked on any more.
 const LONG_AGO: Duration = Duration::from_secs(3 * 3600);
 
+/// Where another process gets from what it writes, beside the home.
+pub(crate) const PAYLOAD: &str = "payload";
+
 /// A home that is gone when it is dropped. All homes have paths of the same
 /// length, so a copy makes the same system calls as the one it was made from.
 pub(crate) struct Home {
@@ -63,8 +66,8 @@ impl Home {
     }
 
     fn renamed_from(self, original: &Home) -> Self {
-        for name in ["artifacts.json", "components.json"] {
-            let path = self.registry().with_file_name(name);
+        let legacy = self.registry().with_file_name("components.json");
+        for path in [self.registry(), legacy, self.path(PAYLOAD)] {
             if let Ok(text) = fs::read_to_string(&path) {
                 let text = text.replace(&original.root(), &self.root());
                 fs::write(&path, text).unwrap();
@@ -210,7 +213,7 @@ pub(crate) fn age(path: &Path) {
 
 /// Copies what is in a directory into another one, with links, permissions and
 /// times.
-fn copy_tree(from: &Path, to: &Path) {
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

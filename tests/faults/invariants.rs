@@ -99,7 +99,9 @@ impl Facts<'_> {
         };
         match self.case.operation.kind {
             Kind::Look => self.look(&mut found),
-            Kind::Change | Kind::Favour => self.success_and_failure(at, &mut found),
+            Kind::Change | Kind::Unneeded | Kind::Favour => {
+                self.success_and_failure(at, &mut found)
+            }
         }
         self.durability(&mut found);
         self.leftovers(at, &mut found);
@@ -238,15 +240,16 @@ impl Facts<'_> {
             return;
         }
         let is_done = self.run.output.status.success();
+        let promises = matches!(self.case.operation.kind, Kind::Change | Kind::Unneeded);
         if UNSUPPORTED.contains(error) && is_of_directory(call) {
             let warned = self.run.stderr().matches(MAY_BE_LOST).count();
-            if !is_done || warned != 1 && self.case.operation.kind == Kind::Change {
+            if !is_done || warned != 1 && promises {
                 let stderr = self.run.stderr();
                 found.push(format!(
                     "a directory cannot be synced, {warned} warnings: {stderr}"
                 ));
             }
-        } else if is_done && self.case.operation.kind == Kind::Change {
+        } else if is_done && promises {
             found.push("a failed sync was ignored".to_owned());
         }
         let mut lines = self.run.trace.lines();

@@ -17,7 +17,7 @@ pub(crate) fn others(home: &Home) {
     home.record("also:1");
 }
 
-pub(super) fn with_content(home: &Home) {
+pub(crate) fn with_content(home: &Home) {
     others(home);
     put(home, "it:1", "old", "old");
     // So that what is removed is not the last one.
@@ -32,7 +32,7 @@ fn put(home: &Home, reference: &str, name: &str, text: &str) {
 
 /// Another entry has the same directory by a link in the cache, which is the
 /// only sign that the names of directories do not tell them apart.
-pub(super) fn with_shared_content(home: &Home) {
+pub(crate) fn with_shared_content(home: &Home) {
     for name in ["stays", "it"] {
         put(home, &format!("{name}:1"), name, name);
     }
@@ -40,7 +40,7 @@ pub(super) fn with_shared_content(home: &Home) {
 }
 
 /// Another entry has the same directory by a link from elsewhere.
-pub(super) fn with_content_shared_from_elsewhere(home: &Home) {
+pub(crate) fn with_content_shared_from_elsewhere(home: &Home) {
     with_content(home);
     share(home, &home.path("elsewhere"));
 }
@@ -58,42 +58,42 @@ fn share(home: &Home, path: &Path) {
     home.ok(&[&args[..], &place].concat());
 }
 
-pub(super) fn with_source(home: &Home) {
+pub(crate) fn with_source(home: &Home) {
     others(home);
     only_source(home);
 }
 
-pub(super) fn only_source(home: &Home) {
+pub(crate) fn only_source(home: &Home) {
     home.source("source", "new");
 }
 
-pub(super) fn with_other_content(home: &Home) {
+pub(crate) fn with_other_content(home: &Home) {
     with_content(home);
     only_source(home);
 }
 
 /// The change was made already.
-pub(super) fn with_same_content(home: &Home) {
+pub(crate) fn with_same_content(home: &Home) {
     with_other_content(home);
     home.ok(&super::add(home));
 }
 
 /// Content that somebody laid in the place of a reference.
-pub(super) fn with_content_in_place(home: &Home) {
+pub(crate) fn with_content_in_place(home: &Home) {
     others(home);
     home.source(&format!("{CACHE}/it_1"), "laid");
     fs::remove_file(home.cache().join("it_1/link")).unwrap();
 }
 
 /// The reference that is to be replaced, and what it is to be replaced by.
-pub(super) fn with_two_contents(home: &Home) {
+pub(crate) fn with_two_contents(home: &Home) {
     with_content(home);
     put(home, "over:1", "over", "over");
     home.record("end:1");
 }
 
 /// All modes are the owner's alone, as they are when something is created.
-pub(super) fn with_private_content(home: &Home) {
+pub(crate) fn with_private_content(home: &Home) {
     with_other_content(home);
     for name in ["user", "source"] {
         for entry in WalkDir::new(home.path(name)) {
@@ -109,7 +109,7 @@ pub(super) fn with_private_content(home: &Home) {
 }
 
 /// The registry is a link that leads to another directory.
-pub(super) fn behind_a_link(home: &Home) {
+pub(crate) fn behind_a_link(home: &Home) {
     others(home);
     let disk = home.path("user/disk");
     fs::create_dir(&disk).unwrap();
@@ -119,13 +119,13 @@ pub(super) fn behind_a_link(home: &Home) {
 }
 
 /// What killed processes may have left, in each place.
-pub(super) fn with_leftovers(home: &Home) {
+pub(crate) fn with_leftovers(home: &Home) {
     others(home);
     leave(home);
 }
 
 /// As many of them where content is replaced.
-pub(super) fn with_all_leftovers(home: &Home) {
+pub(crate) fn with_all_leftovers(home: &Home) {
     with_other_content(home);
     leave(home);
 }
@@ -142,7 +142,7 @@ const SCRATCH: [&str; 6] = [
 ];
 const RANDOM: &str = "abcdefghijkl";
 
-pub(super) fn leave(home: &Home) {
+pub(crate) fn leave(home: &Home) {
     for file in [
         format!("{REGISTRY}/.artifacts.json.{RANDOM}.tmp"),
         format!("{REGISTRY}/manifests/.{:064}.sha256.{RANDOM}.tmp", 0),
@@ -163,11 +163,11 @@ pub(super) fn leave(home: &Home) {
 
 /// A process was killed between the two renames by which a directory takes the
 /// place of another one.
-pub(super) fn with_half_a_swap(home: &Home) {
+pub(crate) fn with_half_a_swap(home: &Home) {
     half_a_swap(home, ".swap-");
 }
 
-pub(super) fn with_older_half_a_swap(home: &Home) {
+pub(crate) fn with_older_half_a_swap(home: &Home) {
     half_a_swap(home, ".trash:swap-");
 }
 
@@ -180,7 +180,7 @@ fn half_a_swap(home: &Home, prefix: &str) {
 
 /// An entry with content, an entry whose content is gone, a directory that no
 /// entry names, and what killed processes left.
-pub(super) fn with_all_to_prune(home: &Home) {
+pub(crate) fn with_all_to_prune(home: &Home) {
     with_content(home);
     put(home, "it:2", "it2", "it2");
     fs::remove_dir_all(home.cache().join("it_2")).unwrap();
@@ -191,7 +191,7 @@ pub(super) fn with_all_to_prune(home: &Home) {
 }
 
 /// An entry whose content is gone, beside some with content.
-pub(super) fn with_missing(home: &Home) {
+pub(crate) fn with_missing(home: &Home) {
     with_content(home);
     put(home, "gone:1", "gone", "gone");
     fs::remove_dir_all(home.cache().join("gone_1")).unwrap();
@@ -203,14 +203,14 @@ fn age_up_to(path: &Path, end: &Path) {
 }
 
 /// The registry of cldctl's first version, under its old name.
-pub(super) fn legacy(home: &Home) {
+pub(crate) fn legacy(home: &Home) {
     first_form(home);
     let registry = home.registry();
     fs::rename(&registry, registry.with_file_name("components.json")).unwrap();
 }
 
 /// The same under the new name, with content.
-pub(super) fn first_form(home: &Home) {
+pub(crate) fn first_form(home: &Home) {
     others(home);
     let text = fs::read_to_string(home.registry()).unwrap();
     let text = text.replace("\"v2\"", "\"v1\"");

@@ -4,19 +4,19 @@
 //! In each home there are an artifact with content and one without that the
 //! change is not about: they must stay as they are.
 
-mod homes;
+pub(crate) mod homes;
 
 use std::ffi::OsString;
 use std::fmt;
 
 use crate::home::{self, Home};
 
-pub(crate) use homes::others;
-
 /// What a command is to do to the home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Change,
+    /// A change that finds nothing to do.
+    Unneeded,
     /// A favour on the way of a look: success does not promise it.
     Favour,
     /// Nothing is to change.
@@ -81,7 +81,15 @@ impl Operation {
         }
     }
 
-    /// Whether the program may be told how long to wait for a lock.
+    /// How many times it replaces the registry.
+    pub(crate) fn commits(&self) -> usize {
+        match self.kind {
+            Kind::Unneeded | Kind::Look => 0,
+            Kind::Change | Kind::Favour => self.steps.len().max(1),
+        }
+    }
+
+    /// The arguments with a limit to how long it waits for a lock.
     pub(crate) fn args_waiting(&self, home: &Home, limit: &str) -> Vec<OsString> {
         let mut args = (self.args)(home);
         args.extend(words(&["--lock-timeout", limit]));
@@ -117,9 +125,12 @@ fn of_metadata() -> Vec<Operation> {
             record("it:1")
         }),
         plain("record in an empty home", |_| {}, |_| record("it:1")),
-        plain("rm of what is missing", homes::with_content, |_| {
-            words(&["rm", "-f", "missing:1"])
-        }),
+        Operation {
+            kind: Kind::Unneeded,
+            ..plain("rm of what is missing", homes::with_content, |_| {
+                words(&["rm", "-f", "missing:1"])
+            })
+        },
         plain(
             "rm of content shared from elsewhere",
             homes::with_content_shared_from_elsewhere,
@@ -150,10 +161,13 @@ fn of_content() -> Vec<Operation> {
 /// Other changes that have to do with content.
 fn of_content_in_place() -> Vec<Operation> {
     vec![
-        plain("add unchanged", homes::with_same_content, add),
+        Operation {
+            kind: Kind::Unneeded,
+            ..plain("add unchanged", homes::with_same_content, add)
+        },
         plain("add in an empty home", homes::only_source, add),
         plain("add untagged", homes::with_source, |home| {
-            let mut args = words(&["add", "--untagged", TIME]);
+            let mut args = words(&["add", TIME, "--untagged"]);
             args.push(home.path("source").into());
             args
         }),
@@ -244,7 +258,7 @@ pub(crate) fn words(args: &[&str]) -> Vec<OsString> {
 }
 
 /// The time of all that is added, so that the same change leaves the same bytes.
-const TIME: &str = "--created-at=2026-01-02T03:04:05Z";
+pub(crate) const TIME: &str = "--created-at=2026-01-02T03:04:05Z";
 
 pub(crate) fn record(reference: &str) -> Vec<OsString> {
     let args = ["add", reference, "--metadata-only", "--type", "datacenter"];
