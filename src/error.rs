@@ -86,6 +86,17 @@ pub enum Error {
         waited: Duration,
     },
 
+    /// The file system has no locks, or none to give.
+    #[error("could not lock `{}`{}: {}", shown(.path), on(.file_system), plainly(.cause))]
+    LockUnsupported {
+        /// What was to be locked.
+        path: PathBuf,
+        /// The kind of file system that it lies on, where the system says.
+        file_system: Option<String>,
+        /// What the system said.
+        cause: io::Error,
+    },
+
     /// Processes that take no lock changed the registry again and again for as
     /// long as we were to wait.
     #[error("`{}` kept changing for {}", shown(.path), in_seconds(.waited))]
@@ -199,6 +210,13 @@ pub(crate) fn plainly(error: &io::Error) -> String {
     match chars.next() {
         Some(first) => first.to_lowercase().chain(chars).collect(),
         None => "unknown error".to_owned(),
+    }
+}
+
+fn on(file_system: &Option<String>) -> String {
+    match file_system {
+        Some(name) => format!(" on {}", visible(name)),
+        None => String::new(),
     }
 }
 

@@ -37,7 +37,7 @@ pub mod cli;
 
 pub use content::{
     Cache, CacheState, Code, ContentStatus, DigestState, Fate, Finding, Import, Imported, Progress,
-    Record, Removed, Report, Source, Stray, StrayKind, Swept, Work,
+    Record, Removed, Report, Source, Stray, StrayKind, Strays, Swept, TakenOver, Work,
 };
 pub use digest::{Digest, digest_hex};
 pub use entry::{ArtifactEntry, ArtifactType};
@@ -45,7 +45,7 @@ pub use error::{Error, Result};
 pub use home::{Home, cache_path_for_ref};
 pub use interrupt::Interrupt;
 pub use json::ParseError;
-pub use reference::{CacheKey, InvalidReference, Parts, Reference};
+pub use reference::{CacheKey, InvalidReason, InvalidReference, Parts, Reference};
 pub use registry::{Added, DEFAULT_LOCK_TIMEOUT, Damage, LostEntry, Registry, Repaired};
 
 /// The README's example of the library, to be compiled.

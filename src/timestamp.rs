@@ -15,6 +15,15 @@ pub(crate) fn now() -> DateTime<FixedOffset> {
     DateTime::<Utc>::from(SystemTime::now()).fixed_offset()
 }
 
+/// Returns false for the instant that Go takes for no time at all, at whatever
+/// offset it is written.
+#[cfg(feature = "cli")]
+pub(crate) fn is_known(time: &DateTime<FixedOffset>) -> bool {
+    /// Of the start of the year 1.
+    const ZERO_SECONDS: i64 = -62_135_596_800;
+    (time.timestamp(), time.timestamp_subsec_nanos()) != (ZERO_SECONDS, 0)
+}
+
 /// Reads a time that Go's `time.Time` can read from JSON: a real date, seconds
 /// up to 59, an offset of less than a day. Digits beyond the nanosecond are
 /// dropped, as Go does.
@@ -148,6 +157,26 @@ mod tests {
             "2026-02-14T1３:03:11Z",
         ] {
             assert!(parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn the_time_that_go_takes_for_none_is_unknown_at_any_offset() {
+        for text in [
+            ZERO,
+            "0001-01-01T05:30:00+05:30",
+            "0000-12-31T19:00:00.000-05:00",
+        ] {
+            assert!(!is_known(&parse(text).unwrap()), "{text}");
+        }
+        for text in [
+            "0001-01-01T00:00:00.000000001Z",
+            "0000-12-31T23:59:59Z",
+            "0001-01-01T00:00:00+01:00",
+            "1970-01-01T00:00:00Z",
+        ] {
+            assert!(is_known(&parse(text).unwrap()), "{text}");
         }
     }
 

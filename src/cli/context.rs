@@ -1,5 +1,7 @@
 //! What every command starts from: where the registry is, and who may stop us.
 
+use std::path::Path;
+
 use anyhow::Context as _;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -10,7 +12,7 @@ use crate::document::{Document, EntryView};
 use crate::escape::visible;
 use crate::fields::Field;
 use crate::lookup::DigestStart;
-use crate::{Cache, Interrupt};
+use crate::{Cache, Interrupt, store};
 
 /// How many damaged entries are named one by one.
 const MAX_NAMED: usize = 10;
@@ -34,6 +36,7 @@ impl Context {
                     visible(&path)
                 ));
             })
+            .with_durability_notice(warn_of_disk)
             .with_interrupt(interrupt.clone());
         Ok(Context {
             cache: progress::on_terminal(cache),
@@ -86,6 +89,18 @@ impl Context {
         Unreadable::warn_of_all(unreadable);
         Ok(states)
     }
+}
+
+/// Warns of a file system that cannot sync a directory.
+fn warn_of_disk(dir: &Path) {
+    let kind = match store::file_system_of(dir) {
+        Some(name) => format!(" ({})", visible(&name)),
+        None => String::new(),
+    };
+    messages::warning(format_args!(
+        "the file system of `{}`{kind} cannot sync directories: the change may not survive a power loss",
+        visible(&dir.to_string_lossy())
+    ));
 }
 
 /// Warns of what will look odd in a document.

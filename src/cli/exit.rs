@@ -94,6 +94,15 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    /// States an error of the library.
+    pub(super) fn of(error: &Error) -> Self {
+        Failure {
+            exit: Exit::Failure,
+            message: error.to_string(),
+            hint: None,
+        }
+    }
+
     /// Wrong usage, with nothing more to say about it.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Failure {
@@ -147,6 +156,13 @@ pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
         Error::LockTimeout { .. } => {
             "another cldctl-registry is changing the registry; `--lock-timeout 1m` waits longer"
                 .to_owned()
+        }
+        Error::LockUnsupported { file_system, .. } => {
+            let here = match file_system {
+                Some(name) => format!("`{}`", crate::escape::visible(name)),
+                None => "this file system".to_owned(),
+            };
+            format!("locks do not work on {here}; `--home DIR` names a home on another file system")
         }
         Error::UnknownType { .. } => {
             "say it with `--type component` or `--type datacenter`".to_owned()

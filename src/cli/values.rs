@@ -1,5 +1,7 @@
 //! Values of options, as they are typed.
 
+pub(super) mod time;
+
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset};

@@ -1,208 +1,191 @@
-//! Reading the files of a tree: to copy them, and to hash them.
+//! Copying a tree into the cache, and making it survive a power loss.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use rustix::fs::OFlags;
-use sha2::{Digest as _, Sha256};
-
+use super::file_tree::{FileTree, Node, Opener};
+use super::hash::{Piece, Reader, each_file};
 use super::manifest::{FileHash, Manifest};
 use super::progress::Ongoing;
-use super::tree::{Node, Tree};
 use crate::error::{AtPath, Result};
 use crate::interrupt::Interrupt;
-use crate::parallel;
-use crate::store::Identity;
+use crate::store::{Dir, Owner, set_mode};
 
-/// How much of a file is held in memory by each thread, in bytes.
-const BUFFER: usize = 256 * 1024;
+/// The mode of what is being written: private until it is complete.
+const PRIVATE_FILE: u32 = 0o600;
+const PRIVATE_DIR: u32 = 0o700;
 
 /// Copies a tree into an existing empty directory and hashes what it copies.
+/// Holes of sparse files stay holes.
 ///
 /// # Errors
 ///
 /// I/O errors, and [`ContentChanged`](crate::Error::ContentChanged) if a file
 /// or a directory is no longer what was seen.
 pub(super) fn copy(
-    tree: &Tree,
-    to: &Path,
+    tree: &FileTree,
+    from: &Dir,
+    to: &Dir,
+    owner: Option<Owner>,
     interrupt: &Interrupt,
     ongoing: &Ongoing,
 ) -> Result<Manifest> {
-    for dir in &tree.dirs {
-        if !dir.path.as_os_str().is_empty() {
-            let copy = to.join(&dir.path);
-            DirBuilder::new()
-                .mode(0o700)
-                .create(&copy)
-                .at("create the directory", &copy)?;
-        }
-    }
-    let manifest = each_file(tree, interrupt, |file, buffer| {
-        let path = to.join(&file.path);
-        let mut copy = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .at("create", &path)?;
-        let hash = read(file, buffer, interrupt, |bytes| {
-            copy.write_all(bytes).at("write", &path)?;
-            ongoing.advance(bytes.len() as u64);
-            Ok(())
-        })?;
-        copy.set_permissions(Permissions::from_mode(file.mode))
-            .at("set the mode of", &path)?;
-        Ok(hash)
-    })?;
-    for (path, target) in &tree.links {
-        let copy = to.join(path);
-        symlink(target, &copy).at("create the link", &copy)?;
-    }
-    for dir in &tree.dirs {
-        dir.require_unchanged()?;
-        let copy = to.join(&dir.path);
-        fs::set_permissions(&copy, Permissions::from_mode(dir.mode))
-            .at("set the mode of", &copy)?;
-    }
+    let copying = Copying {
+        tree,
+        from,
+        to,
+        owner,
+        interrupt,
+        ongoing,
+    };
+    copying.create_dirs()?;
+    let manifest = each_file(
+        tree,
+        || (Reader::new(), Opener::default()),
+        |(reader, opener), file| copying.file(file, reader, opener),
+    )?;
+    copying.create_links()?;
+    tree.require_dirs_unchanged(from)?;
+    copying.set_modes()?;
     Ok(manifest)
 }
 
-/// Hashes a tree where it lies.
-///
-/// # Errors
-///
-/// As [`copy`].
-pub(super) fn hash(tree: &Tree, interrupt: &Interrupt, ongoing: &Ongoing) -> Result<Manifest> {
-    let manifest = each_file(tree, interrupt, |file, buffer| {
-        read(file, buffer, interrupt, |bytes| {
-            ongoing.advance(bytes.len() as u64);
-            Ok(())
-        })
-    })?;
-    tree.dirs.iter().try_for_each(Node::require_unchanged)?;
-    Ok(manifest)
+struct Copying<'c> {
+    tree: &'c FileTree,
+    from: &'c Dir,
+    to: &'c Dir,
+    owner: Option<Owner>,
+    interrupt: &'c Interrupt,
+    ongoing: &'c Ongoing,
 }
 
-/// Makes a tree survive a power loss. `opened` is a directory of the same file
-/// system, opened before the tree was written.
-///
-/// # Errors
-///
-/// What could not be written; Linux tells since 5.8, for what failed after
-/// `opened` was.
-pub(crate) fn sync(tree: &Path, opened: &File) -> Result<()> {
-    // One call for the file system instead of one for each file.
-    #[cfg(target_os = "linux")]
-    return rustix::fs::syncfs(opened).at("sync", tree);
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = opened;
-        for entry in walkdir::WalkDir::new(tree) {
-            let entry = entry.map_err(io::Error::from).at("read", tree)?;
-            let synced = File::open(entry.path()).and_then(|file| file.sync_all());
-            synced.at("sync", entry.path())?;
+impl Copying<'_> {
+    fn create_dirs(&self) -> Result<()> {
+        let mut opener = Opener::default();
+        for dir in &self.tree.dirs {
+            if !dir.path.as_os_str().is_empty() {
+                let created = opener
+                    .parent_of(self.to, &dir.path)
+                    .and_then(|(parent, name)| parent.create_dir(name, PRIVATE_DIR));
+                created.at("create the directory", &self.at(&dir.path))?;
+            }
         }
         Ok(())
     }
+
+    fn file(&self, file: &Node, reader: &mut Reader, opener: &mut Opener) -> Result<FileHash> {
+        let at = self.at(&file.path);
+        let created = opener
+            .parent_of(self.to, &file.path)
+            .and_then(|(parent, name)| parent.create_file(name, PRIVATE_FILE));
+        let copy = created.at("create", &at)?;
+        let mut ends_in_hole = false;
+        let hash = reader.read(self.tree, file, self.from, self.interrupt, |piece, len| {
+            ends_in_hole = matches!(piece, Piece::Hole);
+            if let Piece::Data(bytes, offset) = piece {
+                copy.write_all_at(bytes, offset).at("write", &at)?;
+            }
+            self.ongoing.advance(len);
+            Ok(())
+        })?;
+        if ends_in_hole {
+            copy.set_len(file.len).at("write", &at)?;
+        }
+        self.finish(&copy, file.mode, &at)?;
+        Ok(hash)
+    }
+
+    fn create_links(&self) -> Result<()> {
+        let mut opener = Opener::default();
+        for (path, target) in &self.tree.links {
+            let created = opener
+                .parent_of(self.to, path)
+                .and_then(|(parent, name)| parent.create_link(target, name));
+            created.at("create the link", &self.at(path))?;
+        }
+        Ok(())
+    }
+
+    fn set_modes(&self) -> Result<()> {
+        for dir in &self.tree.dirs {
+            let at = self.at(&dir.path);
+            let opened = self.to.open_beneath(&dir.path).at("open", &at)?;
+            self.finish(&opened.into_file(), dir.mode, &at)?;
+        }
+        Ok(())
+    }
+
+    /// Gives what is complete its owner and its mode.
+    fn finish(&self, copy: &File, mode: u32, at: &Path) -> Result<()> {
+        if let Some(owner) = self.owner {
+            owner.give(copy).at("set the owner of", at)?;
+        }
+        set_mode(copy, mode).at("set the mode of", at)
+    }
+
+    fn at(&self, path: &Path) -> std::path::PathBuf {
+        self.to.path_of(path)
+    }
 }
 
-/// Hashes files, each for itself: one that cannot be read, or that changes
-/// meanwhile, does not keep the others from it.
+/// Makes a tree survive a power loss. `opened` is a directory of the same file
+/// system that was opened before the tree was written.
 ///
 /// # Errors
 ///
-/// Only [`Interrupted`](crate::Error::Interrupted).
-pub(super) fn hash_each(
-    files: Vec<&Node>,
-    interrupt: &Interrupt,
-    ongoing: &Ongoing,
-) -> Result<Vec<Result<FileHash>>> {
-    parallel::try_map_with(files, new_buffer, |buffer, file| {
-        interrupt.check()?;
-        let hash = read(file, buffer, interrupt, |bytes| {
-            ongoing.advance(bytes.len() as u64);
-            Ok(())
-        });
-        interrupt.check().map(|()| hash)
-    })
+/// What could not be written; Linux says so since 5.8, for what failed after
+/// `opened` was opened.
+#[cfg(target_os = "linux")]
+pub(crate) fn sync(tree: &Dir, opened: &Dir) -> Result<()> {
+    // One call for the file system instead of one for each file.
+    crate::store::uninterrupted(|| Ok(rustix::fs::syncfs(opened)?)).at("sync", tree.path())
 }
 
-/// Calls `work` for each file, on all cores.
-fn each_file(
-    tree: &Tree,
-    interrupt: &Interrupt,
-    work: impl Fn(&Node, &mut [u8]) -> Result<FileHash> + Send + Sync,
-) -> Result<Manifest> {
-    let files: Vec<&Node> = tree.files.iter().collect();
-    let hashes = parallel::try_map_with(files, new_buffer, |buffer, file: &Node| {
-        interrupt.check()?;
-        let hash = work(file, buffer)?;
-        Ok((file.path.as_os_str().as_bytes().to_owned(), hash))
-    });
-    hashes.map(Manifest::of)
-}
-
-fn new_buffer() -> Vec<u8> {
-    vec![0; BUFFER]
-}
-
-/// Reads a file once, from its start to its end, and hashes it.
-fn read(
-    file: &Node,
-    buffer: &mut [u8],
-    interrupt: &Interrupt,
-    mut each: impl FnMut(&[u8]) -> Result<()>,
-) -> Result<FileHash> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(&file.source);
-    let mut source = match opened {
-        Ok(source) => source,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(file.changed()),
-        Err(error) => return Err(error).at("open", &file.source),
-    };
-    let is_unchanged = |source: &File| -> Result<bool> {
-        let metadata = source.metadata().at("read", &file.source)?;
-        Ok(Identity::from(&metadata) == file.identity)
-    };
-    if !is_unchanged(&source)? {
-        return Err(file.changed());
-    }
-    let mut hasher = Sha256::new();
-    let mut len = 0;
-    loop {
-        let read = match source.read(buffer) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error).at("read", &file.source),
+/// Makes a tree survive a power loss, file by file.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn sync(tree: &Dir, _opened: &Dir) -> Result<()> {
+    use crate::store::{Kind, Step, Walk};
+    let mut walk = tree
+        .try_clone()
+        .and_then(Walk::through)
+        .at("sync", tree.path())?;
+    while let Some(step) = walk.next().at("sync", tree.path())? {
+        let Step::Name(name, listed) = step else {
+            continue;
         };
-        interrupt.check()?;
-        hasher.update(&buffer[..read]);
-        each(&buffer[..read])?;
-        len += read as u64;
+        let at = tree.path_of(walk.path().join(&name));
+        match walk.dir().kind_of(&name, listed).at("sync", &at)? {
+            Kind::Dir => walk
+                .enter(name, |dir| {
+                    rustix::fs::fsync(dir).map_err(std::io::Error::from)
+                })
+                .at("sync", &at)?,
+            Kind::File => walk
+                .dir()
+                .open_file(&name)
+                .and_then(|file| Ok(rustix::fs::fsync(file)?))
+                .at("sync", &at)?,
+            _ => {}
+        }
     }
-    if len != file.len || !is_unchanged(&source)? {
-        return Err(file.changed());
-    }
-    Ok(hasher.finalize().into())
+    rustix::fs::fsync(tree).at("sync", tree.path())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::hash::hash;
+    use crate::content::rules::Rules;
     use crate::error::Error;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::path::PathBuf;
 
     fn source() -> (tempfile::TempDir, PathBuf, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
-        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+        let top = fs::canonicalize(dir.path()).unwrap();
+        let (from, to) = (top.join("from"), top.join("to"));
         fs::create_dir_all(from.join("empty")).unwrap();
         fs::create_dir(&to).unwrap();
         fs::write(from.join("file"), "text").unwrap();
@@ -211,36 +194,88 @@ mod tests {
         (dir, from, to)
     }
 
+    fn to_import(from: &Path) -> (FileTree, Dir) {
+        let dir = Dir::open(from).unwrap();
+        let tree = FileTree::to_import(&dir, &Rules::default(), None).unwrap();
+        (tree, dir)
+    }
+
+    fn copied(from: &Path, to: &Path) -> Result<Manifest> {
+        let (tree, dir) = to_import(from);
+        let to = Dir::open(to).unwrap();
+        copy(
+            &tree,
+            &dir,
+            &to,
+            None,
+            &Interrupt::default(),
+            &Ongoing::default(),
+        )
+    }
+
+    fn hashed(tree: &FileTree, dir: &Dir) -> Result<Manifest> {
+        hash(tree, dir, &Interrupt::default(), &Ongoing::default())
+    }
+
     #[test]
-    fn a_copy_has_the_same_shape_and_hash_but_no_set_id_bits() {
+    fn a_copy_has_the_same_layout_and_hash_but_no_set_id_bits() {
         let (_dir, from, to) = source();
-        let tree = Tree::to_import(&from, false).unwrap();
-        let manifest = copy(&tree, &to, &Interrupt::default(), &Ongoing::default()).unwrap();
-        let stored = Tree::stored(&to).unwrap();
-        assert!(stored.has_the_shape_of(&tree));
-        assert_eq!(
-            hash(&stored, &Interrupt::default(), &Ongoing::default()).unwrap(),
-            manifest
-        );
+        let manifest = copied(&from, &to).unwrap();
+        let dir = Dir::open(&to).unwrap();
+        let stored = FileTree::stored(&dir).unwrap();
+        assert!(stored.same_layout(&to_import(&from).0, true));
+        assert_eq!(hashed(&stored, &dir).unwrap(), manifest);
         let mode = |name| fs::metadata(to.join(name)).unwrap().permissions().mode() & 0o7777;
         assert_eq!((mode("file"), mode("empty")), (0o751, 0o750));
     }
 
     #[test]
+    fn holes_of_sparse_files_stay_holes() {
+        const LONG: u64 = 64 << 20;
+        let (_dir, from, to) = source();
+        for (name, data) in [("begin", 0), ("middle", LONG / 2), ("none", LONG)] {
+            let file = fs::File::create(from.join(name)).unwrap();
+            file.set_len(LONG).unwrap();
+            if data < LONG {
+                file.write_all_at(b"data", data).unwrap();
+            }
+        }
+        let manifest = copied(&from, &to).unwrap();
+        for name in ["begin", "middle", "none"] {
+            let copy = fs::metadata(to.join(name)).unwrap();
+            assert_eq!(copy.len(), LONG);
+            assert!(copy.blocks() * 512 < LONG / 2, "{name}: {}", copy.blocks());
+            assert_eq!(
+                fs::read(to.join(name)).unwrap(),
+                fs::read(from.join(name)).unwrap()
+            );
+        }
+        let dir = Dir::open(&to).unwrap();
+        let stored = FileTree::stored(&dir).unwrap();
+        assert_eq!(hashed(&stored, &dir).unwrap(), manifest);
+    }
+
+    #[test]
     fn content_that_changes_while_it_is_read_is_refused() {
-        let changes: [fn(&Path); 4] = [
+        let changes: [fn(&Path); 5] = [
             |from| fs::write(from.join("file"), "longer text").unwrap(),
             |from| fs::remove_file(from.join("file")).unwrap(),
             |from| fs::write(from.join("another"), "").unwrap(),
             |from| fs::remove_dir(from.join("empty")).unwrap(),
+            |from| {
+                fs::remove_file(from.join("file")).unwrap();
+                std::os::unix::fs::symlink("/etc/passwd", from.join("file")).unwrap();
+            },
         ];
         for change in changes {
             let (_dir, from, to) = source();
-            let tree = Tree::to_import(&from, false).unwrap();
+            let (tree, dir) = to_import(&from);
             change(&from);
-            let error = copy(&tree, &to, &Interrupt::default(), &Ongoing::default()).unwrap_err();
+            let to = Dir::open(&to).unwrap();
+            let (interrupt, ongoing) = (Interrupt::default(), Ongoing::default());
+            let error = copy(&tree, &dir, &to, None, &interrupt, &ongoing).unwrap_err();
             assert!(matches!(error, Error::ContentChanged { .. }), "{error}");
-            assert!(hash(&tree, &Interrupt::default(), &Ongoing::default()).is_err());
+            assert!(hashed(&tree, &dir).is_err());
         }
     }
 
@@ -249,8 +284,9 @@ mod tests {
         let (_dir, from, to) = source();
         let interrupt = Interrupt::default();
         interrupt.raise(2);
-        let tree = Tree::to_import(&from, false).unwrap();
-        let error = copy(&tree, &to, &interrupt, &Ongoing::default()).unwrap_err();
+        let (tree, dir) = to_import(&from);
+        let to = Dir::open(&to).unwrap();
+        let error = copy(&tree, &dir, &to, None, &interrupt, &Ongoing::default()).unwrap_err();
         assert!(matches!(error, Error::Interrupted { signal: 2 }), "{error}");
     }
 }

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use chrono::{DateTime, FixedOffset};
 
 use super::Cache;
-use super::importing::{Importing, Recording};
-use super::prepared::Prepared;
+use super::install::{Install, Recording};
 use super::progress::Work;
+use super::rules::Rules;
+use super::stage::Staged;
+use super::status::CacheState;
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{Error, Result};
 use crate::reference::Reference;
@@ -62,6 +64,14 @@ pub struct Import {
     pub no_clobber: bool,
     /// Takes what cldctl leaves out: hidden files, `node_modules` and the like.
     pub all_files: bool,
+    /// Stores what a link leads to that leaves the directory, or that leads to a
+    /// directory; otherwise such a link is refused.
+    pub dereference: bool,
+    /// Globs of what is taken although it would be left out. A glob without `/` is
+    /// about names anywhere, one with `/` about whole paths; `*` also matches `/`.
+    pub include: Vec<String>,
+    /// Globs of what is left out besides. They take precedence.
+    pub exclude: Vec<String>,
 }
 
 impl Import {
@@ -73,6 +83,9 @@ impl Import {
             created_at: None,
             no_clobber: false,
             all_files: false,
+            dereference: false,
+            include: Vec::new(),
+            exclude: Vec::new(),
         }
     }
 
@@ -98,7 +111,7 @@ pub struct Record {
 
 /// What came of an import.
 #[non_exhaustive]
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Imported {
     /// Whether the entry is new.
     pub result: Added,
@@ -108,15 +121,18 @@ pub struct Imported {
     pub left_out: usize,
     /// The entry as it stands in the registry, in JSON, unknown fields included.
     pub stored: String,
+    /// Why not all of the content that was replaced could be deleted.
+    pub not_deleted: Option<Error>,
 }
 
 impl Imported {
-    fn new(put: Put, left_out: usize) -> Self {
+    fn new(put: Put, left_out: usize, not_deleted: Option<Error>) -> Self {
         Imported {
             result: put.result,
             entry: put.entry,
             left_out,
             stored: put.stored,
+            not_deleted,
         }
     }
 }
@@ -129,55 +145,46 @@ impl Cache {
     ///
     /// # Errors
     ///
+    /// [`Error::InvalidReference`] unless [`Reference::parse_new`] takes it,
     /// [`Error::UnsafeContent`], [`Error::ContentChanged`],
     /// [`Error::UnknownType`], [`Error::NoContent`], [`Error::Collision`],
     /// [`Error::AlreadyExists`], and those of every change.
     pub fn import(&self, import: &Import) -> Result<Imported> {
         if let Some(reference) = import.source.reference() {
+            reference.check_new()?;
             self.refuse_existing(reference, import.no_clobber)?;
         }
-        let (interrupt, progress) = (self.registry().interrupt(), &self.progress);
         let artifact_type = import.artifact_type.as_ref();
-        let prepared = match &import.source {
-            Source::Directory { path, .. } | Source::Untagged { path } => Prepared::stage(
-                self.home(),
-                path,
-                artifact_type,
-                import.all_files,
-                interrupt,
-                progress,
-            )?,
-            Source::InPlace { reference } => {
-                Prepared::take(self.home(), reference, artifact_type, interrupt, progress)?
+        let staged = match &import.source {
+            Source::Directory { path, .. } | Source::Untagged { path } => {
+                let rules = Rules::new(
+                    import.all_files,
+                    import.dereference,
+                    &import.include,
+                    &import.exclude,
+                );
+                Staged::copy_in(self, path, artifact_type, &rules)?
             }
+            Source::InPlace { reference } => Staged::in_place(self, reference, artifact_type)?,
         };
 
-        let digest = prepared.manifest.digest();
+        let digest = staged.manifest.digest();
         let reference = match import.source.reference() {
             Some(reference) => reference.clone(),
             None => Reference::parse(digest.as_str())?,
         };
         let created_at = import.created_at.unwrap_or_else(timestamp::now);
-        // A home is UTF-8, and so is a reference.
-        let path = self
-            .home()
-            .cache_path(&reference)
-            .to_string_lossy()
-            .into_owned();
-        let mut entry = ArtifactEntry::new(
-            &reference,
-            prepared.artifact_type.clone(),
-            created_at,
-            &path,
-        );
+        let path = self.path_text(&reference);
+        let mut entry =
+            ArtifactEntry::new(&reference, staged.artifact_type.clone(), created_at, &path);
         if matches!(import.source, Source::Untagged { .. }) {
             entry = entry.untagged();
         }
         entry.digest = Some(digest.to_string());
-        entry.size = Some(size_of(&prepared));
+        entry.size = Some(staged.size());
 
         self.register(
-            prepared,
+            staged,
             &reference,
             entry,
             import.created_at.is_none(),
@@ -199,13 +206,26 @@ impl Cache {
         reference: &Reference,
         no_clobber: bool,
     ) -> Result<Imported> {
+        reference.check_new()?;
         self.refuse_existing(reference, no_clobber)?;
-        let prepared = Prepared::copy_of(self, source, self.registry().interrupt())?;
-        let path = self
-            .home()
-            .cache_path(reference)
-            .to_string_lossy()
-            .into_owned();
+        let contents = self.contents();
+        let named = source.cache_path.as_deref().unwrap_or_default();
+        let of = source.reference.as_deref().unwrap_or_default();
+        let place = match contents.look(of, named)? {
+            (_, Some(place)) => place,
+            (CacheState::None, None) => return self.tag_metadata(source, reference, no_clobber),
+            (CacheState::Foreign, None) if contents.own_key(of, named)?.is_none() => {
+                return self.tag_metadata(source, reference, no_clobber);
+            }
+            (_, None) => {
+                return Err(Error::NoContent {
+                    reference: of.to_owned(),
+                    path: named.into(),
+                });
+            }
+        };
+        let staged = Staged::copy_of(self, source, &place)?;
+        let path = self.path_text(reference);
         let created_at = source.created_at.unwrap_or_else(timestamp::now);
         let entry = ArtifactEntry {
             digest: source.digest.clone(),
@@ -213,10 +233,63 @@ impl Cache {
             size: source
                 .size
                 .filter(|size| *size >= 0)
-                .or(Some(size_of(&prepared))),
-            ..ArtifactEntry::new(reference, prepared.artifact_type.clone(), created_at, &path)
+                .or(Some(staged.size())),
+            ..ArtifactEntry::new(reference, staged.artifact_type.clone(), created_at, &path)
         };
-        self.register(prepared, reference, entry, false, no_clobber, Some(source))
+        self.register(staged, reference, entry, false, no_clobber, Some(source))
+    }
+
+    /// Registers an entry that is metadata alone under another reference too.
+    fn tag_metadata(
+        &self,
+        source: &ArtifactEntry,
+        reference: &Reference,
+        no_clobber: bool,
+    ) -> Result<Imported> {
+        let path = match source.cache_path.as_deref() {
+            None | Some("") => self.recorded_path(reference)?,
+            Some(elsewhere) => elsewhere.to_owned(),
+        };
+        let artifact_type = source.artifact_type.clone();
+        let created_at = source.created_at.unwrap_or_else(timestamp::now);
+        let entry = ArtifactEntry {
+            digest: source.digest.clone(),
+            size: source.size.filter(|size| *size >= 0).or(Some(0)),
+            ..ArtifactEntry::new(
+                reference,
+                artifact_type.unwrap_or(ArtifactType::Component),
+                created_at,
+                &path,
+            )
+        };
+        self.record(Record {
+            entry,
+            keeps_time: false,
+            no_clobber,
+        })
+    }
+
+    /// Returns the `cachePath` of an entry that is recorded as metadata alone: that of
+    /// the reference's own directory if it exists, otherwise none, so that cldctl
+    /// pulls the content when it needs it.
+    ///
+    /// # Errors
+    ///
+    /// The system does not say whether the directory exists.
+    pub fn recorded_path(&self, reference: &Reference) -> Result<String> {
+        let path = self.path_text(reference);
+        let (state, _) = self.contents().look(reference.as_str(), &path)?;
+        Ok(match state {
+            CacheState::Present => path,
+            _ => String::new(),
+        })
+    }
+
+    /// Returns the path of the reference's own directory. A home is UTF-8, and so is
+    /// a reference.
+    fn path_text(&self, reference: &Reference) -> String {
+        let path = self.home().cache_path(reference);
+        path.to_string_lossy().into_owned()
     }
 
     /// Refuses a reference that is registered. It is decided under the lock, but
@@ -234,18 +307,17 @@ impl Cache {
     /// copy of, if it is one.
     fn register(
         &self,
-        prepared: Prepared,
+        staged: Staged,
         reference: &Reference,
         entry: ArtifactEntry,
         keeps_time: bool,
         no_clobber: bool,
         source: Option<&ArtifactEntry>,
     ) -> Result<Imported> {
-        let interrupt = self.registry().interrupt();
         let key = reference.cache_key();
-        let left_out = prepared.tree.left_out;
-        let there = match prepared.staged {
-            Some(_) => prepared.same_in_place(&key, interrupt, &self.progress)?,
+        let left_out = staged.tree.left_out;
+        let there = match staged.work {
+            Some(_) => staged.same_in_place(self, &key)?,
             None => None,
         };
         let put = Put {
@@ -254,11 +326,10 @@ impl Cache {
             no_clobber,
             ..Put::default()
         };
-        let mut change = Importing::new(self, prepared, key, there, put).copied_from(source);
+        let mut change = Install::new(self, staged, key, there, put).copied_from(source);
         self.registry().update(&mut change)?;
-        // The content that was replaced goes.
-        let put = self.progress.during(Work::Deleting, || change.into_put());
-        Ok(Imported::new(put, left_out))
+        let (put, not_deleted) = self.progress.during(Work::Deleting, || change.finish());
+        Ok(Imported::new(put, left_out, not_deleted))
     }
 
     /// Registers metadata alone. Content of the reference, if there is any,
@@ -266,9 +337,11 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// As [`Registry::add`](crate::Registry::add), and
+    /// As [`Registry::add`](crate::Registry::add), [`Error::InvalidReference`]
+    /// also unless [`Reference::parse_new`] takes it, and
     /// [`Error::AlreadyExists`].
     pub fn record(&self, record: Record) -> Result<Imported> {
+        Reference::parse_new(record.entry.reference.as_deref().unwrap_or_default())?;
         let put = Put {
             entry: record.entry,
             keeps_time: record.keeps_time,
@@ -277,12 +350,47 @@ impl Cache {
         };
         let mut change = Recording::new(self, put);
         self.registry().update(&mut change)?;
-        let put = self.progress.during(Work::Deleting, || change.into_put());
-        Ok(Imported::new(put, 0))
+        let put = self.progress.during(Work::Deleting, || change.finish());
+        Ok(Imported::new(put, 0, None))
     }
 }
 
-/// The size of content as it is registered.
-fn size_of(prepared: &Prepared) -> i64 {
-    i64::try_from(prepared.tree.bytes()).unwrap_or(i64::MAX)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::ArtifactType;
+    use crate::home::Home;
+
+    #[test]
+    fn content_is_neither_imported_nor_tagged_nor_recorded_for_a_slip() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("app");
+        std::fs::create_dir(&source).unwrap();
+        std::fs::write(source.join("cld.yml"), "name: app\n").unwrap();
+        let cache = Cache::open(Home::at(&dir.path().join("home")).unwrap()).unwrap();
+        let name = Reference::parse("app:v1").unwrap();
+        let entry = cache.import(&Import::directory(&name, &source)).unwrap();
+
+        let slip = Reference::parse("app:").unwrap();
+        let in_place = Import::new(Source::InPlace {
+            reference: slip.clone(),
+        });
+        let recorded = ArtifactEntry::new(&slip, ArtifactType::Component, timestamp::now(), "");
+        for result in [
+            cache.import(&Import::directory(&slip, &source)),
+            cache.import(&in_place),
+            cache.tag(&entry.entry, &slip, false),
+            cache.record(Record {
+                entry: recorded,
+                keeps_time: false,
+                no_clobber: false,
+            }),
+        ] {
+            assert!(
+                matches!(result, Err(Error::InvalidReference(_))),
+                "{result:?}"
+            );
+        }
+        assert_eq!(cache.registry().list().unwrap().len(), 1);
+    }
 }

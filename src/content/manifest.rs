@@ -11,9 +11,13 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::{Digest, digest_hex, hex};
 use crate::document::{Document, Edit};
-use crate::error::{AtPath, Error, Result};
+use crate::error::{AtPath, Result};
 use crate::fields::Field;
-use crate::store::{self, Prepared, Published};
+use crate::store::{self, Disk, Prepared, Published, if_exists};
+
+/// The longest manifest, in bytes: that of some million files. What is longer in
+/// the place of one is none.
+const MAX_BYTES: u64 = 256 << 20;
 
 /// The SHA-256 of a file.
 pub(crate) type FileHash = [u8; 32];
@@ -104,35 +108,56 @@ impl Manifests {
         Manifests { dir }
     }
 
-    /// Whether content of this digest can be checked: its manifest is here and
-    /// hashes to it.
-    pub(crate) fn vouch_for(&self, digest: &str) -> bool {
-        self.find(digest).is_some()
+    /// Returns whether content of this digest can be verified: its manifest is here
+    /// and hashes to it.
+    pub(crate) fn can_verify(&self, digest: &str) -> Result<bool> {
+        Ok(self.find(digest)?.is_some())
     }
 
-    /// The manifest of content of this digest, if it is here and hashes to it.
-    pub(crate) fn find(&self, digest: &str) -> Option<Manifest> {
-        let file = store::read(&self.path(digest)?).ok().flatten()?;
-        let found = Digest::of(&file.bytes);
-        (found.as_str() == digest).then_some(Manifest {
-            text: file.bytes.into(),
+    /// Returns the manifest of content of this digest, if it is here and hashes to
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, so that nothing is known about it.
+    pub(crate) fn find(&self, digest: &str) -> Result<Option<Manifest>> {
+        let Some(path) = self.path(digest) else {
+            return Ok(None);
+        };
+        let Some(text) = store::read_up_to(&path, MAX_BYTES)? else {
+            return Ok(None);
+        };
+        let found = Digest::of(&text);
+        Ok((found.as_str() == digest).then_some(Manifest {
+            text,
             digest: found,
-        })
+        }))
+    }
+
+    /// Returns whether the manifest of content of this digest is kept, and makes it
+    /// survive a power loss: the process that wrote it may have been killed before
+    /// it synced it.
+    pub(crate) fn settle(&self, digest: &str, disk: &Disk) -> Result<bool> {
+        let Some(path) = self.path(digest) else {
+            return Ok(false);
+        };
+        if !self.can_verify(digest)? {
+            return Ok(false);
+        }
+        store::sync_file(&path).at("sync", &path)?;
+        disk.sync_dir(&self.dir).at("sync", &self.dir)?;
+        Ok(true)
     }
 
     /// Keeps a manifest, durably.
-    pub(crate) fn keep(&self, manifest: &Manifest) -> Result<()> {
+    pub(crate) fn keep(&self, manifest: &Manifest, disk: &Disk) -> Result<()> {
         let Some(path) = self.path(manifest.digest().as_str()) else {
             return Ok(());
         };
-        store::create_dir_durably(&self.dir)?;
-        match Prepared::write(&path, [&*manifest.text], None)?.publish(&path, true)? {
+        disk.create_dir(&self.dir)?;
+        match Prepared::write(disk, &path, [&*manifest.text], None)?.publish(&path, true)? {
             Published::Done | Published::Exists => Ok(()),
-            Published::NotDurable(cause) => Err(Error::Io {
-                action: "sync",
-                path: self.dir.clone(),
-                cause,
-            }),
+            Published::NotDurable(cause) => Err(cause).at("sync", &self.dir),
         }
     }
 
@@ -157,9 +182,9 @@ impl Manifests {
 
     /// Where all manifests lie.
     fn all(&self) -> Result<Vec<PathBuf>> {
-        let entries = match store::read_dir(&self.dir) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.at("read the directory", &self.dir)?,
+        let entries = if_exists(store::read_dir(&self.dir));
+        let Some(entries) = entries.at("read the directory", &self.dir)? else {
+            return Ok(Vec::new());
         };
         let paths = entries.map(|entry| entry.map(|entry| entry.path()));
         let paths: Vec<_> = paths
@@ -178,16 +203,15 @@ impl Manifests {
     /// Removes a manifest.
     pub(crate) fn remove(&self, digest: &str) -> Result<()> {
         match self.path(digest) {
-            Some(path) => match fs::remove_file(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                result => result.at("remove", &path),
-            },
+            Some(path) => if_exists(fs::remove_file(&path))
+                .at("remove", &path)
+                .map(|_| ()),
             None => Ok(()),
         }
     }
 
     /// Removes manifests that no entry needs any more.
-    pub(crate) fn retire(&self, digests: &[String]) {
+    pub(crate) fn remove_all(&self, digests: &[String]) {
         for digest in digests {
             // A manifest too many does no harm.
             let _ = self.remove(digest);
@@ -196,7 +220,11 @@ impl Manifests {
 
     /// The digests that an edit leaves without an entry. `kept` is that of the
     /// entry that it brings in.
-    pub(crate) fn retired_by(document: &Document, edit: &Edit, kept: Option<&str>) -> Vec<String> {
+    pub(crate) fn unreferenced_after(
+        document: &Document,
+        edit: &Edit,
+        kept: Option<&str>,
+    ) -> Vec<String> {
         let digest_of = |index| document.entry(index)?.string(Field::Digest).ok().flatten();
         let mut retired: HashSet<_> = edit
             .changed(document)
@@ -259,27 +287,27 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_vouches_only_for_the_digest_that_it_hashes_to() {
+    fn a_manifest_verifies_only_the_digest_that_it_hashes_to() {
         let dir = tempfile::tempdir().unwrap();
         let manifests = Manifests::new(dir.path().join("manifests"));
         let manifest = Manifest::of(vec![(b"a".to_vec(), [0; 32])]);
         let digest = manifest.digest().as_str();
-        assert!(!manifests.vouch_for(digest));
-        manifests.keep(&manifest).unwrap();
+        assert!(!manifests.can_verify(digest).unwrap());
+        manifests.keep(&manifest, &Disk::default()).unwrap();
         fs::write(dir.path().join("manifests/.a.sha256.abcdefghijkl.tmp"), "").unwrap();
         manifests.sweep().unwrap();
         assert_eq!(
             fs::read_dir(dir.path().join("manifests")).unwrap().count(),
             1
         );
-        assert!(manifests.vouch_for(digest));
+        assert!(manifests.can_verify(digest).unwrap());
 
         fs::write(manifests.path(digest).unwrap(), "tampered").unwrap();
-        assert!(!manifests.vouch_for(digest));
+        assert!(!manifests.can_verify(digest).unwrap());
         manifests.remove(digest).unwrap();
         manifests.remove(digest).unwrap();
         for no_digest in ["", "sha256:7b22...", "sha256:../../../etc/passwd"] {
-            assert!(!manifests.vouch_for(no_digest));
+            assert!(!manifests.can_verify(no_digest).unwrap());
         }
     }
 }

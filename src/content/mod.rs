@@ -3,43 +3,46 @@
 //! Content comes in through a staging directory and is swapped in whole; it
 //! goes out through a trash directory, after its entry is gone. So no entry
 //! ever points at half a copy, and what a crash leaves behind is found by its
-//! name: `.staging:…` and `.trash:…` can be no cache key, since a key has no
-//! colon.
+//! name: no reference has one such as `.staging-…` or `.trash-…` as its key.
 //!
 //! Only an entry's own directory is ever replaced or deleted, and below the
 //! cache root no symbolic link is ever followed.
 
-mod claims;
+mod cache_root;
 mod copy;
-mod doomed;
+mod deletion;
+mod file_tree;
+mod hash;
 mod import;
-mod importing;
+mod install;
 mod manifest;
-mod prepared;
+mod orphans;
+mod ownership;
 mod progress;
-mod remove;
-mod root;
-mod scratch;
+mod refusal;
+mod removal;
+mod rules;
 mod source;
+mod stage;
 mod status;
-mod strays;
-mod tree;
 mod verify;
+mod workdir;
 
-pub use doomed::{Fate, Removed};
 pub use import::{Import, Imported, Record, Source};
+pub use orphans::{Stray, StrayKind, Strays, Swept};
 pub use progress::{Progress, Work};
+pub use removal::{Fate, Removed};
 pub use status::{CacheState, ContentStatus, DigestState};
-pub use strays::{Stray, StrayKind, Swept};
-pub use verify::{Code, Finding, Report};
+pub use verify::{Code, Finding, Report, TakenOver};
 
 #[cfg(feature = "cli")]
-pub(crate) use remove::{RemovalPlan, Selection};
+pub(crate) use removal::{RemovalPlan, Selection};
 pub(crate) use status::Contents;
 
 use std::path::Path;
 use std::time::Duration;
 
+use cache_root::CacheRoot;
 use manifest::Manifests;
 use progress::Observed;
 
@@ -47,6 +50,7 @@ use crate::error::Result;
 use crate::home::Home;
 use crate::interrupt::Interrupt;
 use crate::registry::Registry;
+use crate::store::Disk;
 
 /// The content of a home, together with its registry.
 ///
@@ -108,6 +112,16 @@ impl Cache {
         self
     }
 
+    /// As [`Registry::with_durability_notice`].
+    #[must_use]
+    pub fn with_durability_notice(
+        mut self,
+        notice: impl Fn(&Path) + Send + Sync + 'static,
+    ) -> Self {
+        self.registry = self.registry.with_durability_notice(notice);
+        self
+    }
+
     /// As [`Registry::with_interrupt`]; copying and hashing can be interrupted
     /// too.
     #[must_use]
@@ -148,6 +162,21 @@ impl Cache {
     ) -> Self {
         self.progress = Observed::by(observer);
         self
+    }
+
+    /// Opens the cache root; `None` if there is none.
+    fn root(&self) -> Result<Option<CacheRoot>> {
+        CacheRoot::open(&self.home, self.disk())
+    }
+
+    /// Opens the cache root, and creates it if need be.
+    fn create_root(&self) -> Result<CacheRoot> {
+        CacheRoot::create(&self.home, self.disk())
+    }
+
+    /// The disk that the registry and the cache lie on.
+    fn disk(&self) -> &Disk {
+        self.registry.disk()
     }
 
     /// The home.

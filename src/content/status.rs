@@ -1,18 +1,21 @@
 //! What is known about the content of an entry, without hashing it.
 
-use std::fs;
-use std::io;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::Cache;
-use super::claims::own_key;
-use super::root::CacheRoot;
-use super::tree::Tree;
+use super::cache_root::CacheRoot;
+use super::file_tree::FileTree;
+use super::ownership::own_key;
+use crate::digest::digest_hex;
 use crate::entry::ArtifactEntry;
-use crate::error::Result;
-use crate::home::Home;
-use crate::reference::Reference;
+use crate::error::{AtPath, Error, Result};
+use crate::reference::{CacheKey, Reference};
+use crate::store::{Dir, Kind, lstat};
+
+/// How often a directory is read again that changes meanwhile.
+const ATTEMPTS: usize = 3;
 
 /// Where an entry's content is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,15 +27,18 @@ pub enum CacheState {
     Missing,
     /// In a directory that is not the entry's own; nothing here touches it.
     Foreign,
+    /// The entry names no directory: it is metadata alone, and cldctl pulls the
+    /// content when it needs it.
+    None,
 }
 
-/// Whether the content can be checked against the digest.
+/// Whether the content can be verified against the digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DigestState {
-    /// The manifest that the digest is the digest of is kept here.
+    /// The manifest that hashes to the digest is kept here.
     Verifiable,
-    /// There is a digest, but nobody here knows what it is the digest of.
+    /// There is a digest, but no manifest for it.
     Unverifiable,
     /// The entry has none.
     Absent,
@@ -48,7 +54,7 @@ pub struct ContentStatus {
     pub files: u64,
     /// The sum of their lengths in bytes; 0 unless it is present.
     pub bytes: u64,
-    /// Whether it can be checked.
+    /// Whether it can be verified.
     pub digest: DigestState,
 }
 
@@ -57,129 +63,308 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// The directory is there and cannot be read.
+    /// The content or its manifest cannot be looked at.
     pub fn status(&self, entry: &ArtifactEntry) -> Result<ContentStatus> {
-        let reference = entry.reference.as_deref().unwrap_or_default();
-        let path = entry.cache_path.as_deref().unwrap_or_default();
-        let (cache, dir) = self.contents().look(reference, path);
-        let tree = match dir {
-            Some(dir) => Tree::stored(&dir)?,
-            None => Tree::default(),
-        };
-        Ok(ContentStatus {
-            cache,
-            files: tree.files.len() as u64,
-            bytes: tree.bytes(),
-            digest: match entry.digest.as_deref() {
-                None | Some("") => DigestState::Absent,
-                Some(digest) if self.manifests.vouch_for(digest) => DigestState::Verifiable,
-                Some(_) => DigestState::Unverifiable,
-            },
-        })
+        self.contents().status(entry)
     }
 
-    /// The cache, to look at the content of many entries. It is opened at the
-    /// first look.
+    /// Returns a view of the cache, to look at the content of many entries. The
+    /// cache is opened at the first look.
     pub(crate) fn contents(&self) -> Contents<'_> {
         Contents {
-            home: self.home(),
+            cache: self,
             opened: OnceLock::new(),
+            failure: Mutex::new(None),
         }
     }
 }
 
-/// The cache, to see what is in it.
+/// A view of the cache, to see what it contains.
 pub(crate) struct Contents<'c> {
-    home: &'c Home,
+    cache: &'c Cache,
     opened: OnceLock<Opened>,
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "for filters"))]
+    failure: Mutex<Option<Error>>,
 }
 
 struct Opened {
     root: Option<CacheRoot>,
     /// Directories that a crash left aside, and that the next change puts back.
-    aside: Vec<PathBuf>,
-    /// Whether nobody can tell what is in the cache.
-    is_unreadable: bool,
+    aside: Vec<Place>,
+}
+
+/// Where content lies in the cache root.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    /// The working directory that contains it, if a crash left it aside.
+    holder: Option<OsString>,
+    name: OsString,
+}
+
+/// A tree, with the place that it was read at.
+#[derive(Debug)]
+pub(crate) struct Located {
+    pub(crate) place: Place,
+    pub(crate) tree: FileTree,
+}
+
+/// How much the content of an entry takes, in bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Usage {
+    /// Where it lies.
+    pub(crate) path: PathBuf,
+    /// The sum of the files' lengths.
+    pub(crate) bytes: u64,
+    /// What the file system allocated for all that lies in the directory.
+    pub(crate) allocated: u64,
 }
 
 impl Contents<'_> {
-    /// Where the content of an entry is.
-    #[cfg(feature = "cli")]
-    pub(crate) fn state(&self, reference: &str, path: &str) -> CacheState {
-        self.look(reference, path).0
-    }
-
-    /// Whether the content of an entry is gone for good: the cache is there, and
-    /// the entry's own directory is not. What lies elsewhere is never gone.
-    pub(crate) fn is_gone(&self, reference: &str, path: &str) -> bool {
-        self.own_dir(reference, path).is_some_and(|dir| {
-            let found = fs::symlink_metadata(&dir);
-            found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-                && self.aside_of(&dir).is_none()
+    /// Looks at the content of an entry.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cache::status`].
+    pub(crate) fn status(&self, entry: &ArtifactEntry) -> Result<ContentStatus> {
+        let reference = entry.reference.as_deref().unwrap_or_default();
+        let path = entry.cache_path.as_deref().unwrap_or_default();
+        let (cache, place) = self.look(reference, path)?;
+        let tree = place.map(|place| self.read(&place)).transpose()?;
+        let digest = match entry.digest.as_deref() {
+            None | Some("") => DigestState::Absent,
+            Some(digest) if self.cache.manifests.can_verify(digest)? => DigestState::Verifiable,
+            Some(_) => DigestState::Unverifiable,
+        };
+        Ok(ContentStatus {
+            cache,
+            files: tree.as_ref().map_or(0, |tree| tree.files.len() as u64),
+            bytes: tree.as_ref().map_or(0, FileTree::bytes),
+            digest,
         })
     }
 
-    fn opened(&self) -> &Opened {
-        self.opened.get_or_init(|| {
-            let opened = CacheRoot::open(self.home);
-            let is_unreadable = opened.is_err();
-            let root = opened.unwrap_or(None);
-            Opened {
-                aside: root.as_ref().map(CacheRoot::half_swaps).unwrap_or_default(),
-                root,
-                is_unreadable,
-            }
-        })
-    }
-
-    /// The directory that an entry owns, whether or not it is there.
-    pub(super) fn own_dir(&self, reference: &str, path: &str) -> Option<PathBuf> {
-        let root = self.opened().root.as_ref()?;
-        own_key(root, reference, path).map(|key| root.dir_of(&key))
-    }
-
-    /// Where the content of a directory is that a crash left aside.
-    fn aside_of(&self, dir: &Path) -> Option<PathBuf> {
-        let mut aside = self.opened().aside.iter();
-        aside
-            .find(|aside| aside.file_name() == dir.file_name())
-            .cloned()
-    }
-
-    /// How much the content of an entry takes, in bytes, and where it lies;
-    /// none unless it is present.
+    /// Returns where the content of an entry is; `None` if the system does not say,
+    /// for which there is [a failure](Self::take_failure) then.
     #[cfg(feature = "cli")]
-    pub(crate) fn usage(&self, reference: &str, path: &str) -> Option<(PathBuf, u64)> {
-        let (_, dir) = self.look(reference, path);
-        let dir = dir?;
-        let bytes = Tree::stored(&dir).map_or(0, |tree| tree.bytes());
-        Some((dir, bytes))
+    pub(crate) fn known_state(&self, reference: &str, path: &str) -> Option<CacheState> {
+        let state = self.look(reference, path).map(|(state, _)| state);
+        state.map_err(|error| self.fail(error)).ok()
     }
 
-    /// Where the content of an entry is, with its directory if it is present.
-    pub(super) fn look(&self, reference: &str, path: &str) -> (CacheState, Option<PathBuf>) {
-        match self.own_dir(reference, path) {
-            Some(dir) => match fs::symlink_metadata(&dir) {
-                Ok(metadata) if metadata.is_dir() => (CacheState::Present, Some(dir)),
-                // A link leads to somebody else's directory.
-                Ok(_) => (CacheState::Foreign, None),
-                Err(_) => match self.aside_of(&dir) {
-                    Some(aside) => (CacheState::Present, Some(aside)),
-                    None => (CacheState::Missing, None),
-                },
-            },
-            None if self.opened().is_unreadable && !path.is_empty() => (CacheState::Foreign, None),
-            None if path.is_empty() || self.is_own_by_name(reference, path) => {
-                (CacheState::Missing, None)
-            }
-            None => (CacheState::Foreign, None),
+    #[cfg(feature = "cli")]
+    fn fail(&self, error: Error) {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.get_or_insert(error);
+    }
+
+    /// Returns why a state was not known, the first time.
+    #[cfg(feature = "cli")]
+    pub(crate) fn take_failure(&self) -> Option<Error> {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.take()
+    }
+
+    /// Returns whether the content of an entry is gone for good: the cache is there,
+    /// and the entry's own directory is not. What lies elsewhere is never gone.
+    ///
+    /// # Errors
+    ///
+    /// The system does not say.
+    pub(crate) fn is_gone(&self, reference: &str, path: &str) -> Result<bool> {
+        let opened = self.opened()?;
+        let Some(root) = &opened.root else {
+            return Ok(false);
+        };
+        let Some(key) = own_key(root, reference, path)? else {
+            return Ok(false);
+        };
+        let name = OsStr::new(key.as_str());
+        Ok(root.look(name)?.is_none() && opened.aside_of(name).is_none())
+    }
+
+    fn opened(&self) -> Result<&Opened> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
+        }
+        let root = self.cache.root()?;
+        let aside = match &root {
+            Some(root) => root.interrupted_swaps()?,
+            None => Vec::new(),
+        };
+        let aside = aside.into_iter().map(|(holder, name)| Place {
+            holder: Some(holder),
+            name,
+        });
+        let opened = Opened {
+            root,
+            aside: aside.collect(),
+        };
+        Ok(self.opened.get_or_init(|| opened))
+    }
+
+    /// Returns the key of the directory that an entry owns, whether or not it is
+    /// there.
+    pub(super) fn own_key(&self, reference: &str, path: &str) -> Result<Option<CacheKey>> {
+        match &self.opened()?.root {
+            Some(root) => own_key(root, reference, path),
+            None => Ok(None),
         }
     }
 
-    /// Whether a path is, by its spelling, that of the reference's own
+    /// Returns the own directory of an entry whose `cachePath` names another one that
+    /// does not exist, if the own one does: the home was moved or restored from
+    /// elsewhere.
+    pub(super) fn moved_to(&self, reference: &str, path: &str) -> Result<Option<String>> {
+        let Ok(reference) = Reference::parse(reference) else {
+            return Ok(None);
+        };
+        let (Some(root), named) = (&self.opened()?.root, Path::new(path)) else {
+            return Ok(None);
+        };
+        if !named.is_absolute() || own_key(root, reference.as_str(), path)?.is_some() {
+            return Ok(None);
+        }
+        if lstat(named).at("read", named)?.is_some() {
+            return Ok(None);
+        }
+        let key = reference.cache_key();
+        let own = root.look(OsStr::new(key.as_str()))?;
+        let is_dir = own.is_some_and(|own| own.kind == Kind::Dir);
+        let path = self.cache.home().cache_path(&reference);
+        // A home is UTF-8, and so is a reference.
+        Ok(is_dir.then(|| path.to_string_lossy().into_owned()))
+    }
+
+    /// Returns where the directory of a key lies, for messages.
+    pub(super) fn dir_of(&self, key: &CacheKey) -> Result<PathBuf> {
+        Ok(match &self.opened()?.root {
+            Some(root) => root.dir_of(key),
+            None => self.cache.home().cache_root().join(key.as_str()),
+        })
+    }
+
+    /// Returns whether hashing can tell anything about content: there is a manifest,
+    /// or the digest could be that of one.
+    pub(super) fn can_be_verified(&self, digest: &str) -> Result<bool> {
+        let is_sha256 = digest.starts_with("sha256:") && digest_hex(digest).is_some();
+        Ok(is_sha256 || self.cache.manifests.can_verify(digest)?)
+    }
+
+    /// Returns whether there is a cache.
+    pub(super) fn is_there(&self) -> Result<bool> {
+        Ok(self.opened()?.root.is_some())
+    }
+
+    /// Returns how much the content of an entry takes; `None` unless it is present.
+    #[cfg(feature = "cli")]
+    pub(crate) fn usage(&self, reference: &str, path: &str) -> Result<Option<Usage>> {
+        let (_, Some(place)) = self.look(reference, path)? else {
+            return Ok(None);
+        };
+        let tree = self.read(&place)?;
+        Ok(Some(Usage {
+            path: self.path_of(&place)?,
+            bytes: tree.bytes(),
+            allocated: tree.allocated,
+        }))
+    }
+
+    /// Returns where the content of an entry is, with its place if it is present.
+    ///
+    /// # Errors
+    ///
+    /// The system does not say.
+    pub(super) fn look(&self, reference: &str, path: &str) -> Result<(CacheState, Option<Place>)> {
+        if path.is_empty() {
+            return Ok((CacheState::None, None));
+        }
+        let opened = self.opened()?;
+        let Some(root) = &opened.root else {
+            let is_own = self.is_own_by_name(reference, path);
+            let state = if is_own {
+                CacheState::Missing
+            } else {
+                CacheState::Foreign
+            };
+            return Ok((state, None));
+        };
+        let Some(key) = own_key(root, reference, path)? else {
+            return Ok((CacheState::Foreign, None));
+        };
+        let name = OsStr::new(key.as_str());
+        Ok(match root.look(name)? {
+            Some(found) if found.kind == Kind::Dir => {
+                let place = Place {
+                    holder: None,
+                    name: name.to_owned(),
+                };
+                (CacheState::Present, Some(place))
+            }
+            // What a link leads to is not the entry's own.
+            Some(_) => (CacheState::Foreign, None),
+            None => match opened.aside_of(name) {
+                Some(place) => (CacheState::Present, Some(place.clone())),
+                None => (CacheState::Missing, None),
+            },
+        })
+    }
+
+    /// Returns whether a path is, by its spelling, that of the reference's own
     /// directory: all that can be said where there is no cache root.
     fn is_own_by_name(&self, reference: &str, path: &str) -> bool {
+        let home = self.cache.home();
         Reference::parse(reference)
-            .is_ok_and(|reference| self.home.cache_path(&reference) == Path::new(path))
+            .is_ok_and(|reference| home.cache_path(&reference) == Path::new(path))
+    }
+
+    /// Opens the directory that content lies in.
+    pub(super) fn open(&self, place: &Place) -> Result<Dir> {
+        let root = self.root_of(place)?;
+        match &place.holder {
+            None => root.open_dir(&place.name),
+            Some(holder) => {
+                let holder = root.open_dir(holder)?;
+                holder
+                    .open_dir(&place.name)
+                    .at("open", &holder.path_of(&place.name))
+            }
+        }
+    }
+
+    /// Returns the path of the directory that content lies in, for messages.
+    pub(super) fn path_of(&self, place: &Place) -> Result<PathBuf> {
+        let root = self.root_of(place)?.path();
+        Ok(match &place.holder {
+            None => root.join(&place.name),
+            Some(holder) => root.join(holder).join(&place.name),
+        })
+    }
+
+    fn root_of(&self, place: &Place) -> Result<&CacheRoot> {
+        let root = self.opened()?.root.as_ref();
+        root.ok_or_else(|| std::io::ErrorKind::NotFound.into())
+            .map_err(|cause: std::io::Error| Error::Io {
+                action: "open",
+                path: PathBuf::from(&place.name),
+                cause,
+            })
+    }
+
+    /// Reads the tree of content, again if it changes meanwhile.
+    pub(super) fn read(&self, place: &Place) -> Result<FileTree> {
+        let mut attempt = 1;
+        loop {
+            match self.open(place).and_then(|dir| FileTree::stored(&dir)) {
+                Err(Error::ContentChanged { .. }) if attempt < ATTEMPTS => attempt += 1,
+                read => return read,
+            }
+        }
+    }
+}
+
+impl Opened {
+    /// Returns where the content of a name is that a crash left aside.
+    fn aside_of(&self, name: &OsStr) -> Option<&Place> {
+        self.aside.iter().find(|place| place.name == name)
     }
 }

@@ -10,7 +10,7 @@ use super::elements::known_field;
 use super::elements::{GO_END, GO_FORM};
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::fields::Field;
-use crate::json::{Scanner, SyntaxError, decode};
+use crate::json::{Scanner, SyntaxError, decode, go_string};
 #[cfg(feature = "cli")]
 use crate::reference::UNTAGGED;
 use crate::timestamp;
@@ -172,6 +172,17 @@ impl<'d> EntryView<'d> {
             Ok(())
         });
         members
+    }
+
+    /// Returns the text of the entry with another `cachePath`, and all else as it
+    /// stands; `None` if it has none.
+    pub(crate) fn with_cache_path(&self, path: &str) -> Option<String> {
+        let (start, len) = self.spans.fields[Field::CachePath as usize];
+        let (start, end) = (start as usize, (start + len) as usize);
+        let mut text = self.text.get(..start)?.to_owned();
+        go_string(&mut text, path);
+        text.push_str(self.text.get(end..)?);
+        (len > 0).then_some(text)
     }
 
     /// The entry with its fields read.

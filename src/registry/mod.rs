@@ -13,7 +13,7 @@ pub(crate) use update::Change;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::document::{Document, Edit, EntryView};
 use crate::entry::{ArtifactEntry, ArtifactType};
@@ -21,6 +21,7 @@ use crate::error::{AtPath, Result};
 use crate::fields::Field;
 use crate::home::Home;
 use crate::interrupt::Interrupt;
+use crate::store::{Disk, LockWait, stat};
 
 /// How long a change waits for the lock unless it is told otherwise.
 pub const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,6 +64,7 @@ pub struct Registry {
     lock_timeout: Duration,
     lock_notice: Arc<dyn Fn(&Path) + Send + Sync>,
     interrupt: Interrupt,
+    disk: Disk,
 }
 
 /// What an [`add`](Registry::add) came to.
@@ -102,8 +104,10 @@ impl Registry {
     /// directory.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
+        let path = std::path::absolute(path).at("find", path)?;
         Ok(Registry {
-            path: std::path::absolute(path).at("find", path)?,
+            disk: Disk::of(path.parent().unwrap_or(&path)),
+            path,
             lock_timeout: DEFAULT_LOCK_TIMEOUT,
             lock_notice: Arc::new(|_| ()),
             interrupt: Interrupt::default(),
@@ -125,11 +129,39 @@ impl Registry {
         self
     }
 
+    /// Calls `notice` with the first directory whose file system cannot sync it, once
+    /// for all clones: a change there is made and reported as any other, but may not
+    /// survive a power loss.
+    #[must_use]
+    pub fn with_durability_notice(
+        mut self,
+        notice: impl Fn(&Path) + Send + Sync + 'static,
+    ) -> Self {
+        self.disk = self.disk.with_notice(notice);
+        self
+    }
+
     /// Lets changes be interrupted until their commit.
     #[must_use]
     pub fn with_interrupt(mut self, interrupt: Interrupt) -> Self {
         self.interrupt = interrupt;
         self
+    }
+
+    /// The disk that the registry and its content lie on.
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// Returns how a change waits for a lock from now on: on the registry, or on
+    /// something that goes with it.
+    pub(crate) fn lock_wait(&self) -> LockWait<'_> {
+        LockWait {
+            limit: self.lock_timeout,
+            since: Instant::now(),
+            notice: &*self.lock_notice,
+            interrupt: &self.interrupt,
+        }
     }
 
     /// What ends changes early.
@@ -138,8 +170,9 @@ impl Registry {
     }
 
     /// Whether there is a registry, in the form of today or the legacy one.
-    pub(crate) fn is_there(&self) -> bool {
-        self.path.exists() || self.legacy_path().exists()
+    pub(crate) fn is_there(&self) -> Result<bool> {
+        let is_there = |path: &Path| stat(path).at("read", path).map(|found| found.is_some());
+        Ok(is_there(&self.path)? || is_there(&self.legacy_path())?)
     }
 
     /// Whether the legacy registry lies at this path.
@@ -210,7 +243,9 @@ impl Registry {
 
     /// Inserts the entry, or replaces the one of the same reference in its
     /// place; fields that we do not know stay. Repository and tag are stored as
-    /// they are given.
+    /// they are given, and each reference that
+    /// [`Reference::parse`](crate::Reference::parse) takes is stored, as cldctl
+    /// does; [`Reference::parse_new`](crate::Reference::parse_new) is stricter.
     ///
     /// # Errors
     ///

@@ -10,7 +10,7 @@ use super::load::{Loaded, load};
 use crate::document::{Document, Edit, Salvaged, salvage};
 use crate::error::{AtPath, Error, Result};
 use crate::json::ParseError;
-use crate::store::{self, Identity, Lock, Prepared, Published, Snapshot};
+use crate::store::{self, Disk, Identity, Lock, Prepared, Published, Snapshot};
 use crate::timestamp;
 
 /// What a repair came to.
@@ -67,11 +67,20 @@ impl Registry {
     /// never written.
     pub fn repair(&self) -> Result<Option<Repaired>> {
         let path = store::resolve(self.path())?;
-        if !path.exists() {
+        if store::lstat(&path).at("open", &path)?.is_none() {
             // Nothing is locked or created for what is not there.
             return self.load().map(|_| None);
         }
         self.locked(&path, |lock| self.attempt_repair(&path, lock))
+    }
+
+    /// Keeps a durable copy of the file beside it, before a change that its author may
+    /// regret. `None` if there is no file. The caller holds the lock.
+    pub(crate) fn keep_copy(&self) -> Result<Option<PathBuf>> {
+        let path = store::resolve(self.path())?;
+        let snapshot = store::read(&path)?;
+        let copy = snapshot.map(|snapshot| keep_copy(&path, &snapshot, self.disk()));
+        copy.transpose()
     }
 
     /// Continues where another process replaced the file or the lock meanwhile.
@@ -113,8 +122,13 @@ impl Registry {
             Err(error) => return Err(error),
         };
 
-        let prepared = Prepared::write(path, [text.as_bytes()], Some(&snapshot.metadata))?;
-        let copy = keep_copy(path, &snapshot)?;
+        let prepared = Prepared::write(
+            self.disk(),
+            path,
+            [text.as_bytes()],
+            Some(&snapshot.metadata),
+        )?;
+        let copy = keep_copy(path, &snapshot, self.disk())?;
         let published = self.interrupt.check().and_then(|()| {
             // At the registry last, so that little can happen to it until the rename.
             if !lock.is_current()? || Identity::of(path)? != Some(snapshot.identity) {
@@ -190,7 +204,7 @@ fn without_copies(document: &Document) -> Option<(String, Vec<String>)> {
 }
 
 /// Keeps a durable copy of a file beside it, under a name that was free.
-fn keep_copy(path: &Path, snapshot: &Snapshot) -> Result<PathBuf> {
+fn keep_copy(path: &Path, snapshot: &Snapshot, disk: &Disk) -> Result<PathBuf> {
     let time = timestamp::now().format("%Y%m%dT%H%M%SZ");
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut number = 0_u32;
@@ -201,7 +215,7 @@ fn keep_copy(path: &Path, snapshot: &Snapshot) -> Result<PathBuf> {
         };
         let copy = path.with_file_name(format!("{name}.corrupt-{time}{suffix}"));
         // Named as all temporary files of the registry are, so that it is swept up.
-        let prepared = Prepared::write(path, [&*snapshot.bytes], Some(&snapshot.metadata))?;
+        let prepared = Prepared::write(disk, path, [&*snapshot.bytes], Some(&snapshot.metadata))?;
         match prepared.publish(&copy, false)? {
             Published::Done => return Ok(copy),
             Published::Exists => number += 1,

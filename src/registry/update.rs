@@ -2,13 +2,12 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::Registry;
 use super::load::load;
 use crate::document::{Document, Edit};
 use crate::error::{AtPath, Error, Result};
-use crate::store::{self, Identity, Lock, Patience, Prepared, Published};
+use crate::store::{self, Identity, Lock, Prepared, Published};
 
 /// A change to the registry, and to what goes with it.
 pub(crate) trait Change {
@@ -70,10 +69,10 @@ impl Registry {
     pub(crate) fn update(&self, change: &mut dyn Change) -> Result<()> {
         let path = store::resolve(&self.path)?;
         let dir = path.parent().unwrap_or(Path::new("/"));
-        if !dir.try_exists().at("read", dir)? && changes_nothing(change)? {
+        if store::stat(dir).at("read", dir)?.is_none() && changes_nothing(change)? {
             return Ok(());
         }
-        store::create_dir_durably(dir)?;
+        self.disk().create_dir(dir)?;
         self.locked(&path, |lock| {
             Ok(match self.attempt(&path, lock, change)? {
                 true => ControlFlow::Break(()),
@@ -90,24 +89,23 @@ impl Registry {
         mut attempt: impl FnMut(&Lock) -> Result<ControlFlow<T>>,
     ) -> Result<T> {
         let lock_path = lock_path(path);
-        let patience = Patience {
-            limit: self.lock_timeout,
-            since: Instant::now(),
-            notice: &*self.lock_notice,
-            interrupt: &self.interrupt,
-        };
+        let wait = self.lock_wait();
         loop {
-            let lock = Lock::acquire(&lock_path, &patience)?;
+            let lock = Lock::acquire(&lock_path, &wait)?;
             store::sweep(path)?;
             while lock.is_current()? {
                 if let ControlFlow::Break(result) = attempt(&lock)? {
                     return Ok(result);
                 }
-                patience.check(|waited| Error::Unsettled {
+                wait.check(|waited| Error::Unsettled {
                     path: path.to_owned(),
                     waited,
                 })?;
             }
+            wait.check(|waited| Error::LockTimeout {
+                path: lock_path.clone(),
+                waited,
+            })?;
         }
     }
 
@@ -126,7 +124,7 @@ impl Registry {
             // What stands there already is reported as done, or acted upon. Who
             // put it there may have been killed before it was synced.
             let dir = path.parent().unwrap_or(Path::new("/"));
-            store::sync_dir(dir).at("sync", dir)?;
+            self.disk().sync_dir(dir).at("sync", dir)?;
             if !change.touches_content() {
                 return Ok(true);
             }
@@ -134,14 +132,14 @@ impl Registry {
         let prepared = pieces
             .map(|pieces| {
                 let pieces = pieces.iter().map(|piece| piece.as_bytes());
-                Prepared::write(path, pieces, loaded.like.as_ref())
+                Prepared::write(self.disk(), path, pieces, loaded.like.as_ref())
             })
             .transpose()?;
 
         self.interrupt.check()?;
         let read = loaded.file;
         if read.is_none() {
-            store::sync_parents(path)?;
+            self.disk().sync_parents(path)?;
         }
         if Identity::of(path)? != read || !lock.is_current()? {
             return Ok(false);

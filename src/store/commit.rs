@@ -1,16 +1,17 @@
 //! Replacing a file as a whole: temporary file, fsync, rename, fsync.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, Metadata, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tempfile::NamedTempFile;
 
-use super::{read_dir, sync_dir, uninterrupted};
+use super::fs::sync;
+use super::{Disk, Owner, if_exists, is_unsupported, lstat, read_dir, set_mode, uninterrupted};
 use crate::error::{AtPath, Result};
 
 /// How many random characters stand in the name of a temporary file.
@@ -25,8 +26,9 @@ const BUFFER: usize = 64 * 1024;
 
 /// The new text of a file, complete and synced under another name. Dropped
 /// without being published, it vanishes.
-pub(crate) struct Prepared {
+pub(crate) struct Prepared<'d> {
     temporary: NamedTempFile,
+    disk: &'d Disk,
 }
 
 /// What came of publishing.
@@ -39,11 +41,12 @@ pub(crate) enum Published {
     Exists,
 }
 
-impl Prepared {
+impl<'d> Prepared<'d> {
     /// Writes and syncs a text, given in pieces, beside `target`, with the mode and, where that
     /// is permitted, the owner of the file it is to replace. A new file gets
-    /// 0666 less the umask.
+    /// 0666 less the umask, and the owner that the disk gives it.
     pub(crate) fn write<'t>(
+        disk: &'d Disk,
         target: &Path,
         text: impl IntoIterator<Item = &'t [u8]>,
         like: Option<&Metadata>,
@@ -59,11 +62,16 @@ impl Prepared {
             .tempfile_in(dir)
             .at("create a temporary file in", dir)?;
         let path = temporary.path().to_owned();
+        let owner = match like {
+            Some(like) => Some(Owner::from(like)),
+            None => disk.owner()?,
+        };
+        if let Some(owner) = owner {
+            let given = owner.give(temporary.as_file());
+            given.at("set the owner of", &path)?;
+        }
         if let Some(like) = like {
-            give_owner(temporary.as_file(), like).at("set the owner of", &path)?;
-            let mode = Permissions::from_mode(like.mode() & 0o7777);
-            uninterrupted(|| temporary.as_file().set_permissions(mode.clone()))
-                .at("set the mode of", &path)?;
+            set_mode(temporary.as_file(), like.mode()).at("set the mode of", &path)?;
         }
         let mut out = BufWriter::with_capacity(BUFFER, temporary.as_file());
         let written = text
@@ -73,10 +81,8 @@ impl Prepared {
         // Dropped as it is, it would try again to write what could not be written.
         drop(out.into_parts());
         written.at("write", &path)?;
-        // A failed fsync is never repeated: the system may have dropped the
-        // data and would report success the second time.
-        temporary.as_file().sync_all().at("sync", &path)?;
-        Ok(Prepared { temporary })
+        sync(temporary.as_file()).at("sync", &path)?;
+        Ok(Prepared { temporary, disk })
     }
 
     /// Renames the file over the target, or to it if it must not exist yet.
@@ -94,7 +100,7 @@ impl Prepared {
         // file that is now in place; in both cases nothing is to be undone.
         self.temporary.disable_cleanup(true);
         let (dir, _) = split(target);
-        Ok(match sync_dir(dir) {
+        Ok(match self.disk.sync_dir(dir) {
             Ok(()) => Published::Done,
             Err(error) => Published::NotDurable(error),
         })
@@ -110,11 +116,7 @@ pub(crate) fn sweep(target: &Path) -> Result<()> {
 
 /// Removes the temporary files of all files in a directory that is ours alone.
 pub(crate) fn sweep_all(dir: &Path) -> Result<()> {
-    if dir.is_dir() {
-        sweep_dir(dir, ".")
-    } else {
-        Ok(())
-    }
+    sweep_dir(dir, ".")
 }
 
 fn sweep_dir(dir: &Path, prefix: &str) -> Result<()> {
@@ -129,27 +131,37 @@ fn sweep_dir(dir: &Path, prefix: &str) -> Result<()> {
 /// was done to them for an hour. For who does not hold the lock.
 pub(crate) fn leftovers(target: &Path, now: SystemTime) -> Result<Vec<PathBuf>> {
     let (dir, name) = split(target);
-    if !dir.is_dir() {
-        return Ok(Vec::new());
+    let mut leftovers = Vec::new();
+    for path in temporaries(dir, &prefix(name))? {
+        let Some(metadata) = lstat(&path).at("read", &path)? else {
+            continue;
+        };
+        let modified = metadata.modified().at("read", &path)?;
+        if now
+            .duration_since(modified)
+            .is_ok_and(|age| age >= ABANDONED)
+        {
+            leftovers.push(path);
+        }
     }
-    let mut leftovers = temporaries(dir, &prefix(name))?;
-    leftovers.retain(|path| {
-        let modified = fs::symlink_metadata(path).and_then(|metadata| metadata.modified());
-        modified.is_ok_and(|time| now.duration_since(time).is_ok_and(|age| age >= ABANDONED))
-    });
     leftovers.sort();
     Ok(leftovers)
 }
 
-/// The files in a directory that have the name of a temporary one.
+/// The files in a directory that have the name of a temporary one; none if there
+/// is no such directory.
 fn temporaries(dir: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for entry in read_dir(dir).at("read the directory", dir)? {
+    let entries = if_exists(read_dir(dir)).at("read the directory", dir)?;
+    for entry in entries.into_iter().flatten() {
         let entry = entry.at("read the directory", dir)?;
-        if is_temporary(&entry.file_name(), prefix)
-            && entry.file_type().is_ok_and(|kind| kind.is_file())
-        {
-            found.push(entry.path());
+        if !is_temporary(&entry.file_name(), prefix) {
+            continue;
+        }
+        let path = entry.path();
+        let kind = if_exists(entry.file_type()).at("read", &path)?;
+        if kind.is_some_and(|kind| kind.is_file()) {
+            found.push(path);
         }
     }
     Ok(found)
@@ -162,12 +174,7 @@ fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<bool> {
     });
     let result = match renamed {
         // Not every file system can; a link does not replace either.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
-            ) =>
-        {
+        Err(error) if is_unsupported(&error) => {
             uninterrupted(|| fs::hard_link(from, to)).map(|()| {
                 // The other name is in place; this one is swept at the latest
                 // by the next change.
@@ -180,23 +187,6 @@ fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<bool> {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
-    }
-}
-
-/// Gives a file the owner and group of another as far as that is permitted:
-/// both, or the group alone, or neither.
-fn give_owner(file: &File, like: &Metadata) -> io::Result<()> {
-    let own = file.metadata()?;
-    if (own.uid(), own.gid()) == (like.uid(), like.gid()) {
-        return Ok(());
-    }
-    let not_permitted = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
-    match fchown(file, Some(like.uid()), Some(like.gid())) {
-        Err(error) if not_permitted(&error) => match fchown(file, None, Some(like.gid())) {
-            Err(error) if not_permitted(&error) => Ok(()),
-            result => result,
-        },
-        result => result,
     }
 }
 
@@ -244,12 +234,12 @@ mod tests {
     #[test]
     fn a_file_is_replaced_with_its_mode_and_without_leftovers() {
         let dir = tempfile::tempdir().unwrap();
-        let target = dir.path().join("a.json");
+        let (disk, target) = (Disk::default(), dir.path().join("a.json"));
         fs::write(&target, "old").unwrap();
         for mode in [0o600, 0o644, 0o664] {
             fs::set_permissions(&target, Permissions::from_mode(mode)).unwrap();
             let like = fs::metadata(&target).unwrap();
-            let prepared = Prepared::write(&target, [&b"new"[..]], Some(&like)).unwrap();
+            let prepared = Prepared::write(&disk, &target, [&b"new"[..]], Some(&like)).unwrap();
             assert!(matches!(
                 prepared.publish(&target, true).unwrap(),
                 Published::Done
@@ -263,8 +253,8 @@ mod tests {
     #[test]
     fn a_new_file_never_replaces_one_that_came_meanwhile() {
         let dir = tempfile::tempdir().unwrap();
-        let target = dir.path().join("a.json");
-        let prepared = Prepared::write(&target, [&b"ours"[..]], None).unwrap();
+        let (disk, target) = (Disk::default(), dir.path().join("a.json"));
+        let prepared = Prepared::write(&disk, &target, [&b"ours"[..]], None).unwrap();
         fs::write(&target, "theirs").unwrap();
         assert!(matches!(
             prepared.publish(&target, false).unwrap(),
@@ -277,8 +267,8 @@ mod tests {
     #[test]
     fn what_is_not_published_vanishes() {
         let dir = tempfile::tempdir().unwrap();
-        let target = dir.path().join("a.json");
-        drop(Prepared::write(&target, [&b"new"[..]], None).unwrap());
+        let (disk, target) = (Disk::default(), dir.path().join("a.json"));
+        drop(Prepared::write(&disk, &target, [&b"new"[..]], None).unwrap());
         assert_eq!(names(dir.path()), Vec::<String>::new());
     }
 

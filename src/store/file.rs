@@ -4,12 +4,13 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use memmap2::MmapOptions;
 use rustix::fs::OFlags;
 
-use super::uninterrupted;
+use super::{if_exists, lstat, uninterrupted};
 use crate::error::{AtPath, Error, Result};
 use crate::parallel;
 
@@ -39,14 +40,36 @@ impl From<&Metadata> for Identity {
     }
 }
 
+impl From<&rustix::fs::Stat> for Identity {
+    #[allow(clippy::unnecessary_cast, reason = "the widths differ between systems")]
+    fn from(stat: &rustix::fs::Stat) -> Self {
+        Identity {
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+            size: stat.st_size as u64,
+            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+        }
+    }
+}
+
 impl Identity {
+    /// Returns when it was written, renamed or given another mode last, since 1970;
+    /// never less than that.
+    pub(crate) fn last_change(&self) -> Duration {
+        let since = |(seconds, nanos): (i64, i64)| {
+            Duration::new(
+                u64::try_from(seconds).unwrap_or_default(),
+                u32::try_from(nanos).unwrap_or_default(),
+            )
+        };
+        since(self.modified).max(since(self.changed))
+    }
+
     /// The identity of what stands at a path now; `None` if nothing does.
     pub(crate) fn of(path: &Path) -> Result<Option<Self>> {
-        match uninterrupted(|| fs::symlink_metadata(path)) {
-            Ok(metadata) => Ok(Some(Identity::from(&metadata))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).at("read", path),
-        }
+        let found = lstat(path).at("read", path)?;
+        Ok(found.map(|metadata| Identity::from(&metadata)))
     }
 }
 
@@ -82,10 +105,8 @@ impl Opened {
             .read(true)
             .custom_flags(flags as i32)
             .open(path);
-        let file = match opened {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).at("open", path),
+        let Some(file) = if_exists(opened).at("open", path)? else {
+            return Ok(None);
         };
         let metadata = file.metadata().at("read", path)?;
         require_regular(path, &metadata)?;
@@ -150,6 +171,26 @@ pub(crate) fn read(path: &Path) -> Result<Option<Snapshot>> {
     }))
 }
 
+/// Reads a whole regular file; `None` if there is none, or one that is longer than
+/// `most` bytes.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(crate) fn read_up_to(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
+    let Some(opened) = Opened::at(path)?.filter(|opened| opened.len() <= most) else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    let len = usize::try_from(opened.len()).unwrap_or(usize::MAX);
+    let reserved = bytes.try_reserve_exact(len);
+    reserved
+        .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))
+        .and_then(|()| opened.file.take(most).read_to_end(&mut bytes))
+        .at("read", path)?;
+    Ok(Some(bytes))
+}
+
 /// Fills `bytes` with a file of just that length.
 fn read_by_all(file: &File, bytes: &mut [u8]) -> io::Result<()> {
     let len = bytes.len();
@@ -171,20 +212,19 @@ fn read_by_all(file: &File, bytes: &mut [u8]) -> io::Result<()> {
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
     let mut resolved = path.to_owned();
     for _ in 0..MAX_LINKS {
-        match uninterrupted(|| fs::symlink_metadata(&resolved)) {
-            Ok(metadata) if metadata.is_symlink() => {
+        match lstat(&resolved).at("open", path)? {
+            Some(metadata) if metadata.is_symlink() => {
                 let target = fs::read_link(&resolved).at("read the link", &resolved)?;
                 resolved = match resolved.parent() {
                     Some(parent) => parent.join(target),
                     None => target,
                 };
             }
-            Ok(metadata) => {
+            Some(metadata) => {
                 require_regular(path, &metadata)?;
                 return Ok(resolved);
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(resolved),
-            Err(error) => return Err(error).at("open", path),
+            None => return Ok(resolved),
         }
     }
     Err(io::Error::from(rustix::io::Errno::LOOP)).at("open", path)
@@ -212,47 +252,6 @@ pub(super) fn require_regular(path: &Path, metadata: &Metadata) -> Result<()> {
     })
 }
 
-/// Makes what was created, renamed or removed in a directory survive a power
-/// loss.
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
-}
-
-/// Creates a directory with all its parents, and syncs what it created.
-pub(crate) fn create_dir_durably(dir: &Path) -> Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    let parent = dir.parent().unwrap_or(Path::new("/"));
-    create_dir_durably(parent)?;
-    match uninterrupted(|| fs::create_dir(dir)) {
-        // Another process created it meanwhile.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
-        result => result.at("create the directory", dir)?,
-    }
-    sync_dir(parent).at("sync", parent)
-}
-
-/// Syncs what leads to the directory of a new file, up to what is another user's or
-/// another file system's: cldctl, which syncs nothing, may have created it a moment
-/// ago, or a process that was killed before it synced.
-pub(crate) fn sync_parents(file: &Path) -> Result<()> {
-    let whose = |dir: &Path| {
-        let metadata = fs::metadata(dir).ok();
-        metadata.map(|metadata| (metadata.dev(), metadata.uid()))
-    };
-    let mut dirs = file.ancestors().skip(1);
-    let own = dirs.next().map(whose);
-    for dir in dirs.take_while(|dir| Some(whose(dir)) == own) {
-        match sync_dir(dir) {
-            // Who may not read it may all the same have been let through it.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-            result => result.at("sync", dir)?,
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,14 +277,9 @@ mod tests {
     fn what_could_block_is_refused_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let fifo = dir.path().join("fifo");
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            &fifo,
-            rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::RWXU,
-            0,
-        )
-        .unwrap();
+        // Without `mknodat`, which not every system has.
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+        assert!(made.unwrap().success());
         for path in [fifo.as_path(), dir.path(), Path::new("/dev/zero")] {
             assert!(
                 matches!(read(path), Err(Error::NotAFile { .. })),

@@ -5,9 +5,12 @@
 //! new. Should somebody else delete it, a waiter notices and starts over, and
 //! a holder notices before it commits. The kernel frees the lock of a process
 //! that dies.
+//!
+//! A lock needs no permission but to open the file, so the file is open to those
+//! alone who may change the registry.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -15,9 +18,11 @@ use std::time::{Duration, Instant};
 
 use fs4::{FileExt, TryLockError};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
-use super::file::{Identity, require_regular};
-use super::uninterrupted;
+use super::dir::Dir;
+use super::file::require_regular;
+use super::{Owner, file_system, if_exists, is_unsupported, lstat, set_mode, uninterrupted};
 use crate::error::{AtPath, Error, Result};
 use crate::interrupt::Interrupt;
 
@@ -28,8 +33,8 @@ const QUIET: Duration = Duration::from_millis(500);
 /// or those who come late would be served first.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(250), Duration::from_millis(2));
 
-/// How long to wait for the lock, and what to do meanwhile.
-pub(crate) struct Patience<'a> {
+/// How long to wait for a lock, and what to do meanwhile.
+pub(crate) struct LockWait<'a> {
     /// How long in all.
     pub(crate) limit: Duration,
     /// When the waiting began.
@@ -40,14 +45,71 @@ pub(crate) struct Patience<'a> {
     pub(crate) interrupt: &'a Interrupt,
 }
 
-impl Patience<'_> {
-    /// An error for who has waited long enough; nothing before that.
+impl LockWait<'_> {
+    /// Returns the pauses between attempts to lock something.
+    pub(crate) fn pauses(&self) -> Pauses<'_> {
+        Pauses {
+            wait: self,
+            next: PAUSES.0,
+            noticed: false,
+        }
+    }
+
+    /// Fails once the time is over, or when an interrupt asks to stop.
     pub(crate) fn check(&self, error: impl FnOnce(Duration) -> Error) -> Result<()> {
         self.interrupt.check()?;
         if self.since.elapsed() < self.limit {
             return Ok(());
         }
         Err(error(self.limit))
+    }
+}
+
+/// The pauses between attempts to lock something: each longer than the one before, so
+/// that waiting costs little, and never so long that a lock stays free meanwhile.
+pub(crate) struct Pauses<'w> {
+    wait: &'w LockWait<'w>,
+    next: Duration,
+    noticed: bool,
+}
+
+impl Pauses<'_> {
+    /// Waits a moment before the next attempt to lock what lies at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LockTimeout`] once the time is over, and [`Error::Interrupted`].
+    pub(crate) fn pause(&mut self, path: &Path) -> Result<()> {
+        self.wait.check(|waited| Error::LockTimeout {
+            path: path.to_owned(),
+            waited,
+        })?;
+        if !self.noticed && self.wait.since.elapsed() >= QUIET {
+            self.noticed = true;
+            (self.wait.notice)(path);
+        }
+        std::thread::sleep(self.next);
+        self.next = (self.next * 2).min(PAUSES.1);
+        Ok(())
+    }
+}
+
+/// Returns why something cannot be locked: by its file system, or by this attempt.
+pub(crate) fn cannot_lock(path: &Path, cause: io::Error) -> Error {
+    let path = path.to_owned();
+    let has_no_lock = Errno::from_io_error(&cause) == Some(Errno::NOLCK);
+    if has_no_lock || is_unsupported(&cause) {
+        Error::LockUnsupported {
+            file_system: file_system::name_of(&path),
+            path,
+            cause,
+        }
+    } else {
+        Error::Io {
+            action: "lock",
+            path,
+            cause,
+        }
     }
 }
 
@@ -62,32 +124,23 @@ impl Lock {
     ///
     /// # Errors
     ///
-    /// [`Error::LockTimeout`], [`Error::Interrupted`], or that the lock file
-    /// cannot be opened or is no regular file.
-    pub(crate) fn acquire(path: &Path, patience: &Patience<'_>) -> Result<Self> {
-        let mut pause = PAUSES.0;
-        let mut noticed = false;
+    /// [`Error::LockTimeout`], [`Error::Interrupted`], [`Error::LockUnsupported`], or
+    /// that the lock file cannot be opened or is no regular file.
+    pub(crate) fn acquire(path: &Path, wait: &LockWait<'_>) -> Result<Self> {
+        let mut pauses = wait.pauses();
         loop {
             if let Some(lock) = Self::try_acquire(path)? {
                 return Ok(lock);
             }
-            patience.check(|waited| Error::LockTimeout {
-                path: path.to_owned(),
-                waited,
-            })?;
-            if !noticed && patience.since.elapsed() >= QUIET {
-                noticed = true;
-                (patience.notice)(path);
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(PAUSES.1);
+            pauses.pause(path)?;
         }
     }
 
     /// Takes the lock if nobody holds it.
     pub(crate) fn try_acquire(path: &Path) -> Result<Option<Self>> {
         let file = open(path)?;
-        if !try_uninterrupted(|| FileExt::try_lock(&file)).at("lock", path)? {
+        let is_locked = try_uninterrupted(|| FileExt::try_lock(&file));
+        if !is_locked.map_err(|cause| cannot_lock(path, cause))? {
             return Ok(None);
         }
         let lock = Lock {
@@ -100,37 +153,32 @@ impl Lock {
 
     /// Whether the path still names the file that is locked.
     pub(crate) fn is_current(&self) -> Result<bool> {
-        let metadata = self.file.metadata().at("read", &self.path)?;
-        let here = Identity::of(&self.path)?;
-        Ok(metadata.nlink() > 0 && here == Some(Identity::from(&metadata)))
+        let locked = self.file.metadata().at("read", &self.path)?;
+        let here = lstat(&self.path).at("read", &self.path)?;
+        Ok(here.is_some_and(|here| (here.dev(), here.ino()) == (locked.dev(), locked.ino())))
     }
 }
 
-/// A lock on a directory, shared by those who work in it.
+/// A lock on an open directory, shared by those who work in it.
 #[derive(Debug)]
 pub(crate) struct DirLock {
     _dir: File,
 }
 
 impl DirLock {
-    /// Takes a share of the lock; `None` if somebody is about to remove the
-    /// directory, or has.
-    pub(crate) fn shared(dir: &Path) -> io::Result<Option<Self>> {
-        let file = open_dir(dir)?;
-        if !try_uninterrupted(|| FileExt::try_lock_shared(&file))? {
-            return Ok(None);
-        }
-        let (locked, here) = (file.metadata()?, dir.symlink_metadata()?);
-        let is_current = (locked.dev(), locked.ino()) == (here.dev(), here.ino());
-        Ok(is_current.then_some(DirLock { _dir: file }))
+    /// Takes a share of the lock; `None` if another process is about to delete
+    /// the directory. The caller checks that it still has its name.
+    pub(crate) fn shared(dir: &Dir) -> io::Result<Option<Self>> {
+        let file = dir.try_clone()?.into_file();
+        let is_locked = try_uninterrupted(|| FileExt::try_lock_shared(&file))?;
+        Ok(is_locked.then_some(DirLock { _dir: file }))
     }
 
-    /// Takes the lock alone; `None` if somebody has a share of it, or if that
-    /// cannot be told.
-    pub(crate) fn exclusive(dir: &Path) -> Option<Self> {
-        let dir = open_dir(dir).ok()?;
-        let is_locked = try_uninterrupted(|| FileExt::try_lock(&dir)).ok()?;
-        is_locked.then_some(DirLock { _dir: dir })
+    /// Takes the lock alone; `None` if another process has a share of it.
+    pub(crate) fn exclusive(dir: &Dir) -> io::Result<Option<Self>> {
+        let file = dir.try_clone()?.into_file();
+        let is_locked = try_uninterrupted(|| FileExt::try_lock(&file))?;
+        Ok(is_locked.then_some(DirLock { _dir: file }))
     }
 }
 
@@ -143,34 +191,47 @@ fn try_uninterrupted(lock: impl Fn() -> std::result::Result<(), TryLockError>) -
     })
 }
 
-fn open_dir(dir: &Path) -> io::Result<File> {
-    let flags = (OFlags::NOFOLLOW | OFlags::DIRECTORY).bits() as i32;
-    OpenOptions::new().read(true).custom_flags(flags).open(dir)
-}
-
 impl fmt::Debug for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Lock").field(&self.path).finish()
     }
 }
 
+/// Opens the lock file, or creates it.
 fn open(path: &Path) -> Result<File> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(flags);
-    let opened = match options.clone().write(true).create(true).open(path) {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    let dir = uninterrupted(|| fs::metadata(dir)).at("read", dir)?;
+    loop {
+        let existing = open_existing(path)?;
+        let is_new = existing.is_none();
+        let file = match existing {
+            Some(file) => Some(file),
+            None => create(path, &dir)?,
+        };
+        if let Some(file) = file {
+            let set = set_mode_of_lock(&file, &dir, is_new);
+            set.at("set the mode of", path)?;
+            return Ok(file);
+        }
+    }
+}
+
+/// Opens the lock file; `None` if there is none.
+fn open_existing(path: &Path) -> Result<Option<File>> {
+    let opened = match options().write(true).open(path) {
         // Another user may have created it; on most file systems a lock needs
         // no permission to write.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            options.open(path).map_err(|_| error)
+            options().open(path).map_err(|_| error)
         }
         result => result,
     };
-    match opened {
-        Ok(file) => {
+    match if_exists(opened) {
+        Ok(Some(file)) => {
             require_regular(path, &file.metadata().at("read", path)?)?;
-            Ok(file)
+            Ok(Some(file))
         }
+        Ok(None) => Ok(None),
         Err(error) => {
             if let Ok(metadata) = path.symlink_metadata() {
                 require_regular(path, &metadata)?;
@@ -180,18 +241,86 @@ fn open(path: &Path) -> Result<File> {
     }
 }
 
+/// Creates the lock file; `None` if another process has created it meanwhile.
+fn create(path: &Path, dir: &Metadata) -> Result<Option<File>> {
+    let mut options = options();
+    options.write(true).create_new(true).mode(mode_for(dir));
+    let file = match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+        result => result.at("create the lock file", path)?,
+    };
+    // When root works in a user's home, or a user in a directory of a group, the others
+    // have to be able to go on.
+    let owner = Owner::from(&file.metadata().at("read", path)?);
+    let owner = match (rustix::process::geteuid().is_root(), is_shared(dir)) {
+        (true, _) => Some(Owner::from(dir)),
+        (false, true) => Some(owner.in_the_group_of(dir)),
+        (false, false) => None,
+    };
+    if let Some(owner) = owner {
+        owner.give(&file).at("set the owner of", path)?;
+    }
+    Ok(Some(file))
+}
+
+/// Lets exactly those lock who may change what is in the directory: anybody else could
+/// keep them from it for ever. A lock file of an earlier version lets in everybody.
+fn set_mode_of_lock(file: &File, dir: &Metadata, is_new: bool) -> io::Result<()> {
+    let lock = file.metadata()?;
+    let is_owned_alike = dir.uid() == lock.uid() || dir.uid() == 0;
+    let is_for_its_group = !is_shared(dir) || dir.gid() == lock.gid();
+    let mode = match is_owned_alike && is_for_its_group {
+        true => mode_for(dir),
+        // The owner or the group of the directory could not be given the file, so that
+        // it has to be open to all for them.
+        false if is_new => 0o666,
+        false => return Ok(()),
+    };
+    // What is no lock file, or has another name too, was put here by a user of the
+    // directory, and may not be for all of them.
+    if lock.len() > 0 || lock.nlink() != 1 {
+        return Ok(());
+    }
+    match set_mode(file, mode) {
+        // It is another user's.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        result => result,
+    }
+}
+
+/// The mode of a lock file that belongs to the owner and group of its directory: who may
+/// write in the directory may read and write the file.
+fn mode_for(dir: &Metadata) -> u32 {
+    let write = dir.mode() & 0o022;
+    0o600 | write | write << 1
+}
+
+/// Whether the group of a directory may change what is in it.
+fn is_shared(dir: &Metadata) -> bool {
+    dir.mode() & 0o020 != 0
+}
+
+/// How a lock file is opened: without following a link, and without waiting for
+/// what is no file.
+fn options() -> OpenOptions {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(flags);
+    options
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::cell::Cell;
-    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
-    fn patience<'a>(
+    fn wait<'a>(
         milliseconds: u64,
         notice: &'a dyn Fn(&Path),
         interrupt: &'a Interrupt,
-    ) -> Patience<'a> {
-        Patience {
+    ) -> LockWait<'a> {
+        LockWait {
             limit: Duration::from_millis(milliseconds),
             since: Instant::now(),
             notice,
@@ -221,7 +350,7 @@ mod tests {
             noticed.set(noticed.get() + 1);
         };
         let interrupt = Interrupt::default();
-        let error = Lock::acquire(&path, &patience(600, &notice, &interrupt)).unwrap_err();
+        let error = Lock::acquire(&path, &wait(600, &notice, &interrupt)).unwrap_err();
         assert!(matches!(error, Error::LockTimeout { .. }), "{error}");
         assert_eq!(noticed.get(), 1);
     }
@@ -236,6 +365,49 @@ mod tests {
         assert!(!old.is_current().unwrap());
         let new = Lock::try_acquire(&path).unwrap().unwrap();
         assert!(new.is_current().unwrap() && !old.is_current().unwrap());
+    }
+
+    #[test]
+    fn a_lock_file_that_was_touched_is_still_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = Lock::try_acquire(&path).unwrap().unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        fs::hard_link(&path, dir.path().join("other")).unwrap();
+        assert!(held.is_current().unwrap());
+    }
+
+    #[test]
+    fn who_may_write_in_the_directory_may_lock_and_no_one_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let mode = || fs::metadata(&path).unwrap().mode() & 0o7777;
+        for (of_dir, expected) in [
+            (0o700, 0o600),
+            (0o755, 0o600),
+            (0o775, 0o660),
+            (0o2770, 0o660),
+            (0o1777, 0o666),
+            (0o702, 0o606),
+        ] {
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(of_dir)).unwrap();
+            let _ = fs::remove_file(&path);
+            drop(Lock::try_acquire(&path).unwrap().unwrap());
+            assert_eq!(mode(), expected, "{of_dir:o}");
+            // As earlier versions left it.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+            drop(Lock::try_acquire(&path).unwrap().unwrap());
+            assert_eq!(mode(), expected, "{of_dir:o}");
+        }
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::hard_link(&path, dir.path().join("other")).unwrap();
+        drop(Lock::try_acquire(&path).unwrap().unwrap());
+        assert_eq!(mode(), 0o644, "the other name may be what it is about");
+        fs::remove_file(dir.path().join("other")).unwrap();
+        fs::write(&path, "a text").unwrap();
+        drop(Lock::try_acquire(&path).unwrap().unwrap());
+        assert_eq!(mode(), 0o644, "it is no lock file");
     }
 
     #[test]
@@ -258,7 +430,7 @@ mod tests {
         let _held = Lock::try_acquire(&path).unwrap().unwrap();
         let interrupt = Interrupt::default();
         interrupt.raise(15);
-        let error = Lock::acquire(&path, &patience(60_000, &|_| (), &interrupt)).unwrap_err();
+        let error = Lock::acquire(&path, &wait(60_000, &|_| (), &interrupt)).unwrap_err();
         assert!(
             matches!(error, Error::Interrupted { signal: 15 }),
             "{error}"

@@ -15,32 +15,24 @@
 //! program can prevent that from the outside.
 
 mod commit;
+mod dir;
+mod disk;
 mod file;
+mod file_system;
+mod fs;
 mod lock;
+mod mount;
+mod permissions;
+mod walk;
 
 pub(crate) use commit::{Prepared, Published, leftovers, sweep, sweep_all};
-pub(crate) use file::{
-    Identity, Opened, Snapshot, create_dir_durably, read, resolve, sync_dir, sync_parents,
-};
-pub(crate) use lock::{DirLock, Lock, Patience};
-
-use std::fs::{self, ReadDir};
-use std::io;
-use std::path::Path;
-
-/// Repeats a system call that a signal cut short (POSIX `EINTR`). The standard
-/// library does so for reads, writes and opens, but not for every call.
-pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
-}
-
-/// Opens a directory to read its names, which the standard library does not
-/// repeat either.
-pub(crate) fn read_dir(dir: &Path) -> io::Result<ReadDir> {
-    uninterrupted(|| fs::read_dir(dir))
-}
+pub(crate) use dir::{Attributes, Dir, FileId, Kind, attributes_of, is, is_another_kind};
+pub(crate) use disk::Disk;
+pub(crate) use file::{Identity, Opened, Snapshot, read, read_up_to, resolve};
+#[cfg(feature = "cli")]
+pub(crate) use file_system::name_of as file_system_of;
+pub(crate) use fs::{if_exists, is_unsupported, lstat, read_dir, stat, sync_file, uninterrupted};
+pub(crate) use lock::{DirLock, Lock, LockWait, cannot_lock};
+pub(crate) use mount::{MountId, is_mounted_below};
+pub(crate) use permissions::{Owner, set_mode};
+pub(crate) use walk::{Step, Walk};

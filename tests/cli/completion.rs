@@ -106,7 +106,12 @@ fn values_of_flags_are_completed() {
         ),
         (
             &["images", "--filter", "cache="],
-            &["cache=missing", "cache=present"],
+            &[
+                "cache=foreign",
+                "cache=missing",
+                "cache=none",
+                "cache=present",
+            ],
         ),
         (&["images", "--filter", "tag=v"], &["tag=v1", "tag=v2"]),
         (&["images", "--filter", "before=o"], &["before=other:o1"]),
@@ -148,7 +153,7 @@ fn values_of_flags_are_completed() {
 #[test]
 fn bash_gets_what_belongs_behind_the_last_colon() {
     let sandbox = stocked();
-    sandbox.record("$(x) it's:1");
+    sandbox.record_as_cldctl("$(x) it's:1");
     for (line, replaced, expected) in [
         ("c rm ghcr.io/acme/app:", "", &["v1", "v2"][..]),
         ("c rm ghcr.io/acme/app:v", "v", &["v1", "v2"]),

@@ -9,7 +9,7 @@ use crate::support::{ADD, Run, Sandbox};
 const ENTRY: &str = r#"{"artifacts":[{"reference":"x:1"}]}"#;
 
 /// The calls of these names that a change makes, one a line, in order.
-fn recorded(sandbox: &Sandbox, calls: &str, args: &[&str]) -> Vec<String> {
+pub(crate) fn recorded(sandbox: &Sandbox, calls: &str, args: &[&str]) -> Vec<String> {
     let record = sandbox.path("record");
     let (trace, file) = (format!("trace={calls}"), record.to_str().unwrap());
     let wrapper = ["strace", "-qq", "-s", "256", "-o", file, "-e", &trace];

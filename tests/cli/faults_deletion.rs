@@ -13,8 +13,8 @@ use crate::support::{Sandbox, names, tree, write_tree};
 /// What is being deleted from the cache.
 fn discarded(sandbox: &Sandbox) -> Option<PathBuf> {
     let names = names(&sandbox.cache());
-    let trash = names.iter().find(|name| name.starts_with(".trash:"))?;
-    let content = sandbox.cache().join(trash).join("x_1");
+    let trash = names.iter().find(|name| name.starts_with(".trash-"))?;
+    let content = sandbox.cache().join(trash);
     content.exists().then_some(content)
 }
 

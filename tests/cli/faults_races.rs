@@ -57,7 +57,7 @@ fn a_killed_add_leaves_no_entry_or_one_with_its_whole_content() {
             more => panic!("{more:?}"),
         }
         for name in names(&sandbox.cache()) {
-            let is_leftover = name.starts_with(".staging:") || name.starts_with(".trash:");
+            let is_leftover = name.starts_with(".staging-") || name.starts_with(".trash-");
             assert!(name == "x_1" || is_leftover, "{name}");
         }
     }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Sandbox, warns};
+use crate::support::{Run, Sandbox, warns};
 
 /// Six artifacts that differ in every key.
 fn entries() -> Vec<Value> {
@@ -223,6 +223,184 @@ fn times_bound_strictly_and_unreadable_ones_match_nothing() {
     assert_eq!(chosen(&sandbox, &["until=5000w"]), those(|_| false));
 }
 
+/// What is chosen where the local zone is the middle of Europe's.
+fn chosen_in_europe(sandbox: &Sandbox, filter: &str) -> Vec<String> {
+    let args = ["images", "-q", "--sort", "reference", "--filter", filter];
+    let mut command = sandbox.command(&args);
+    // Written out, so that it does not depend on the machine's data.
+    let output = command.env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3").output();
+    let run = Run::from(output.unwrap());
+    assert_eq!(run.code, 0, "{run:?}");
+    run.stdout.lines().map(str::to_owned).collect()
+}
+
+/// A registry with an artifact made at each of these times, named by letters.
+fn made_at(times: &[&str]) -> Sandbox {
+    let entries = ('a'..)
+        .zip(times)
+        .map(|(name, time)| json!({"reference": name, "repository": name, "createdAt": time}));
+    let entries: Vec<_> = entries.collect();
+    Sandbox::with_registry(json!({"artifacts": entries}).to_string())
+}
+
+#[test]
+fn times_are_taken_in_the_forms_of_docker() {
+    let sandbox = made_at(&["2026-07-01T10:00:00Z", "2026-07-01T10:00:01Z"]);
+    // Each form stands for the same instant, or for one that is said.
+    for (time, earlier, later) in [
+        ("2026-07-01T10:00:01Z", "a", ""),
+        ("2026-07-01T05:00:01-05:00", "a", ""),
+        ("2026-07-01T10:00:00.5Z", "a", "b"),
+        ("2026-07-01T12:00:01", "a", ""),
+        ("2026-07-01T12:00:00.5", "a", "b"),
+        ("2026-07-01T12:01", "a b", ""),
+        ("2026-07-01T12:00", "", "b"),
+        ("2026-07-01T12", "", "b"),
+        ("2026-07-01", "", "a b"),
+        ("2026-07-02", "a b", ""),
+        ("1782900001", "a", ""),
+        ("1782900000.5", "a", "b"),
+        ("0", "", "a b"),
+    ] {
+        let names = |list: Vec<String>| list.join(" ");
+        for key in ["before", "until"] {
+            let chosen = chosen_in_europe(&sandbox, &format!("{key}={time}"));
+            assert_eq!(names(chosen), earlier, "{key}={time}");
+        }
+        let chosen = chosen_in_europe(&sandbox, &format!("since={time}"));
+        assert_eq!(names(chosen), later, "since={time}");
+    }
+}
+
+#[test]
+fn a_local_time_is_that_of_the_season_and_has_a_meaning_also_where_clocks_change() {
+    let sandbox = made_at(&[
+        "2026-01-31T23:30:00Z",
+        "2026-03-29T00:59:00Z",
+        "2026-03-29T01:01:00Z",
+        "2026-10-25T00:59:00Z",
+        "2026-10-25T01:01:00Z",
+    ]);
+    for (time, earlier) in [
+        ("2026-02-01T00:31", "a"),
+        ("2026-02-01", ""),
+        // Left out by the clocks: 02:00 is 03:00.
+        ("2026-03-29T02:00", "a b"),
+        ("2026-03-29T03:00", "a b"),
+        // It comes twice, and the first one counts.
+        ("2026-10-25T02:58", "a b c"),
+        ("2026-10-25T03:00", "a b c d e"),
+    ] {
+        let chosen = chosen_in_europe(&sandbox, &format!("until={time}"));
+        assert_eq!(chosen.join(" "), earlier, "{time}");
+    }
+}
+
+#[test]
+fn an_age_counts_back_from_now_in_each_bound() {
+    let sandbox = Sandbox::new();
+    sandbox.record("new");
+    let old = [
+        "add",
+        "old",
+        "--metadata-only",
+        "--type",
+        "dc",
+        "--created-at",
+    ];
+    sandbox.ok(&[&old[..], &["2020-01-01T00:00:00Z"]].concat());
+    for age in [
+        "24h", "1h30m", "168h0m0s", "1.5h", "5400s", "30d", "2w", "1d12h",
+    ] {
+        assert_eq!(
+            chosen(&sandbox, &[&format!("since={age}")]),
+            ["new"],
+            "{age}"
+        );
+        for key in ["before", "until"] {
+            assert_eq!(
+                chosen(&sandbox, &[&format!("{key}={age}")]),
+                ["old"],
+                "{age}"
+            );
+        }
+    }
+    let none: [&str; 0] = [];
+    assert_eq!(chosen(&sandbox, &["until=18446744073709551615s"]), none);
+    assert_eq!(chosen(&sandbox, &["since=30000w"]), ["new", "old"]);
+    for (age, reason) in [
+        ("-1h", "cannot be negative"),
+        ("99999999999999999999w", "too large"),
+        ("1771074191000", "are they milliseconds?"),
+        ("2026-2-4", "all zeros"),
+        ("2026-02-30", "no such date"),
+        ("2026-01-01T25:00", "no such date"),
+        ("soon", "expected a time such as"),
+        ("", "expected a time such as"),
+    ] {
+        let run = sandbox.run(&["rm", "--filter", &format!("until={age}"), "-y"]);
+        run.fails(2, reason);
+    }
+    assert_eq!(sandbox.references(), ["new", "old"]);
+}
+
+#[test]
+fn in_before_and_since_a_name_goes_before_a_time_and_a_time_before_the_start_of_a_digest() {
+    let hex = |start: &str| format!("sha256:{start:0<64}");
+    let entry = |reference: &str, time: &str, digest: &str| json!({"reference": reference, "repository": reference, "createdAt": time, "digest": hex(digest)});
+    let sandbox = Sandbox::with_registry(
+        json!({"artifacts": [
+            entry("24h", "2020-01-01T00:00:00Z", "a"),
+            entry("2026-01-01:latest", "2020-01-01T00:00:00Z", "b"),
+            entry("late", "2024-01-01T00:00:00Z", "1136073600"),
+            entry("later", "2025-01-01T00:00:00Z", "cafe"),
+        ]})
+        .to_string(),
+    );
+    assert_eq!(chosen(&sandbox, &["since=24h"]), ["late", "later"]);
+    assert_eq!(chosen(&sandbox, &["since=2026-01-01"]), ["late", "later"]);
+    // 2006, and not when the artifact was made whose digest starts so.
+    assert_eq!(chosen(&sandbox, &["since=1136073600"]).len(), 4);
+    assert_eq!(chosen(&sandbox, &["since=11360736000"]).len(), 0, "in 2330");
+    let whole = hex("1136073600");
+    assert_eq!(chosen(&sandbox, &[&format!("since={whole}")]), ["later"]);
+    assert_eq!(chosen(&sandbox, &["before=cafe"]).len(), 3);
+    // `until` takes times alone.
+    assert_eq!(chosen(&sandbox, &["until=24h"]).len(), 4);
+}
+
+#[test]
+fn a_time_that_go_never_set_is_unknown() {
+    let sandbox = made_at(&[
+        "0001-01-01T00:00:00Z",
+        "0001-01-01T05:30:00+05:30",
+        "0001-01-01T00:00:00.000000001Z",
+        "2020-01-01T00:00:00Z",
+    ]);
+    for filter in ["until=0h", "before=9999-12-31", "since=0000-01-01"] {
+        assert_eq!(chosen(&sandbox, &[filter]), ["c", "d"], "{filter}");
+    }
+    sandbox
+        .run(&["images", "--filter", "before=a"])
+        .fails(2, "`a` has no time that is known");
+    let list = |args: &[&str]| {
+        let format = "{{.Reference}} {{.CreatedSince}}, {{.CreatedAt}}";
+        sandbox.ok(&[&["images", "--format", format], args].concat())
+    };
+    let listed = list(&[]);
+    let lines: Vec<_> = listed.lines().collect();
+    assert!(lines[0].starts_with("d "), "{listed}");
+    assert!(lines[1].starts_with("c 20"), "{listed}");
+    assert_eq!(lines[2], "a -, 0001-01-01T00:00:00Z");
+    assert_eq!(lines[3], "b -, 0001-01-01T05:30:00+05:30");
+    let reversed = list(&["--reverse"]);
+    assert!(reversed.lines().rev().eq(lines), "{reversed}");
+    let table = sandbox.ok(&["images", "--no-headers", "--filter", "reference=a"]);
+    assert!(table.ends_with("  -\n"), "{table}");
+    let stored = &sandbox.json(&["images", "--format", "json"])[3]["createdAt"];
+    assert_eq!(stored, "0001-01-01T05:30:00+05:30");
+}
+
 #[test]
 fn the_rest_of_the_keys_and_all_of_them_together() {
     let sandbox = sandbox();
@@ -252,6 +430,37 @@ fn the_rest_of_the_keys_and_all_of_them_together() {
 }
 
 #[test]
+fn each_state_of_content_can_be_asked_for() {
+    let sandbox = Sandbox::new();
+    let own = |key: &str| sandbox.cache().join(key).to_str().unwrap().to_owned();
+    let entry = |name: &str, path: &str| json!({"reference": name, "cachePath": path});
+    sandbox.write_registry(
+        json!({"artifacts": [
+            entry("present", &own("present")),
+            entry("missing", &own("missing")),
+            entry("foreign", "/srv/other/content"),
+            entry("none", ""),
+        ]})
+        .to_string(),
+    );
+    fs::create_dir_all(own("present")).unwrap();
+    let states = ["foreign", "missing", "none", "present"];
+    for state in states {
+        assert_eq!(chosen(&sandbox, &[&format!("cache={state}")]), [state]);
+    }
+    assert_eq!(
+        chosen(&sandbox, &["cache=none", "cache=present"]),
+        ["none", "present"]
+    );
+    let run = sandbox.run(&["images", "--filter", "cache=gone"]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(
+        run.stderr.contains("foreign, missing, none, present"),
+        "{run:?}"
+    );
+}
+
+#[test]
 fn a_filter_that_cannot_be_is_wrong_usage_and_lists_the_keys() {
     let sandbox = sandbox();
     let run = sandbox.run(&["images", "--filter", "colour=red"]);
@@ -262,10 +471,16 @@ fn a_filter_that_cannot_be_is_wrong_usage_and_lists_the_keys() {
     );
     sandbox
         .run(&["images", "--filter", "before=nothing"])
-        .fails(2, "neither an artifact nor a time");
+        .fails(
+            2,
+            "`nothing` is no artifact, and no time: expected a time such as",
+        );
     sandbox
         .run(&["images", "--filter", "since=odd"])
-        .fails(2, "no time");
+        .fails(2, "no time that is known");
+    sandbox
+        .run(&["images", "--filter", "before=2026-02-30"])
+        .fails(2, "no artifact, and no time: there is no such date");
 }
 
 #[test]
@@ -344,7 +559,7 @@ fn what_a_filter_chooses_can_be_removed() {
     );
     sandbox
         .run(&["rm", "--filter", "before=nothing", "-y"])
-        .fails(2, "neither an artifact nor a time");
+        .fails(2, "`nothing` is no artifact, and no time");
     assert_eq!(sandbox.run(&["rm", "dc", "--filter", "tag=v1"]).code, 2);
     assert_eq!(sandbox.ok(&["rm", "--filter", "tag=nothing", "-y"]), "");
 }
@@ -355,7 +570,7 @@ fn what_is_odd_about_the_artifact_of_a_filter_is_told_once() {
         r#"{"version":"v3","artifacts":[{"reference":"app","createdAt":"soon"}]}"#,
     );
     let run = sandbox.run(&["images", "--filter", "before=app"]);
-    run.fails(2, "`app` has no time that can be read");
+    run.fails(2, "`app` has no time that is known");
     for warning in [
         "has the version \"v3\"",
         "entry `app` has an unreadable `createdAt`",

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::running::{Running, has, has_strace, wait_until};
-use crate::support::{Sandbox, fixture, names};
+use crate::support::{Run, Sandbox, fixture, names};
 
 fn adding<'a>(reference: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let args = ["add", reference, "--metadata-only", "--type", "component"];
@@ -177,4 +177,64 @@ fn a_holder_whose_lock_file_was_deleted_does_not_commit_under_a_successor() {
             return;
         }
     }
+}
+
+/// The program where each call of flock answers like this; its calls go to a file.
+fn with_flock(sandbox: &Sandbox, answer: &str, args: &[&str]) -> (Run, usize) {
+    let inject = format!("inject=flock:{answer}");
+    let file = sandbox.path("record");
+    let strace = ["strace", "-f", "-qq", "-o", file.to_str().unwrap()];
+    let strace = [&strace[..], &["-e", "trace=flock", "-e", &inject]].concat();
+    let run = Run::from(sandbox.wrapped(&strace, args).output().unwrap());
+    let calls = fs::read_to_string(file).unwrap();
+    (
+        run,
+        calls.lines().filter(|line| line.contains("flock(")).count(),
+    )
+}
+
+#[test]
+fn a_lock_that_is_never_free_is_waited_for_in_peace_and_not_for_ever() {
+    if !has_strace() {
+        return;
+    }
+    let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
+    let args = ["rm", "my-dc", "--keep-cache", "--lock-timeout", "1s"];
+    let (run, attempts) = with_flock(&sandbox, "error=EAGAIN", &args);
+    run.fails(5, sandbox.lock().to_str().unwrap());
+    // Pauses of two milliseconds leave time for some 500.
+    assert!((2..1500).contains(&attempts), "{attempts}");
+
+    let (run, attempts) = with_flock(&sandbox, "error=EAGAIN:signal=TERM", &args);
+    assert_eq!((run.code, attempts), (143, 1), "{run:?}");
+    assert_eq!(sandbox.registry_text(), fixture("base/artifacts.json"));
+    assert!(sandbox.temporaries().is_empty());
+}
+
+/// As on NFS without a lock daemon, and some FUSE and cluster file systems.
+#[test]
+fn where_there_are_no_locks_a_change_is_refused_with_what_to_do_about_it() {
+    if !has_strace() {
+        return;
+    }
+    let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
+    for error in ["ENOLCK", "EOPNOTSUPP", "ENOSYS"] {
+        for args in [
+            adding("a:1", &[]),
+            vec!["rm", "my-dc"],
+            vec!["verify", "--repair"],
+        ] {
+            let (run, attempts) = with_flock(&sandbox, &format!("error={error}"), &args);
+            run.fails(1, "artifacts.json.lock");
+            assert!(
+                run.stderr.contains("\nhint: locks do not work on `"),
+                "{run:?}"
+            );
+            assert!(run.stderr.contains("`--home DIR`"), "{run:?}");
+            assert_eq!(attempts, 1, "another would get the same answer");
+        }
+        let (run, _) = with_flock(&sandbox, &format!("error={error}"), &["images", "-q"]);
+        assert_eq!((run.code, &*run.stderr), (0, ""), "{run:?}");
+    }
+    assert_eq!(sandbox.registry_text(), fixture("base/artifacts.json"));
 }

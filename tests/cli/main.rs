@@ -22,6 +22,7 @@ mod faults_races;
 mod faults_registry;
 mod faults_size;
 mod faults_text;
+mod file_systems;
 mod filters;
 mod formats;
 mod hostile;
@@ -30,16 +31,20 @@ mod inspect;
 mod interop;
 mod kills;
 mod lock;
+mod looks;
 mod manual;
 mod progress;
 mod prune;
 mod readme;
+mod references;
 mod repair;
 mod rm;
+
 mod signals;
 mod streams;
 mod tag;
 mod terminal;
+mod users;
 mod verify;
 
 mod pty;

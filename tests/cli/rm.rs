@@ -223,7 +223,7 @@ fn read_only_content_goes_too() {
 fn a_blank_at_the_end_of_a_reference_is_a_part_of_it() {
     let sandbox = Sandbox::new();
     sandbox.record("a:1");
-    sandbox.record("a:1 ");
+    sandbox.record_as_cldctl("a:1 ");
     let run = sandbox.run_with_input(&["rm", "-"], "a:1 \r\n");
     assert_eq!(
         (run.code, run.stdout.as_str()),

@@ -96,7 +96,7 @@ impl Sandbox {
     pub(crate) fn staged(&self) -> Vec<PathBuf> {
         let names = names(&self.cache()).into_iter();
         names
-            .filter(|name| name.starts_with(".staging:"))
+            .filter(|name| name.starts_with(".staging-"))
             .map(|name| self.cache().join(name))
             .collect()
     }
@@ -231,6 +231,15 @@ impl Sandbox {
     #[track_caller]
     pub(crate) fn record(&self, reference: &str) {
         self.ok(&["add", reference, "--metadata-only", "--type", "component"]);
+    }
+
+    /// Adds metadata alone to the end of the registry, as cldctl would: also for
+    /// a reference that `add` refuses.
+    pub(crate) fn record_as_cldctl(&self, reference: &str) {
+        let mut registry: Value = serde_json::from_str(&self.registry_text()).unwrap();
+        let entries = registry["artifacts"].as_array_mut().unwrap();
+        entries.push(serde_json::json!({"reference": reference}));
+        self.write_registry(registry.to_string());
     }
 
     /// A component's directory: `cld.yml`, sources, a `.git`, a `node_modules`.

@@ -19,7 +19,7 @@ use crate::{ArtifactEntry, Error, Reference};
 pub(super) fn run(context: &Context, args: Add) -> anyhow::Result<Exit> {
     context.defer_signals()?;
     let format = args.format;
-    let reference = args.reference.as_deref().map(Reference::parse);
+    let reference = args.reference.as_deref().map(Reference::parse_new);
     let reference = reference.transpose().map_err(Error::from)?;
     let imported = if args.metadata_only {
         record(context, args, reference)?
@@ -38,6 +38,7 @@ pub(super) fn run(context: &Context, args: Add) -> anyhow::Result<Exit> {
             imported.left_out
         ));
     }
+    let exit = messages::not_deleted(imported.not_deleted);
     let result = word(imported.result);
     output::report(&match format {
         ReportFormat::Text => {
@@ -49,7 +50,7 @@ pub(super) fn run(context: &Context, args: Add) -> anyhow::Result<Exit> {
             entry: json::stored(&imported.stored)?,
         })?,
     });
-    Ok(Exit::Success)
+    Ok(exit)
 }
 
 #[derive(Serialize)]
@@ -66,11 +67,11 @@ fn import(context: &Context, args: Add, reference: Option<Reference>) -> anyhow:
         (None, _, None) => return Err(missing_reference().into()),
     };
     Ok(context.cache.import(&Import {
-        source,
         artifact_type: args.artifact_type,
         created_at: args.created_at,
         no_clobber: args.no_clobber,
         all_files: args.all_files,
+        ..Import::new(source)
     })?)
 }
 
@@ -79,15 +80,16 @@ fn record(context: &Context, args: Add, reference: Option<Reference>) -> anyhow:
         return Err(missing_reference().into());
     };
     let path = match args.cache_path {
-        Some(path) => absolute(&path).at("find", &path)?,
-        None => context.cache.home().cache_path(&reference),
+        Some(path) => {
+            let path = absolute(&path).at("find", &path)?;
+            let text = path.to_str().map(str::to_owned);
+            text.ok_or(Error::NotUtf8 { path })?
+        }
+        None => context.cache.recorded_path(&reference)?,
     };
-    let path = path
-        .to_str()
-        .ok_or_else(|| Error::NotUtf8 { path: path.clone() })?;
     let keeps_time = args.created_at.is_none();
     let created_at = args.created_at.unwrap_or_else(timestamp::now);
-    let mut entry = ArtifactEntry::new(&reference, artifact_type, created_at, path);
+    let mut entry = ArtifactEntry::new(&reference, artifact_type, created_at, &path);
     entry.digest = args.digest;
     entry.size = args.size.or(entry.size);
     Ok(context.cache.record(Record {

@@ -8,9 +8,11 @@ use crate::cli::args::CachePath;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Out;
+use crate::error::AtPath;
 use crate::escape::visible;
 use crate::fields::Field;
 use crate::lookup::{DigestStart, Finder};
+use crate::store::stat;
 use crate::{Error, Home, Reference};
 
 pub(super) fn run(context: &Context, args: &CachePath) -> anyhow::Result<Exit> {
@@ -18,7 +20,7 @@ pub(super) fn run(context: &Context, args: &CachePath) -> anyhow::Result<Exit> {
     let path = match &args.reference {
         None => home.cache_root().to_string_lossy().into_owned(),
         Some(operand) => match (registered_path(context, operand)?, args.check) {
-            (Some(path), true) if Path::new(&path).is_dir() => return Ok(Exit::Success),
+            (Some(path), true) if is_dir(Path::new(&path))? => return Ok(Exit::Success),
             (_, true) => return Ok(Exit::NotFound),
             (Some(path), false) => path,
             (None, false) => own_path(home, operand)?,
@@ -28,6 +30,11 @@ pub(super) fn run(context: &Context, args: &CachePath) -> anyhow::Result<Exit> {
     out.line(&visible(&path))?;
     out.finish()?;
     Ok(Exit::Success)
+}
+
+fn is_dir(path: &Path) -> Result<bool, Error> {
+    let found = stat(path).at("read", path)?;
+    Ok(found.is_some_and(|found| found.is_dir()))
 }
 
 /// Where the artifact that an operand names lies, if there is one.

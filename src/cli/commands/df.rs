@@ -1,7 +1,7 @@
 //! `df`: shows how much disk artifacts take.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::cli::args::{Df, ReportFormat};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::output::{Out, json, table, units};
+use crate::cli::output::{Out, json, messages, table, units};
 use crate::document::Document;
 use crate::escape::visible;
 use crate::fields::Field;
@@ -17,7 +17,8 @@ use crate::{Stray, StrayKind};
 
 pub(super) fn run(context: &Context, args: &Df) -> anyhow::Result<Exit> {
     let document = context.load()?;
-    let usages = usages(context, &document);
+    let usages = usages(context, &document)?;
+    let mut exit = Exit::Success;
     let mut out = Out::new();
     if args.verbose {
         match args.format {
@@ -25,17 +26,19 @@ pub(super) fn run(context: &Context, args: &Df) -> anyhow::Result<Exit> {
             ReportFormat::Json => out.write(&json::object(&usages)?)?,
         }
     } else {
-        let kinds = by_kind(
-            &usages,
-            &context.cache.strays_beside(&document, SystemTime::now())?,
-        );
+        let strays = context.cache.strays_beside(&document, SystemTime::now())?;
+        for error in strays.unknown {
+            messages::error(&error.into());
+            exit = Exit::Failure;
+        }
+        let kinds = by_kind(&usages, &strays.found);
         match args.format {
             ReportFormat::Text => out.write(&kind_table(&kinds))?,
             ReportFormat::Json => out.write(&json::object(&kinds)?)?,
         }
     }
     out.finish()?;
-    Ok(Exit::Success)
+    Ok(exit)
 }
 
 /// What an entry takes.
@@ -49,6 +52,8 @@ struct Usage {
     recorded_size: Option<i64>,
     /// Of the files in the entry's own directory; null if it is not there.
     size: Option<u64>,
+    /// What the file system allocated for the directory; null likewise.
+    disk: Option<u64>,
     #[serde(skip)]
     is_reclaimable: bool,
     /// Whether another entry's directory was counted before that is the same.
@@ -56,31 +61,33 @@ struct Usage {
     is_shared: bool,
 }
 
-fn usages(context: &Context, document: &Document) -> Vec<Usage> {
+fn usages(context: &Context, document: &Document) -> anyhow::Result<Vec<Usage>> {
     let contents = context.cache.contents();
-    let found = document.fold(|found: &mut Vec<Option<(PathBuf, u64)>>, entry| {
+    let found = document.fold(|found: &mut Vec<_>, entry| {
         found.push(contents.usage(&entry.reference(), &entry.text_of(Field::CachePath)));
     });
-    let found: Vec<_> = found.into_iter().flatten().collect();
+    let found: Result<Vec<_>, _> = found.into_iter().flatten().collect();
+    let found = found?;
     // A directory that several artifacts have is freed by none of them alone.
     let mut holders: HashMap<&Path, usize> = HashMap::new();
-    for (dir, _) in found.iter().flatten() {
-        *holders.entry(dir).or_default() += 1;
+    for usage in found.iter().flatten() {
+        *holders.entry(&usage.path).or_default() += 1;
     }
     let mut counted = HashSet::new();
     let usages = document.entries().zip(&found).map(|(entry, usage)| {
-        let dir = usage.as_ref().map(|(dir, _)| dir.as_path());
+        let dir = usage.as_ref().map(|usage| usage.path.as_path());
         Usage {
             reference: entry.reference().into_owned(),
             kind: entry.text_of(Field::Type).into_owned(),
             recorded_size: entry.size().ok().flatten(),
-            size: usage.as_ref().map(|(_, bytes)| *bytes),
+            size: usage.as_ref().map(|usage| usage.bytes),
+            disk: usage.as_ref().map(|usage| usage.allocated),
             is_reclaimable: entry.is_untagged()
                 && dir.is_some_and(|dir| holders.get(dir) == Some(&1)),
             is_shared: dir.is_some_and(|dir| !counted.insert(dir)),
         }
     });
-    usages.collect()
+    Ok(usages.collect())
 }
 
 /// What all entries of a type take; its shape is part of the stable interface.
@@ -90,6 +97,7 @@ struct Kind {
     name: String,
     count: usize,
     size: u64,
+    disk: u64,
     reclaimable: u64,
 }
 
@@ -100,11 +108,13 @@ fn by_kind(usages: &[Usage], strays: &[Stray]) -> Vec<Kind> {
     }
     for usage in usages {
         let kind = kinds.entry(&usage.kind).or_default();
-        let bytes = usage.size.filter(|_| !usage.is_shared).unwrap_or_default();
+        let counted = |bytes: Option<u64>| bytes.filter(|_| !usage.is_shared).unwrap_or_default();
+        let disk = counted(usage.disk);
         kind.count += 1;
-        kind.size = kind.size.saturating_add(bytes);
+        kind.size = kind.size.saturating_add(counted(usage.size));
+        kind.disk = kind.disk.saturating_add(disk);
         if usage.is_reclaimable {
-            kind.reclaimable = kind.reclaimable.saturating_add(bytes);
+            kind.reclaimable = kind.reclaimable.saturating_add(disk);
         }
     }
     let mut kinds: Vec<Kind> = kinds
@@ -123,14 +133,17 @@ fn by_kind(usages: &[Usage], strays: &[Stray]) -> Vec<Kind> {
             .filter(|stray| stray.kind == stray_kind)
             .collect();
         if !found.is_empty() {
-            let size = found
-                .iter()
-                .fold(0, |sum: u64, stray| sum.saturating_add(stray.bytes));
+            let sum = |of: fn(&Stray) -> u64| {
+                let parts = found.iter().map(|stray| of(stray));
+                parts.fold(0, u64::saturating_add)
+            };
+            let disk = sum(|stray| stray.allocated);
             kinds.push(Kind {
                 name: name.to_owned(),
                 count: found.len(),
-                size,
-                reclaimable: size,
+                size: sum(|stray| stray.bytes),
+                disk,
+                reclaimable: disk,
             });
         }
     }
@@ -139,12 +152,12 @@ fn by_kind(usages: &[Usage], strays: &[Stray]) -> Vec<Kind> {
 
 fn kind_table(kinds: &[Kind]) -> String {
     let rows = kinds.iter().map(|kind| {
-        let (size, reclaimable) = (bytes(kind.size), bytes(kind.reclaimable));
         let (name, count) = (visible(&kind.name), kind.count);
-        format!("{name}\t{count}\t{size}\t{reclaimable}")
+        let [size, disk, reclaimable] = [kind.size, kind.disk, kind.reclaimable].map(bytes);
+        format!("{name}\t{count}\t{size}\t{disk}\t{reclaimable}")
     });
     table::render(
-        Some("TYPE\tCOUNT\tSIZE\tRECLAIMABLE"),
+        Some("TYPE\tCOUNT\tSIZE\tDISK\tRECLAIMABLE"),
         &rows.collect::<Vec<_>>(),
     )
 }
@@ -154,11 +167,14 @@ fn entry_table(usages: &[Usage]) -> String {
     let rows = usages.iter().map(|usage| {
         let (reference, kind) = (visible(&usage.reference), visible(&usage.kind));
         let recorded = or_dash(usage.recorded_size.map(units::size));
-        let size = or_dash(usage.size.map(bytes));
-        format!("{reference}\t{kind}\t{recorded}\t{size}")
+        let (size, disk) = (
+            or_dash(usage.size.map(bytes)),
+            or_dash(usage.disk.map(bytes)),
+        );
+        format!("{reference}\t{kind}\t{recorded}\t{size}\t{disk}")
     });
     table::render(
-        Some("REFERENCE\tTYPE\tRECORDED\tSIZE"),
+        Some("REFERENCE\tTYPE\tRECORDED\tSIZE\tDISK"),
         &rows.collect::<Vec<_>>(),
     )
 }

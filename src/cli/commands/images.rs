@@ -49,6 +49,9 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
             list.push(&order, entry, |text| shown.append(text, entry));
         }
     })?;
+    if let Some(error) = contents.take_failure() {
+        return Err(error.into());
+    }
     let lines = list::sorted(&lists, &order)?;
     let mut out = Out::new();
     shown.print(&mut out, &lines)?;

@@ -17,7 +17,7 @@ use crate::escape::visible;
 use crate::fields::Field;
 use crate::reference::Parts;
 use crate::timestamp;
-use crate::{Removed, Stray, Swept};
+use crate::{Removed, Stray, Strays, Swept};
 
 pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
     check(args)?;
@@ -27,7 +27,16 @@ pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
     let now = SystemTime::now();
     let document = context.load()?;
     let reasons = choose(context, args, &document)?;
-    let strays = context.cache.strays_beside(&document, now)?;
+    let Strays {
+        found: strays,
+        unknown,
+        ..
+    } = context.cache.strays_beside(&document, now)?;
+    let mut exit = Exit::Success;
+    for error in unknown {
+        messages::error(&error.into());
+        exit = Exit::Failure;
+    }
 
     let mut edit = Edit::default();
     reasons.keys().for_each(|&index| edit.remove(index));
@@ -46,15 +55,15 @@ pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
     };
     let planned = items(&doomed, &strays);
     if args.dry_run {
-        removal::explain_all(&doomed);
+        exit = exit.worst(removal::explain_all(&doomed));
         messages::note(format_args!("{}", removal::total(&planned)));
-        removal::print(&planned, true, args.format)?;
-        return Ok(Exit::Success);
+        removal::print(&doomed, &planned, true, args.format)?;
+        return Ok(exit);
     }
     if planned.is_empty() {
         messages::note(format_args!("there is nothing to remove"));
-        removal::print(&planned, false, args.format)?;
-        return Ok(Exit::Success);
+        removal::print(&doomed, &planned, false, args.format)?;
+        return Ok(exit);
     }
     if !args.yes {
         removal::plan(&planned);
@@ -74,13 +83,13 @@ pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
         })
         .collect();
     let swept = context.cache.remove_strays(&strays, now)?;
-    let mut exit = report_strays(&strays, &swept);
+    exit = exit.worst(report_strays(&strays, &swept));
     // What is gone is told, whatever comes next.
     let removed = remove(context, &planned).inspect_err(|_| {
-        let _ = removal::print(&items(&[], &swept.gone), false, args.format);
+        let _ = removal::print(&[], &items(&[], &swept.gone), false, args.format);
     })?;
     exit = exit.worst(removal::explain_all(&removed));
-    removal::print(&items(&removed, &swept.gone), false, args.format)?;
+    removal::print(&removed, &items(&removed, &swept.gone), false, args.format)?;
     Ok(exit)
 }
 
@@ -146,7 +155,7 @@ fn choose(
     let mut reasons = HashMap::new();
     let mut tagged: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, entry) in document.entries().enumerate() {
-        let is_gone = contents.is_gone(&entry.reference(), &entry.text_of(Field::CachePath));
+        let is_gone = contents.is_gone(&entry.reference(), &entry.text_of(Field::CachePath))?;
         if is_selected[index] && entry.is_untagged() {
             reasons.insert(index, "untagged");
         } else if is_selected[index] && is_gone {
@@ -160,7 +169,7 @@ fn choose(
         }
     }
     let disk = match args.max_size {
-        Some(_) => Disk::of(document, &contents, &reasons),
+        Some(_) => Disk::of(document, &contents, &reasons)?,
         None => Disk::default(),
     };
     let candidates: Vec<Candidate> = tagged
@@ -173,7 +182,7 @@ fn choose(
                 bytes: indices
                     .iter()
                     .filter_map(|index| disk.freed_by.get(index))
-                    .sum(),
+                    .fold(0, |sum: u64, bytes| sum.saturating_add(*bytes)),
                 is_selected: indices.iter().all(|&index| is_selected[index]),
                 indices,
                 reference,
@@ -211,12 +220,17 @@ impl Disk {
         document: &Document,
         contents: &Contents<'_>,
         going: &HashMap<usize, &'static str>,
-    ) -> Self {
+    ) -> Result<Self, crate::Error> {
         let mut dirs: HashMap<PathBuf, (u64, Vec<usize>)> = HashMap::new();
         for (index, entry) in document.entries().enumerate() {
-            let usage = contents.usage(&entry.reference(), &entry.text_of(Field::CachePath));
-            if let Some((dir, bytes)) = usage.filter(|_| !going.contains_key(&index)) {
-                dirs.entry(dir).or_insert((bytes, Vec::new())).1.push(index);
+            if going.contains_key(&index) {
+                continue;
+            }
+            let usage = contents.usage(&entry.reference(), &entry.text_of(Field::CachePath))?;
+            if let Some(usage) = usage {
+                let holders = dirs.entry(usage.path);
+                let (_, holders) = holders.or_insert((usage.allocated, Vec::new()));
+                holders.push(index);
             }
         }
         let mut disk = Disk::default();
@@ -236,7 +250,7 @@ impl Disk {
                 _ => disk.kept = disk.kept.saturating_add(bytes),
             }
         }
-        disk
+        Ok(disk)
     }
 }
 
@@ -270,7 +284,7 @@ fn remove(context: &Context, planned: &Planned) -> anyhow::Result<Vec<Removed>> 
                         continue;
                     };
                     let path = entry.text_of(Field::CachePath);
-                    if !is_gone || contents.is_gone(reference, &path) {
+                    if !is_gone || contents.is_gone(reference, &path)? {
                         edit.remove(index);
                         kept.remove(entry.text());
                     }

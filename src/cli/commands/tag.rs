@@ -14,7 +14,7 @@ pub(super) fn run(context: &Context, args: &Tag) -> anyhow::Result<Exit> {
     let targets: Result<Vec<_>, _> = args
         .targets
         .iter()
-        .map(|text| Reference::parse(text))
+        .map(|text| Reference::parse_new(text))
         .collect();
     let targets = targets.map_err(Error::from)?;
     let document = context.load()?;
@@ -37,6 +37,7 @@ pub(super) fn run(context: &Context, args: &Tag) -> anyhow::Result<Exit> {
                     word(tagged.result),
                     visible(target.as_str())
                 ));
+                exit = exit.worst(messages::not_deleted(tagged.not_deleted));
             }
             Err(error) => {
                 let error = anyhow::Error::from(error);

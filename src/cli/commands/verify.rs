@@ -10,12 +10,12 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::{self, Out, json, messages, units};
 use crate::escape::visible;
-use crate::{Code, Damage, Error, Finding, Repaired, Report};
+use crate::{Code, Damage, Error, Finding, Repaired, Report, TakenOver};
 
 pub(super) fn run(context: &Context, args: &Verify) -> anyhow::Result<Exit> {
-    let repaired = match args.repair {
-        true => repair(context)?,
-        false => Vec::new(),
+    let (repaired, taken_over) = match args.repair {
+        true => (repair(context)?, take_over_moved(context)?),
+        false => (Vec::new(), None),
     };
     let (chosen, mut exit) = choose(context, &args.references)?;
     let chosen: Option<Vec<&str>> = match args.references.is_empty() {
@@ -37,17 +37,20 @@ pub(super) fn run(context: &Context, args: &Verify) -> anyhow::Result<Exit> {
                 repaired: None,
             };
             if args.repair {
-                object.repaired = Some(repaired.iter().map(Mended::from).collect());
+                let repaired = repaired.iter().map(Mended::from);
+                let taken_over = taken_over.iter().map(Mended::from);
+                object.repaired = Some(repaired.chain(taken_over).collect());
             }
             text.push_str(&json::object(&object)?);
         }
         ReportFormat::Text => {
             text.push_str(&of_repairs(context, &repaired));
+            text.push_str(&of_taken_over(context, taken_over.as_ref()));
             text.push_str(&of_findings("problem", &report.problems));
             text.push_str(&of_findings("note", &report.notes));
         }
     }
-    if repaired.is_empty() {
+    if repaired.is_empty() && taken_over.is_none() {
         let mut out = Out::new();
         out.write(&text)?;
         out.finish()?;
@@ -79,6 +82,32 @@ fn repair(context: &Context) -> anyhow::Result<Vec<Repaired>> {
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Points entries of a moved home at their content. Of a registry that cannot be
+/// read, the report says so.
+fn take_over_moved(context: &Context) -> anyhow::Result<Option<TakenOver>> {
+    match context.cache.take_over_moved() {
+        Err(Error::Corrupt { .. }) => Ok(None),
+        taken_over => Ok(taken_over?),
+    }
+}
+
+/// Returns what was taken over of a moved home, in lines.
+fn of_taken_over(context: &Context, taken_over: Option<&TakenOver>) -> String {
+    let mut text = String::new();
+    if let Some(TakenOver {
+        copy, references, ..
+    }) = taken_over
+    {
+        let path = context.cache.registry().path().to_string_lossy();
+        let _ = writeln!(text, "repaired: {}", visible(&path));
+        for reference in references {
+            let _ = writeln!(text, "  points at its content: {}", visible(reference));
+        }
+        let _ = writeln!(text, "  as it was: {}", visible(&copy.to_string_lossy()));
+    }
+    text
 }
 
 /// The references of the operands, and the exit code for those that name none.
@@ -228,6 +257,18 @@ struct Mended<'r> {
     lost: Option<Vec<Lost<'r>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duplicates: Option<&'r [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moved: Option<&'r [String]>,
+}
+
+impl<'r> From<&'r TakenOver> for Mended<'r> {
+    fn from(taken_over: &'r TakenOver) -> Self {
+        Mended {
+            copy: taken_over.copy.to_string_lossy().into_owned(),
+            moved: Some(&taken_over.references),
+            ..Mended::default()
+        }
+    }
 }
 
 #[derive(Serialize)]

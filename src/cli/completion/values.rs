@@ -11,7 +11,7 @@ use clap_complete::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
 use super::request::Request;
 use crate::Registry;
 use crate::cli::home;
-use crate::cli::select::KEYS;
+use crate::cli::select::{CACHED, KEYS};
 use crate::escape::is_unsafe;
 use crate::reference::Parts;
 
@@ -48,7 +48,7 @@ fn filter(current: &str) -> Vec<CompletionCandidate> {
     let values: BTreeSet<String> = match prefix.trim_end_matches(['!', '=']) {
         "type" => listed(&["component", "datacenter"]),
         "dangling" => listed(&["false", "true"]),
-        "cache" => listed(&["missing", "present"]),
+        "cache" => listed(&CACHED),
         "reference" | "before" | "since" => registered(value, |reference| reference),
         "repository" => registered(value, |reference| Parts::of(reference).repository),
         "tag" => registered(value, |reference| Parts::of(reference).tag_or_latest()),

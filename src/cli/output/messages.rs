@@ -6,7 +6,8 @@ use std::io::Write;
 use anstyle::{AnsiColor, Style};
 
 use super::progress::aside;
-use crate::cli::exit;
+use crate::Error;
+use crate::cli::exit::{self, Exit};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -24,6 +25,17 @@ pub(in crate::cli) fn error(error: &anyhow::Error) {
 /// Something that is not as it should be, but keeps nobody from going on.
 pub(in crate::cli) fn warning(message: fmt::Arguments<'_>) {
     say(WARNING, "warning", message);
+}
+
+/// Warns of content that was replaced and could not be deleted.
+pub(in crate::cli) fn not_deleted(error: Option<Error>) -> Exit {
+    match error {
+        None => Exit::Success,
+        Some(error) => {
+            warning(format_args!("the old content is not all deleted: {error}"));
+            Exit::Failure
+        }
+    }
 }
 
 /// Something worth knowing.

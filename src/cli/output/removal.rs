@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{json, messages, table, units};
 use crate::cli::args::ReportFormat;
-use crate::cli::exit::Exit;
+use crate::cli::exit::{Exit, Failure};
 use crate::content::{Fate, Removed};
 use crate::escape::visible;
 use crate::{Stray, StrayKind};
@@ -39,7 +39,8 @@ pub(in crate::cli) fn entries(
     removed: &[Removed],
     reason: impl Fn(&str) -> &'static str,
 ) -> impl Iterator<Item = Item> {
-    removed.iter().map(move |removed| {
+    let gone = |removed: &&Removed| !matches!(removed.content, Fate::Refused { .. });
+    removed.iter().filter(gone).map(move |removed| {
         let (path, bytes) = match &removed.content {
             Fate::Deleted { path, bytes } => (Some(path.to_string_lossy().into_owned()), *bytes),
             _ => (None, 0),
@@ -80,12 +81,13 @@ pub(in crate::cli) fn report(
 ) -> anyhow::Result<Exit> {
     let exit = explain_all(removed);
     let items: Vec<Item> = entries(removed, |_| REQUESTED).collect();
-    print(&items, dry_run, format)?;
+    print(removed, &items, dry_run, format)?;
     Ok(exit)
 }
 
 /// Prints what was removed.
 pub(in crate::cli) fn print(
+    removed: &[Removed],
     items: &[Item],
     dry_run: bool,
     format: ReportFormat,
@@ -102,6 +104,7 @@ pub(in crate::cli) fn print(
         }
         ReportFormat::Json => json::object(&Report {
             dry_run,
+            kept: removed.iter().filter_map(Kept::of).collect(),
             reclaimed_bytes: freed(items),
             removed: items,
         })?,
@@ -152,6 +155,15 @@ fn explain(removed: &Removed) -> Exit {
             "kept `{}`: it is not the directory of `{reference}` in this cache",
             visible(&path.to_string_lossy())
         )),
+        Fate::Refused { error, .. } => {
+            let failure = Failure {
+                message: format!("kept `{reference}`: {error}"),
+                hint: Some("`--keep-cache` removes the entry alone".to_owned()),
+                ..Failure::of(error)
+            };
+            messages::error(&failure.into());
+            return Exit::Failure;
+        }
         Fate::Failed { error, .. } => {
             messages::warning(format_args!(
                 "removed `{reference}`, but not all of its content: {error}"
@@ -169,11 +181,31 @@ fn freed(items: &[Item]) -> u64 {
         .fold(0, |sum: u64, item| sum.saturating_add(item.bytes))
 }
 
+/// An artifact that was to be removed and stays.
+#[derive(Serialize)]
+struct Kept<'r> {
+    reference: &'r str,
+    reason: String,
+}
+
+impl<'r> Kept<'r> {
+    fn of(removed: &'r Removed) -> Option<Self> {
+        match &removed.content {
+            Fate::Refused { error, .. } => Some(Kept {
+                reference: &removed.reference,
+                reason: error.to_string(),
+            }),
+            _ => None,
+        }
+    }
+}
+
 /// The report of a removal; its shape is part of the stable interface.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report<'r> {
     dry_run: bool,
+    kept: Vec<Kept<'r>>,
     removed: &'r [Item],
     reclaimed_bytes: u64,
 }

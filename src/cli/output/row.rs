@@ -9,6 +9,7 @@ use crate::digest::{SHORT_HEX, digest_hex};
 use crate::document::EntryView;
 use crate::escape::visible;
 use crate::fields::Field;
+use crate::timestamp;
 
 /// An entry as people see it. What it does not have, or has in a form that
 /// cannot be read, is empty.
@@ -52,10 +53,12 @@ impl<'d> Row<'_, 'd> {
         self.size_bytes().map(units::size).unwrap_or_default()
     }
 
-    /// How long ago it was made.
+    /// How long ago it was made; `-` for what Go writes if that is not known.
     pub(in crate::cli) fn created_since(&self) -> String {
-        let time = self.entry.created_at().ok().flatten();
-        time.map(|time| units::ago(&time, self.now))
-            .unwrap_or_default()
+        match self.entry.created_at() {
+            Ok(Some(time)) if timestamp::is_known(&time) => units::ago(&time, self.now),
+            Ok(Some(_)) => "-".to_owned(),
+            _ => String::new(),
+        }
     }
 }

@@ -24,16 +24,40 @@ const FIELDS: [(&str, &str); 11] = [
     ("CachePath", "CACHE PATH"),
 ];
 
+/// The fields of `.Status`, which `inspect` has alone.
+const STATUS_FIELDS: [&str; 5] = ["Cache", "Files", "Bytes", "Digest", "Error"];
+const STATUS: &str = "Status";
+
 /// A template that is applied to each entry.
 pub(in crate::cli) struct Template {
     compiled: gotmpl::Template,
     source: String,
+    has_status: bool,
+}
+
+/// What a template shows of the content of an entry.
+#[derive(Default)]
+pub(in crate::cli) struct StatusFields {
+    pub(in crate::cli) cache: &'static str,
+    pub(in crate::cli) files: u64,
+    pub(in crate::cli) bytes: u64,
+    pub(in crate::cli) digest: &'static str,
+    pub(in crate::cli) error: String,
 }
 
 impl Template {
     /// Compiles a template and tries it out, so that a field that does not
     /// exist is an error even where there is no entry.
     pub(in crate::cli) fn new(text: &str) -> Result<Self, String> {
+        Self::compile(text, false)
+    }
+
+    /// As [`new`](Self::new), for a template that may use `.Status`.
+    pub(in crate::cli) fn with_status(text: &str) -> Result<Self, String> {
+        Self::compile(text, true)
+    }
+
+    fn compile(text: &str, has_status: bool) -> Result<Self, String> {
         let invalid = |error: TemplateError| format!("invalid template: {error}");
         let text = text.replace("\\t", "\t").replace("\\n", "\n");
         let compiled = gotmpl::Template::new("format")
@@ -54,18 +78,21 @@ impl Template {
             .map_err(invalid)?;
         // Also where no entry would come to it.
         for name in names(&text) {
-            if FIELDS.iter().all(|(field, _)| *field != name) {
+            let is_status = name == STATUS || STATUS_FIELDS.contains(&&*name);
+            let is_known = FIELDS.iter().any(|(field, _)| *field == name);
+            if !is_known && !(has_status && is_status) {
                 return Err(format!(
                     "invalid template: there is no field .{name}; {}",
-                    known()
+                    known(has_status)
                 ));
             }
         }
         let template = Template {
             compiled,
             source: text,
+            has_status,
         };
-        template.apply(&template.sample())?;
+        template.apply(template.sample())?;
         Ok(template)
     }
 
@@ -92,21 +119,60 @@ impl Template {
 
     /// The template applied to an entry.
     pub(in crate::cli) fn render(&self, row: &Row<'_, '_>) -> Result<String, String> {
-        self.apply(&value_of(row))
+        self.apply(members_of(row))
     }
 
-    fn apply(&self, data: &Value) -> Result<String, String> {
+    /// The template applied to an entry and to the status of its content.
+    pub(in crate::cli) fn render_with(
+        &self,
+        row: &Row<'_, '_>,
+        status: &StatusFields,
+    ) -> Result<String, String> {
+        let mut members = members_of(row);
+        members.push((STATUS, status.to_value()));
+        self.apply(members)
+    }
+
+    /// Whether the template shows anything of the content.
+    pub(in crate::cli) fn wants_status(&self) -> bool {
+        // Whoever takes all of `.` takes this too.
+        let names = names(&self.source);
+        self.has_status && (names.is_empty() || names.iter().any(|name| name == STATUS))
+    }
+
+    fn apply(&self, members: Vec<(&str, Value)>) -> Result<String, String> {
         self.compiled
-            .execute_to_string(data)
-            .map_err(|error| format!("invalid template: {error}; {}", known()))
+            .execute_to_string(&object(members))
+            .map_err(|error| format!("invalid template: {error}; {}", known(self.has_status)))
     }
 
     /// An entry that has everything.
-    fn sample(&self) -> Value {
-        object(FIELDS.map(|(name, title)| match name {
-            "SizeBytes" => (name, Value::Int(1)),
-            _ => (name, string(title)),
-        }))
+    fn sample(&self) -> Vec<(&str, Value)> {
+        let mut members: Vec<(&str, Value)> = FIELDS
+            .iter()
+            .map(|(name, title)| match *name {
+                "SizeBytes" => (*name, Value::Int(1)),
+                _ => (*name, string(title)),
+            })
+            .collect();
+        if self.has_status {
+            members.push((STATUS, StatusFields::default().to_value()));
+        }
+        members
+    }
+}
+
+impl StatusFields {
+    fn to_value(&self) -> Value {
+        let number = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
+        let values = [
+            string(self.cache),
+            number(self.files),
+            number(self.bytes),
+            string(self.digest),
+            string(&self.error),
+        ];
+        object(STATUS_FIELDS.into_iter().zip(values).collect())
     }
 }
 
@@ -131,15 +197,16 @@ fn names(template: &str) -> Vec<String> {
     names
 }
 
-fn known() -> String {
-    format!(
-        "the fields are {}",
-        FIELDS.map(|(name, _)| format!(".{name}")).join(" ")
-    )
+fn known(has_status: bool) -> String {
+    let mut names = FIELDS.map(|(name, _)| format!(".{name}")).to_vec();
+    if has_status {
+        names.extend(STATUS_FIELDS.map(|name| format!(".{STATUS}.{name}")));
+    }
+    format!("the fields are {}", names.join(" "))
 }
 
-fn value_of(row: &Row<'_, '_>) -> Value {
-    object([
+fn members_of(row: &Row<'_, '_>) -> Vec<(&'static str, Value)> {
+    vec![
         ("Reference", string(&row.text(Field::Reference))),
         ("Repository", string(&row.text(Field::Repository))),
         ("Tag", string(&row.text(Field::Tag))),
@@ -154,10 +221,10 @@ fn value_of(row: &Row<'_, '_>) -> Value {
         ("CreatedAt", string(&row.text(Field::CreatedAt))),
         ("CreatedSince", string(&row.created_since())),
         ("CachePath", string(&row.text(Field::CachePath))),
-    ])
+    ]
 }
 
-fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+fn object(members: Vec<(&str, Value)>) -> Value {
     let members: BTreeMap<Arc<str>, Value> = members
         .into_iter()
         .map(|(name, value)| (Arc::from(name), value))

@@ -61,7 +61,8 @@ pub(in crate::cli) fn ago(time: &DateTime<FixedOffset>, now: &DateTime<FixedOffs
     } else if distance < TimeDelta::days(730) {
         (distance.num_days() / 30, "month")
     } else {
-        (distance.num_days() / 365, "year")
+        // As many as the calendar counts, also over centuries.
+        ((distance.num_days() * 400 / 146_097).max(2), "year")
     };
     let plural = if count == 1 { "" } else { "s" };
     if past < TimeDelta::zero() {
@@ -117,9 +118,15 @@ mod tests {
             ("2026-01-01T11:00:00Z", "1 month ago"),
             ("2025-01-01T11:00:00Z", "14 months ago"),
             ("2020-01-01T11:00:00Z", "6 years ago"),
-            ("0001-01-01T00:00:00Z", "2026 years ago"),
+            ("2024-03-02T12:00:00Z", "24 months ago"),
+            ("2024-03-01T12:00:00Z", "2 years ago"),
+            ("2023-03-02T12:00:00Z", "2 years ago"),
+            ("2023-03-01T12:00:00Z", "3 years ago"),
+            ("1926-03-01T12:00:00Z", "100 years ago"),
+            ("0001-01-02T00:00:00Z", "2025 years ago"),
+            ("0000-01-01T00:00:00Z", "2026 years ago"),
             ("2026-03-01T14:30:00Z", "in 2 hours"),
-            ("9999-12-31T23:59:59Z", "in 7979 years"),
+            ("9999-12-31T23:59:59Z", "in 7973 years"),
         ] {
             assert_eq!(ago(&timestamp::parse(time).unwrap(), &now), text, "{time}");
         }

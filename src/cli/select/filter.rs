@@ -2,12 +2,12 @@
 //! `>` and `>=`.
 
 use std::str::FromStr;
-use std::time::Duration;
 
-use chrono::{DateTime, FixedOffset};
+use chrono::Local;
 use wildmatch::WildMatch;
 
 use crate::cli::values;
+use crate::cli::values::time::{self, When};
 use crate::fields::Field;
 
 /// The keys, as `--help` and completion list them.
@@ -24,6 +24,9 @@ pub(in crate::cli) const KEYS: [&str; 11] = [
     "until",
     "size",
 ];
+
+/// The states of content that `cache` can be asked for.
+pub(in crate::cli) const CACHED: [&str; 4] = ["foreign", "missing", "none", "present"];
 
 /// A filter.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,8 +48,8 @@ pub(super) enum Bound {
     Before(Moment),
     /// After a time, or after another artifact.
     Since(Moment),
-    /// Before a time, or longer ago than this.
-    Until(Limit),
+    /// Before a time.
+    Until(When),
 }
 
 /// What an artifact can be.
@@ -60,24 +63,19 @@ pub(super) enum Property {
     },
     /// It has no repository and tag of its own, or has them.
     Dangling(bool),
-    /// Its content is in its own directory, or is missing there.
-    Cached(bool),
+    /// Its content is in this state, one of [`CACHED`].
+    Cached(&'static str),
     /// Its size stands in a relation to this.
     Size { relation: Relation, bytes: i64 },
 }
 
-/// A time, or an artifact that has one.
+/// What a bound names: an artifact that has a time, or a time.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Moment {
-    At(DateTime<FixedOffset>),
-    Of(String),
-}
-
-/// A time, or how long ago it was.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Limit {
-    At(DateTime<FixedOffset>),
-    Ago(Duration),
+pub(super) struct Moment {
+    /// The artifact, as an operand.
+    pub(super) operand: String,
+    /// The time, or why it is none.
+    pub(super) time: Result<When, String>,
 }
 
 /// How two numbers compare.
@@ -103,11 +101,10 @@ impl Relation {
 }
 
 impl Filter {
-    /// The artifact that is compared with, if it names one.
+    /// The artifact that is compared with, if it can name one.
     pub(super) fn operand(&self) -> Option<&str> {
         match &self.0 {
-            Condition::Made(Bound::Before(Moment::Of(operand)))
-            | Condition::Made(Bound::Since(Moment::Of(operand))) => Some(operand),
+            Condition::Made(Bound::Before(moment) | Bound::Since(moment)) => Some(&moment.operand),
             _ => None,
         }
     }
@@ -174,27 +171,27 @@ fn condition(key: &str, operator: &str, value: &str) -> Result<Condition, String
     if operator != "=" {
         return Err(format!("`{key}` takes `=` alone"));
     }
-    let moment = || match crate::timestamp::parse(value) {
-        Some(time) => Moment::At(time),
-        None => Moment::Of(value.to_owned()),
+    let moment = || Moment {
+        operand: value.to_owned(),
+        time: time::when(value, &Local),
     };
     match (key, value) {
         ("dangling", "true") => Ok(Condition::Has(Property::Dangling(true))),
         ("dangling", "false") => Ok(Condition::Has(Property::Dangling(false))),
         ("dangling", _) => Err("expected `dangling=true` or `dangling=false`".to_owned()),
-        ("cache", "present") => Ok(Condition::Has(Property::Cached(true))),
-        ("cache", "missing") => Ok(Condition::Has(Property::Cached(false))),
-        ("cache", _) => Err("expected `cache=present` or `cache=missing`".to_owned()),
+        ("cache", _) => cached(value),
         ("before", _) => Ok(Condition::Made(Bound::Before(moment()))),
         ("since", _) => Ok(Condition::Made(Bound::Since(moment()))),
-        _ => match (crate::timestamp::parse(value), values::duration(value)) {
-            (Some(time), _) => Ok(Condition::Made(Bound::Until(Limit::At(time)))),
-            (None, Ok(age)) => Ok(Condition::Made(Bound::Until(Limit::Ago(age)))),
-            (None, Err(_)) => Err(
-                "expected a time such as 2026-02-14T13:03:11Z, or an age such as 30d".to_owned(),
-            ),
-        },
+        _ => Ok(Condition::Made(Bound::Until(time::when(value, &Local)?))),
     }
+}
+
+fn cached(state: &str) -> Result<Condition, String> {
+    let state = CACHED.into_iter().find(|known| *known == state);
+    let property = state.map(Property::Cached);
+    property
+        .map(Condition::Has)
+        .ok_or_else(|| format!("expected `cache=` and {}", CACHED.join(", ")))
 }
 
 #[cfg(test)]
@@ -216,9 +213,13 @@ mod tests {
             "size=-1",
             "dangling=yes",
             "dangling!=true",
-            "cache=foreign",
+            "cache=gone",
+            "cache=",
             "cache!=present",
             "until=soon",
+            "until=",
+            "until=-1h",
+            "until=2026-02-30",
             "until<5d",
             "before!=x",
             "since>x",

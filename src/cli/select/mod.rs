@@ -6,7 +6,7 @@ mod retention;
 mod sort;
 
 pub(crate) use filter::Filter;
-pub(super) use filter::KEYS;
+pub(super) use filter::{CACHED, KEYS};
 pub(super) use retention::{Candidate, Retention, retire};
 pub(crate) use sort::SortKey;
 pub(super) use sort::{Rank, rank};
@@ -65,7 +65,11 @@ impl<'a> Selection<'a> {
         let chooser = self.resolve(document, now)?;
         let entries = document.entries().enumerate();
         let chosen = entries.filter(|(_, entry)| chooser.chooses(entry, contents));
-        Ok(chosen.map(|(index, _)| index).collect())
+        let chosen = chosen.map(|(index, _)| index).collect();
+        match contents.take_failure() {
+            None => Ok(chosen),
+            Some(error) => Err(Failure::of(&error)),
+        }
     }
 }
 

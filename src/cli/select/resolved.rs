@@ -5,13 +5,15 @@ use std::mem::{Discriminant, discriminant};
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 
-use super::filter::{Bound, Condition, Filter, Limit, Moment, Property, Relation};
+use super::filter::{Bound, Condition, Filter, Moment, Property, Relation};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::values::time::When;
 use crate::content::{CacheState, Contents};
 use crate::document::{Document, EntryView};
 use crate::escape::visible;
 use crate::fields::Field;
 use crate::lookup::{DigestStart, Finder, Found};
+use crate::timestamp;
 
 /// Filters that belong together: of alternatives one has to hold, of demands
 /// all.
@@ -81,7 +83,7 @@ fn alternative(property: &Property) -> Option<Kind> {
 
 impl Test<'_> {
     fn holds(&self, entry: &EntryView<'_>, contents: &Contents<'_>) -> bool {
-        let created_at = || entry.created_at().ok().flatten();
+        let created_at = || known_time(entry);
         match self {
             Test::Before(time) => created_at().is_some_and(|created| created < *time),
             Test::After(time) => created_at().is_some_and(|created| created > *time),
@@ -96,18 +98,31 @@ impl Test<'_> {
             }
             Test::Has(Property::Dangling(wanted)) => entry.is_untagged() == *wanted,
             Test::Has(Property::Cached(wanted)) => {
-                let state = contents.state(&entry.reference(), &entry.text_of(Field::CachePath));
-                match state {
-                    CacheState::Present => *wanted,
-                    CacheState::Missing => !*wanted,
-                    CacheState::Foreign => false,
-                }
+                let path = entry.text_of(Field::CachePath);
+                let state = contents.known_state(&entry.reference(), &path);
+                state.is_some_and(|state| name_of(state) == *wanted)
             }
             Test::Has(Property::Size { relation, bytes }) => {
                 let size = entry.size().ok().flatten();
                 size.is_some_and(|size| relation.holds(size, *bytes))
             }
         }
+    }
+}
+
+/// Returns the time of an entry, unless it has none that is known.
+fn known_time(entry: &EntryView<'_>) -> Option<DateTime<FixedOffset>> {
+    let time = entry.created_at().ok().flatten();
+    time.filter(timestamp::is_known)
+}
+
+/// Returns what [`CACHED`](super::filter::CACHED) calls a state of content.
+fn name_of(state: CacheState) -> &'static str {
+    match state {
+        CacheState::Present => "present",
+        CacheState::None => "none",
+        CacheState::Missing => "missing",
+        CacheState::Foreign => "foreign",
     }
 }
 
@@ -118,35 +133,52 @@ fn resolve<'f>(
     now: &DateTime<FixedOffset>,
 ) -> Result<Test<'f>, Failure> {
     Ok(match bound {
-        Bound::Before(moment) => Test::Before(time_of(moment, document)?),
-        Bound::Since(moment) => Test::After(time_of(moment, document)?),
-        Bound::Until(Limit::At(time)) => Test::Before(*time),
-        Bound::Until(Limit::Ago(age)) => {
-            let age = TimeDelta::from_std(*age).ok();
-            let time = age.and_then(|age| now.checked_sub_signed(age));
-            // Nothing is older than what reaches back beyond all time.
-            Test::Before(time.unwrap_or(DateTime::<Utc>::MIN_UTC.fixed_offset()))
-        }
+        Bound::Before(moment) => Test::Before(time_of(moment, document, now)?),
+        Bound::Since(moment) => Test::After(time_of(moment, document, now)?),
+        Bound::Until(when) => Test::Before(time_at(*when, now)),
     })
 }
 
-/// The time that a filter names, itself or by an artifact.
-fn time_of(moment: &Moment, document: &Document) -> Result<DateTime<FixedOffset>, Failure> {
-    let operand = match moment {
-        Moment::At(time) => return Ok(*time),
-        Moment::Of(operand) => operand,
-    };
+/// The time that a filter names, itself or by an artifact: first by its name, last
+/// by the start of its digest, since some look like a number of seconds.
+fn time_of(
+    moment: &Moment,
+    document: &Document,
+    now: &DateTime<FixedOffset>,
+) -> Result<DateTime<FixedOffset>, Failure> {
+    let operand = &moment.operand;
     let fail = |exit, reason: &str| Failure {
         exit,
         message: format!("invalid filter: `{}` {reason}", visible(operand)),
         hint: None,
     };
-    match Finder::new(document).find(operand, DigestStart::ToLook) {
-        Found::Nothing => Err(fail(Exit::Usage, "is neither an artifact nor a time")),
+    let finder = Finder::new(document);
+    let found = match (finder.find(operand, DigestStart::Whole), &moment.time) {
+        (Found::Nothing, Ok(when)) => return Ok(time_at(*when, now)),
+        (Found::Nothing, Err(_)) => finder.find(operand, DigestStart::ToLook),
+        (found, _) => found,
+    };
+    match found {
+        Found::Nothing => {
+            let why = moment.time.as_ref().err().map(String::as_str);
+            let reason = format!("is no artifact, and no time: {}", why.unwrap_or_default());
+            Err(fail(Exit::Usage, &reason))
+        }
         Found::Ambiguous(_) => Err(fail(Exit::Refused, "names several artifacts")),
         Found::Entries(indices) => indices
             .first()
-            .and_then(|&index| document.entry(index)?.created_at().ok().flatten())
-            .ok_or_else(|| fail(Exit::Usage, "has no time that can be read")),
+            .and_then(|&index| known_time(&document.entry(index)?))
+            .ok_or_else(|| fail(Exit::Usage, "has no time that is known")),
     }
+}
+
+/// A time, itself or by how long ago it was.
+fn time_at(when: When, now: &DateTime<FixedOffset>) -> DateTime<FixedOffset> {
+    let age = match when {
+        When::At(time) => return time,
+        When::Ago(age) => TimeDelta::from_std(age).ok(),
+    };
+    let time = age.and_then(|age| now.checked_sub_signed(age));
+    // Nothing is older than what reaches back beyond all time.
+    time.unwrap_or(DateTime::<Utc>::MIN_UTC.fixed_offset())
 }

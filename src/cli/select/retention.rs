@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, FixedOffset, Utc};
 
+use crate::timestamp;
+
 /// An artifact that may go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Candidate {
@@ -35,11 +37,12 @@ pub(in crate::cli) fn retire(
     retention: Retention,
     kept_bytes: u64,
 ) -> Vec<usize> {
-    // The newest first; a time that cannot be read makes none old.
+    // The newest first; a time that is not known makes none old.
     let mut order: Vec<&Candidate> = candidates.iter().collect();
     let unknown = DateTime::<Utc>::MAX_UTC.fixed_offset();
     order.sort_by_key(|candidate| {
-        let created_at = candidate.created_at.unwrap_or(unknown);
+        let created_at = candidate.created_at.filter(timestamp::is_known);
+        let created_at = created_at.unwrap_or(unknown);
         (Reverse(created_at), &candidate.reference)
     });
 
@@ -78,7 +81,6 @@ pub(in crate::cli) fn retire(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timestamp;
 
     fn candidate(index: usize, repository: &str, day: &str, bytes: u64) -> Candidate {
         Candidate {
@@ -117,6 +119,17 @@ mod tests {
         assert_eq!(keep(1), [0, 2, 3]);
         assert_eq!(keep(2), [0]);
         assert_eq!(keep(3), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn an_artifact_of_unknown_time_is_not_the_oldest() {
+        let mut candidates = candidates();
+        candidates[3].created_at = timestamp::parse(timestamp::ZERO);
+        let retention = Retention {
+            keep_last: 1,
+            max_bytes: None,
+        };
+        assert_eq!(retire(&candidates, retention, 0), [0, 2, 1]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use crate::document::EntryView;
 use crate::fields::Field;
+use crate::timestamp;
 
 /// What a list is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -48,7 +49,10 @@ pub(in crate::cli) fn rank<'d>(key: SortKey, entry: &EntryView<'d>) -> (Rank, Co
         )
     };
     let rank = match key {
-        SortKey::Created => entry.created_at().ok().flatten().map(newest_first),
+        SortKey::Created => {
+            let time = entry.created_at().ok().flatten();
+            time.filter(timestamp::is_known).map(newest_first)
+        }
         SortKey::Size => entry.size().ok().flatten().map(largest_first),
         SortKey::Reference => return by_text(Field::Reference),
         SortKey::Repository => return by_text(Field::Repository),
@@ -107,7 +111,9 @@ mod tests {
                 "\"2026-03-01T01:00:00+01:00\"",
                 "\"1969-12-31T23:59:59.5Z\"",
                 "\"1969-12-31T23:59:59Z\"",
+                "\"0001-01-01T00:00:00.5Z\"",
                 "\"0000-01-01T00:00:00Z\"",
+                "\"0001-01-01T01:00:00+01:00\"",
                 "null",
             ],
         );

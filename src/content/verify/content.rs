@@ -1,23 +1,21 @@
 //! Whether content is what its digest says.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::finding::{Code, Finding, command};
-use crate::content::copy::hash_each;
+use crate::content::file_tree::{FileTree, Node};
+use crate::content::hash::hash_each;
 use crate::content::manifest::{FileHash, Manifest};
-use crate::content::tree::{Node, Tree};
+use crate::content::status::{Located, Place};
 use crate::content::{Cache, CacheState, Contents, Work};
-use crate::digest::{digest_hex, hex};
+use crate::digest::hex;
 use crate::document::EntryView;
-use crate::error::{AtPath, Error, Result};
+use crate::error::{Error, Result};
 use crate::escape::visible;
 use crate::fields::Field;
 use crate::reference::Reference;
-use crate::store::uninterrupted;
 
 /// What came of looking at the content of entries.
 pub(super) struct Outcome {
@@ -36,8 +34,18 @@ pub(super) struct Checked {
 
 /// A directory with the hash of each of its files.
 struct Hashed<'t> {
-    tree: &'t Tree,
+    tree: &'t FileTree,
     files: BTreeMap<&'t [u8], Result<FileHash>>,
+}
+
+/// What is to be done about an entry.
+enum Look {
+    /// To hash the content at this place.
+    Hash(Place),
+    Found(Finding),
+    Nothing,
+    /// Its content is missing, as is the whole cache.
+    NoCache,
 }
 
 /// Looks at the content of entries. All their files are hashed at once, and
@@ -45,29 +53,25 @@ struct Hashed<'t> {
 pub(super) fn check(cache: &Cache, entries: &[EntryView<'_>]) -> Result<Outcome> {
     let contents = cache.contents();
     let mut checked = Vec::new();
-    let mut to_hash: Vec<(usize, PathBuf)> = Vec::new();
-    let mut trees: HashMap<PathBuf, Result<Tree>> = HashMap::new();
+    let mut to_hash: Vec<(usize, Place)> = Vec::new();
+    let mut trees: HashMap<Place, Result<Located>> = HashMap::new();
     let mut is_cache_missing = false;
     for (index, entry) in entries.iter().enumerate() {
-        let (reference, path) = (entry.reference(), entry.text_of(Field::CachePath));
-        let digest = entry.text_of(Field::Digest);
-        let (state, dir) = contents.look(&reference, &path);
+        let reference = entry.reference();
         let mut findings = Vec::new();
-        match dir {
-            _ if path.is_empty() => findings.push(no_directory(&reference)),
-            Some(dir) => match can_be_checked(cache, &digest) {
-                true => {
-                    trees
-                        .entry(dir.clone())
-                        .or_insert_with(|| Tree::stored(&dir));
-                    to_hash.push((index, dir));
-                }
-                false => findings.push(unverifiable(&reference, &digest)),
-            },
-            None => match absent(&contents, state, &reference, &path) {
-                Some(finding) => findings.push(finding),
-                None => is_cache_missing = true,
-            },
+        match look(&contents, entry) {
+            Ok(Look::Hash(place)) => {
+                trees.entry(place.clone()).or_insert_with(|| {
+                    let tree = contents.read(&place)?;
+                    let place = place.clone();
+                    Ok(Located { place, tree })
+                });
+                to_hash.push((index, place));
+            }
+            Ok(Look::Found(finding)) => findings.push(finding),
+            Ok(Look::Nothing) => {}
+            Ok(Look::NoCache) => is_cache_missing = true,
+            Err(error) => findings.push(not_readable(&reference, &error)),
         }
         checked.push(Checked {
             index,
@@ -81,34 +85,38 @@ pub(super) fn check(cache: &Cache, entries: &[EntryView<'_>]) -> Result<Outcome>
             .insert(0, no_cache(&cache.home().cache_root()));
     }
 
-    let files: Vec<(&PathBuf, &Node)> = trees
-        .iter()
-        .filter_map(|(dir, tree)| Some((dir, tree.as_ref().ok()?)))
-        .flat_map(|(dir, tree)| tree.files.iter().map(move |file| (dir, file)))
+    let files: Vec<(&Located, &Node)> = trees
+        .values()
+        .filter_map(|located| located.as_ref().ok())
+        .flat_map(|located| located.tree.files.iter().map(move |file| (located, file)))
         .collect();
     let bytes = files
         .iter()
         .fold(0, |sum: u64, (_, file)| sum.saturating_add(file.len));
     let ongoing = cache.progress.begin(Work::Hashing, bytes);
-    let nodes = files.iter().map(|(_, file)| *file).collect();
-    let hashes = hash_each(nodes, cache.registry().interrupt(), &ongoing)?;
+    let interrupt = cache.registry().interrupt();
+    let hashes = hash_each(
+        files.clone(),
+        |place| contents.open(place),
+        interrupt,
+        &ongoing,
+    )?;
     let count = files.len();
-    let mut hashed: HashMap<&PathBuf, Hashed<'_>> = HashMap::new();
-    for (dir, tree) in &trees {
-        if let Ok(tree) = tree {
-            let files = BTreeMap::new();
-            hashed.insert(dir, Hashed { tree, files });
-        }
+    let mut hashed: HashMap<&Place, Hashed<'_>> = HashMap::new();
+    for located in trees.values().flatten() {
+        let (tree, files) = (&located.tree, BTreeMap::new());
+        hashed.insert(&located.place, Hashed { tree, files });
     }
-    for ((dir, file), hash) in files.into_iter().zip(hashes) {
-        if let Some(hashed) = hashed.get_mut(dir) {
+    for ((located, file), hash) in files.into_iter().zip(hashes) {
+        if let Some(hashed) = hashed.get_mut(&located.place) {
             hashed.files.insert(file.path.as_os_str().as_bytes(), hash);
         }
     }
-    for (index, dir) in &to_hash {
+    for (index, place) in &to_hash {
         let entry = &entries[*index];
-        checked[*index].findings = match (hashed.get(dir), &trees[dir]) {
-            (Some(hashed), _) => compare(cache, entry, hashed),
+        checked[*index].findings = match (hashed.get(place), &trees[place]) {
+            (Some(hashed), _) => compare(cache, entry, hashed)
+                .unwrap_or_else(|error| vec![not_readable(&entry.reference(), &error)]),
             (None, Err(error)) => vec![not_readable(&entry.reference(), error)],
             (None, Ok(_)) => Vec::new(),
         };
@@ -120,53 +128,36 @@ pub(super) fn check(cache: &Cache, entries: &[EntryView<'_>]) -> Result<Outcome>
     })
 }
 
-/// Why an entry's content is not there to be looked at; none where the whole
-/// cache is missing.
-fn absent(
-    contents: &Contents<'_>,
-    state: CacheState,
-    reference: &str,
-    path: &str,
-) -> Option<Finding> {
-    if let Some(error) = denied(Path::new(path)) {
-        return Some(not_readable(reference, &error));
-    }
-    // A file, say, or a link to nowhere.
-    let own = contents.own_dir(reference, path);
-    if own.is_some_and(|own| fs::symlink_metadata(&own).is_ok() && !own.is_dir()) {
-        return Some(no_content(reference, path));
-    }
-    if matches!(state, CacheState::Foreign) {
-        return Some(foreign(reference, path));
-    }
-    let is_gone = contents.is_gone(reference, path);
-    is_gone.then(|| missing(reference, path))
+/// Returns what there is to be done about an entry.
+fn look(contents: &Contents<'_>, entry: &EntryView<'_>) -> Result<Look> {
+    let (reference, path) = (entry.reference(), entry.text_of(Field::CachePath));
+    let digest = entry.text_of(Field::Digest);
+    Ok(match contents.look(&reference, &path)? {
+        (_, Some(place)) => match contents.can_be_verified(&digest)? {
+            true => Look::Hash(place),
+            false => Look::Found(unverifiable(&reference, &digest)),
+        },
+        // Metadata alone: cldctl pulls the content when it needs it.
+        (CacheState::None, None) => Look::Nothing,
+        (CacheState::Foreign, None) if contents.own_key(&reference, &path)?.is_some() => {
+            // A file, say, or a link to nothing.
+            Look::Found(no_content(&reference, &path))
+        }
+        (CacheState::Missing, None) if contents.is_there()? => {
+            Look::Found(missing(&reference, &path))
+        }
+        (CacheState::Missing, None) => Look::NoCache,
+        (_, None) => Look::Found(match contents.moved_to(&reference, &path)? {
+            Some(own) => moved(&reference, &path, &own),
+            None => foreign(&reference, &path),
+        }),
+    })
 }
 
-/// The error, if the system does not let us see what lies at a path.
-fn denied(path: &Path) -> Option<Error> {
-    let seen = uninterrupted(|| fs::symlink_metadata(path));
-    let gone = |error: &io::Error| {
-        use io::ErrorKind::{InvalidInput, NotADirectory, NotFound};
-        matches!(error.kind(), NotFound | NotADirectory | InvalidInput)
-    };
-    match seen {
-        Err(error) if !gone(&error) => Err::<(), _>(error).at("read", path).err(),
-        _ => None,
-    }
-}
-
-/// Whether hashing can tell anything: there is a manifest, or a digest that
-/// could be that of one.
-fn can_be_checked(cache: &Cache, digest: &str) -> bool {
-    digest.starts_with("sha256:") && digest_hex(digest).is_some()
-        || cache.manifests.vouch_for(digest)
-}
-
-fn compare(cache: &Cache, entry: &EntryView<'_>, hashed: &Hashed<'_>) -> Vec<Finding> {
+fn compare(cache: &Cache, entry: &EntryView<'_>, hashed: &Hashed<'_>) -> Result<Vec<Finding>> {
     let reference = &*entry.reference();
     let digest = &*entry.text_of(Field::Digest);
-    let manifest = cache.manifests.find(digest);
+    let manifest = cache.manifests.find(digest)?;
     let expected = manifest.as_ref().map(Manifest::files).unwrap_or_default();
     let remedy = match Reference::parse(reference) {
         Ok(_) => format!(
@@ -206,9 +197,9 @@ fn compare(cache: &Cache, entry: &EntryView<'_>, hashed: &Hashed<'_>) -> Vec<Fin
     }
     if manifest.is_none() {
         if findings.is_empty() && digest_of(hashed).as_deref() != Some(digest) {
-            return vec![unverifiable(reference, digest)];
+            return Ok(vec![unverifiable(reference, digest)]);
         }
-        return findings.into_values().collect();
+        return Ok(findings.into_values().collect());
     }
     for path in expected.keys() {
         if !hashed.files.contains_key(path.as_slice()) {
@@ -221,7 +212,7 @@ fn compare(cache: &Cache, entry: &EntryView<'_>, hashed: &Hashed<'_>) -> Vec<Fin
         let path = path.as_os_str().as_bytes();
         findings.insert(path, find(Code::FileExtra, path, "is no regular file"));
     }
-    findings.into_values().collect()
+    Ok(findings.into_values().collect())
 }
 
 /// The digest of the files as they are.
@@ -236,8 +227,8 @@ fn digest_of(hashed: &Hashed<'_>) -> Option<String> {
 
 fn unverifiable(reference: &str, digest: &str) -> Finding {
     let message = match digest {
-        "" => "has no digest to check its content against",
-        _ => "nobody here knows what its digest is the digest of, so its content cannot be checked",
+        "" => "has no digest to verify its content against",
+        _ => "its digest has no manifest in this registry, so its content cannot be verified",
     };
     let remedy = format!(
         "{} registers the content anew as it is now, with a digest and a time of today",
@@ -285,15 +276,16 @@ fn foreign(reference: &str, path: &str) -> Finding {
     )
 }
 
-fn no_directory(reference: &str) -> Finding {
+fn moved(reference: &str, path: &str, own: &str) -> Finding {
     Finding::new(
-        Code::ForeignPath,
+        Code::MovedContent,
         reference,
-        "names no directory of content",
         format!(
-            "{} brings content into the cache",
-            command("add", reference, " PATH")
+            "its `cachePath` is `{}`, which does not exist, but its content lies in `{}`",
+            visible(path),
+            visible(own)
         ),
+        "`cldctl-registry verify --repair` points the entry at its content",
     )
 }
 
@@ -311,6 +303,6 @@ fn not_readable(reference: &str, error: &Error) -> Finding {
         Code::ContentUnreadable,
         reference,
         error.to_string(),
-        "see that it can be read, and try again",
+        "make it readable, and try again",
     )
 }

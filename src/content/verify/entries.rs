@@ -1,14 +1,15 @@
 //! What is wrong with entries, as the registry alone tells.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use super::Report;
 use super::finding::{Code, Finding, command};
 use crate::content::Contents;
 use crate::document::{Document, EntryView};
+use crate::error::Result;
 use crate::escape::visible;
 use crate::fields::Field;
+use crate::reference::CacheKey;
 
 /// A value that is longer is not shown, in bytes.
 const LONGEST_VALUE: usize = 80;
@@ -18,14 +19,14 @@ pub(super) fn check(
     entries: &[EntryView<'_>],
     contents: &Contents<'_>,
     report: &mut Report,
-) {
+) -> Result<()> {
     for entry in entries {
         for field in entry.unreadable_fields() {
             report.add(unreadable(entry, field));
         }
     }
     duplicates(document, entries, report);
-    collisions(document, entries, contents, report);
+    collisions(document, entries, contents, report)
 }
 
 fn unreadable(entry: &EntryView<'_>, field: Field) -> Finding {
@@ -96,14 +97,16 @@ fn collisions(
     entries: &[EntryView<'_>],
     contents: &Contents<'_>,
     report: &mut Report,
-) {
-    let dir_of = |entry: &EntryView<'_>| -> Option<PathBuf> {
-        contents.own_dir(&entry.reference(), &entry.text_of(Field::CachePath))
+) -> Result<()> {
+    // What cannot be told of an entry is reported with its content.
+    let key_of = |entry: &EntryView<'_>| {
+        let key = contents.own_key(&entry.reference(), &entry.text_of(Field::CachePath));
+        key.ok().flatten()
     };
-    let mut holders: HashMap<PathBuf, Vec<String>> = HashMap::new();
+    let mut holders: HashMap<CacheKey, Vec<String>> = HashMap::new();
     for entry in document.entries() {
-        if let Some(dir) = dir_of(&entry) {
-            let holders = holders.entry(dir).or_default();
+        if let Some(key) = key_of(&entry) {
+            let holders = holders.entry(key).or_default();
             if !holders.iter().any(|holder| *holder == entry.reference()) {
                 holders.push(entry.reference().into_owned());
             }
@@ -111,10 +114,11 @@ fn collisions(
     }
     for entry in entries {
         // Told once for each directory.
-        let dir = dir_of(entry).filter(|dir| holders.get(dir).is_some_and(|of| of.len() > 1));
-        let Some((dir, mut holders)) = dir.and_then(|dir| holders.remove_entry(&dir)) else {
+        let key = key_of(entry).filter(|key| holders.get(key).is_some_and(|of| of.len() > 1));
+        let Some((key, mut holders)) = key.and_then(|key| holders.remove_entry(&key)) else {
             continue;
         };
+        let dir = contents.dir_of(&key)?;
         let reference = entry.reference();
         holders.retain(|holder| *holder != reference);
         let others: Vec<_> = holders
@@ -127,7 +131,8 @@ fn collisions(
             others.join(", ")
         );
         let remedy =
-            "register one of them under another reference; its content is whosever came last";
+            "register one of them under another reference; the content is that of the last one";
         report.add(Finding::new(Code::KeyCollision, reference, message, remedy));
     }
+    Ok(())
 }

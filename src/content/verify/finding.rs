@@ -35,6 +35,9 @@ pub enum Code {
     UnreadableField,
     /// An entry's own directory is gone.
     ContentMissing,
+    /// An entry's path leads nowhere, but its own directory is there: the home was
+    /// moved, or restored from elsewhere.
+    MovedContent,
     /// The cache is not there at all.
     CacheMissing,
     /// Content that could not be read.
@@ -67,6 +70,7 @@ impl Code {
             Code::DuplicateReference => "duplicate-reference",
             Code::UnreadableField => "unreadable-field",
             Code::ContentMissing => "content-missing",
+            Code::MovedContent => "moved-content",
             Code::CacheMissing => "cache-missing",
             Code::ContentUnreadable => "content-unreadable",
             Code::FileChanged => "file-changed",
@@ -88,6 +92,7 @@ impl Code {
             | Code::DuplicateReference
             | Code::UnreadableField
             | Code::ContentMissing
+            | Code::MovedContent
             | Code::CacheMissing
             | Code::ContentUnreadable
             | Code::FileChanged

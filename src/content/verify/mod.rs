@@ -6,9 +6,11 @@
 mod content;
 mod entries;
 mod finding;
-mod strays;
+mod moved;
+mod orphans;
 
 pub use finding::{Code, Finding};
+pub use moved::TakenOver;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::SystemTime;
@@ -80,10 +82,10 @@ impl Cache {
         if let Some(version) = document.foreign_version() {
             report.add(Finding::foreign_version(self.registry().path(), version));
         }
-        entries::check(&document, &entries, &self.contents(), &mut report);
+        entries::check(&document, &entries, &self.contents(), &mut report)?;
         self.check_content(&entries, &mut report)?;
         if references.is_none() {
-            strays::check(self, &document, now, &mut report)?;
+            orphans::check(self, &document, now, &mut report)?;
         }
         Ok(report)
     }

@@ -7,8 +7,8 @@ use super::Report;
 use super::finding::{Code, Finding, command};
 use crate::content::{Cache, StrayKind};
 use crate::document::Document;
-use crate::error::Result;
-use crate::store;
+use crate::error::{AtPath, Result};
+use crate::store::{self, if_exists};
 
 /// The temporary file that all processes of cldctl share.
 const CLDCTL_TEMPORARY: &str = "artifacts.json.tmp";
@@ -19,7 +19,17 @@ pub(super) fn check(
     now: SystemTime,
     report: &mut Report,
 ) -> Result<()> {
-    for stray in cache.strays_beside(document, now)? {
+    let strays = cache.strays_beside(document, now)?;
+    for error in strays.unknown {
+        let path = cache.home().cache_root();
+        report.add(Finding::at(
+            Code::ContentUnreadable,
+            &path,
+            &error.to_string(),
+            "make it readable, and try again",
+        ));
+    }
+    for stray in strays.found {
         report.add(match stray.kind {
             StrayKind::Orphan => Finding::at(
                 Code::OrphanDirectory,
@@ -33,18 +43,19 @@ pub(super) fn check(
             StrayKind::Leftover => Finding::at(
                 Code::Leftover,
                 &stray.path,
-                "was left by a process that ended early",
+                "was left by an interrupted process",
                 "`cldctl-registry prune` removes it",
             ),
         });
     }
     let path = store::resolve(cache.registry().path())?;
     let temporary = path.with_file_name(CLDCTL_TEMPORARY);
-    if fs::symlink_metadata(&temporary).is_ok() {
+    let found = store::uninterrupted(|| fs::symlink_metadata(&temporary));
+    if if_exists(found).at("read", &temporary)?.is_some() {
         report.add(Finding::at(
             Code::Leftover,
             &temporary,
-            "is cldctl's temporary file: left by a process that ended early, or just being written",
+            "is cldctl's temporary file: left by an interrupted process, or being written right now",
             "remove it when no cldctl is running; it does no harm",
         ));
     }
@@ -52,7 +63,7 @@ pub(super) fn check(
         report.add(Finding::at(
             Code::Leftover,
             &temporary,
-            "was left by a process that ended early",
+            "was left by an interrupted process",
             "the next change removes it",
         ));
     }

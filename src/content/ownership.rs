@@ -10,34 +10,45 @@ use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::io::Errno;
-
-use super::root::{CacheRoot, Identity, identity_of};
+use super::cache_root::CacheRoot;
 use crate::document::EntryView;
 use crate::error::{AtPath, Result};
 use crate::fields::Field;
 use crate::reference::{CacheKey, Reference};
-use crate::store;
+use crate::store::{FileId, Kind, if_exists};
 
-/// The key of the directory that an entry owns; `None` if it owns none,
+/// Returns the key of the directory that an entry owns; `None` if it owns none,
 /// whether or not there is such a directory.
-pub(crate) fn own_key(root: &CacheRoot, reference: &str, cache_path: &str) -> Option<CacheKey> {
-    let key = Reference::parse(reference).ok()?.cache_key();
+///
+/// # Errors
+///
+/// The system does not say whether the path names the cache root.
+pub(crate) fn own_key(
+    root: &CacheRoot,
+    reference: &str,
+    cache_path: &str,
+) -> Result<Option<CacheKey>> {
+    let Ok(reference) = Reference::parse(reference) else {
+        return Ok(None);
+    };
+    let key = reference.cache_key();
     let path = Path::new(cache_path);
-    let is_own = path.is_absolute()
-        // Whatever it leads to, nobody who means his own directory writes so.
+    let has_the_form = path.is_absolute()
+        // A path with `..` never counts as the entry's own directory.
         && !path.components().any(|part| part == Component::ParentDir)
-        && path.file_name().is_some_and(|name| name == key.as_str())
-        && path.parent().and_then(identity_of) == Some(root.identity());
-    is_own.then_some(key)
+        && path.file_name().is_some_and(|name| name == key.as_str());
+    let is_own = match path.parent() {
+        Some(parent) if has_the_form => root.is_at(parent)?,
+        _ => false,
+    };
+    Ok(is_own.then_some(key))
 }
 
 /// The directories that entries name, by key or by path.
-pub(crate) struct Claims<'r> {
+pub(crate) struct Ownership<'r> {
     root: &'r CacheRoot,
     /// Names in the cache root, each with the reference that claims it.
     by_name: HashMap<String, String>,
@@ -48,16 +59,20 @@ pub(crate) struct Claims<'r> {
     /// Whether two names could be one directory whatever they are: through
     /// links, or by the rules of Unicode.
     may_alias: bool,
-    by_identity: OnceCell<HashMap<Identity, String>>,
+    by_identity: OnceCell<HashMap<FileId, String>>,
 }
 
-impl<'r> Claims<'r> {
-    /// The claims of some entries.
+impl<'r> Ownership<'r> {
+    /// Collects what some entries name.
+    ///
+    /// # Errors
+    ///
+    /// The system does not say whether a path names the cache root.
     pub(crate) fn of<'e>(
         root: &'r CacheRoot,
         entries: impl Iterator<Item = EntryView<'e>>,
-    ) -> Self {
-        let mut claims = Claims {
+    ) -> Result<Self> {
+        let mut ownership = Ownership {
             root,
             by_name: HashMap::new(),
             folded: HashSet::new(),
@@ -65,15 +80,14 @@ impl<'r> Claims<'r> {
             may_alias: has_links(root),
             by_identity: OnceCell::new(),
         };
-        let mut parents = Parents { root, last: None };
         for entry in entries {
             let reference = entry.reference().into_owned();
-            claims.add_name(reference.replace(['/', ':'], "_"), &reference);
+            ownership.add_name(reference.replace(['/', ':'], "_"), &reference);
             let path = entry.text_of(Field::CachePath);
             let path = Path::new(&*path);
             match (path.parent(), path.file_name().and_then(OsStr::to_str)) {
-                (Some(parent), Some(name)) if parents.is_root(parent) => {
-                    claims.add_name(name.to_owned(), &reference);
+                (Some(parent), Some(name)) if parent.is_absolute() && root.is_at(parent)? => {
+                    ownership.add_name(name.to_owned(), &reference);
                 }
                 _ if path.as_os_str().is_empty() => {}
                 (parent, name) => {
@@ -81,13 +95,13 @@ impl<'r> Claims<'r> {
                     // moved.
                     let in_a_cache = parent.is_some_and(|dir| dir.ends_with("cache/artifacts"));
                     if let Some(name) = name.filter(|_| in_a_cache) {
-                        claims.add_name(name.to_owned(), &reference);
+                        ownership.add_name(name.to_owned(), &reference);
                     }
-                    claims.elsewhere.push((path.to_owned(), reference));
+                    ownership.elsewhere.push((path.to_owned(), reference));
                 }
             }
         }
-        claims
+        Ok(ownership)
     }
 
     fn add_name(&mut self, name: String, reference: &str) {
@@ -98,21 +112,21 @@ impl<'r> Claims<'r> {
         }
     }
 
-    /// The reference of an entry that names the directory of this key.
+    /// Returns the reference of an entry that names the directory of this key.
     ///
     /// # Errors
     ///
-    /// The system does not tell, so that it may be anybody's.
-    pub(crate) fn on(&self, key: &CacheKey) -> Result<Option<&str>> {
-        self.on_name(key.as_str())
+    /// The system does not say, so that it may be any entry's.
+    pub(crate) fn holder_of(&self, key: &CacheKey) -> Result<Option<&str>> {
+        self.holder_of_name(key.as_str())
     }
 
-    /// The reference of an entry that names the directory of this name.
+    /// Returns the reference of an entry that names the directory of this name.
     ///
     /// # Errors
     ///
-    /// As of [`on`](Self::on).
-    pub(crate) fn on_name(&self, name: &str) -> Result<Option<&str>> {
+    /// As [`holder_of`](Self::holder_of).
+    pub(crate) fn holder_of_name(&self, name: &str) -> Result<Option<&str>> {
         if let Some(reference) = self.by_name.get(name) {
             return Ok(Some(reference));
         }
@@ -128,7 +142,7 @@ impl<'r> Claims<'r> {
         }
         // Of a link it is the link that goes, not the directory behind it.
         let path = self.root.path().join(name);
-        let Some(own) = if_there(fs::symlink_metadata(&path)).at("read", &path)? else {
+        let Some(own) = if_exists(fs::symlink_metadata(&path)).at("read", &path)? else {
             return Ok(None);
         };
         let identities = match self.by_identity.get() {
@@ -143,7 +157,7 @@ impl<'r> Claims<'r> {
     }
 
     /// What the claims are claims on: directories, and links to them.
-    fn identities(&self) -> Result<HashMap<Identity, String>> {
+    fn identities(&self) -> Result<HashMap<FileId, String>> {
         let names = self
             .by_name
             .iter()
@@ -155,10 +169,10 @@ impl<'r> Claims<'r> {
         let mut identities = HashMap::new();
         for (path, reference) in names.chain(elsewhere) {
             let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-            let link = if_there(fs::symlink_metadata(&path)).at("read", &path)?;
+            let link = if_exists(fs::symlink_metadata(&path)).at("read", &path)?;
             let link = link.map(identity);
-            let there = if_there(fs::metadata(&path)).at("read", &path)?;
-            let real = if_there(fs::canonicalize(&path)).at("read", &path)?;
+            let there = if_exists(fs::metadata(&path)).at("read", &path)?;
+            let real = if_exists(fs::canonicalize(&path)).at("read", &path)?;
             let real = real.unwrap_or_default();
             // Who has a directory needs those that it lies in.
             let within = real.ancestors().take_while(|dir| *dir != self.root.path());
@@ -166,7 +180,7 @@ impl<'r> Claims<'r> {
             let mut found = Vec::from_iter(link);
             found.extend(there.filter(fs::Metadata::is_dir).map(identity));
             for dir in within {
-                let metadata = if_there(fs::metadata(dir)).at("read", dir)?;
+                let metadata = if_exists(fs::metadata(dir)).at("read", dir)?;
                 found.extend(metadata.map(identity));
             }
             for identity in found {
@@ -179,58 +193,14 @@ impl<'r> Claims<'r> {
     }
 }
 
-/// What the system says of a path, if it says that there is something; an error
-/// if it does not say so or otherwise this time.
-fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    let untold = [
-        Errno::IO,
-        Errno::NOMEM,
-        Errno::MFILE,
-        Errno::NFILE,
-        Errno::INTR,
-    ];
-    match result {
-        Ok(found) => Ok(Some(found)),
-        Err(error)
-            if untold
-                .iter()
-                .any(|it| error.raw_os_error() == Some(it.raw_os_error())) =>
-        {
-            Err(error)
-        }
-        Err(_) => Ok(None),
-    }
-}
-
 /// Whether an entry of the cache root is a link, as far as can be told, so that
 /// two names could be one directory.
 fn has_links(root: &CacheRoot) -> bool {
-    store::read_dir(root.path()).map_or(true, |mut entries| {
-        entries.any(|entry| {
-            let kind = entry.and_then(|entry| entry.file_type());
-            kind.map_or(true, |kind| kind.is_symlink())
-        })
+    root.names().map_or(true, |names| {
+        names
+            .iter()
+            .any(|(_, kind)| !kind.is_some_and(|kind| kind != Kind::Link))
     })
-}
-
-/// Says whether directories are the cache root, asking the system once for
-/// each; nearly all entries have the same parent.
-struct Parents<'r> {
-    root: &'r CacheRoot,
-    last: Option<(PathBuf, bool)>,
-}
-
-impl Parents<'_> {
-    fn is_root(&mut self, parent: &Path) -> bool {
-        match &self.last {
-            Some((dir, is_root)) if dir == parent => *is_root,
-            _ => {
-                let is_root = identity_of(parent) == Some(self.root.identity());
-                self.last = Some((parent.to_owned(), is_root));
-                is_root
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -238,6 +208,7 @@ mod tests {
     use super::*;
     use crate::document::Document;
     use crate::home::Home;
+    use crate::store::Disk;
     use std::os::unix::fs::symlink;
 
     struct Fixture {
@@ -247,7 +218,7 @@ mod tests {
 
     fn fixture() -> Fixture {
         let dir = tempfile::tempdir().unwrap();
-        let root = CacheRoot::create(&Home::at(dir.path()).unwrap()).unwrap();
+        let root = CacheRoot::create(&Home::at(dir.path()).unwrap(), &Disk::default()).unwrap();
         Fixture { dir, root }
     }
 
@@ -288,20 +259,29 @@ mod tests {
             (&format!("{own}/../other"), false),
             (&format!("{own}/../../a_b_c"), false),
         ] {
-            assert_eq!(own_key(&root, "a/b:c", path).is_some(), owned, "{path}");
+            assert_eq!(
+                own_key(&root, "a/b:c", path).unwrap().is_some(),
+                owned,
+                "{path}"
+            );
         }
-        assert!(own_key(&root, "..", &format!("{}/..", root.path().display())).is_none());
+        assert!(
+            own_key(&root, "..", &format!("{}/..", root.path().display()))
+                .unwrap()
+                .is_none()
+        );
     }
 
     #[test]
-    fn a_directory_is_claimed_by_key_by_path_and_through_links() {
+    fn a_directory_is_held_by_key_by_path_and_through_links() {
         let Fixture { dir, root } = fixture();
         let shared = root.dir_of(&key("a_b_c"));
         fs::create_dir(&shared).unwrap();
         let claimed = |entries: &[(&str, &str)]| {
             let document = document(entries);
-            Claims::of(&root, document.entries())
-                .on(&key("a_b_c"))
+            Ownership::of(&root, document.entries())
+                .unwrap()
+                .holder_of(&key("a_b_c"))
                 .unwrap()
                 .map(str::to_owned)
         };

@@ -1,0 +1,130 @@
+//! Deleting what lies in the cache, without ever touching what is mounted there.
+
+use std::ffi::OsStr;
+use std::io;
+
+use crate::error::{AtPath, Result};
+use crate::store::{Dir, Kind, MountId, Step, Walk, if_exists, is_mounted_below};
+
+/// Deletes a name in a directory: a file, a link itself, or a directory with all
+/// that it contains. What is gone already is fine, and what cannot be deleted
+/// does not keep the rest from it.
+///
+/// # Errors
+///
+/// The first thing that could not be deleted. A directory on which another file
+/// system is mounted is never entered.
+pub(super) fn delete(parent: &Dir, name: &OsStr) -> Result<()> {
+    let at = parent.path_of(name);
+    let mount = parent.mount().at("delete", &at)?;
+    let mut walk = Walk::of(parent.try_clone().at("open", parent.path())?, name);
+    let mut failure = None;
+    while let Some(step) = walk.next().at("delete", &at)? {
+        let deleted = match &step {
+            Step::Left(name) => walk.dir().remove_dir(name),
+            Step::Name(name, listed) => match walk.dir().kind_of(name, *listed) {
+                Ok(Kind::Dir) => {
+                    let entered = enter(&mut walk, name, mount);
+                    // An empty directory need not be looked into.
+                    match entered {
+                        Err(_) if walk.dir().remove_dir(name).is_ok() => Ok(()),
+                        entered => entered,
+                    }
+                }
+                Ok(_) => walk.dir().remove_file(name),
+                Err(error) => Err(error),
+            },
+        };
+        let (Step::Left(name) | Step::Name(name, _)) = &step;
+        if let Err(error) = if_exists(deleted).at("delete", &walk.dir().path_of(name)) {
+            failure.get_or_insert(error);
+        }
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+/// Goes into a directory to empty it. It gets the permissions for that, unless it is a
+/// mount point.
+fn enter(walk: &mut Walk, name: &OsStr, mount: MountId) -> io::Result<()> {
+    let accept = |dir: &Dir| match dir.mount()? == mount {
+        true => Ok(()),
+        false => Err(mounted()),
+    };
+    // What cannot be granted shows when something is to be deleted.
+    let _ = walk.dir().grant_owner(name);
+    walk.enter(name.to_owned(), accept)
+}
+
+fn mounted() -> io::Error {
+    io::Error::other("another file system is mounted in it")
+}
+
+/// Refuses a directory on which, or below which, another file system is mounted:
+/// deleting the directory would delete what lies there. [`delete`] looks again at
+/// each directory that it enters.
+///
+/// # Errors
+///
+/// That something is mounted there, or that the system does not say.
+pub(super) fn refuse_mounts(parent: &Dir, name: &OsStr) -> Result<()> {
+    let refused = match is_mounted_below(parent, name) {
+        Ok(false) => return Ok(()),
+        Ok(true) => mounted(),
+        Err(error) => error,
+    };
+    Err(refused).at("remove", &parent.path_of(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::PathBuf;
+
+    fn delete_at(dir: &std::path::Path, name: &str) -> Result<()> {
+        delete(&Dir::open(dir).unwrap(), OsStr::new(name))
+    }
+
+    #[test]
+    fn a_tree_goes_with_closed_and_deep_directories_and_what_links_lead_to_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path().join("top");
+        let deep: PathBuf = std::iter::repeat_n("d", 500).collect();
+        fs::create_dir_all(top.join(&deep)).unwrap();
+        for closed in ["closed/below", "empty"] {
+            fs::create_dir_all(top.join(closed)).unwrap();
+        }
+        for name in ["closed/below/file", "file"] {
+            fs::write(top.join(name), "").unwrap();
+        }
+        let victim = dir.path().join("victim");
+        fs::create_dir(&victim).unwrap();
+        fs::write(victim.join("file"), "").unwrap();
+        symlink(&victim, top.join("link")).unwrap();
+        symlink(&victim, top.join("closed/link")).unwrap();
+        let mode = |path: PathBuf, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        mode(victim.clone(), 0o500);
+        for closed in ["closed/below", "closed", "empty"] {
+            mode(top.join(closed), 0);
+        }
+        delete_at(dir.path(), "top").unwrap();
+        delete_at(dir.path(), "top").unwrap();
+        assert!(!top.exists() && victim.join("file").exists());
+        let kept = fs::metadata(&victim).unwrap().permissions().mode() & 0o777;
+        assert_eq!(kept, 0o500);
+    }
+
+    #[test]
+    fn what_is_mounted_somewhere_is_never_entered() {
+        let root = Dir::open(std::path::Path::new("/")).unwrap();
+        assert!(refuse_mounts(&root, OsStr::new("proc")).is_err());
+        let mut walk = Walk::of(root, OsStr::new("proc"));
+        let mount = walk.dir().mount().unwrap();
+        assert!(walk.next().unwrap().is_some());
+        let error = enter(&mut walk, OsStr::new("proc"), mount).unwrap_err();
+        assert!(error.to_string().contains("mounted"), "{error}");
+    }
+}

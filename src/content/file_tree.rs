@@ -1,0 +1,319 @@
+//! The files and directories of a tree, as they were at one moment.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::refusal::{refused, unreadable};
+use crate::error::{AtPath, Error, Result};
+use crate::store::{
+    Attributes, Dir, FileId, Identity, Kind, Step, Walk, if_exists, is_another_kind,
+};
+
+mod import;
+
+/// Set-user-ID and set-group-ID: never taken over.
+const SET_ID_BITS: u32 = 0o6000;
+const OWNER_ALL: u32 = 0o700;
+
+/// The directories and files of a tree, at one moment.
+#[derive(Debug)]
+pub(crate) struct FileTree {
+    /// The path of the tree's own directory, for messages.
+    path: PathBuf,
+    /// Which directory that is.
+    pub(crate) id: FileId,
+    /// Each before what it contains; the first one is the tree's own.
+    pub(crate) dirs: Vec<Node>,
+    pub(crate) files: Vec<Node>,
+    /// The links of a stored tree, each with where it leads.
+    pub(crate) links: Vec<(PathBuf, PathBuf)>,
+    /// Whatever else a stored tree contains, such as sockets.
+    pub(crate) others: Vec<PathBuf>,
+    /// How many names the default rules of importing left out.
+    pub(crate) left_out: usize,
+    /// How much disk it takes, in bytes, links and directories included.
+    pub(crate) allocated: u64,
+}
+
+/// A directory or a file.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// From the top of the tree; empty for the tree itself.
+    pub(crate) path: PathBuf,
+    /// Where it really lies, if it is reached through a link: below the top, or
+    /// with an absolute path outside of it. It has no link in it.
+    real: Option<PathBuf>,
+    /// The permissions it gets in the cache.
+    pub(crate) mode: u32,
+    /// Of a file, in bytes.
+    pub(crate) len: u64,
+    /// Whether less disk is allocated than the file is long.
+    pub(crate) is_sparse: bool,
+    /// What it was when it was seen.
+    pub(crate) identity: Identity,
+}
+
+impl Node {
+    fn new(path: PathBuf, real: Option<PathBuf>, found: &Attributes) -> Self {
+        let mode = found.mode & !SET_ID_BITS;
+        let is_dir = found.kind == Kind::Dir;
+        Node {
+            path,
+            real,
+            mode: if is_dir { mode | OWNER_ALL } else { mode },
+            len: if is_dir { 0 } else { found.len },
+            is_sparse: !is_dir && found.allocated < found.len,
+            identity: found.identity,
+        }
+    }
+
+    fn real(&self) -> &Path {
+        self.real.as_deref().unwrap_or(&self.path)
+    }
+}
+
+/// Opens what lies in a tree, from the descriptor of its top downwards. Paths that
+/// follow one another mostly have one parent, which it keeps open.
+#[derive(Default)]
+pub(crate) struct Opener {
+    parent: Option<(PathBuf, Dir)>,
+}
+
+impl Opener {
+    /// Opens a file for reading.
+    pub(crate) fn open_file(&mut self, top: &Dir, path: &Path) -> io::Result<fs::File> {
+        let (dir, name) = self.parent_of(top, path)?;
+        dir.open_file(name)
+    }
+
+    /// Returns what the system says of a path of the tree; of the top, if the path is
+    /// empty.
+    pub(crate) fn attributes_of(&mut self, top: &Dir, path: &Path) -> io::Result<Attributes> {
+        if path.as_os_str().is_empty() {
+            return top.attributes();
+        }
+        let (dir, name) = self.parent_of(top, path)?;
+        dir.attributes_of(name)
+    }
+
+    /// Returns the directory that contains a path of the tree, and its name
+    /// there.
+    pub(crate) fn parent_of<'o, 'p>(
+        &'o mut self,
+        top: &'o Dir,
+        path: &'p Path,
+    ) -> io::Result<(&'o Dir, &'p OsStr)> {
+        let name = path.file_name().unwrap_or_default();
+        let parent = path.parent().unwrap_or(Path::new(""));
+        if parent.as_os_str().is_empty() {
+            return Ok((top, name));
+        }
+        let is_open = self.parent.as_ref().is_some_and(|(path, _)| path == parent);
+        if !is_open {
+            self.parent = None;
+            self.parent = Some((parent.to_owned(), open_real(top, parent)?));
+        }
+        let (_, dir) = self.parent.as_ref().expect("it was opened above");
+        Ok((dir, name))
+    }
+}
+
+/// Opens a directory of a tree where it really lies: below the top, or with an
+/// absolute path outside of it.
+fn open_real(top: &Dir, real: &Path) -> io::Result<Dir> {
+    match real.strip_prefix("/") {
+        Ok(real) => Dir::open(Path::new("/"))?.open_beneath(real),
+        Err(_) => top.open_beneath(real),
+    }
+}
+
+impl FileTree {
+    /// Reads the tree that lies in the cache. Links are not followed, and are
+    /// none of its files, as with `find -type f`.
+    pub(crate) fn stored(top: &Dir) -> Result<Self> {
+        let mut tree = FileTree::new(top)?;
+        let walk = top.try_clone().and_then(Walk::through);
+        let mut walk = walk.at("read", top.path())?;
+        while let Some(step) = walk.next().at("read", top.path())? {
+            let Step::Name(name, listed) = step else {
+                continue;
+            };
+            let path = walk.path().join(&name);
+            let at = top.path_of(&path);
+            let kind = walk.dir().kind_of(&name, listed);
+            if gone_is_changed(kind, &at)? == Kind::Dir {
+                if walk.depth() >= super::rules::MAX_DEPTH {
+                    return Err(unreadable(at, "it is nested too deeply"));
+                }
+                let entered = walk.enter(name, |dir| {
+                    let found = dir.attributes()?;
+                    tree.push_dir(path, None, &found);
+                    io::Result::Ok(())
+                });
+                gone_is_changed(entered, &at)?;
+                continue;
+            }
+            let found = gone_is_changed(walk.dir().attributes_of(&name), &at)?;
+            tree.allocated = tree.allocated.saturating_add(found.allocated);
+            match found.kind {
+                Kind::File => tree.files.push(Node::new(path, None, &found)),
+                Kind::Link => {
+                    let target = gone_is_changed(walk.dir().read_link(&name), &at)?;
+                    tree.links.push((path, target));
+                }
+                // It was none when its directory was listed.
+                Kind::Dir => return Err(Error::ContentChanged { path: at }),
+                _ => tree.others.push(path),
+            }
+        }
+        Ok(tree)
+    }
+
+    fn new(top: &Dir) -> Result<Self> {
+        let found = top.attributes().at("read", top.path())?;
+        let mut tree = FileTree {
+            path: top.path().to_owned(),
+            id: found.id,
+            dirs: Vec::new(),
+            files: Vec::new(),
+            links: Vec::new(),
+            others: Vec::new(),
+            left_out: 0,
+            allocated: 0,
+        };
+        tree.push_dir(PathBuf::new(), None, &found);
+        Ok(tree)
+    }
+
+    fn push_dir(&mut self, path: PathBuf, real: Option<PathBuf>, found: &Attributes) {
+        self.allocated = self.allocated.saturating_add(found.allocated);
+        self.dirs.push(Node::new(path, real, found));
+    }
+
+    /// Refuses a directory that is not the tree's own.
+    pub(crate) fn require_top(&self, dir: Dir) -> Result<Dir> {
+        let found = dir.attributes().at("read", &self.path)?;
+        match found.id == self.id {
+            true => Ok(dir),
+            false => Err(Error::ContentChanged {
+                path: self.path.clone(),
+            }),
+        }
+    }
+
+    /// Returns the path of a node for messages: where it really lies.
+    pub(crate) fn shown(&self, node: &Node) -> PathBuf {
+        self.path.join(node.real())
+    }
+
+    /// Returns the sum of the files' lengths, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files
+            .iter()
+            .fold(0, |sum: u64, file| sum.saturating_add(file.len))
+    }
+
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ContentChanged`] if it is no longer what was seen, and I/O errors.
+    pub(crate) fn open(&self, file: &Node, top: &Dir, opener: &mut Opener) -> Result<fs::File> {
+        let at = self.shown(file);
+        let opened = opener.open_file(top, file.real());
+        let opened = gone_is_changed(opened, &at)?;
+        self.require_same(file, &opened)?;
+        Ok(opened)
+    }
+
+    /// Refuses an open file that is no longer what was seen.
+    pub(crate) fn require_same(&self, node: &Node, opened: &fs::File) -> Result<()> {
+        let found = crate::store::attributes_of(opened).at("read", &self.shown(node))?;
+        match found.identity == node.identity {
+            true => Ok(()),
+            false => Err(self.changed(node)),
+        }
+    }
+
+    pub(crate) fn changed(&self, node: &Node) -> Error {
+        Error::ContentChanged {
+            path: self.shown(node),
+        }
+    }
+
+    /// Returns when something changed last, since 1970: its content, its mode or its
+    /// name.
+    pub(crate) fn newest_change(&self) -> Duration {
+        let nodes = self.dirs.iter().chain(&self.files);
+        let newest = nodes.map(|node| node.identity.last_change()).max();
+        newest.unwrap_or_default()
+    }
+
+    /// Refuses a tree in which something is no longer what was seen.
+    pub(crate) fn require_unchanged(&self, top: &Dir) -> Result<()> {
+        let mut opener = Opener::default();
+        let mut nodes = self.dirs.iter().chain(&self.files);
+        nodes.try_for_each(|node| self.require_node_unchanged(node, top, &mut opener))
+    }
+
+    /// Refuses a tree in which a directory is no longer what was seen.
+    pub(crate) fn require_dirs_unchanged(&self, top: &Dir) -> Result<()> {
+        let mut opener = Opener::default();
+        let mut nodes = self.dirs.iter();
+        nodes.try_for_each(|node| self.require_node_unchanged(node, top, &mut opener))
+    }
+
+    fn require_node_unchanged(&self, node: &Node, top: &Dir, opener: &mut Opener) -> Result<()> {
+        let found = gone_is_changed(opener.attributes_of(top, node.real()), &self.shown(node))?;
+        match found.identity == node.identity {
+            true => Ok(()),
+            false => Err(self.changed(node)),
+        }
+    }
+
+    /// Returns whether two trees have the same directories and files with the
+    /// same modes and lengths. What the files contain is not compared, and
+    /// without `with_modes` neither are their modes.
+    pub(crate) fn same_layout(&self, other: &FileTree, with_modes: bool) -> bool {
+        let layout = |nodes: &[Node]| -> Vec<(PathBuf, u32, u64)> {
+            let mut layout: Vec<_> = nodes
+                .iter()
+                .map(|node| {
+                    let mode = if with_modes { node.mode } else { 0 };
+                    (node.path.clone(), mode, node.len)
+                })
+                .collect();
+            layout.sort_unstable();
+            layout
+        };
+        fn sorted(links: &[(PathBuf, PathBuf)]) -> Vec<&(PathBuf, PathBuf)> {
+            let mut links: Vec<_> = links.iter().collect();
+            links.sort_unstable();
+            links
+        }
+        self.others.len() == other.others.len()
+            && self.dirs.len() == other.dirs.len()
+            && self.files.len() == other.files.len()
+            && sorted(&self.links) == sorted(&other.links)
+            && layout(&self.dirs) == layout(&other.dirs)
+            && layout(&self.files) == layout(&other.files)
+    }
+}
+
+/// Returns what was found of something that was listed a moment ago: if there is
+/// nothing now, or something of another kind, the tree changed meanwhile.
+fn gone_is_changed<T>(found: io::Result<T>, at: &Path) -> Result<T> {
+    let changed = || Error::ContentChanged {
+        path: at.to_owned(),
+    };
+    match found {
+        Err(error) if is_another_kind(&error) => Err(changed()),
+        found => if_exists(found).at("read", at)?.ok_or_else(changed),
+    }
+}
+
+#[cfg(test)]
+mod tests;

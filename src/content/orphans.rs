@@ -1,0 +1,348 @@
+//! What lies in the cache, or among the manifests, and belongs to no entry.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::Cache;
+use super::cache_root::{CacheRoot, Trashed};
+use super::file_tree::FileTree;
+use super::ownership::Ownership;
+use super::workdir::{Leftover, Purpose, WorkDir};
+use crate::document::{Document, Edit};
+use crate::error::{AtPath, Error, Result};
+use crate::reference::can_be_key;
+use crate::registry::Change;
+use crate::store::{self, Kind, if_exists};
+
+/// For how long nothing in a directory without an entry may have changed, to be
+/// an orphan and not something that cldctl is pulling just now.
+const SETTLED: Duration = Duration::from_secs(60 * 60);
+
+/// Something that no entry needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stray {
+    /// What it is.
+    pub kind: StrayKind,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The sum of the files' lengths, in bytes.
+    pub bytes: u64,
+    /// How much disk there is to free, in bytes.
+    pub allocated: u64,
+}
+
+/// What a stray is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StrayKind {
+    /// A directory of the cache that no entry's key or path names, and in which
+    /// nothing has changed for an hour.
+    Orphan,
+    /// What a killed process left, or the manifest of content that is gone.
+    Leftover,
+}
+
+/// What lies in the cache and belongs to no entry.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Strays {
+    /// What can be removed, by path.
+    pub found: Vec<Stray>,
+    /// Why it is not known of some directories whether they could be removed.
+    pub unknown: Vec<Error>,
+}
+
+/// What came of removing strays. Those in neither list changed meanwhile.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Swept {
+    /// They are gone.
+    pub gone: Vec<Stray>,
+    /// They could not be removed.
+    pub failed: Vec<(Stray, Error)>,
+}
+
+impl Cache {
+    /// Returns what no entry needs. `now` is what ages are counted from.
+    ///
+    /// # Errors
+    ///
+    /// The registry or the cache cannot be read.
+    pub fn strays(&self, now: SystemTime) -> Result<Strays> {
+        self.strays_beside(&self.registry().load()?, now)
+    }
+
+    /// Removes strays, as far as they still are some.
+    ///
+    /// # Errors
+    ///
+    /// Those of every change. What cannot be deleted is named in the result.
+    pub fn remove_strays(&self, strays: &[Stray], now: SystemTime) -> Result<Swept> {
+        let mut change = Sweep {
+            cache: self,
+            planned: strays,
+            now,
+            current: Vec::new(),
+            going: Vec::new(),
+        };
+        self.registry().update(&mut change)?;
+        let mut swept = Swept::default();
+        for (stray, going) in change.going {
+            let deleted = going.and_then(|going| match going {
+                Going::Trash(trash) => trash.delete(),
+                Going::Leftover(leftover) => leftover.delete(),
+                Going::Gone => Ok(()),
+            });
+            match deleted {
+                Ok(()) => swept.gone.push(stray),
+                Err(error) => swept.failed.push((stray, error)),
+            }
+        }
+        Ok(swept)
+    }
+
+    /// As [`strays`](Self::strays), for a registry that was read already.
+    pub(crate) fn strays_beside(&self, document: &Document, now: SystemTime) -> Result<Strays> {
+        let mut strays = Strays::default();
+        // What a registry does not name is only known of one that is there and
+        // fully understood.
+        if !self.registry().is_there()? || document.foreign_version().is_some() {
+            return Ok(strays);
+        }
+        if let Some(root) = self.root()? {
+            let look = Look {
+                ownership: Ownership::of(&root, document.entries())?,
+                interrupted: root.interrupted_swaps()?,
+                root: &root,
+                now,
+            };
+            for (name, listed) in root.names()? {
+                match look.at(&name, listed) {
+                    Ok(stray) => strays.found.extend(stray),
+                    Err(error) => strays.unknown.push(error),
+                }
+            }
+        }
+        for path in self.manifests.without_entry(document)? {
+            let found = store::uninterrupted(|| fs::symlink_metadata(&path));
+            let found = if_exists(found).at("read", &path)?;
+            let Some(found) = found else {
+                continue;
+            };
+            strays.found.push(Stray {
+                kind: StrayKind::Leftover,
+                path,
+                bytes: found.len(),
+                allocated: found.blocks().saturating_mul(512),
+            });
+        }
+        strays.found.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(strays)
+    }
+}
+
+/// A look at the names in the cache root.
+struct Look<'r> {
+    root: &'r CacheRoot,
+    ownership: Ownership<'r>,
+    /// Working directories that contain what the next change puts back.
+    interrupted: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    now: SystemTime,
+}
+
+impl Look<'_> {
+    /// Returns what a name stands for, if it is something that no entry needs.
+    fn at(&self, name: &OsStr, listed: Option<Kind>) -> Result<Option<Stray>> {
+        let kind = match Purpose::of_name(name) {
+            Some(_) if self.interrupted.iter().any(|(holder, _)| holder == name) => None,
+            Some(_) => {
+                let leftover = Leftover::lock_if_stale(self.root.dir(), name);
+                leftover.map(|_| StrayKind::Leftover)
+            }
+            None => self.is_orphan(name, listed)?.then_some(StrayKind::Orphan),
+        };
+        let Some(kind) = kind else {
+            return Ok(None);
+        };
+        let tree = FileTree::stored(&self.root.open_dir(name)?)?;
+        Ok(Some(Stray {
+            kind,
+            path: self.root.path().join(name),
+            bytes: tree.bytes(),
+            allocated: tree.allocated,
+        }))
+    }
+
+    /// Returns whether a directory has the name of an artifact's, no entry needs
+    /// it, and nothing has changed in it lately.
+    fn is_orphan(&self, name: &OsStr, listed: Option<Kind>) -> Result<bool> {
+        let Some(key) = name.to_str().filter(|name| can_be_key(name)) else {
+            return Ok(false);
+        };
+        let kind = match listed {
+            Some(kind) => Some(kind),
+            None => self.root.look(name)?.map(|found| found.kind),
+        };
+        if kind != Some(Kind::Dir) || self.ownership.holder_of_name(key)?.is_some() {
+            return Ok(false);
+        }
+        let newest = newest_change(self.root, name)?;
+        Ok(newest.is_some_and(|newest| {
+            let age = self.now.duration_since(newest);
+            age.is_ok_and(|age| age >= SETTLED)
+        }))
+    }
+}
+
+/// Returns when something in a directory changed last: its content, its mode or its
+/// name; `None` if it changes right now.
+fn newest_change(root: &CacheRoot, name: &OsStr) -> Result<Option<SystemTime>> {
+    let tree = match FileTree::stored(&root.open_dir(name)?) {
+        Err(Error::ContentChanged { .. }) => return Ok(None),
+        tree => tree?,
+    };
+    let since = tree.newest_change();
+    Ok(Some(UNIX_EPOCH + since))
+}
+
+/// A stray on its way out.
+enum Going {
+    Trash(WorkDir),
+    Leftover(Leftover),
+    Gone,
+}
+
+/// Removes strays under the registry's lock, so that none of them gets an entry
+/// meanwhile.
+struct Sweep<'s> {
+    cache: &'s Cache,
+    planned: &'s [Stray],
+    now: SystemTime,
+    /// Those of the planned that still are strays.
+    current: Vec<Stray>,
+    /// Those that are out of the way, or why they are not.
+    going: Vec<(Stray, Result<Going>)>,
+}
+
+impl Change for Sweep<'_> {
+    fn edit(&mut self, document: &Document) -> Result<Edit> {
+        let mut strays = self.cache.strays_beside(document, self.now)?.found;
+        // Only as they were seen: what grew meanwhile is being worked on.
+        strays.retain(|stray| self.planned.contains(stray));
+        self.current = strays;
+        Ok(Edit::default())
+    }
+
+    fn touches_content(&self) -> bool {
+        !self.current.is_empty()
+    }
+
+    fn after_commit(&mut self, _durable: bool) {
+        let root = match self.cache.root() {
+            Ok(root) => root,
+            Err(error) => {
+                // The first one tells why; the others count as changed.
+                let first = self.current.drain(..).next();
+                self.going.extend(first.map(|stray| (stray, Err(error))));
+                return;
+            }
+        };
+        for stray in std::mem::take(&mut self.current) {
+            let name = stray.path.file_name().unwrap_or_default();
+            let in_root = root
+                .as_ref()
+                .filter(|root| stray.path.parent() == Some(root.path()));
+            let going = match (in_root, Purpose::of_name(name)) {
+                (Some(root), Some(_)) => match Leftover::lock_if_stale(root.dir(), name) {
+                    Some(leftover) => Ok(Going::Leftover(leftover)),
+                    // It is being worked on after all.
+                    None => continue,
+                },
+                (Some(root), None) => root.move_to_trash(name).map(|trashed| match trashed {
+                    Trashed::Moved(trash) => Going::Trash(trash),
+                    Trashed::Nothing | Trashed::Deleted { .. } => Going::Gone,
+                }),
+                // A manifest.
+                (None, _) => if_exists(fs::remove_file(&stray.path))
+                    .at("remove", &stray.path)
+                    .map(|_| Going::Gone),
+            };
+            self.going.push((stray, going));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ArtifactEntry, ArtifactType, Home, Record, Reference};
+
+    fn cache() -> (tempfile::TempDir, Cache, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(Home::at(dir.path()).unwrap()).unwrap();
+        let root = cache.home().cache_root();
+        for name in ["mine", "named", "unnamed", "unnamed/empty"] {
+            fs::create_dir_all(root.join(name)).unwrap();
+        }
+        fs::write(root.join("unnamed/file"), "12345").unwrap();
+        fs::write(root.join("a file"), "").unwrap();
+        let named = root.join("named").to_str().unwrap().to_owned();
+        for (reference, path) in [("mine", ""), ("other", &*named)] {
+            let reference = Reference::parse(reference).unwrap();
+            let now = chrono::Utc::now().fixed_offset();
+            let entry = ArtifactEntry::new(&reference, ArtifactType::Component, now, path);
+            cache
+                .record(Record {
+                    entry,
+                    keeps_time: false,
+                    no_clobber: false,
+                })
+                .unwrap();
+        }
+        (dir, cache, root)
+    }
+
+    #[test]
+    fn a_directory_that_no_entry_names_is_an_orphan_once_it_has_rested() {
+        let (_dir, cache, root) = cache();
+        let now = SystemTime::now();
+        assert_eq!(cache.strays(now).unwrap().found, []);
+        let later = now + SETTLED + Duration::from_secs(60);
+        let orphan = Stray {
+            kind: StrayKind::Orphan,
+            path: fs::canonicalize(root.join("unnamed")).unwrap(),
+            bytes: 5,
+            allocated: 0,
+        };
+        let strays = cache.strays(later).unwrap().found;
+        let found = |stray: &Stray| Stray {
+            allocated: 0,
+            ..stray.clone()
+        };
+        assert_eq!(strays.iter().map(found).collect::<Vec<_>>(), [orphan]);
+        // Before 1970 nothing is old.
+        assert_eq!(cache.strays(SystemTime::UNIX_EPOCH).unwrap().found, []);
+
+        assert_eq!(cache.remove_strays(&strays, later).unwrap().gone, strays);
+        assert!(!root.join("unnamed").exists());
+        assert!(root.join("mine").exists() && root.join("named").exists());
+        assert_eq!(cache.remove_strays(&strays, later).unwrap().gone, []);
+    }
+
+    #[test]
+    fn what_got_an_entry_since_it_was_seen_stays() {
+        let (_dir, cache, root) = cache();
+        let later = SystemTime::now() + SETTLED + Duration::from_secs(60);
+        let strays = cache.strays(later).unwrap().found;
+        let reference = Reference::parse("unnamed").unwrap();
+        let now = chrono::Utc::now().fixed_offset();
+        let entry = ArtifactEntry::new(&reference, ArtifactType::Component, now, "");
+        cache.registry().add(entry).unwrap();
+        assert_eq!(cache.remove_strays(&strays, later).unwrap().gone, []);
+        assert!(root.join("unnamed/file").exists());
+    }
+}

@@ -1,0 +1,182 @@
+//! What importing takes of a directory and what it leaves out.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use wildmatch::WildMatch;
+
+use crate::store::Kind;
+
+/// Directories that cldctl leaves out of the cache, besides everything whose
+/// name starts with a dot. Source: `copyDirectory` in cldctl.
+const LEFT_OUT: [&str; 4] = ["node_modules", "__pycache__", ".terraform", ".pulumi"];
+
+/// The deepest that content may be nested, in directories. A deeper tree could
+/// not be shared through an archive.
+pub(crate) const MAX_DEPTH: usize = 256;
+
+/// The longest path within content, in bytes. Together with the path of the
+/// cache it has to stay below PATH_MAX, because cldctl reaches files by path.
+pub(crate) const MAX_PATH: usize = 3072;
+
+/// What an import takes besides what it takes by default.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rules {
+    /// Leaves nothing out by name.
+    pub(crate) all_files: bool,
+    /// Stores what links that leave the directory, or lead to directories, lead to.
+    pub(crate) dereference: bool,
+    include: Vec<Glob>,
+    exclude: Vec<Glob>,
+}
+
+/// What is to become of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Take,
+    /// Leaves it out by the default rules.
+    LeaveOut,
+    /// Leaves it out as was asked.
+    Exclude,
+    /// Leaves the directory out, but for what is included below it.
+    Search,
+}
+
+impl Rules {
+    /// Makes rules of globs. One without a `/` is about names anywhere, one
+    /// with a `/` about whole paths below the directory; `*` also matches `/`.
+    pub(crate) fn new(
+        all_files: bool,
+        dereference: bool,
+        include: &[String],
+        exclude: &[String],
+    ) -> Self {
+        let globs = |texts: &[String]| texts.iter().map(|text| Glob::new(text)).collect();
+        Rules {
+            all_files,
+            dereference,
+            include: globs(include),
+            exclude: globs(exclude),
+        }
+    }
+
+    /// Decides about a name in the directory. `in_search` says whether it lies in a
+    /// directory that is only [searched](Verdict::Search).
+    pub(crate) fn verdict(&self, path: &Path, kind: Kind, in_search: bool) -> Verdict {
+        if self.exclude.iter().any(|glob| glob.matches(path)) {
+            return Verdict::Exclude;
+        }
+        let is_left_out = in_search || !self.all_files && is_left_out(path, kind);
+        if !is_left_out || self.include.iter().any(|glob| glob.matches(path)) {
+            return Verdict::Take;
+        }
+        let leads_on = |glob: &Glob| glob.could_match_below(path);
+        match kind {
+            Kind::Dir if self.include.iter().any(leads_on) => Verdict::Search,
+            _ => Verdict::LeaveOut,
+        }
+    }
+}
+
+fn is_left_out(path: &Path, kind: Kind) -> bool {
+    let Some(name) = path.file_name() else {
+        return false;
+    };
+    name.as_bytes().starts_with(b".")
+        || matches!(kind, Kind::Dir | Kind::Link) && LEFT_OUT.iter().any(|out| name == *out)
+}
+
+/// A glob on names or on paths.
+#[derive(Clone, Debug)]
+struct Glob {
+    text: String,
+    pattern: WildMatch,
+    is_path: bool,
+}
+
+impl Glob {
+    fn new(text: &str) -> Self {
+        let text = text.strip_prefix("./").unwrap_or(text);
+        // A slash at the end says that a directory is meant; one before all else,
+        // that the path begins at the top.
+        let is_path = text.trim_end_matches('/').contains('/');
+        let text = text.trim_matches('/').to_owned();
+        Glob {
+            pattern: WildMatch::new(&text),
+            text,
+            is_path,
+        }
+    }
+
+    fn matches(&self, path: &Path) -> bool {
+        let text = if self.is_path {
+            path.as_os_str()
+        } else {
+            path.file_name().unwrap_or_default()
+        };
+        self.pattern.matches(&text.to_string_lossy())
+    }
+
+    /// Returns whether a path below this directory could match, by the part of
+    /// the glob before its first wildcard.
+    fn could_match_below(&self, dir: &Path) -> bool {
+        if !self.is_path {
+            return false;
+        }
+        let literal = self.text.split(['*', '?']).next().unwrap_or_default();
+        let dir = format!("{}/", dir.to_string_lossy());
+        literal.starts_with(&dir) || literal.len() < self.text.len() && dir.starts_with(literal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(include: &[&str], exclude: &[&str]) -> Rules {
+        let owned = |globs: &[&str]| -> Vec<String> {
+            globs.iter().map(|glob| (*glob).to_owned()).collect()
+        };
+        Rules::new(false, false, &owned(include), &owned(exclude))
+    }
+
+    #[test]
+    fn globs_without_a_slash_are_about_names_and_with_one_about_paths() {
+        let rules = rules(&[], &["*.log", "dist/", "/top", "a/b/*"]);
+        let verdict = |path: &str| rules.verdict(Path::new(path), Kind::File, false);
+        for path in [
+            "x.log",
+            "deep/x.log",
+            "dist",
+            "deep/dist",
+            "top",
+            "a/b/c",
+            "a/b/c/d",
+        ] {
+            assert_eq!(verdict(path), Verdict::Exclude, "{path}");
+        }
+        for path in ["x.logs", "deep/top", "a/c", "x/a/b/c"] {
+            assert_eq!(verdict(path), Verdict::Take, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_by_default_is_taken_where_it_is_included() {
+        let rules = rules(
+            &[".github", "node_modules/own/*", ".env"],
+            &[".github/secret"],
+        );
+        let verdict = |path: &str, kind| rules.verdict(Path::new(path), kind, false);
+        assert_eq!(verdict(".github", Kind::Dir), Verdict::Take);
+        assert_eq!(verdict(".github/secret", Kind::File), Verdict::Exclude);
+        assert_eq!(verdict("sub/.env", Kind::File), Verdict::Take);
+        assert_eq!(verdict(".git", Kind::Dir), Verdict::LeaveOut);
+        assert_eq!(verdict("node_modules", Kind::Dir), Verdict::Search);
+        assert_eq!(verdict("sub/node_modules", Kind::Dir), Verdict::LeaveOut);
+        let searched = |path: &str, kind| rules.verdict(Path::new(path), kind, true);
+        assert_eq!(searched("node_modules/own", Kind::Dir), Verdict::Search);
+        assert_eq!(searched("node_modules/own/x", Kind::File), Verdict::Take);
+        assert_eq!(searched("node_modules/other", Kind::Dir), Verdict::LeaveOut);
+        assert_eq!(searched("node_modules/file", Kind::File), Verdict::LeaveOut);
+    }
+}

@@ -1,0 +1,314 @@
+//! Directories of the cache root that belong to a running process: staging, trash,
+//! and what is held aside while two directories change places.
+//!
+//! A process holds a lock on each of its own, so that what a killed one left can
+//! be told from what a running one works on. Whatever is to be deleted stays
+//! locked until it is gone.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+#[cfg(test)]
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::deletion::delete;
+use crate::error::{AtPath, Result};
+use crate::reference::is_reserved_name;
+use crate::store::{Dir, DirLock, Kind, LockWait, Owner, cannot_lock, if_exists};
+
+/// How many random characters a name ends with.
+const RANDOM: usize = 12;
+
+/// What a directory is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Content is built in it.
+    Staging,
+    /// It is to be deleted.
+    Trash,
+    /// It contains the directory of a key, under the key's name, while another one
+    /// takes its place.
+    Swap,
+}
+
+impl Purpose {
+    const ALL: [Purpose; 3] = [Purpose::Staging, Purpose::Trash, Purpose::Swap];
+
+    /// Returns how names begin. No reference has such a name as its key, and
+    /// every file system takes them.
+    fn prefix(self) -> &'static str {
+        match self {
+            Purpose::Staging => ".staging-",
+            Purpose::Trash => ".trash-",
+            Purpose::Swap => ".swap-",
+        }
+    }
+
+    /// Returns how names of versions before 0.2 began, which still may lie there.
+    fn former_prefix(self) -> &'static str {
+        match self {
+            Purpose::Staging => ".staging:",
+            Purpose::Trash => ".trash:",
+            Purpose::Swap => ".trash:swap-",
+        }
+    }
+
+    /// Returns what a directory of this name in the cache root is for; `None` if
+    /// it is no working directory.
+    pub(crate) fn of_name(name: &OsStr) -> Option<Self> {
+        let name = name.to_str()?;
+        let is_former = |purpose: &Purpose| {
+            let random = name.strip_prefix(purpose.former_prefix());
+            random.is_some_and(|random| {
+                random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            })
+        };
+        let is_present = |purpose: &Purpose| name.starts_with(purpose.prefix());
+        match is_reserved_name(name) {
+            true => Purpose::ALL.into_iter().find(is_present),
+            false => Purpose::ALL.into_iter().find(is_former),
+        }
+    }
+
+    fn random_name(self) -> io::Result<OsString> {
+        // Only the name is made here: nothing is created by a path.
+        let made = tempfile::Builder::new()
+            .prefix(self.prefix())
+            .rand_bytes(RANDOM)
+            .disable_cleanup(true)
+            .make_in("", |_| Ok(()));
+        let (_, path) = made?.into_parts();
+        Ok(path.file_name().unwrap_or_default().to_owned())
+    }
+}
+
+/// A directory that vanishes with all that it contains when it is dropped.
+#[derive(Debug)]
+pub(crate) struct WorkDir {
+    root: Arc<Dir>,
+    name: OsString,
+    /// The lock on the directory that has the name; `None` if it may not be
+    /// opened.
+    lock: Option<DirLock>,
+    is_kept: bool,
+}
+
+impl WorkDir {
+    /// Creates an empty directory for an owner, and returns it with its descriptor.
+    ///
+    /// # Errors
+    ///
+    /// I/O errors, and those of `wait`: it ends the attempts to lock what was
+    /// created.
+    pub(crate) fn create(
+        root: &Arc<Dir>,
+        purpose: Purpose,
+        owner: Option<Owner>,
+        wait: &LockWait<'_>,
+    ) -> Result<(Self, Dir)> {
+        let mut pauses = wait.pauses();
+        loop {
+            let name = purpose.random_name();
+            let name = name.at("create a directory in", root.path())?;
+            let path = root.path_of(&name);
+            match root.create_dir(&name, 0o700) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                created => created.at("create the directory", &path)?,
+            }
+            let work = WorkDir {
+                root: Arc::clone(root),
+                name,
+                lock: None,
+                is_kept: false,
+            };
+            match work.open_locked() {
+                // Between being created and locked, it was taken for a leftover.
+                Ok(None) => {}
+                Ok(Some((dir, lock))) => {
+                    let given = owner.map_or(Ok(()), |owner| dir.give_to(owner));
+                    given.at("set the owner of", &path)?;
+                    let lock = Some(lock);
+                    return Ok((work.with_lock(lock), dir));
+                }
+                Err(error) => return Err(cannot_lock(&path, error)),
+            }
+            drop(work);
+            pauses.pause(&path)?;
+        }
+    }
+
+    /// Renames a directory of the root to the name of a working directory. Only
+    /// the holder of the registry's lock may do so: until it is locked, it looks
+    /// like a leftover.
+    ///
+    /// # Errors
+    ///
+    /// Those of the rename.
+    pub(crate) fn take(root: &Arc<Dir>, name: &OsStr, purpose: Purpose) -> io::Result<Self> {
+        let new_name = purpose.random_name()?;
+        root.rename(name, root, &new_name)?;
+        let mut work = WorkDir {
+            root: Arc::clone(root),
+            name: new_name,
+            lock: None,
+            is_kept: false,
+        };
+        work.lock_again();
+        Ok(work)
+    }
+
+    fn with_lock(mut self, lock: Option<DirLock>) -> Self {
+        self.lock = lock;
+        self
+    }
+
+    /// Locks the directory that has the name now, after another one was exchanged
+    /// for it. Only the holder of the registry's lock may do so.
+    pub(crate) fn lock_again(&mut self) {
+        // What may not be opened may be deleted all the same.
+        self.lock = self.open_locked().ok().flatten().map(|(_, lock)| lock);
+    }
+
+    /// Opens the directory and locks it; `None` if another process is about to
+    /// delete it, or has.
+    fn open_locked(&self) -> io::Result<Option<(Dir, DirLock)>> {
+        let Some(dir) = if_exists(self.root.open_dir(&self.name))? else {
+            return Ok(None);
+        };
+        let Some(lock) = DirLock::shared(&dir)? else {
+            return Ok(None);
+        };
+        let here = if_exists(self.root.attributes_of(&self.name))?;
+        let is_current = here.map(|here| here.id) == Some(dir.attributes()?.id);
+        Ok(is_current.then_some((dir, lock)))
+    }
+
+    /// Returns its name in the cache root.
+    pub(crate) fn name(&self) -> &OsStr {
+        &self.name
+    }
+
+    #[cfg(test)]
+    pub(crate) fn path(&self) -> PathBuf {
+        self.root.path_of(&self.name)
+    }
+
+    /// Leaves what has the name now when this is dropped.
+    pub(crate) fn keep(&mut self) {
+        self.is_kept = true;
+    }
+
+    /// Deletes what has the name now: the directory, or what was exchanged for it.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that could not be deleted.
+    pub(crate) fn delete(mut self) -> Result<()> {
+        match std::mem::replace(&mut self.is_kept, true) {
+            true => Ok(()),
+            false => delete(&self.root, &self.name),
+        }
+    }
+}
+
+impl Drop for WorkDir {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            // What stays is found by its name.
+            let _ = delete(&self.root, &self.name);
+        }
+    }
+}
+
+/// A working directory that a killed process left, locked against others until it is
+/// dropped.
+#[derive(Debug)]
+pub(crate) struct Leftover {
+    root: Arc<Dir>,
+    name: OsString,
+    dir: Dir,
+    _lock: DirLock,
+}
+
+impl Leftover {
+    /// Locks a working directory that no running process has; `None` if one has
+    /// it, or if that cannot be told.
+    pub(crate) fn lock_if_stale(root: &Arc<Dir>, name: &OsStr) -> Option<Self> {
+        let dir = root.open_dir(name).ok()?;
+        let lock = DirLock::exclusive(&dir).ok().flatten()?;
+        let here = root.attributes_of(name).ok()?;
+        let is_current = here.kind == Kind::Dir && here.id == dir.attributes().ok()?.id;
+        is_current.then(|| Leftover {
+            root: Arc::clone(root),
+            name: name.to_owned(),
+            dir,
+            _lock: lock,
+        })
+    }
+
+    /// Returns the directory.
+    pub(crate) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
+    /// Deletes it.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that could not be deleted.
+    pub(crate) fn delete(self) -> Result<()> {
+        delete(&self.root, &self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Registry;
+    use std::fs;
+
+    fn create(root: &Arc<Dir>) -> WorkDir {
+        let registry = Registry::open("unused").unwrap();
+        let wait = registry.lock_wait();
+        WorkDir::create(root, Purpose::Staging, None, &wait)
+            .unwrap()
+            .0
+    }
+
+    #[test]
+    fn a_working_directory_is_in_use_until_it_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Arc::new(Dir::open(dir.path()).unwrap());
+        let work = create(&root);
+        let (path, name) = (work.path(), work.name().to_owned());
+        assert_eq!(Purpose::of_name(&name), Some(Purpose::Staging));
+        assert!(Leftover::lock_if_stale(&root, &name).is_none());
+        drop(work);
+        assert!(!path.exists());
+
+        let mut kept = create(&root);
+        kept.keep();
+        let (path, name) = (kept.path(), kept.name().to_owned());
+        drop(kept);
+        assert!(path.exists() && Leftover::lock_if_stale(&root, &name).is_some());
+    }
+
+    #[test]
+    fn what_was_exchanged_for_the_directory_is_deleted_whatever_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Arc::new(Dir::open(dir.path()).unwrap());
+        let target = dir.path().join("target");
+        fs::create_dir(&target).unwrap();
+        for make in [
+            (|path| fs::write(path, "").unwrap()) as fn(PathBuf),
+            |path| std::os::unix::fs::symlink(path.with_file_name("target"), path).unwrap(),
+        ] {
+            let work = create(&root);
+            let path = work.path();
+            fs::remove_dir(&path).unwrap();
+            make(path.clone());
+            work.delete().unwrap();
+            assert!(fs::symlink_metadata(&path).is_err() && target.exists());
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Creating and syncing what lies on the disk of a registry and its content.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::OFlags;
+
+use super::Owner;
+use super::fs::{is_unsupported, stat, sync, uninterrupted};
+use crate::error::{AtPath, Result};
+
+/// The disk under a registry and its content.
+///
+/// Not every file system can sync a directory: 9p, some FUSE and some network file
+/// systems answer `EINVAL` or `ENOTSUP`. A change there is as durable as it can be,
+/// so it is done; an observer is told of it, once for all clones.
+///
+/// When root works in a user's home, what it creates there belongs to the user, who
+/// could not go on otherwise.
+#[derive(Clone, Default)]
+pub(crate) struct Disk {
+    /// The directory of the registry.
+    dir: Option<PathBuf>,
+    notice: Option<Arc<Notice>>,
+    noticed: Arc<AtomicBool>,
+}
+
+type Notice = dyn Fn(&Path) + Send + Sync;
+
+impl Disk {
+    /// The disk of a registry that lies in this directory, or will.
+    pub(crate) fn of(dir: &Path) -> Self {
+        Disk {
+            dir: Some(dir.to_owned()),
+            ..Disk::default()
+        }
+    }
+
+    /// Calls `notice` with the first directory that cannot be synced.
+    pub(crate) fn with_notice(self, notice: impl Fn(&Path) + Send + Sync + 'static) -> Self {
+        Disk {
+            notice: Some(Arc::new(notice)),
+            ..self
+        }
+    }
+
+    /// Makes what was created, renamed or removed in a directory survive a power
+    /// loss, as far as the file system can do that.
+    pub(crate) fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.sync_open_dir(&File::open(dir)?, dir)
+    }
+
+    /// As [`sync_dir`](Self::sync_dir), for a directory that is open already.
+    pub(crate) fn sync_open_dir(&self, opened: &File, dir: &Path) -> io::Result<()> {
+        match sync(opened) {
+            Err(error) if is_unsupported(&error) => {
+                self.tell(dir);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Returns whom everything that is created has to be [given](Owner::give); `None` if
+    /// it stays with its creator, as it does for every user but root.
+    pub(crate) fn owner(&self) -> Result<Option<Owner>> {
+        match &self.dir {
+            Some(dir) => Owner::for_root_in(dir).at("read", dir),
+            None => Ok(None),
+        }
+    }
+
+    fn tell(&self, dir: &Path) {
+        if let Some(notice) = &self.notice
+            && !self.noticed.swap(true, Ordering::Relaxed)
+        {
+            notice(dir);
+        }
+    }
+
+    /// Creates a directory with all its parents, and syncs what it created.
+    pub(crate) fn create_dir(&self, dir: &Path) -> Result<()> {
+        let is_there = |dir| stat(dir).map(|found| found.is_some_and(|found| found.is_dir()));
+        if is_there(dir).at("open", dir)? {
+            return Ok(());
+        }
+        let parent = dir.parent().unwrap_or(Path::new("/"));
+        self.create_dir(parent)?;
+        let owner = self.owner()?;
+        match uninterrupted(|| fs::create_dir(dir)) {
+            // Another process created it meanwhile.
+            Err(error)
+                if error.kind() == io::ErrorKind::AlreadyExists
+                    && is_there(dir).at("open", dir)? => {}
+            result => {
+                result.at("create the directory", dir)?;
+                let given = owner.map_or(Ok(()), |owner| give_dir(dir, owner));
+                given.at("set the owner of", dir)?;
+            }
+        }
+        self.sync_dir(parent).at("sync", parent)
+    }
+
+    /// Syncs what leads to the directory of a new file, up to what is another user's or
+    /// another file system's: cldctl, which syncs nothing, may have created it a moment
+    /// ago, or a process that was killed before it synced.
+    pub(crate) fn sync_parents(&self, file: &Path) -> Result<()> {
+        let mut own = None;
+        for dir in file.ancestors().skip(1) {
+            let found = stat(dir).at("read", dir)?;
+            let whose = found.map(|found| (found.dev(), found.uid()));
+            if own.is_none() {
+                own = Some(whose);
+                continue;
+            }
+            if own != Some(whose) {
+                break;
+            }
+            match self.sync_dir(dir) {
+                // Who may not read it may all the same have been let through it.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                result => result.at("sync", dir)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives a directory that root has just created to its owner.
+///
+/// The parent may be the user's, who can put anything in its place, so that a link is
+/// not followed, and what is another's is left alone.
+fn give_dir(dir: &Path, owner: Owner) -> io::Result<()> {
+    let flags = (OFlags::NOFOLLOW | OFlags::DIRECTORY).bits() as i32;
+    let opened = File::options().read(true).custom_flags(flags).open(dir)?;
+    match opened.metadata()?.uid() {
+        0 => owner.give(&opened),
+        _ => Ok(()),
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disk").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    #[test]
+    fn a_directory_that_cannot_be_synced_is_told_once_for_all_clones() {
+        let told = Arc::new(AtomicUsize::new(0));
+        let disk = Disk::default().with_notice({
+            let told = Arc::clone(&told);
+            move |dir| {
+                assert_eq!(dir, Path::new("/proc/self"));
+                told.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let dir = tempfile::tempdir().unwrap();
+        disk.sync_dir(dir.path()).unwrap();
+        assert_eq!(told.load(Ordering::Relaxed), 0);
+        // The file system of processes has nothing to sync.
+        if cfg!(target_os = "linux") {
+            disk.clone().sync_dir(Path::new("/proc/self")).unwrap();
+            disk.sync_dir(Path::new("/proc/self")).unwrap();
+            assert_eq!(told.load(Ordering::Relaxed), 1);
+        }
+        assert!(disk.sync_dir(&dir.path().join("absent")).is_err());
+    }
+
+    #[test]
+    fn a_directory_is_created_with_its_parents_and_a_file_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("a/b/c");
+        Disk::default().create_dir(&deep).unwrap();
+        Disk::default().create_dir(&deep).unwrap();
+        assert!(deep.is_dir());
+        fs::write(deep.join("file"), "").unwrap();
+        let error = Disk::default().create_dir(&deep.join("file")).unwrap_err();
+        assert!(error.to_string().contains("file exists"), "{error}");
+    }
+}

@@ -1,0 +1,141 @@
+//! The system calls that the standard library leaves half done: repeated where a
+//! signal cut them short, and with answers that say no more than they mean.
+
+use std::fs::{self, File, Metadata, ReadDir};
+use std::io;
+use std::path::Path;
+
+use rustix::io::Errno;
+
+/// Repeats a system call that a signal cut short (POSIX `EINTR`). The standard
+/// library does so for reads, writes and opens, but not for every call.
+pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Returns `None` for what does not exist.
+///
+/// Only `ENOENT` and `ENOTDIR` say that a path does not exist.
+///
+/// # Errors
+///
+/// Any other answer, such as `EACCES`, `EIO` or `ESTALE`: it says nothing of what
+/// exists, so it must never count as "there is none".
+pub(crate) fn if_exists<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns what a path names, a link itself; `None` if it names nothing.
+pub(crate) fn lstat(path: &Path) -> io::Result<Option<Metadata>> {
+    if_exists(uninterrupted(|| fs::symlink_metadata(path)))
+}
+
+/// Returns what a path names, links followed; `None` if it leads to nothing.
+pub(crate) fn stat(path: &Path) -> io::Result<Option<Metadata>> {
+    if_exists(uninterrupted(|| fs::metadata(path)))
+}
+
+/// Returns whether an error says that the system, or the file system, does not know
+/// what it was asked for.
+pub(crate) fn is_unsupported(error: &io::Error) -> bool {
+    // Compared by number: `ErrorKind::Unsupported` is not all of them, and which ones
+    // it is depends on the system. On Linux the middle two are one.
+    let unknown = [Errno::INVAL, Errno::NOTSUP, Errno::OPNOTSUPP, Errno::NOSYS];
+    Errno::from_io_error(error).is_some_and(|errno| unknown.contains(&errno))
+}
+
+/// Writes what a file or directory holds through to the disk.
+///
+/// A failed sync must never be repeated: the system may have dropped the data, and
+/// would report success the second time.
+pub(crate) fn sync(file: &File) -> io::Result<()> {
+    match file.sync_all() {
+        // That is F_FULLFSYNC, which not every file system of macOS knows.
+        #[cfg(target_vendor = "apple")]
+        Err(error)
+            if is_unsupported(&error) || Errno::from_io_error(&error) == Some(Errno::NOTTY) =>
+        {
+            uninterrupted(|| rustix::fs::fsync(file).map_err(io::Error::from))
+        }
+        result => result,
+    }
+}
+
+/// Makes what is in a file survive a power loss.
+pub(crate) fn sync_file(path: &Path) -> io::Result<()> {
+    sync(&uninterrupted(|| File::open(path))?)
+}
+
+/// Opens a directory to read its names, which the standard library does not
+/// repeat either.
+pub(crate) fn read_dir(dir: &Path) -> io::Result<ReadDir> {
+    uninterrupted(|| fs::read_dir(dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_two_answers_say_that_there_is_none() {
+        let answer = |errno: Errno| if_exists::<()>(Err(errno.into()));
+        assert!(matches!(if_exists(Ok(1)), Ok(Some(1))));
+        for errno in [Errno::NOENT, Errno::NOTDIR] {
+            assert!(matches!(answer(errno), Ok(None)), "{errno}");
+        }
+        for errno in [
+            Errno::ACCESS,
+            Errno::PERM,
+            Errno::IO,
+            Errno::STALE,
+            Errno::LOOP,
+            Errno::NOMEM,
+            Errno::MFILE,
+            Errno::NAMETOOLONG,
+        ] {
+            let error = answer(errno).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(errno.raw_os_error()));
+        }
+    }
+
+    #[test]
+    fn what_a_system_does_not_know_is_told_by_number() {
+        for errno in [Errno::INVAL, Errno::NOTSUP, Errno::OPNOTSUPP, Errno::NOSYS] {
+            assert!(is_unsupported(&errno.into()), "{errno}");
+        }
+        for errno in [Errno::IO, Errno::PERM, Errno::ACCESS, Errno::EXIST] {
+            assert!(!is_unsupported(&errno.into()), "{errno}");
+        }
+        assert!(!is_unsupported(&io::Error::other("invalid argument")));
+    }
+
+    #[test]
+    fn a_path_through_a_file_and_a_link_to_nothing_lead_nowhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("file"), "").unwrap();
+        std::os::unix::fs::symlink("absent", at("link")).unwrap();
+        assert!(lstat(&at("file/below")).unwrap().is_none());
+        assert!(stat(&at("absent")).unwrap().is_none());
+        assert!(stat(&at("link")).unwrap().is_none());
+        assert!(lstat(&at("link")).unwrap().is_some());
+        std::os::unix::fs::symlink("loop", at("loop")).unwrap();
+        assert!(stat(&at("loop")).is_err());
+    }
+}

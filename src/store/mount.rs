@@ -1,0 +1,173 @@
+//! Which mount a directory lies in, and what is mounted below it.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+
+use super::dir::{Dir, Kind, attributes_of};
+use super::walk::{Step, Walk};
+use super::{if_exists, is};
+
+/// What tells a mount from others: the mount's own number where the system tells
+/// it, otherwise its device. Linux tells the number since 5.8; devices do not
+/// tell two mounts of one file system apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MountId {
+    Number(u64),
+    Device(u64),
+}
+
+#[cfg(target_os = "linux")]
+pub(super) fn mount_of(file: &impl AsFd) -> io::Result<MountId> {
+    use super::uninterrupted;
+    use rustix::fs::{AtFlags, StatxFlags, statx};
+    use rustix::io::Errno;
+    let flags = StatxFlags::MNT_ID;
+    match uninterrupted(|| Ok(statx(file, "", AtFlags::EMPTY_PATH, flags)?)) {
+        Ok(found) if found.stx_mask & flags.bits() != 0 => Ok(MountId::Number(found.stx_mnt_id)),
+        // Linux before 4.11 lacks the call, and filters of system calls refuse it.
+        Err(error) if !is(&error, Errno::NOSYS) && !is(&error, Errno::PERM) => Err(error),
+        _ => Ok(MountId::Device(attributes_of(file)?.id.0)),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn mount_of(file: &impl AsFd) -> io::Result<MountId> {
+    Ok(MountId::Device(attributes_of(file)?.id.0))
+}
+
+/// Returns whether another file system, or a part of one, is mounted on a name in
+/// a directory or anywhere below it, on a file too where the system tells.
+pub(crate) fn is_mounted_below(parent: &Dir, name: &OsStr) -> io::Result<bool> {
+    match mount_points() {
+        Some(points) => {
+            let mut path = real_path(parent)?;
+            if !path.ends_with(b"/") {
+                path.push(b'/');
+            }
+            path.extend_from_slice(name.as_bytes());
+            Ok(points.iter().any(|point| {
+                point
+                    .strip_prefix(path.as_slice())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+            }))
+        }
+        None => is_mounted_below_by_walk(parent, name),
+    }
+}
+
+/// Returns the path that the system knows an open directory by.
+#[cfg(target_os = "linux")]
+fn real_path(dir: &Dir) -> io::Result<Vec<u8>> {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::ffi::OsStringExt;
+    let path = format!("/proc/self/fd/{}", dir.as_fd().as_raw_fd());
+    Ok(std::fs::read_link(path)?.into_os_string().into_vec())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn real_path(dir: &Dir) -> io::Result<Vec<u8>> {
+    Ok(dir.path().as_os_str().as_bytes().to_vec())
+}
+
+/// Returns where something is mounted; `None` where the system does not list it.
+#[cfg(target_os = "linux")]
+fn mount_points() -> Option<Vec<Vec<u8>>> {
+    // proc(5): the fifth field is the mount point, with blanks, tabs, line
+    // breaks and backslashes as `\` and three octal digits.
+    let list = std::fs::read("/proc/self/mountinfo").ok()?;
+    let lines = list
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
+    lines
+        .map(|line| Some(unescape(line.split(|byte| *byte == b' ').nth(4)?)))
+        .collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn mount_points() -> Option<Vec<Vec<u8>>> {
+    None
+}
+
+#[cfg(target_os = "linux")]
+fn unescape(field: &[u8]) -> Vec<u8> {
+    let mut path = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let [first, tail @ ..] = rest {
+        let octal = tail
+            .get(..3)
+            .filter(|_| *first == b'\\')
+            .and_then(|digits| {
+                let digits = std::str::from_utf8(digits).ok()?;
+                u8::from_str_radix(digits, 8).ok()
+            });
+        match octal {
+            Some(byte) => {
+                path.push(byte);
+                rest = &tail[3..];
+            }
+            None => {
+                path.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    path
+}
+
+/// Looks at each directory. One that may not be entered is passed over: who
+/// empties it looks again.
+fn is_mounted_below_by_walk(parent: &Dir, name: &OsStr) -> io::Result<bool> {
+    let mount = parent.mount()?;
+    let mut is_mounted = false;
+    let mut walk = Walk::of(parent.try_clone()?, name);
+    while let Some(step) = walk.next()? {
+        let Step::Name(name, listed) = step else {
+            continue;
+        };
+        if if_exists(walk.dir().kind_of(&name, listed))? != Some(Kind::Dir) {
+            continue;
+        }
+        let entered = walk.enter(name, |dir| {
+            is_mounted |= dir.mount()? != mount;
+            match is_mounted {
+                true => Err(io::ErrorKind::Other.into()),
+                false => io::Result::Ok(()),
+            }
+        });
+        match if_exists(entered) {
+            _ if is_mounted => return Ok(true),
+            Err(error) if is(&error, rustix::io::Errno::ACCESS) => {}
+            entered => {
+                entered?;
+            }
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn what_is_mounted_below_a_directory_is_seen_both_ways() {
+        let root = Dir::open(Path::new("/")).unwrap();
+        let proc = OsStr::new("proc");
+        assert!(is_mounted_below(&root, proc).unwrap());
+        assert!(is_mounted_below_by_walk(&root, proc).unwrap());
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("a/b")).unwrap();
+        let dir = Dir::open(dir.path()).unwrap();
+        assert!(!is_mounted_below(&dir, OsStr::new("a")).unwrap());
+        assert!(!is_mounted_below_by_walk(&dir, OsStr::new("a")).unwrap());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn mount_points_with_blanks_are_read_as_they_are() {
+        assert_eq!(unescape(br"/a\040b\134c\1"), br"/a b\c\1");
+    }
+}
