@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -32,13 +31,20 @@ pub(crate) struct Counts {
     missed: usize,
 }
 
-pub(crate) fn run() -> ExitCode {
+/// Whether all is as it must be.
+pub(crate) fn run() -> bool {
     let since = Instant::now();
-    let operations = operations::all();
-    let cases = in_parallel(&operations, |operation| {
+    let mut operations = operations::changes();
+    let changes = operations.len();
+    operations.extend(operations::looks());
+    let made = in_parallel(&operations, |operation| {
         Case::new(operation.clone(), Path::new(PROGRAM))
+            .map_err(|error| format!("{operation}: {error}"))
     });
+    let (cases, failed): (Vec<_>, Vec<_>) = made.into_iter().partition(Result::is_ok);
+    let cases: Vec<_> = cases.into_iter().flatten().collect();
     let (counts, mut violations) = disturb(&cases);
+    violations.extend(failed.into_iter().filter_map(Result::err));
     if control::loses_with_lock() {
         violations.push("two changes at once: one is lost".to_owned());
     }
@@ -46,7 +52,8 @@ pub(crate) fn run() -> ExitCode {
         violations.push("too many disturbances did not happen: this proves nothing".to_owned());
     }
     let controls = control::run();
-    println!("{:40}{:>8}", "changes", cases.len());
+    println!("{:40}{:>8}", "changes", changes);
+    println!("{:40}{:>8}", "looks", operations.len() - changes);
     print!("{counts}");
     println!("{:40}{:>8}", "violations", violations.len());
     let failed = controls.iter().filter(|(_, failed)| *failed).count();
@@ -59,7 +66,7 @@ pub(crate) fn run() -> ExitCode {
         eprintln!("violation: the control `{name}` does not fail");
     }
     let is_proven = failed == controls.len();
-    ExitCode::from(u8::from(!violations.is_empty() || !is_proven))
+    violations.is_empty() && is_proven
 }
 
 /// Makes each change with each of its disturbances.
@@ -75,7 +82,7 @@ pub(crate) fn disturb(cases: &[Case<'_>]) -> (Counts, Vec<String>) {
         let count = match disturbance {
             Disturbance::Limit { .. } => &mut counts.limits,
             _ if !outcome.happened => &mut counts.missed,
-            Disturbance::Error { .. } => &mut counts.errors,
+            Disturbance::Error { .. } | Disturbance::Errors { .. } => &mut counts.errors,
             Disturbance::Kill { .. } => &mut counts.kills,
         };
         *count += 1;
@@ -83,7 +90,7 @@ pub(crate) fn disturb(cases: &[Case<'_>]) -> (Counts, Vec<String>) {
             counts.left_old += usize::from(outcome.state == Some(0));
             counts.left_new += usize::from(outcome.state.is_some_and(|at| at > 0));
         }
-        let name = case.operation.name;
+        let name = case.operation.to_string();
         let told = outcome.violations.into_iter();
         violations.extend(told.map(|what| format!("{name}, {disturbance}: {}", what.trim())));
     }

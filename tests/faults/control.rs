@@ -14,16 +14,18 @@ use crate::strace::{Call, Subject};
 
 /// A writer that lacks something, and what is to be found for it.
 struct Control {
+    name: &'static str,
     operation: Operation,
     finds: &'static str,
 }
 
 fn naive(name: &'static str, args: fn(&Home) -> Vec<OsString>, finds: &'static str) -> Control {
-    let operation = Operation {
-        args,
-        ..operations::plain(name, operations::others, args)
-    };
-    Control { operation, finds }
+    let operation = operations::plain(name, operations::homes::others, args);
+    Control {
+        name,
+        operation,
+        finds,
+    }
 }
 
 fn words(mode: &str, home: &Home) -> Vec<OsString> {
@@ -31,25 +33,22 @@ fn words(mode: &str, home: &Home) -> Vec<OsString> {
 }
 
 fn all() -> Vec<Control> {
-    vec![
-        naive("in place", |it| words("in place", it), "neither the old"),
-        naive(
-            "fixed name",
-            |it| words("fixed name", it),
-            "left beside the registry",
-        ),
-        naive("unsynced", |it| words("unsynced", it), "sync was ignored"),
-        naive(
-            "synced again",
-            |it| words("synced again", it),
-            "sync was tried again",
-        ),
-        naive("panics", |it| words("panics", it), "panicked"),
-        naive(
-            "content last",
-            |it| words("content last", it),
-            "has not its content",
-        ),
+    macro_rules! naive {
+        ($($mode:literal finds $finds:literal),* $(,)?) => {
+            vec![$(naive($mode, |it| words($mode, it), $finds)),*]
+        };
+    }
+    naive![
+        "in place" finds "neither the old",
+        "fixed name" finds "left beside the registry",
+        "unsynced" finds "sync was ignored",
+        "synced again" finds "sync was tried again",
+        "panics" finds "panicked",
+        "content last" finds "has not its content",
+        "drops what it cannot see" finds "neither the old",
+        "calls missing what it cannot see" finds "it says `missing`",
+        "asks for ever" finds "it is busy",
+        "silent about a directory" finds "cannot be synced, 0 warnings",
     ]
 }
 
@@ -58,10 +57,10 @@ pub(crate) fn run() -> Vec<(&'static str, bool)> {
     let program: PathBuf = std::env::current_exe().unwrap();
     let mut failed = Vec::new();
     for control in all() {
-        let mut case = Case::new(control.operation, &program);
+        let mut case = Case::new(control.operation, &program).unwrap();
         let is_limit = |it: &Disturbance| matches!(it, Disturbance::Limit { .. });
         case.disturbances.retain(|it| !is_limit(it));
-        let name = case.operation.name;
+        let name = control.name;
         let (_, violations) = campaign::disturb(&[case]);
         let found = violations.iter().any(|it| it.contains(control.finds));
         failed.push((name, found));
@@ -80,13 +79,13 @@ pub(crate) fn loses_with_lock() -> bool {
 /// lock keeps them apart.
 fn loses(inject: &[&str]) -> bool {
     let template = Home::new();
-    operations::others(&template);
+    operations::homes::others(&template);
     let subject = |reference| Subject {
         program: Path::new(PROGRAM),
         args: operations::record(reference),
         always: &[],
     };
-    let calls = subject("one:1").record(&template.copy());
+    let (calls, _) = subject("one:1").record(&template.copy()).unwrap();
     let is_temporary = |it: &&Call| it.name == "openat" && it.text.contains("/.artifacts.json.");
     let temporary = calls.iter().find(is_temporary).unwrap().number;
     let delay = format!("openat:delay_enter=200000:when={temporary}");

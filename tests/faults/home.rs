@@ -1,23 +1,30 @@
-//! A home directory of its own, with what stands in it.
+//! A home directory of its own, with what lies in it.
 
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use tempfile::TempDir;
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cldctl-registry");
 
-/// Older than this, nobody is taken to be at work on something any more.
+/// Older than this, nothing counts as being worked on any more.
 const LONG_AGO: Duration = Duration::from_secs(3 * 3600);
+
+/// Where another process gets from what it writes, beside the home.
+pub(crate) const PAYLOAD: &str = "payload";
 
 /// A home that is gone when it is dropped. All homes have paths of the same
 /// length, so a copy makes the same system calls as the one it was made from.
 pub(crate) struct Home {
+    /// The overlay that the user's directory is, if it is one.
+    overlay: Option<Overlay>,
     dir: TempDir,
 }
 
@@ -25,13 +32,14 @@ impl Home {
     pub(crate) fn new() -> Self {
         // Thousands of them are made; in memory that takes no time.
         let memory = Path::new("/dev/shm");
-        let make = tempfile::Builder::new();
+        let mut make = tempfile::Builder::new();
+        make.prefix("faults-");
         let dir = match make.tempdir_in(memory) {
             Ok(dir) => dir,
             Err(_) => make.tempdir().unwrap(),
         };
         fs::create_dir(dir.path().join("user")).unwrap();
-        Home { dir }
+        Home { overlay: None, dir }
     }
 
     /// Another home, with all that is in this one. Paths in the registry are
@@ -39,14 +47,33 @@ impl Home {
     pub(crate) fn copy(&self) -> Self {
         let copy = Home::new();
         copy_tree(self.dir.path(), copy.dir.path());
-        for name in ["artifacts.json", "components.json"] {
-            let path = copy.registry().with_file_name(name);
+        copy.renamed_from(self)
+    }
+
+    /// As [`copy`](Self::copy), but the user's directory is an overlay: what was
+    /// there lies in its lower layer, as in a container whose image brings it.
+    pub(crate) fn layered(&self) -> Self {
+        let mut copy = Home::new();
+        for entry in fs::read_dir(self.dir.path()).unwrap() {
+            let name = entry.unwrap().file_name();
+            let from = self.dir.path().join(&name);
+            if name != "user" && from.is_dir() {
+                copy_tree(&from, &copy.dir.path().join(name));
+            }
+        }
+        copy.overlay = Some(Overlay::mount(&self.path("user"), &copy).unwrap());
+        copy.renamed_from(self)
+    }
+
+    fn renamed_from(self, original: &Home) -> Self {
+        let legacy = self.registry().with_file_name("components.json");
+        for path in [self.registry(), legacy, self.path(PAYLOAD)] {
             if let Ok(text) = fs::read_to_string(&path) {
-                let text = text.replace(&self.root(), &copy.root());
+                let text = text.replace(&original.root(), &self.root());
                 fs::write(&path, text).unwrap();
             }
         }
-        copy
+        self
     }
 
     /// The directory that this home and all that goes with it lie in, as text.
@@ -137,7 +164,48 @@ impl Home {
     }
 }
 
-/// Makes something look as if nobody had touched it for hours.
+/// A mounted overlay, until it is dropped.
+struct Overlay(PathBuf);
+
+impl Overlay {
+    fn mount(lower: &Path, home: &Home) -> rustix::io::Result<Self> {
+        let (upper, work, merged) = (home.path("upper"), home.path("work"), home.path("user"));
+        for dir in [&upper, &work] {
+            fs::create_dir(dir).unwrap();
+        }
+        let options = format!(
+            "lowerdir={},upperdir={},workdir={},redirect_dir=off",
+            lower.display(),
+            upper.display(),
+            work.display()
+        );
+        let options = CString::new(options).unwrap();
+        let flags = MountFlags::empty();
+        mount("overlay", &merged, "overlay", flags, Some(&*options))?;
+        Ok(Overlay(merged))
+    }
+}
+
+impl Drop for Overlay {
+    fn drop(&mut self) {
+        unmount(&self.0, UnmountFlags::DETACH).unwrap();
+    }
+}
+
+/// Whether a home may be an overlay here.
+pub(crate) fn may_be_layered() -> bool {
+    static MAY: OnceLock<bool> = OnceLock::new();
+    *MAY.get_or_init(|| {
+        let lower = Home::new();
+        let mounted = Overlay::mount(&lower.path("user"), &Home::new());
+        if let Err(error) = &mounted {
+            println!("skipped: no overlay can be mounted here: {error}");
+        }
+        mounted.is_ok()
+    })
+}
+
+/// Makes something look as if it had not been touched for hours.
 pub(crate) fn age(path: &Path) {
     let time = SystemTime::now() - LONG_AGO;
     File::open(path).unwrap().set_modified(time).unwrap();
@@ -145,7 +213,7 @@ pub(crate) fn age(path: &Path) {
 
 /// Copies what is in a directory into another one, with links, permissions and
 /// times.
-fn copy_tree(from: &Path, to: &Path) {
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

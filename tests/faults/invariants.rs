@@ -1,9 +1,11 @@
 //! What must hold after every run, however it was disturbed.
 
 use std::os::unix::process::ExitStatusExt;
+use std::process::Output;
 
-use crate::case::Case;
-use crate::disturbance::Disturbance;
+use crate::case::{Case, Next, Said};
+use crate::disturbance::{Disturbance, UNSUPPORTED, is_of_directory, tells_nothing};
+use crate::operations::{Kind, System};
 use crate::state::{State, Tree};
 use crate::strace::Run;
 
@@ -12,12 +14,35 @@ const NOT_DURABLE: &str = "is applied, but may not survive a power loss";
 /// What is said of an entry that is gone, while its content is not.
 const NOT_ALL: &str = "but not all of its content";
 
+/// What is said of content that was replaced, and is still there.
+const NOT_DELETED: &str = "could not delete";
 /// What is said of an entry that was to go, and stays.
 const KEPT: &str = "kept `";
+/// What is said of a directory whose file system does not sync directories.
+const MAY_BE_LOST: &str = "may not survive a power loss";
+
+/// What must not be said of something that could not be looked at.
+const UNTRUE: [&str; 9] = [
+    "missing",
+    "gone",
+    "not found",
+    "no such",
+    "does not exist",
+    "foreign",
+    "external",
+    "unverifiable",
+    "orphan",
+];
+
+/// How often the program may ask for a lock within a second.
+const PATIENT: usize = 1000;
+/// How `timeout` ends what does not end by itself.
+const TIMED_OUT: i32 = 124;
 
 /// Calls that a signal may cut off, and that must then be made again.
-const INTERRUPTED: [&str; 11] = [
+const INTERRUPTED: [&str; 12] = [
     "openat",
+    "openat2",
     "read",
     "pread64",
     "write",
@@ -37,10 +62,10 @@ pub(crate) struct Facts<'f> {
     /// Whether the disturbance took place.
     pub(crate) happened: bool,
     pub(crate) run: &'f Run,
+    pub(crate) said: Said,
     /// The state after the run.
     pub(crate) after: &'f State,
-    /// The state after the next change, or what that said when it failed.
-    pub(crate) next: Result<State, String>,
+    pub(crate) next: Next,
 }
 
 /// What must not be.
@@ -49,25 +74,41 @@ type Found = Vec<String>;
 impl Facts<'_> {
     /// Which of the case's states the registry is in.
     pub(crate) fn state(&self) -> Option<usize> {
-        let found = (&self.after.registry, &self.after.legacy);
+        let registry = |state: &State| {
+            let State {
+                registry,
+                link,
+                legacy,
+                ..
+            } = state;
+            (registry.clone(), link.clone(), legacy.clone())
+        };
+        let found = registry(self.after);
         let mut states = self.case.states.iter();
-        states.position(|state| (&state.registry, &state.legacy) == found)
+        states.position(|state| registry(state) == found)
     }
 
     /// What must not be, one line each.
     pub(crate) fn violations(&self) -> Found {
         let mut found = Found::new();
         self.ending(&mut found);
+        self.untruth(&mut found);
         let Some(at) = self.state() else {
             found.push("the registry is neither the old nor the new one".to_owned());
             return found;
         };
-        self.success_and_failure(at, &mut found);
+        match self.case.operation.kind {
+            Kind::Look => self.look(&mut found),
+            Kind::Change | Kind::Unneeded | Kind::Favour => {
+                self.success_and_failure(at, &mut found)
+            }
+        }
         self.durability(&mut found);
         self.leftovers(at, &mut found);
         // Where two renames are cut in two, only the next change mends it.
-        if !self.may_be_cut_off() || self.case.operation.always.is_empty() {
-            self.content(at, self.after, &mut found);
+        let system = self.case.operation.system;
+        if !self.may_be_cut_off() || system != System::WithoutExchange {
+            self.content(at, self.after, &self.case.states[at], &mut found);
         }
         match &self.next {
             Err(message) => found.push(format!("the next change failed: {message}")),
@@ -80,14 +121,14 @@ impl Facts<'_> {
     fn may_be_cut_off(&self) -> bool {
         let signal = self.run.output.status.signal();
         match self.disturbance {
-            Disturbance::Error { .. } => false,
+            Disturbance::Error { .. } | Disturbance::Errors { .. } => false,
             Disturbance::Kill { .. } => self.run.is_killed(),
             // SIGXFSZ
             Disturbance::Limit { .. } => signal == Some(25),
         }
     }
 
-    /// With a code of the program's own, and no panic.
+    /// With a code of the program's own, in time, and no panic.
     fn ending(&self, found: &mut Found) {
         let status = self.run.output.status;
         let stderr = self.run.stderr();
@@ -97,35 +138,80 @@ impl Facts<'_> {
         let is_known = match (status.code(), self.disturbance) {
             // The loader of programs had no descriptor left.
             (Some(127), Disturbance::Limit { .. }) => stderr.contains("shared libraries"),
-            (Some(code), _) => (0..=5).contains(&code),
+            (Some(code), Disturbance::Kill { .. }) => (0..=5).contains(&code),
+            // What the system refuses is no fault of who uses the program.
+            (Some(code), Disturbance::Errors { .. }) => [0, 1, 5].contains(&code),
+            (Some(code), _) => [0, 1].contains(&code),
             (None, _) => self.may_be_cut_off(),
         };
+        if let Disturbance::Errors { call, .. } = self.disturbance {
+            let is_of = |line: &&str| line.contains(&format!("{}(", call.name));
+            let count = self.run.trace.lines().filter(is_of).count();
+            if status.code() == Some(TIMED_OUT) || count > PATIENT {
+                return found.push(format!("it is busy: {count} calls of {}", call.name));
+            }
+        }
         if !is_known {
             found.push(format!("it ended with {status}: {stderr}"));
         }
     }
 
+    /// Nothing is said to be missing that could not be looked at.
+    fn untruth(&self, found: &mut Found) {
+        let failure = self.disturbance.failure();
+        if !failure.is_some_and(|(call, error)| tells_nothing(call, error)) {
+            return;
+        }
+        for word in UNTRUE {
+            if self.said.count(word) > self.case.said.count(word) {
+                let (stdout, stderr) = (&self.said.stdout, &self.said.stderr);
+                found.push(format!("it says `{word}`: {stdout}{stderr}"));
+            }
+        }
+    }
+
+    /// A look shows what an undisturbed one shows, or fails, and changes nothing.
+    fn look(&self, found: &mut Found) {
+        if self.after != self.case.last() {
+            found.push("a look changed something".to_owned());
+        }
+        let Said { stdout, stderr } = &self.said;
+        match self.run.output.status.code() {
+            Some(0) if *stdout != self.case.said.stdout => {
+                found.push(format!("it reported success, and showed: {stdout}{stderr}"));
+            }
+            // Without a word, it has said what it has to say by its code.
+            Some(1) if stderr.trim().is_empty() && stdout.trim().is_empty() => {
+                found.push("exit 1 without a word".to_owned());
+            }
+            _ => {}
+        }
+    }
+
     /// What it says of itself agrees with the state that it left.
     fn success_and_failure(&self, at: usize, found: &mut Found) {
-        let last = self.case.states.len() - 1;
+        let is_optional = self.case.operation.kind == Kind::Favour;
         let in_steps = !self.case.operation.steps.is_empty();
+        // Where there is nothing to change, the old state is the new one.
+        let is_new = self.case.states[at].registry == self.case.last().registry;
         let stderr = self.run.stderr();
         match self.run.output.status.code() {
             None => {}
-            Some(0) if at == last || self.case.operation.is_optional => {}
+            Some(0) if is_new || is_optional => {}
             // What could not be decided on stays, and is named.
             Some(0) if in_steps && stderr.contains(KEPT) => {}
             Some(0) => found.push("it reported success, and the state is old".to_owned()),
             // Its output may be what failed.
-            Some(_) if self.case.operation.is_optional => {}
+            Some(_) if is_optional => {}
             Some(code) => {
                 let is_told = stderr.contains(NOT_DURABLE) || stderr.contains(NOT_ALL);
+                let is_told = is_told || stderr.contains(NOT_DELETED);
                 // What was swept is told besides.
                 let is_told = is_told || in_steps;
                 if at > 0 && !(code == 1 && is_told) {
                     found.push(format!("exit {code}, and the state is new: {stderr}"));
                 }
-                if at == 0 && is_told && !in_steps {
+                if at == 0 && !is_new && is_told && !in_steps {
                     found.push(format!(
                         "said to be applied, and the state is old: {stderr}"
                     ));
@@ -139,7 +225,7 @@ impl Facts<'_> {
             && *error == "EINTR"
             && INTERRUPTED.contains(&&*call.name)
             && self.happened
-            && (self.run.output.status.code() != Some(0) || at < last)
+            && (self.run.output.status.code() != Some(0) || !is_new)
         {
             found.push(format!("an interrupted call was not made again: {stderr}"));
         }
@@ -153,7 +239,17 @@ impl Facts<'_> {
         if !call.name.contains("sync") || *error == "EINTR" || !self.happened {
             return;
         }
-        if self.run.output.status.success() && !self.case.operation.is_optional {
+        let is_done = self.run.output.status.success();
+        let promises = matches!(self.case.operation.kind, Kind::Change | Kind::Unneeded);
+        if UNSUPPORTED.contains(error) && is_of_directory(call) {
+            let warned = self.run.stderr().matches(MAY_BE_LOST).count();
+            if !is_done || warned != 1 && promises {
+                let stderr = self.run.stderr();
+                found.push(format!(
+                    "a directory cannot be synced, {warned} warnings: {stderr}"
+                ));
+            }
+        } else if is_done && promises {
             found.push("a failed sync was ignored".to_owned());
         }
         let mut lines = self.run.trace.lines();
@@ -191,29 +287,75 @@ impl Facts<'_> {
         }
     }
 
-    /// Every entry has its whole content, and every digest that could be checked
-    /// can be.
-    fn content(&self, at: usize, now: &State, found: &mut Found) {
-        let state = &self.case.states[at];
-        let entries = match state.entries() {
+    /// The keys of the entries whose content may be missing now: where it can only be
+    /// deleted in its place before other content takes that.
+    pub(crate) fn broken(&self) -> Vec<String> {
+        let Some(at) = self.state() else {
+            return Vec::new();
+        };
+        if self.case.operation.system != System::LowerLayer {
+            return Vec::new();
+        }
+        let (old, last) = (&self.case.states[at], self.case.last());
+        let entries = old.entries().unwrap_or_default().into_iter();
+        let keys = entries.filter_map(|entry| entry.key);
+        keys.filter(|key| {
+            let contents = [old, last, self.after].map(|state| state.content.get(key));
+            let [old, last, now] = contents;
+            // Of what was there, nothing or a part is left.
+            old != last && now != old && now != last && is_part(now, old)
+        })
+        .collect()
+    }
+
+    /// What must not be, of entries whose content is missing, and what `verify` says.
+    pub(crate) fn named(&self, broken: &[String], report: &Output) -> Found {
+        let text = String::from_utf8_lossy(&report.stdout);
+        let is_named = |key: &&String| {
+            let reference = key.replacen('_', ":", 1);
+            report.status.code() == Some(1) && text.contains(&*reference)
+        };
+        let silent = broken.iter().filter(|key| !is_named(key));
+        silent
+            .map(|key| format!("`verify` does not say that {key} lacks content: {report:?}"))
+            .collect()
+    }
+
+    /// What must not be after the same command has been run once more, and the next
+    /// change too.
+    pub(crate) fn mended_again(&self, again: Next) -> Found {
+        match again {
+            Err(message) => vec![format!("it cannot be run again: {message}")],
+            Ok(state) if state != *self.case.nexts.last().unwrap() => {
+                vec!["the same command does not mend what it left".to_owned()]
+            }
+            Ok(_) => Vec::new(),
+        }
+    }
+
+    /// Every entry has its whole content, which is that of `whole`, and every digest
+    /// that could be checked can be.
+    fn content(&self, at: usize, now: &State, whole: &State, found: &mut Found) {
+        let entries = match self.case.states[at].entries() {
             Ok(entries) => entries,
             Err(error) => return found.push(error),
         };
+        let broken = self.broken();
         for entry in entries {
             let reference = &entry.reference;
-            if let Some(key) = &entry.key {
-                let mut allowed: Vec<Option<&Tree>> = vec![state.content.get(key)];
+            if let Some(key) = entry.key.as_ref().filter(|key| !broken.contains(key)) {
+                let mut allowed: Vec<Option<&Tree>> = vec![whole.content.get(key)];
                 if self.may_be_cut_off() {
                     // Swapped in already, and the entry not yet written.
-                    allowed.extend(self.case.states.last().map(|new| new.content.get(key)));
-                    allowed.retain(|tree| tree.is_some() || !state.content.contains_key(key));
+                    allowed.push(self.case.last().content.get(key));
+                    allowed.retain(|tree| tree.is_some() || !whole.content.contains_key(key));
                 }
                 if !allowed.contains(&now.content.get(key)) {
                     found.push(format!("`{reference}` has not its content"));
                 }
             }
             if let Some(digest) = &entry.digest
-                && state.manifests.get(digest) != now.manifests.get(digest)
+                && whole.manifests.get(digest) != now.manifests.get(digest)
             {
                 found.push(format!("`{reference}` has lost its manifest"));
             }
@@ -228,6 +370,15 @@ impl Facts<'_> {
         for name in next.temporaries.iter().chain(&next.scratch) {
             found.push(format!("`{name}` is left after the next change"));
         }
-        self.content(at, next, found);
+        self.content(at, next, &self.case.nexts[at], found);
     }
+}
+
+/// Whether a directory has nothing but what another one has too.
+fn is_part(part: Option<&Tree>, whole: Option<&Tree>) -> bool {
+    let (Some(part), Some(whole)) = (part, whole) else {
+        return part.is_none();
+    };
+    part.iter()
+        .all(|(path, item)| whole.get(path) == Some(item))
 }

@@ -1,19 +1,44 @@
-//! Writers that each lack one thing which the program has. Only the tests have
-//! them.
+//! Writers that each lack one thing which the program has, and those that stand for
+//! other programs, which sync nothing. Only the tests have them.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+
+use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
 
 use serde_json::{Value, json};
 
-/// Adds an entry in the manner of a mode.
-pub(crate) fn run(mode: &str, registry: &Path) -> io::Result<()> {
+/// Does what a mode says: adds an entry, or brings something from one path to another.
+pub(crate) fn run(mode: &str, registry: &Path, more: &[String]) -> io::Result<()> {
+    if let [from, to] = more
+        && registry.is_absolute()
+        && Path::new(to).is_absolute()
+    {
+        return bring(mode, Path::new(from), Path::new(to));
+    }
+    if mode == "asks for ever" {
+        let lock = File::open(registry.with_extension("json.lock"))?;
+        while let Err(TryLockError::WouldBlock) = lock.try_lock() {}
+    }
     let mut document: Value = serde_json::from_slice(&fs::read(registry)?)?;
     let cache = registry.ancestors().nth(2).unwrap_or(registry);
     let content = cache.join("cache/artifacts/naive_1");
     let entries = document["artifacts"].as_array_mut();
-    entries.ok_or(io::ErrorKind::InvalidData)?.push(json!({
+    let entries = entries.ok_or(io::ErrorKind::InvalidData)?;
+    let is_seen = |entry: &Value| {
+        let path = Path::new(entry["cachePath"].as_str().unwrap_or_default());
+        fs::symlink_metadata(path).is_ok() || !path.starts_with(cache)
+    };
+    match mode {
+        "drops what it cannot see" => entries.retain(is_seen),
+        "calls missing what it cannot see" if !entries.iter().all(is_seen) => {
+            return Err(io::Error::other("content is missing"));
+        }
+        _ => {}
+    }
+    entries.push(json!({
         "reference": "naive:1", "repository": "naive", "tag": "1", "type": "component",
         "size": 0, "createdAt": "2026-01-01T00:00:00Z", "cachePath": content,
     }));
@@ -46,9 +71,15 @@ pub(crate) fn run(mode: &str, registry: &Path) -> io::Result<()> {
     if replaced.is_err() {
         let _ = fs::remove_file(&temporary);
     }
-    if mode == "content last" {
-        fs::create_dir(&content)?;
-        fs::write(content.join("cld.yml"), "name: naive\n")?;
+    match mode {
+        "content last" => {
+            fs::create_dir(&content)?;
+            fs::write(content.join("cld.yml"), "name: naive\n")?;
+        }
+        "silent about a directory" => {
+            let _ = File::open(registry.parent().unwrap_or(registry))?.sync_all();
+        }
+        _ => {}
     }
     replaced
 }
@@ -57,4 +88,51 @@ fn write(path: &Path, text: &[u8], sync: impl Fn(&File) -> io::Result<()>) -> io
     let mut file = File::create(path)?;
     file.write_all(text)?;
     sync(&file)
+}
+
+/// Brings a file or a directory to another place, and syncs nothing that names it there.
+fn bring(mode: &str, from: &Path, to: &Path) -> io::Result<()> {
+    let parent = to.parent().unwrap_or(to);
+    fs::create_dir_all(parent)?;
+    match mode {
+        "put" => {
+            let temporary = to.with_extension("json.tmp");
+            copy(from, &temporary)?;
+            fs::rename(temporary, to)
+        }
+        _ if to.exists() && mode != "swap in" => Ok(()),
+        "put new" => {
+            let temporary = parent.join(".theirs.abcdefghijkl.tmp");
+            copy(from, &temporary)?;
+            fs::rename(temporary, to)
+        }
+        "copy in" => copy(from, to),
+        _ => {
+            let staged = parent.join(".staging-theirsTheirs");
+            copy(from, &staged)?;
+            syncfs(File::open(&staged)?)?;
+            match to.exists() {
+                true => renameat_with(CWD, &staged, CWD, to, RenameFlags::EXCHANGE)?,
+                false => fs::rename(staged, to)?,
+            }
+            Ok(())
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let mode = fs::symlink_metadata(from)?.permissions().mode() & 0o7777;
+    let permissions = Permissions::from_mode(mode);
+    if from.is_dir() {
+        fs::create_dir(to)?;
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            copy(&entry.path(), &to.join(entry.file_name()))?;
+        }
+        return fs::set_permissions(to, permissions);
+    }
+    let mut options = File::options();
+    let mut file = options.write(true).create_new(true).open(to)?;
+    file.write_all(&fs::read(from)?)?;
+    file.set_permissions(permissions)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -18,10 +18,12 @@ const CACHE: &str = "user/.cldctl/cache/artifacts/";
 const ELSEWHERE: &str = "elsewhere";
 
 /// The state of a home, the same in each copy of it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     /// The text of the registry.
     pub(crate) registry: Option<Vec<u8>>,
+    /// Where the registry leads, if it is a link.
+    pub(crate) link: Option<PathBuf>,
     /// That of the older one beside it.
     pub(crate) legacy: Option<Vec<u8>>,
     /// The directories of the cache that belong to references, and the one
@@ -45,6 +47,7 @@ impl State {
         };
         let mut state = State {
             registry: text(&registry),
+            link: fs::read_link(&registry).ok(),
             legacy: text(&dir.join("components.json")),
             content: BTreeMap::new(),
             manifests: BTreeMap::new(),
@@ -60,6 +63,12 @@ impl State {
         let strange = names(dir).into_iter();
         let strange = strange.filter(|name| !known.contains(&&**name));
         state.temporaries.extend(strange);
+        if let Some(target) = &state.link {
+            // The lock lies beside the target, too.
+            let strange = names(dir.join(target).parent().unwrap()).into_iter();
+            let strange = strange.filter(|name| !name.starts_with("real.json"));
+            state.temporaries.extend(strange);
+        }
         let manifests = dir.join("manifests");
         for name in names(&manifests) {
             match name.strip_suffix(".sha256") {

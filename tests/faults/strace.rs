@@ -8,11 +8,15 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use crate::home::Home;
+use crate::tools::{Lack, runs};
 
 const NO_THREADS: &str = "inject=clone,clone3:error=EAGAIN";
+
+/// A call that fails for ever may be tried for ever; no run takes as long otherwise.
+const LIMITED: [&str; 4] = ["timeout", "-k", "1", "15"];
 
 /// A system call as it was recorded.
 #[derive(Clone, Debug)]
@@ -42,13 +46,11 @@ impl Run {
 }
 
 /// Whether there is a `strace` that can do what is asked of it here.
-pub(crate) fn works() -> bool {
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "--seccomp-bpf", "-qq", "-o", "/dev/null"]);
-    strace.args(["-e", "trace=fsync", "-e", "inject=fsync:error=EIO:when=1"]);
-    strace.arg("true").stdout(Stdio::null());
-    let status = strace.stderr(Stdio::null()).status();
-    cfg!(target_os = "linux") && status.is_ok_and(|status| status.success())
+pub(crate) fn works() -> Result<(), Lack> {
+    let options = "strace -f --seccomp-bpf -qq -o /dev/null -e trace=fsync";
+    let inject = "-e inject=fsync:error=EIO:when=1 true";
+    let words = options.split(' ').chain(inject.split(' '));
+    runs(&words.collect::<Vec<_>>())
 }
 
 /// What is run, and what the system refuses it all along.
@@ -67,7 +69,12 @@ impl Subject<'_> {
     /// The same beside others in the same home, each with a name of its own.
     pub(crate) fn run_named(&self, name: &str, home: &Home, names: &str, inject: &[&str]) -> Run {
         let file = home.path(name);
-        let mut wrapper = vec!["strace".to_owned(), "-f".to_owned(), "-y".to_owned()];
+        let mut wrapper = Vec::new();
+        if inject.iter().any(|inject| inject.ends_with('+')) {
+            wrapper.extend(LIMITED.map(str::to_owned));
+        }
+        // To be ended, it has to take signals, which it does not by default.
+        wrapper.extend(["strace", "-f", "-y", "-I", "2"].map(str::to_owned));
         // The filter makes runs faster; but what it lets through gets no signal.
         if names != "all" && !inject.iter().any(|inject| inject.contains("signal=")) {
             wrapper.push("--seccomp-bpf".to_owned());
@@ -104,10 +111,13 @@ impl Subject<'_> {
         }
     }
 
-    /// All calls from the first one that is about the home.
-    pub(crate) fn record(&self, home: &Home) -> Vec<Call> {
+    /// All calls from the first one that is about the home, and what came of them; or
+    /// how it failed.
+    pub(crate) fn record(&self, home: &Home) -> Result<(Vec<Call>, Output), String> {
         let run = self.run(home, "all", &[]);
-        assert!(run.output.status.success(), "{:?}", run.output);
+        if !run.output.status.success() {
+            return Err(format!("it fails undisturbed: {}", run.stderr().trim()));
+        }
         let mut numbers = std::collections::HashMap::new();
         let mut calls = Vec::new();
         for line in run.trace.lines() {
@@ -126,7 +136,7 @@ impl Subject<'_> {
                 });
             }
         }
-        calls
+        Ok((calls, run.output))
     }
 }
 

@@ -5,14 +5,15 @@
 //! with content has the content that it had, or was given, to the last file and
 //! mode, and its manifest. Once success was reported, the registry is the new one.
 //!
-//! Two states between old and new are promised in the design, and only before the
+//! Three states between old and new are promised in the design, and only before the
 //! report: where content replaces other content, the old entry on whole new
-//! content; and, where the system cannot exchange two directories, the old
-//! content aside, from where the next change puts it back.
+//! content; where the system cannot exchange two directories, the old content
+//! aside, from where the next change puts it back; and where it cannot rename the old
+//! directory at all, the old entry with a part of its content, or with none.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 
@@ -29,6 +30,7 @@ const CACHE: &str = ".cldctl/cache/artifacts";
 pub(super) enum Between {
     OldEntryOnNewContent,
     ContentAside,
+    ContentMissing,
 }
 
 /// An entry, as far as it has to do with what lies beside it.
@@ -45,7 +47,7 @@ struct Entry {
 /// The state before a change, after it, or between its steps if it is made in
 /// more than one.
 pub(super) struct Whole {
-    tree: Tree,
+    pub(super) tree: Tree,
     entries: Vec<Entry>,
 }
 
@@ -60,6 +62,56 @@ impl Whole {
     pub(super) fn references(&self) -> Vec<String> {
         let entries = self.entries.iter();
         entries.map(|entry| entry.reference.clone()).collect()
+    }
+
+    /// Whether it has an entry as another state has it.
+    pub(super) fn has_as(&self, other: &Whole, reference: &str) -> bool {
+        let entry = |whole: &'_ Whole| {
+            let mut entries = whole.entries.iter();
+            let entry = entries.find(|entry| entry.reference == reference);
+            entry.map(|entry| entry.value.clone())
+        };
+        entry(self).is_some() && entry(self) == entry(other)
+    }
+
+    /// Whether each entry has its whole content and its manifest, as one of these
+    /// states has them; what is missing otherwise. An entry whose content is replaced
+    /// may have that of the new one.
+    pub(super) fn content_is_of(&self, states: &[&Whole]) -> Result<(), String> {
+        for entry in &self.entries {
+            let mut known = states.to_vec();
+            known.retain(|whole| whole.entries.iter().any(|it| it.value == entry.value));
+            let Some(whole) = known.first() else {
+                continue;
+            };
+            let reference = &entry.reference;
+            if let Some(manifest) = &entry.manifest
+                && let item @ Some(_) = whole.tree.get(manifest)
+                && self.tree.get(manifest) != item
+            {
+                return Err(format!("no manifest of {reference}"));
+            }
+            let Some(path) = &entry.content else {
+                continue;
+            };
+            let is_last = |whole: &&&Whole| std::ptr::eq(**whole, states[states.len() - 1]);
+            let is_replaced = !known.iter().any(|it| is_last(&it));
+            let mut allowed: Vec<_> = known.iter().map(|it| below(&it.tree, path)).collect();
+            if is_replaced {
+                allowed.push(below(&states[states.len() - 1].tree, path));
+            }
+            let found = below(&self.tree, path);
+            if !allowed
+                .iter()
+                .any(|content| content.is_empty() || *content == found)
+            {
+                let count = found.len();
+                return Err(format!(
+                    "the content of {reference} is not whole: {count} items"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Whether it holds the same artifacts with the same content as another state,
@@ -100,6 +152,8 @@ impl Whole {
 /// A change, by what was before and after each of its commits.
 pub(super) struct Judge {
     pub(super) steps: Vec<Whole>,
+    /// Whether content can only be deleted where it lies.
+    pub(super) is_lower_layer: bool,
 }
 
 impl Judge {
@@ -177,6 +231,12 @@ impl Judge {
             if found.is_empty() && aside(state, path.file_name().unwrap(), &expected) {
                 return Ok(Some(Between::ContentAside));
             }
+            let is_part = found
+                .iter()
+                .all(|(path, item)| expected.get(path) == Some(item));
+            if self.is_lower_layer && is_part {
+                return Ok(Some(Between::ContentMissing));
+            }
         }
         let (found, of) = (found.len(), expected.len());
         let reference = &entry.reference;
@@ -188,7 +248,24 @@ impl Judge {
 
 /// The file that the registry is in.
 pub(super) fn registry(tree: &Tree) -> Option<&Item> {
-    tree.get(Path::new(REGISTRY))
+    followed(tree, Path::new(REGISTRY))
+}
+
+/// What lies at a path, or where a link there leads.
+fn followed<'t>(tree: &'t Tree, path: &Path) -> Option<&'t Item> {
+    match tree.get(path) {
+        Some(Item::Link(target)) => {
+            let mut led = path.parent().unwrap().to_owned();
+            for part in Path::new(target).components() {
+                match part {
+                    Component::ParentDir => assert!(led.pop()),
+                    part => led.push(part),
+                }
+            }
+            followed(tree, &led)
+        }
+        item => item,
+    }
 }
 
 /// Whether content lies in the place in which the first of two renames puts it.
@@ -196,7 +273,10 @@ fn aside(state: &Tree, key: &OsStr, expected: &BTreeMap<&Path, &Item>) -> bool {
     let in_cache = below(state, Path::new(CACHE));
     let mut names = in_cache.keys().filter_map(|path| path.to_str());
     names.any(|name| {
-        let is_swap = name.starts_with(".trash:swap-") && !name.contains('/');
+        let is_swap = [".swap-", ".trash:swap-"]
+            .iter()
+            .any(|it| name.starts_with(it));
+        let is_swap = is_swap && !name.contains('/');
         is_swap && below(state, &Path::new(CACHE).join(name).join(key)) == *expected
     })
 }
@@ -205,7 +285,7 @@ fn aside(state: &Tree, key: &OsStr, expected: &BTreeMap<&Path, &Item>) -> bool {
 fn entries(root: &Path, tree: &Tree) -> Vec<Entry> {
     let text = [REGISTRY, LEGACY]
         .iter()
-        .find_map(|path| tree.get(Path::new(path)));
+        .find_map(|path| followed(tree, Path::new(path)));
     let Some(Item::File(text, _)) = text else {
         return Vec::new();
     };

@@ -44,7 +44,7 @@ impl Model {
     pub(super) fn after(&self, done: &[bool], data: Data) -> Tree {
         let mut dirs: BTreeMap<usize, Names> = BTreeMap::new();
         for (step, _) in self.steps.iter().zip(done).filter(|(_, done)| **done) {
-            for (dir, name, node) in step {
+            for (dir, name, node) in &step.entries {
                 let names = dirs
                     .entry(*dir)
                     .or_insert_with(|| self.synced(*dir).clone());
@@ -60,7 +60,9 @@ impl Model {
                     left.extend(names.iter().map(|(name, node)| (path.join(name), *node)));
                     Item::Dir(if data == Data::Lost { synced.1 } else { seen.1 })
                 }
-                Node::File { seen, synced } if seen == synced => Item::File(seen.0.clone(), seen.1),
+                Node::File { seen, synced } if seen == synced || self.is_ordered(node) => {
+                    Item::File(seen.0.clone(), seen.1)
+                }
                 Node::File { seen, synced } => match data {
                     Data::Lost => Item::File(synced.0.clone(), synced.1),
                     Data::LostIn(file) if file == node => Item::File(synced.0.clone(), seen.1),

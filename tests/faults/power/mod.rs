@@ -14,6 +14,7 @@ mod losses;
 mod model;
 mod record;
 mod replay;
+mod theirs;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use std::thread::{available_parallelism, scope};
 use self::judge::Between;
 use self::model::Heeded;
 use self::replay::{HEEDED, Recorded, sample};
+use self::theirs::Scenario;
 use crate::operations::{self, Operation};
 
 /// In how many states of each change the program is run.
@@ -68,6 +70,9 @@ pub(crate) struct Counts {
     pub(crate) after_kills: usize,
     /// Of them, those between old and new that the design allows.
     between: BTreeMap<Between, usize>,
+    /// Changes beside what another process had not synced, and the states of them.
+    beside: usize,
+    beside_states: usize,
     /// Each control, with how many of its states are wrong.
     pub(crate) controls: BTreeMap<&'static str, usize>,
     /// Each with the change, the number of calls, and what is wrong. A control that
@@ -75,18 +80,29 @@ pub(crate) struct Counts {
     pub(crate) violations: Vec<String>,
 }
 
+/// What is recorded.
+enum Work {
+    Change(Operation),
+    Beside(Scenario),
+}
+
 /// Records all changes and lets the power fail in all of them.
 pub(crate) fn run() -> Counts {
     let umask = umask();
-    let left = Mutex::new(operations::all().into_iter());
+    let changes = operations::changes().into_iter().map(Work::Change);
+    let beside = theirs::all().into_iter().map(Work::Beside);
+    let left = Mutex::new(changes.chain(beside));
     let counts = Mutex::new(Counts::default());
     scope(|scope| {
         for _ in 0..available_parallelism().map_or(1, NonZero::get) {
             scope.spawn(|| {
                 loop {
                     let next = left.lock().unwrap().next();
-                    let Some(operation) = next else { break };
-                    let found = Counts::of(&operation, umask);
+                    let found = match next {
+                        Some(Work::Change(operation)) => Counts::of(&operation, umask),
+                        Some(Work::Beside(scenario)) => Counts::beside(&scenario, umask),
+                        None => break,
+                    };
                     counts.lock().unwrap().add(found);
                 }
             });
@@ -97,12 +113,20 @@ pub(crate) fn run() -> Counts {
 
 impl Counts {
     fn of(operation: &Operation, umask: u32) -> Self {
-        let recorded = Recorded::make(operation, umask);
         let mut counts = Counts {
             operations: 1,
-            calls: recorded.calls.len(),
             ..Counts::default()
         };
+        let recorded = match Recorded::make(operation, umask) {
+            Ok(recorded) => recorded,
+            Err(output) => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                let said = format!("{operation}: it fails undisturbed: {}", said.trim());
+                counts.violations.push(said);
+                return counts;
+            }
+        };
+        counts.calls = recorded.calls.len();
         let wrong = |prefix: usize, what: &str| {
             let last = prefix.checked_sub(1).map(|last| &recorded.calls[last]);
             let last = format!("{last:?}");
@@ -135,7 +159,9 @@ impl Counts {
                 counts.violations.push(wrong(prefix, &what));
             }
         });
-        for (name, heeded) in CONTROLS {
+        // What changes nothing has nothing to lose.
+        let controls = CONTROLS.iter().filter(|_| operation.commits() > 0);
+        for &(name, heeded) in controls {
             let mut missed = 0;
             recorded.losses(heeded, |loss| {
                 missed += usize::from(recorded.judge.judge(&loss.tree, loss.reported).is_err());
@@ -149,12 +175,32 @@ impl Counts {
         counts
     }
 
+    fn beside(scenario: &Scenario, umask: u32) -> Self {
+        let found = scenario.run(umask);
+        let mut counts = Counts {
+            beside: found.runs,
+            beside_states: found.states,
+            violations: found.violations,
+            ..Counts::default()
+        };
+        let name = "without syncs of what another process left";
+        counts.controls.insert(name, found.missed);
+        if found.missed == 0 && scenario.has_control() {
+            let name = scenario.name;
+            let violation = format!("unsynced {name}: without the syncs nothing is missed");
+            counts.violations.push(violation);
+        }
+        counts
+    }
+
     fn add(&mut self, other: Counts) {
         self.operations += other.operations;
         self.calls += other.calls;
         self.states += other.states;
         self.tried += other.tried;
         self.after_kills += other.after_kills;
+        self.beside += other.beside;
+        self.beside_states += other.beside_states;
         for (between, count) in other.between {
             *self.between.entry(between).or_default() += count;
         }
@@ -191,9 +237,19 @@ impl fmt::Display for Counts {
             f,
             "  {between:>6} of them content aside between two renames"
         )?;
+        let between = of(Between::ContentMissing);
+        writeln!(
+            f,
+            "  {between:>6} of them an old entry without content, over a lower layer"
+        )?;
         writeln!(
             f,
             "  {after_kills:>6} states of changes that were killed and made again"
+        )?;
+        writeln!(
+            f,
+            "  {:>6} states of {} changes beside what another process had not synced",
+            self.beside_states, self.beside
         )?;
         writeln!(f, "  {:>6} violations", self.violations.len())?;
         for (name, missed) in &self.controls {

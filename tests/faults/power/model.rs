@@ -40,9 +40,16 @@ pub(super) enum Node {
     Link(OsString),
 }
 
-/// Entries of directories that change in one step: directory, name, and what the
-/// name means from then on.
-pub(super) type Step = Vec<(usize, OsString, Option<usize>)>;
+/// Entries of directories that change in one step.
+#[derive(Clone)]
+pub(super) struct Step {
+    pub(super) entries: Entries,
+    /// Whether another process made it.
+    theirs: bool,
+}
+
+/// A directory, a name in it, and what that means from then on.
+pub(super) type Entries = Vec<(usize, OsString, Option<usize>)>;
 
 #[derive(Clone)]
 pub(super) struct Model {
@@ -52,6 +59,14 @@ pub(super) struct Model {
     pub(super) nodes: Vec<Node>,
     /// What is not synced yet, in order.
     pub(super) steps: Vec<Step>,
+    /// Whether another process makes the calls now.
+    theirs: bool,
+    /// Whether what another process wrote gets to the disk before its name does, as
+    /// long as the name is not synced; as on xfs and btrfs, where time does both, and
+    /// a sync of the directory takes the name alone.
+    is_ordered: bool,
+    /// Files that are still written in that order.
+    ordered: BTreeSet<usize>,
 }
 
 pub(super) const ROOT: usize = 0;
@@ -69,6 +84,9 @@ impl Model {
                 synced: empty,
             }],
             steps: Vec::new(),
+            theirs: false,
+            is_ordered: false,
+            ordered: BTreeSet::new(),
         };
         for (path, item) in tree {
             let node = match item {
@@ -83,6 +101,13 @@ impl Model {
         }
         model.sync_all();
         model
+    }
+
+    /// Makes a call of another process, that syncs nothing.
+    pub(super) fn make_theirs(&mut self, call: &Call, is_ordered: bool) {
+        (self.theirs, self.is_ordered) = (true, is_ordered);
+        self.make(call);
+        self.theirs = false;
     }
 
     /// Makes a call.
@@ -100,6 +125,11 @@ impl Model {
             }
             Call::Write(path, more) => {
                 let (data, _) = self.file(path);
+                Arc::make_mut(data).extend_from_slice(more);
+            }
+            Call::WriteAt(path, at, more) => {
+                let (data, _) = self.file(path);
+                assert_eq!(*at, data.len(), "not at the end of {path:?}");
                 Arc::make_mut(data).extend_from_slice(more);
             }
             Call::Mode(path, new) => match self.node(path) {
@@ -147,7 +177,7 @@ impl Model {
             Node::File { seen, synced } if self.heeded.files => *synced = seen.clone(),
             Node::Dir { seen, synced } if self.heeded.dirs => {
                 synced.1 = seen.1;
-                self.settle(|step| step.iter().any(|(dir, ..)| *dir == index));
+                self.settle(|step| step.entries.iter().any(|(dir, ..)| *dir == index));
             }
             _ => {}
         }
@@ -162,12 +192,12 @@ impl Model {
         let mut names = BTreeSet::new();
         let mut settled = vec![false; self.steps.len()];
         for (at, step) in self.steps.iter().enumerate().rev() {
-            let again = step
-                .iter()
-                .any(|(dir, name, _)| names.contains(&(*dir, name.clone())));
+            let mut entries = step.entries.iter();
+            let again = entries.any(|(dir, name, _)| names.contains(&(*dir, name.clone())));
             if again || is_synced(step) {
                 settled[at] = true;
-                names.extend(step.iter().map(|(dir, name, _)| (*dir, name.clone())));
+                let entries = step.entries.iter();
+                names.extend(entries.map(|(dir, name, _)| (*dir, name.clone())));
             }
         }
         let steps = std::mem::take(&mut self.steps);
@@ -176,27 +206,41 @@ impl Model {
                 self.steps.push(step);
                 continue;
             }
-            for (dir, name, node) in step {
+            for (dir, name, node) in step.entries {
                 if let Node::Dir { synced, .. } = &mut self.nodes[dir] {
                     set(&mut synced.0, &name, node);
+                }
+                // The name is there from now on, with or without what it names.
+                if let Some(node) = node.filter(|_| step.theirs) {
+                    self.ordered.remove(&node);
                 }
             }
         }
     }
 
-    fn step(&mut self, step: Step) {
-        for (dir, name, node) in &step {
+    fn step(&mut self, entries: Entries) {
+        for (dir, name, node) in &entries {
             if let Node::Dir { seen, .. } = &mut self.nodes[*dir] {
                 set(&mut seen.0, name, *node);
             }
         }
-        self.steps.push(step);
+        let theirs = self.theirs;
+        self.steps.push(Step { entries, theirs });
+    }
+
+    /// Whether a file has its bytes if it has its name.
+    pub(super) fn is_ordered(&self, file: usize) -> bool {
+        self.ordered.contains(&file)
     }
 
     fn insert(&mut self, path: &Path, node: Node) {
         let (dir, name) = self.place(path);
         self.nodes.push(node);
-        self.step(vec![(dir, name, Some(self.nodes.len() - 1))]);
+        let new = self.nodes.len() - 1;
+        if self.theirs && self.is_ordered {
+            self.ordered.insert(new);
+        }
+        self.step(vec![(dir, name, Some(new))]);
     }
 
     /// The directory of a path, and the name in it.

@@ -9,7 +9,11 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 /// A call that succeeded. Paths are absolute, those of open files as they were
 /// when the call was made.
@@ -19,8 +23,10 @@ pub(super) enum Call {
     Create(PathBuf, u32),
     /// Cuts a file off, or lengthens it.
     Truncate(PathBuf, usize),
-    /// Appends; nobody here writes anywhere else.
+    /// Appends; nothing here writes anywhere else.
     Write(PathBuf, Vec<u8>),
+    /// Writes at a place, which must be the end.
+    WriteAt(PathBuf, usize, Vec<u8>),
     Mode(PathBuf, u32),
     MakeDir(PathBuf, u32),
     Remove(PathBuf),
@@ -77,7 +83,7 @@ const HARMLESS: &[&str] = &[
 /// `strace`'s options, to which the program is to be added. `refused` is what the
 /// system refuses all along.
 pub(super) fn wrapper(to: &Path, refused: &[&str]) -> Vec<String> {
-    let fixed = "strace -f -y -qq -xx -s 1048576 -e trace=%file,%desc -e signal=none -o";
+    let fixed = "strace -f -y -qq -xx -s 1048576 -e trace=%file,%desc,?openat2 -e signal=STOP -o";
     let mut wrapper: Vec<String> = fixed.split(' ').map(str::to_owned).collect();
     wrapper.push(to.to_str().unwrap().to_owned());
     for refused in refused {
@@ -95,10 +101,51 @@ pub(super) fn wrapper(to: &Path, refused: &[&str]) -> Vec<String> {
 pub(super) fn record(mut command: Command, to: &Path, root: &Path) -> Result<Vec<Call>, Output> {
     let cwd = command.get_current_dir().unwrap().to_owned();
     let output = command.output().unwrap();
+    ended(output, &cwd, to, root)
+}
+
+/// As [`record`], of a command that an injected SIGSTOP stops on its way: it goes on
+/// when `meanwhile` has returned. Tells how many of the calls went before that.
+///
+/// # Panics
+///
+/// If it is not stopped.
+pub(super) fn record_stopped(
+    mut command: Command,
+    to: &Path,
+    root: &Path,
+    meanwhile: impl FnOnce(),
+) -> Result<(Vec<Call>, usize), Output> {
+    let cwd = command.get_current_dir().unwrap().to_owned();
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let (process, before) = loop {
+        let text = fs::read_to_string(to).unwrap_or_default();
+        if let Some((before, _)) = text.split_once(" --- stopped by SIGSTOP ---") {
+            let (before, process) = before.rsplit_once('\n').unwrap();
+            break (process.trim().parse().unwrap(), before.to_owned());
+        }
+        assert!(child.try_wait().unwrap().is_none(), "not stopped: {text}");
+        sleep(Duration::from_millis(1));
+    };
+    let before = parse(&before, &cwd, root).len();
+    meanwhile();
+    kill_process(Pid::from_raw(process).unwrap(), Signal::CONT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    ended(output, &cwd, to, root).map(|calls| (calls, before))
+}
+
+/// What a command did that has ended. If it did not say that it succeeded, its code
+/// did.
+fn ended(output: Output, cwd: &Path, to: &Path, root: &Path) -> Result<Vec<Call>, Output> {
     if !output.status.success() {
         return Err(output);
     }
-    Ok(parse(&fs::read_to_string(to).unwrap(), &cwd, root))
+    let mut calls = parse(&fs::read_to_string(to).unwrap(), cwd, root);
+    if !calls.contains(&Call::Report) {
+        calls.push(Call::Report);
+    }
+    Ok(calls)
 }
 
 /// The text of a record, taken apart.
@@ -165,11 +212,26 @@ impl<'l> Line<'l> {
             "write" if args[0].starts_with("1<") => return Some(Call::Report),
             "open" => opened(path(0), args[1], args.get(2))?,
             "openat" => opened(path_at(0), args[2], args.get(3))?,
+            "openat2" => {
+                let how = args[2].trim_start_matches('{');
+                let part = |name: &str| {
+                    let part = how.split(", ").find_map(|it| it.strip_prefix(name));
+                    part.map(|part| part.trim_end_matches('}'))
+                };
+                let mode = part("mode=");
+                opened(path_at(0), part("flags=").unwrap(), mode.as_ref())?
+            }
             "creat" => opened(path(0), "O_CREAT|O_TRUNC", args.get(1))?,
             "write" => {
                 let mut data = bytes(args[1]);
                 data.truncate(self.result);
                 Call::Write(file(args[0]), data)
+            }
+            // The model checks that it goes to the end.
+            "pwrite64" => {
+                let mut data = bytes(args[1]);
+                data.truncate(self.result);
+                Call::WriteAt(file(args[0]), args[3].parse().unwrap(), data)
             }
             "ftruncate" => Call::Truncate(file(args[0]), args[1].parse().unwrap()),
             "chmod" => Call::Mode(path(0), last(0)),
@@ -214,6 +276,7 @@ impl Call {
             Call::Create(path, _)
             | Call::Truncate(path, _)
             | Call::Write(path, _)
+            | Call::WriteAt(path, ..)
             | Call::Mode(path, _)
             | Call::MakeDir(path, _)
             | Call::Remove(path)
@@ -267,7 +330,10 @@ fn file(arg: &str) -> PathBuf {
     let path = arg
         .split_once('<')
         .and_then(|(_, rest)| rest.split_once('>'));
-    OsString::from_vec(unhex(path.unwrap().0)).into()
+    absolute(
+        Path::new("/"),
+        Path::new(&OsString::from_vec(unhex(path.unwrap().0))),
+    )
 }
 
 fn unhex(text: &str) -> Vec<u8> {
@@ -286,8 +352,14 @@ fn octal(arg: &str) -> u32 {
     u32::from_str_radix(arg, 8).unwrap()
 }
 
+/// A path without `..`, which no link is in front of here.
 fn absolute(dir: &Path, path: &Path) -> PathBuf {
-    let path = dir.join(path);
-    assert!(!path.components().any(|part| part == Component::ParentDir));
-    path.components().collect()
+    let mut absolute = PathBuf::new();
+    for part in dir.join(path).components() {
+        match part {
+            Component::ParentDir => assert!(absolute.pop()),
+            part => absolute.push(part),
+        }
+    }
+    absolute
 }

@@ -10,19 +10,21 @@ use super::model::{Heeded, Model};
 use super::record::{self, Call};
 use super::tree::{self, Tree};
 use crate::home::{Home, PROGRAM};
-use crate::operations::Operation;
+use crate::operations::{Kind, Operation, System};
 
 /// A change that was made and recorded.
 pub(super) struct Recorded {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) home: Home,
+    /// What the home lies over, if it does.
+    lower: Option<Home>,
     pub(super) args: Vec<OsString>,
     pub(super) judge: Judge,
     pub(super) calls: Vec<Call>,
     before: Tree,
     umask: u32,
     always: &'static [&'static str],
-    is_optional: bool,
+    kind: Kind,
 }
 
 /// A state after a power loss.
@@ -36,26 +38,39 @@ pub(super) struct Loss {
 impl Recorded {
     /// Makes a change in a home of its own.
     ///
+    /// # Errors
+    ///
+    /// How it failed.
+    ///
     /// # Panics
     ///
     /// If what was recorded does not lead to what is on the disk.
-    pub(super) fn make(operation: &Operation, umask: u32) -> Self {
+    pub(super) fn make(operation: &Operation, umask: u32) -> Result<Self, Output> {
         let home = Home::new();
         (operation.prepare)(&home);
+        let is_lower_layer = operation.system == System::LowerLayer;
+        let (home, lower) = match is_lower_layer {
+            true => (home.layered(), Some(home)),
+            false => (home, None),
+        };
         let root = user(&home);
         let before = tree::read(&root);
         let args = (operation.args)(&home);
-        let calls = record(&home, &args, operation.always).unwrap();
+        let calls = record(&home, &args, operation.system.refuses())?;
         let after = tree::read(&root);
         let mut recorded = Recorded {
-            name: operation.name,
+            name: operation.to_string(),
             args,
-            judge: Judge { steps: Vec::new() },
+            judge: Judge {
+                steps: Vec::new(),
+                is_lower_layer,
+            },
+            lower,
             calls,
             before,
             umask,
-            always: operation.always,
-            is_optional: operation.is_optional,
+            always: operation.system.refuses(),
+            kind: operation.kind,
             home,
         };
         let mut model = recorded.model(HEEDED);
@@ -71,16 +86,16 @@ impl Recorded {
         *steps.last_mut().unwrap() = after.clone();
         let steps = steps.into_iter().map(|tree| Whole::new(&root, tree));
         recorded.judge.steps = steps.collect();
-        let name = operation.name;
+        let name = &recorded.name;
         assert!(
             model.seen() == after,
             "{name}: the record is not what was done"
         );
         assert!(recorded.calls.contains(&Call::Report), "{name}: no report");
-        let commits = operation.steps.len().max(1);
+        let commits = operation.commits();
         let found = recorded.judge.steps.len() - 1;
         assert_eq!(found, commits, "{name}: commits");
-        recorded
+        Ok(recorded)
     }
 
     /// All states that a power loss may leave, each told once.
@@ -109,6 +124,9 @@ impl Recorded {
     /// same change can be made again, and so can another one, after which no
     /// leftovers are there. What is wrong, if something is.
     pub(super) fn go_on(&self, loss: &Loss) -> Result<(), String> {
+        if self.lower.is_some() {
+            return Ok(());
+        }
         let root = user(&self.home);
         tree::write(&root, &loss.tree);
         let (whole, _) = self.judge.judge(&loss.tree, loss.reported)?;
@@ -155,8 +173,9 @@ impl Recorded {
     /// synced must be there now. Tells how many calls went before the kill, and
     /// what is wrong then, if something is.
     pub(super) fn kills(&self, mut each: impl FnMut(usize, Option<String>)) {
-        // Who only reads promises nothing of what another one changed.
-        if self.is_optional {
+        // A look promises nothing of what another one changed. And what is written
+        // into an overlay does not lie in its lower layer.
+        if self.kind == Kind::Favour || self.lower.is_some() {
             return;
         }
         let root = user(&self.home);
@@ -174,7 +193,10 @@ impl Recorded {
                     let after = tree::read(&root);
                     assert!(model.seen() == after, "{}: not what was done", self.name);
                     let steps = vec![Whole::new(&root, after)];
-                    let judge = Judge { steps };
+                    let judge = Judge {
+                        steps,
+                        is_lower_layer: false,
+                    };
                     model.losses(|tree| each(prefix, judge.judge(&tree, true).err()));
                 }
                 // What is gone already cannot be removed.
@@ -219,7 +241,7 @@ pub(super) const HEEDED: Heeded = Heeded {
 };
 
 /// The directory that all is recorded below: `~`, since `~/.cldctl` may be made.
-fn user(home: &Home) -> PathBuf {
+pub(super) fn user(home: &Home) -> PathBuf {
     home.path("user")
 }
 
