@@ -2,7 +2,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+#[cfg(feature = "cli")]
+use std::sync::PoisonError;
+use std::sync::{Mutex, OnceLock};
 
 use super::Cache;
 use super::cache_root::CacheRoot;
@@ -109,6 +111,7 @@ pub(crate) struct Located {
 }
 
 /// How much the content of an entry takes, in bytes.
+#[cfg(feature = "cli")]
 #[derive(Clone, Debug)]
 pub(crate) struct Usage {
     /// Where it lies.
@@ -170,6 +173,7 @@ impl Contents<'_> {
     /// # Errors
     ///
     /// The system does not say.
+    #[cfg(feature = "cli")]
     pub(crate) fn is_gone(&self, reference: &str, path: &str) -> Result<bool> {
         let opened = self.opened()?;
         let Some(root) = &opened.root else {
@@ -332,6 +336,7 @@ impl Contents<'_> {
     }
 
     /// Returns the path of the directory that content lies in, for messages.
+    #[cfg(feature = "cli")]
     pub(super) fn path_of(&self, place: &Place) -> Result<PathBuf> {
         let root = self.root_of(place)?.path();
         Ok(match &place.holder {
