@@ -183,6 +183,53 @@ fn two_bounds_on_the_size_never_select_everything() {
 }
 
 #[test]
+fn a_size_means_the_same_wherever_it_is_taken() {
+    let sandbox = Sandbox::new();
+    let add = |size: &str| {
+        let args = [
+            "add",
+            "a:1",
+            "--metadata-only",
+            "--type",
+            "dc",
+            "--size",
+            size,
+        ];
+        sandbox.run(&args)
+    };
+    for (size, bytes) in [
+        ("1.5 MB", 1_500_000_i64),
+        ("2k", 2000),
+        ("1.7GiB", 1_825_361_100),
+        ("512B", 512),
+        ("9.22EB", 9_220_000_000_000_000_000),
+    ] {
+        assert_eq!(add(size).code, 0, "{size}");
+        let stored = &sandbox.json(&["images", "--format", "json"])[0]["size"];
+        assert_eq!(stored, bytes, "{size}");
+        assert_eq!(
+            chosen(&sandbox, &[&format!("size={size}")]),
+            ["a:1"],
+            "{size}"
+        );
+        let prune = ["prune", "-n", "-a", "--max-size", size];
+        assert_eq!(sandbox.run(&prune).code, 0, "{size}");
+    }
+    for size in ["1e3", "0.5B", "8EiB", "many", "1,5MB"] {
+        for args in [
+            &["prune", "-n", "-a", "--max-size", size][..],
+            &["images", "--filter", &format!("size>{size}")],
+        ] {
+            sandbox.run(args).fails(2, "invalid value");
+        }
+        add(size).fails(2, "invalid value");
+    }
+    add("-5").fails(2, "invalid value '-5'");
+    let run = sandbox.run(&["images", "--filter", "size<-5kB"]);
+    assert!(run.stderr.contains("a size cannot be negative"), "{run:?}");
+}
+
+#[test]
 fn times_bound_strictly_and_unreadable_ones_match_nothing() {
     let sandbox = sandbox();
     let before = |time: &'static str| {
