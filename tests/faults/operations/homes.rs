@@ -184,17 +184,17 @@ pub(crate) fn with_all_to_prune(home: &Home) {
     with_content(home);
     put(home, "it:2", "it2", "it2");
     fs::remove_dir_all(home.cache().join("it_2")).unwrap();
-    let orphan = "user/.cldctl/cache/artifacts/orphan_1/lib/cld.yml";
-    home.write(orphan, "name: orphan\n");
-    age_up_to(&home.path(orphan), &home.path("user"));
+    let alone = "user/.cldctl/cache/artifacts/alone_1/lib/cld.yml";
+    home.write(alone, "name: alone\n");
+    age_up_to(&home.path(alone), &home.path("user"));
     leave(home);
 }
 
 /// An entry whose content is gone, beside some with content.
 pub(crate) fn with_missing(home: &Home) {
     with_content(home);
-    put(home, "gone:1", "gone", "gone");
-    fs::remove_dir_all(home.cache().join("gone_1")).unwrap();
+    put(home, "lost:1", "lost", "lost");
+    fs::remove_dir_all(home.cache().join("lost_1")).unwrap();
 }
 
 fn age_up_to(path: &Path, end: &Path) {

@@ -128,7 +128,7 @@ fn of_metadata() -> Vec<Operation> {
         Operation {
             kind: Kind::Unneeded,
             ..plain("rm of what is missing", homes::with_content, |_| {
-                words(&["rm", "-f", "missing:1"])
+                words(&["rm", "-f", "none:1"])
             })
         },
         plain(
@@ -239,7 +239,7 @@ pub(crate) fn looks() -> Vec<Operation> {
             words(&["images", "-q", "--filter", "cache=missing"])
         }),
         look("inspect", homes::with_missing, |_| {
-            words(&["inspect", "it:1", "stays:1", "gone:1", "also:1"])
+            words(&["inspect", "it:1", "stays:1", "lost:1", "also:1"])
         }),
         look("cache-path --check", homes::others, |_| {
             words(&["cache-path", "--check", "stays:1"])

@@ -107,22 +107,46 @@ pub(super) fn all() -> Vec<Scenario> {
             Kind::Manifest,
         ),
     ];
-    for (name, theirs) in [
-        ("content that was swapped in", swap_in as fn(&Home) -> _),
-        ("content that was copied", copy_in),
-    ] {
-        let scenario =
-            |prepare, args| scenario(name, prepare, theirs, args, Some("it:1"), Kind::Content);
+    for (theirs, is_swapped) in [(swap_in as fn(&Home) -> _, true), (copy_in, false)] {
+        let content = |swapped, copied, prepare, args| {
+            let name = if is_swapped { swapped } else { copied };
+            scenario(name, prepare, theirs, args, Some("it:1"), Kind::Content)
+        };
         all.extend([
-            scenario(with_new_content, operations::add),
-            scenario(with_old_content, operations::add),
-            scenario(with_new_content, add_in_place),
-            scenario(with_content_elsewhere, |_| {
-                words(&["tag", "from:1", "it:1"])
-            }),
-            scenario(without_home, operations::add),
+            content(
+                "content that was swapped in, and an add",
+                "content that was copied, and an add",
+                with_new_content,
+                operations::add,
+            ),
+            content(
+                "content that was swapped in, and an add in place",
+                "content that was copied, and an add in place",
+                with_new_content,
+                add_in_place,
+            ),
+            content(
+                "content that was swapped in, and a tag",
+                "content that was copied, and a tag",
+                with_content_elsewhere,
+                |_| words(&["tag", "from:1", "it:1"]),
+            ),
+            content(
+                "content that was moved into an empty home, and an add",
+                "content that was copied into an empty home, and an add",
+                without_home,
+                operations::add,
+            ),
         ]);
     }
+    all.push(scenario(
+        "content that was swapped in for other content, and an add",
+        with_old_content,
+        swap_in,
+        operations::add,
+        Some("it:1"),
+        Kind::Content,
+    ));
     all
 }
 
