@@ -188,11 +188,13 @@ impl<'o> Wanted<'o> {
             .into_iter()
             .find_map(|algorithm| operand.strip_prefix(algorithm))
             .unwrap_or(operand);
-        let is_start = start.min_digits().is_some_and(|digits| hex.len() >= digits) && is_hex(hex);
+        let is_start = start.min_digits().is_some_and(|digits| hex.len() >= digits);
+        // As long as the hex of SHA-256 or SHA-512 is.
+        let is_whole = matches!(hex.len(), 64 | 128);
         Wanted {
             operand,
             name: Parts::of(operand),
-            hex: (is_start || digest_hex(operand).is_some()).then_some(hex),
+            hex: ((is_start || is_whole) && is_hex(hex)).then_some(hex),
         }
     }
 }
@@ -360,7 +362,8 @@ mod tests {
         assert_eq!(change("a1b2c3d4e5f6"), at(&[0]));
         let whole = |operand: &str| find(operand, DigestStart::Whole);
         assert_eq!(whole("a1b2c3d4e5f6"), Found::Nothing);
-        assert_eq!(whole(HEX), Found::Nothing);
+        assert_eq!(whole(HEX), at(&[0]));
+        assert_eq!(whole(&format!("sha512:{HEX}")), Found::Nothing);
         assert_eq!(whole(&format!("sha256:{HEX}")), at(&[0]));
     }
 }

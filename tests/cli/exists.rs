@@ -25,9 +25,21 @@ fn the_exit_code_alone_says_whether_artifacts_are_registered() {
 }
 
 #[test]
-fn a_name_of_several_artifacts_is_no_answer() {
+fn content_that_has_several_names_exists() {
+    let sandbox = Sandbox::new();
+    let source = sandbox.component("app");
+    sandbox.ok(&["add", "a:1", source.to_str().unwrap()]);
+    sandbox.ok(&["tag", "a:1", "a:2"]);
+    let digest = sandbox.ok(&["images", "a:1", "--format", "{{.Digest}}"]);
+    let digest = digest.trim_end();
+    let hex = digest.strip_prefix("sha256:").unwrap();
+    for (operand, code) in [(digest, 0), (hex, 0), (&hex[..63], 3)] {
+        let run = sandbox.run(&["exists", operand]);
+        let found = (run.code, run.stdout.as_str(), run.stderr.as_str());
+        assert_eq!(found, (code, "", ""), "{operand}");
+    }
     let sandbox = Sandbox::with_registry(
         r#"{"artifacts":[{"reference":"a@sha256:1"},{"reference":"a@sha256:2"}]}"#,
     );
-    sandbox.run(&["exists", "a"]).fails(4, "`a` is ambiguous");
+    assert_eq!(sandbox.ok(&["exists", "a"]), "");
 }

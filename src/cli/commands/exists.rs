@@ -1,10 +1,9 @@
-//! `exists`: says by the exit code whether artifacts are registered.
+//! `exists`: checks whether artifacts are registered.
 
-use super::operands::{Names, Unresolved, resolve};
+use super::operands::{Unresolved, resolve};
 use crate::cli::args::Exists;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::output::messages;
 use crate::lookup::{DigestStart, Finder};
 
 pub(super) fn run(context: &Context, args: &Exists) -> anyhow::Result<Exit> {
@@ -14,14 +13,9 @@ pub(super) fn run(context: &Context, args: &Exists) -> anyhow::Result<Exit> {
     let mut exit = Exit::Success;
     for operand in &args.references {
         match resolve(&finder, operand, DigestStart::Whole) {
-            Ok(_) => {}
+            // The content of a digest may be registered under several references.
+            Ok(_) | Err(Unresolved::Ambiguous(..)) => {}
             Err(Unresolved::Missing(_)) => exit = exit.worst(Exit::NotFound),
-            // That several artifacts have the name is no answer.
-            Err(ambiguous) => {
-                let failure = ambiguous.into_failure(&Names::of(registry));
-                exit = exit.worst(failure.exit);
-                messages::error(&failure.into());
-            }
         }
     }
     Ok(exit)
