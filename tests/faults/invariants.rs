@@ -294,7 +294,8 @@ impl Facts<'_> {
         // What was replaced may stay until the next change. Without descriptors
         // no directory can be deleted.
         let in_steps = !self.case.operation.steps.is_empty();
-        let is_refused = !self.run.output.status.success() && at == 0;
+        let is_named = self.run.stderr().contains(NOT_DELETED);
+        let is_refused = !self.run.output.status.success() && at == 0 && !is_named;
         if is_refused && !matches!(self.disturbance, Disturbance::Limit { .. }) {
             for name in &self.after.scratch {
                 if !old.scratch.contains(name) && !in_steps {

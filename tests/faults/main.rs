@@ -63,7 +63,7 @@ use std::process::ExitCode;
 use command_line::{Wanted, wanted};
 
 /// How many violations of a kind are told.
-const MOST: usize = 400;
+const MOST: usize = 20;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
