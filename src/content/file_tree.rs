@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::refusal::{refused, unreadable};
 use crate::error::{AtPath, Error, Result};
+use crate::memory;
 use crate::store::{
     Attributes, Dir, FileId, Identity, Kind, Step, Walk, if_exists, is_another_kind,
 };
@@ -141,6 +142,7 @@ impl FileTree {
             let Step::Name(name, listed) = step else {
                 continue;
             };
+            tree.require_memory()?;
             let path = walk.path().join(&name);
             let at = top.path_of(&path);
             let kind = walk.dir().kind_of(&name, listed);
@@ -186,6 +188,19 @@ impl FileTree {
         };
         tree.push_dir(PathBuf::new(), None, &found);
         Ok(tree)
+    }
+
+    /// Fails while there still is memory to say so, if the tree is about to need more
+    /// than there is.
+    fn require_memory(&self) -> Result<()> {
+        /// What a node takes with its path, its hash and its line of the manifest.
+        const NODE: u64 = 1024;
+        let nodes = self.files.len() + self.dirs.len();
+        if nodes < 1024 || !nodes.is_power_of_two() {
+            return Ok(());
+        }
+        // As much again, until the next time that this is asked.
+        memory::require(2 * NODE * nodes as u64).at("read", &self.path)
     }
 
     fn push_dir(&mut self, path: PathBuf, real: Option<PathBuf>, found: &Attributes) {

@@ -70,6 +70,31 @@ fn what_root_creates_in_a_home_belongs_to_its_user_who_can_go_on() {
     }
 }
 
+#[test]
+fn content_that_root_brings_in_belongs_to_the_user_who_can_go_on() {
+    let Some(sandbox) = home_of_a_user() else {
+        return;
+    };
+    let source = sandbox.component("app");
+    let source = source.to_str().unwrap();
+    sandbox.ok(&["add", "app:1", source]);
+    sandbox.ok(&["tag", "app:1", "app:2", "app:3"]);
+    sandbox.ok(&["add", "--untagged", source]);
+    fs::write(sandbox.path("app/more"), "more").unwrap();
+    sandbox.ok(&["add", "app:1", source]);
+    belongs_to_the_user(&sandbox);
+    for args in [
+        &["verify"] as &[&str],
+        &["add", "app:2", source],
+        &["rm", "app:1", "app:3"],
+        &["prune", "-y"],
+    ] {
+        let run = as_user(&sandbox, args);
+        assert_eq!(run.code, 0, "{args:?}: {run:?}");
+    }
+    assert_eq!(sandbox.references(), ["app:2"]);
+}
+
 /// By whatever command comes first.
 #[test]
 fn a_registry_that_root_converts_belongs_to_the_user() {

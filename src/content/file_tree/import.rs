@@ -62,6 +62,7 @@ impl Import<'_> {
                 }
                 continue;
             };
+            tree.require_memory()?;
             let path = origin.path.join(walk.path()).join(&name);
             let real = origin.real.as_ref();
             let real = real.map(|real| real.join(walk.path()).join(&name));
