@@ -11,6 +11,8 @@ mod completion_shells;
 mod concurrency;
 mod dangling_links;
 mod durability;
+#[cfg(target_os = "linux")]
+mod exchange;
 mod exists;
 mod fault_rows;
 mod faults_calls;
@@ -41,6 +43,8 @@ mod memory;
 mod older_forms;
 mod progress;
 mod prune;
+#[cfg(target_os = "linux")]
+mod races;
 mod readme;
 mod references;
 mod repair;
@@ -55,4 +59,8 @@ mod verify;
 
 mod pty;
 mod running;
+#[cfg(target_os = "linux")]
+mod stopped;
 mod support;
+#[path = "../common/tools.rs"]
+mod tools;
