@@ -75,14 +75,20 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         for text in [
-            "$(x)", "`x`", "it's", "‘a’", "'", "a b", "-yx", "--x y", "*", "~/x", "#x", "&x", "a|b",
-            "<x", "a\\", "@x/y", "1kb", "–x", "\"a\"", "{x}", "größe",
+            "$(x)", "`x`", "it's", "‘a’", "'", "a b", "-yx", "--x y", "*", "~/x", "#x", "&x",
+            "a|b", "<x", "a\\", "@x/y", "1kb", "–x", "\"a\"", "{x}", "größe",
         ] {
             let word = quoted(text).unwrap();
             assert!(word.starts_with('\'') && word.ends_with('\''), "{word}");
             assert_eq!(read(&word), text);
         }
-        for text in ["ghcr.io/acme/app:v1", "--filter=type=d", "-f", "-y", "images"] {
+        for text in [
+            "ghcr.io/acme/app:v1",
+            "--filter=type=d",
+            "-f",
+            "-y",
+            "images",
+        ] {
             assert_eq!(quoted(text).unwrap(), text);
         }
         assert_eq!(quoted("--%"), None);
