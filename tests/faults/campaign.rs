@@ -37,8 +37,9 @@ pub(crate) fn run() -> bool {
     let mut operations = operations::changes();
     let changes = operations.len();
     operations.extend(operations::looks());
-    let made = in_parallel(&operations, |operation| {
-        Case::new(operation.clone(), Path::new(PROGRAM))
+    let numbered: Vec<_> = operations.iter().enumerate().collect();
+    let made = in_parallel(&numbered, |(turn, operation)| {
+        Case::new((*operation).clone(), Path::new(PROGRAM), *turn)
             .map_err(|error| format!("{operation}: {error}"))
     });
     let (cases, failed): (Vec<_>, Vec<_>) = made.into_iter().partition(Result::is_ok);

@@ -65,12 +65,17 @@ pub(crate) struct Outcome {
 }
 
 impl<'p> Case<'p> {
-    /// A command as a program runs it, which for a control is not the real one.
+    /// A command as a program runs it, which for a control is not the real one. `turn` is
+    /// another number for each command.
     ///
     /// # Errors
     ///
     /// It fails though it is not disturbed.
-    pub(crate) fn new(operation: Operation, program: &'p Path) -> Result<Self, String> {
+    pub(crate) fn new(
+        operation: Operation,
+        program: &'p Path,
+        turn: usize,
+    ) -> Result<Self, String> {
         let template = Home::new();
         (operation.prepare)(&template);
         let mut case = Case {
@@ -94,9 +99,25 @@ impl<'p> Case<'p> {
         let (calls, output) = case.subject(&home).record(&home)?;
         case.said = Said::by(&home, &output);
         homes.push(home);
-        case.disturbances = disturbance::failures(&calls, case.operation.system);
+        // What goes before the first refusal is disturbed on the other system.
+        let shared = match case.operation.system {
+            System::Complete => 0,
+            system => {
+                let home = case.template.copy();
+                let complete = Subject {
+                    always: &[],
+                    ..case.subject(&home)
+                };
+                match complete.record(&home) {
+                    Ok((complete, _)) => disturbance::shared(&calls, &complete, system),
+                    Err(_) => 0,
+                }
+            }
+        };
+        let calls = &calls[shared..];
+        case.disturbances = disturbance::failures(calls, case.operation.system, turn);
         if case.operation.kind != Kind::Look {
-            case.disturbances.extend(disturbance::kills(&calls));
+            case.disturbances.extend(disturbance::kills(calls));
         }
         if case.operation.kind != Kind::Look && case.operation.system == System::Complete {
             case.disturbances.extend(disturbance::limits());

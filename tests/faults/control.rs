@@ -57,7 +57,7 @@ pub(crate) fn run() -> Vec<(&'static str, bool)> {
     let program: PathBuf = std::env::current_exe().unwrap();
     let mut failed = Vec::new();
     for control in all() {
-        let mut case = Case::new(control.operation, &program).unwrap();
+        let mut case = Case::new(control.operation, &program, 0).unwrap();
         let is_limit = |it: &Disturbance| matches!(it, Disturbance::Limit { .. });
         case.disturbances.retain(|it| !is_limit(it));
         let name = control.name;

@@ -56,58 +56,69 @@ impl fmt::Display for Disturbance {
     }
 }
 
-/// What the system answers instead of telling whether something exists. A look
-/// fails with the first of them, and with one of the others in turn.
+/// What the system answers instead of telling whether something exists.
 const UNTOLD: [&str; 5] = ["EACCES", "ESTALE", "ELOOP", "ENOMEM", "EIO"];
 
 /// Says that a file system does not support a sync of this kind.
 pub(crate) const UNSUPPORTED: [&str; 2] = ["EINVAL", "EOPNOTSUPP"];
 
-/// The errors that a call is made to fail with; `turn` is a number that is
-/// another one for each call.
+/// The errors that a call is made to fail with: all of the first, and one of the second,
+/// in turn, so that over all commands each kind of call gets each of them.
+type Errors = (&'static [&'static str], &'static [&'static str]);
+
+/// The errors of a call.
 ///
 /// `close` has none: injected, the call is not made, and the lock would stay held,
 /// which no system does; and Rust's library panics when a directory cannot be
 /// closed. Nor has `brk`, which reports failure in another way.
-fn errors(call: &Call, turn: usize) -> Vec<&'static str> {
-    let untold = || match UNTOLD[1 + turn % (UNTOLD.len() - 1)] {
-        // It would say that a link leads in a circle, which does tell something.
-        "ELOOP" if call.name != "openat" && !call.text.contains("AT_SYMLINK_NOFOLLOW") => {
-            [UNTOLD[0], "EIO"]
-        }
-        other => [UNTOLD[0], other],
-    };
-    let with = |others: &[&'static str]| [others, &untold()].concat();
+fn errors(call: &Call) -> Errors {
     match &*call.name {
         "openat" | "openat2" if call.text.contains("O_CREAT") => {
-            vec!["EINTR", "ENOSPC", "EMFILE", "EROFS"]
+            (&["EINTR", "ENOSPC", "EMFILE", "EROFS"], &[])
         }
         // It would say that the file is a link.
-        "openat" | "openat2" if is_of_no_link(call) => vec!["EINTR", "EMFILE", "EACCES", "EIO"],
-        "openat" => with(&["EINTR", "EMFILE"]),
+        "openat" | "openat2" if is_of_no_link(call) => (&["EACCES"], &["EINTR", "EMFILE", "EIO"]),
+        "openat" => (
+            &["EACCES"],
+            &["EINTR", "EMFILE", "ESTALE", "ELOOP", "ENOMEM", "EIO"],
+        ),
         // What is exchanged meanwhile makes the system say that it is to be called again.
-        "openat2" => with(&["EINTR", "EMFILE", "EAGAIN", "ENOSYS"]),
-        "read" | "pread64" => vec!["EINTR", "EIO"],
-        "write" | "pwrite64" => vec!["EINTR", "ENOSPC", "EDQUOT", "EIO"],
-        "fsync" | "fdatasync" if is_of_directory(call) => {
-            [&["EINTR", "EIO", "ENOSPC"], &UNSUPPORTED[..]].concat()
-        }
-        "fsync" | "fdatasync" | "syncfs" => vec!["EINTR", "EIO", "ENOSPC"],
-        "rename" | "renameat" | "renameat2" => vec!["EINTR", "EIO", "EXDEV", "EACCES", "ENOSPC"],
-        "mkdir" | "mkdirat" | "link" | "linkat" | "symlinkat" => vec!["ENOSPC", "EACCES"],
-        "unlink" | "unlinkat" | "rmdir" => vec!["EIO", "EACCES"],
-        "flock" => vec!["EINTR", "ENOLCK", "EOPNOTSUPP", "ENOSYS"],
+        "openat2" => (
+            &["EACCES", "EAGAIN", "ENOSYS"],
+            &["EINTR", "EMFILE", "ESTALE", "ENOMEM", "EIO"],
+        ),
+        "read" | "pread64" => (&["EINTR", "EIO"], &[]),
+        "write" | "pwrite64" => (&["EINTR", "ENOSPC", "EIO"], &["EDQUOT"]),
+        "fsync" | "fdatasync" if is_of_directory(call) => (
+            &["EIO", UNSUPPORTED[0], UNSUPPORTED[1]],
+            &["EINTR", "ENOSPC"],
+        ),
+        "fsync" | "fdatasync" | "syncfs" => (&["EINTR", "EIO", "ENOSPC"], &[]),
+        "rename" | "renameat" | "renameat2" => (&["EINTR", "EIO", "EXDEV"], &["EACCES", "ENOSPC"]),
+        "mkdir" | "mkdirat" | "link" | "linkat" | "symlinkat" => (&["ENOSPC", "EACCES"], &[]),
+        "unlink" | "unlinkat" | "rmdir" => (&[], &["EIO", "EACCES"]),
+        "flock" => (&["EINTR"], &["ENOLCK", "EOPNOTSUPP", "ENOSYS"]),
         "fchmod" | "chmod" | "fchmodat" | "fchown" | "fchownat" => {
-            vec!["EPERM", "EOPNOTSUPP", "EIO"]
+            (&["EPERM"], &["EOPNOTSUPP", "EIO"])
         }
-        "copy_file_range" => vec!["EINTR", "ENOSPC", "EXDEV", "EOPNOTSUPP"],
-        "ftruncate" | "fallocate" | "sendfile" => vec!["EINTR", "ENOSPC"],
-        "statx" | "fstat" | "newfstatat" | "lstat" | "stat" | "statfs" | "fstatfs" | "access"
-        | "faccessat" | "faccessat2" | "getdents64" | "readlink" | "readlinkat" => with(&[]),
-        "lseek" | "getcwd" => vec!["EIO"],
-        "mmap" | "mremap" | "mprotect" | "madvise" => vec!["ENOMEM"],
-        "getrandom" => vec!["EINTR", "ENOSYS"],
-        _ => Vec::new(),
+        "copy_file_range" => (&["EINTR", "ENOSPC", "EXDEV", "EOPNOTSUPP"], &[]),
+        "ftruncate" | "fallocate" | "sendfile" => (&["EINTR", "ENOSPC"], &[]),
+        // It would say that a link leads in a circle, which does tell something.
+        "readlink" | "readlinkat" => (&["EACCES"], &["ESTALE", "ENOMEM", "EIO"]),
+        "statx" | "newfstatat" | "stat" | "access" | "faccessat" | "faccessat2" => {
+            match call.text.contains("AT_SYMLINK_NOFOLLOW") {
+                true => (&["EACCES"], &["ESTALE", "ELOOP", "ENOMEM", "EIO"]),
+                false => (&["EACCES"], &["ESTALE", "ENOMEM", "EIO"]),
+            }
+        }
+        "lstat" => (&["EACCES"], &["ESTALE", "ELOOP", "ENOMEM", "EIO"]),
+        "fstat" | "statfs" | "fstatfs" | "getdents64" => {
+            (&[], &["EACCES", "ESTALE", "ENOMEM", "EIO"])
+        }
+        "lseek" | "getcwd" => (&["EIO"], &[]),
+        "mmap" | "mremap" | "mprotect" | "madvise" => (&["ENOMEM"], &[]),
+        "getrandom" => (&["EINTR", "ENOSYS"], &[]),
+        _ => (&[], &[]),
     }
 }
 
@@ -149,37 +160,45 @@ fn leaves_traces(call: &Call) -> bool {
     }
 }
 
-/// Whether a call only looks at a name.
+/// Whether a call only looks at a name, or at what the system tells of the process.
 fn is_a_look(call: &Call) -> bool {
-    ["stat", "access", "readlink", "lseek", "mmap", "mprotect"]
-        .iter()
-        .any(|part| call.name.contains(part))
+    call.text.contains("</proc>")
+        || ["stat", "access", "readlink", "lseek", "mmap", "mprotect"]
+            .iter()
+            .any(|part| call.name.contains(part))
 }
 
 /// How often a look at the same name is disturbed at most.
 const SAME: usize = 2;
 
 /// All failures of calls of a recorded run. Of looks that are taken over and over,
-/// the first ones are disturbed.
-pub(crate) fn failures(calls: &[Call], system: System) -> Vec<Disturbance> {
-    let refused: Vec<&str> = system
-        .refuses()
-        .iter()
-        .filter_map(|it| it.split_once(':'))
-        .flat_map(|(names, _)| names.split(','))
-        .collect();
+/// the first ones are disturbed. `turn` is where the turns of errors begin.
+pub(crate) fn failures(calls: &[Call], system: System, turn: usize) -> Vec<Disturbance> {
+    let refused = system.refused_calls();
     let mut seen: HashMap<&str, usize> = HashMap::new();
+    let mut turns: HashMap<&str, usize> = HashMap::new();
     let mut all = Vec::new();
-    for (turn, call) in calls.iter().enumerate() {
+    for call in calls {
         if refused.contains(&&*call.name) {
             continue;
         }
         let count = seen.entry(&call.text).or_default();
         *count += 1;
-        if *count > SAME && is_a_look(call) {
+        let is_repeated = *count > 1 && (is_a_look(call) || call.name.contains("open"));
+        if is_repeated && *count > SAME {
             continue;
         }
-        let errors = errors(call, turn).into_iter();
+        let (mut always, mut in_turn) = errors(call);
+        let turn_of_name = turns.entry(&call.name).or_insert(turn);
+        if !in_turn.is_empty() {
+            let at = *turn_of_name % in_turn.len();
+            in_turn = &in_turn[at..=at];
+            *turn_of_name += 1;
+            if is_repeated {
+                always = &[];
+            }
+        }
+        let errors = always.iter().chain(in_turn);
         all.extend(errors.map(|error| Disturbance::Error {
             call: call.clone(),
             error,
@@ -190,6 +209,20 @@ pub(crate) fn failures(calls: &[Call], system: System) -> Vec<Disturbance> {
         }
     }
     all
+}
+
+/// How many calls of a run are the same as on a system that lacks nothing.
+pub(crate) fn shared(calls: &[Call], complete: &[Call], system: System) -> usize {
+    let refused = system.refused_calls();
+    // Sizes and times differ from one file system to another.
+    let what = |call: &Call| {
+        let text = call.text.split('{').next().unwrap_or_default();
+        (call.name.clone(), text.to_owned())
+    };
+    let pairs = calls.iter().zip(complete);
+    let same = pairs
+        .take_while(|(call, other)| what(call) == what(other) && !refused.contains(&&*call.name));
+    same.count()
 }
 
 /// All kills of a recorded run.

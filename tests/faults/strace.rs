@@ -150,10 +150,20 @@ pub(crate) fn name_of(line: &str) -> Option<&str> {
     is_name.then_some(name)
 }
 
-/// A call without its results, addresses, and random names.
+/// A call without its results, addresses, random names and bytes.
 fn plain(text: &str, home: &Home) -> String {
     let text = text.trim().replace(&home.root(), "");
     let text = text.split(" = ").next().unwrap_or_default();
+    if let Some((name, _)) = text
+        .split_once("(\"")
+        .filter(|(name, _)| *name == "getrandom")
+    {
+        return name.to_owned();
+    }
+    // What the system tells of the process differs from one to the next.
+    if let Some((before, _)) = text.split_once("</proc/") {
+        return format!("{before}</proc>");
+    }
     let mut plain = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("0x") {

@@ -164,16 +164,8 @@ pub(crate) fn leave(home: &Home) {
 /// A process was killed between the two renames by which a directory takes the
 /// place of another one.
 pub(crate) fn with_half_a_swap(home: &Home) {
-    half_a_swap(home, ".swap-");
-}
-
-pub(crate) fn with_older_half_a_swap(home: &Home) {
-    half_a_swap(home, ".trash:swap-");
-}
-
-fn half_a_swap(home: &Home, prefix: &str) {
     with_other_content(home);
-    let aside = home.cache().join(format!("{prefix}{RANDOM}"));
+    let aside = home.cache().join(format!(".swap-{RANDOM}"));
     fs::create_dir(&aside).unwrap();
     fs::rename(home.cache().join("it_1"), aside.join("it_1")).unwrap();
 }

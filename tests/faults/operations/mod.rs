@@ -45,6 +45,13 @@ impl System {
             System::WithoutModes => &["chmod,fchmod,fchmodat:error=EPERM"],
         }
     }
+
+    /// The names of the calls that are refused.
+    pub(crate) fn refused_calls(self) -> Vec<&'static str> {
+        let refused = self.refuses().iter();
+        let names = refused.filter_map(|it| Some(it.split_once(':')?.0));
+        names.flat_map(|names| names.split(',')).collect()
+    }
 }
 
 /// A command and what it is run in.
@@ -209,14 +216,11 @@ pub(crate) fn changes() -> Vec<Operation> {
     all.extend(of_content_in_place());
     let without_exchange = |it: &Operation| it.on(System::WithoutExchange);
     all.extend(content.iter().map(without_exchange));
-    all.extend([
-        plain("add over after half a swap", homes::with_half_a_swap, add),
-        plain(
-            "add over after an older half a swap",
-            homes::with_older_half_a_swap,
-            add,
-        ),
-    ]);
+    all.push(plain(
+        "add over after half a swap",
+        homes::with_half_a_swap,
+        add,
+    ));
     all.push(plain("add over", homes::with_private_content, add).on(System::WithoutModes));
     if home::may_be_layered() {
         let replaced = content.iter().filter(|it| it.name != "add new");
