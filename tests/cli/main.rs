@@ -38,6 +38,7 @@ mod lock;
 mod looks;
 mod manual;
 mod memory;
+mod mounts;
 mod older_forms;
 mod progress;
 mod prune;
