@@ -11,6 +11,8 @@ mod completion_shells;
 mod concurrency;
 mod dangling_links;
 mod durability;
+#[cfg(target_os = "linux")]
+mod exchange;
 mod exists;
 mod fault_rows;
 mod faults_calls;
@@ -42,6 +44,8 @@ mod mounts;
 mod older_forms;
 mod progress;
 mod prune;
+#[cfg(target_os = "linux")]
+mod races;
 mod readme;
 mod references;
 mod repair;

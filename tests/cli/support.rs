@@ -31,7 +31,19 @@ pub(crate) struct Run {
 
 impl Sandbox {
     pub(crate) fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Sandbox::in_dir(tempfile::tempdir().unwrap())
+    }
+
+    /// A sandbox in memory where there is such a place, for what would wait for the disk
+    /// most of its time.
+    pub(crate) fn in_memory() -> Self {
+        match tempfile::tempdir_in("/dev/shm") {
+            Ok(dir) => Sandbox::in_dir(dir),
+            Err(_) => Sandbox::new(),
+        }
+    }
+
+    fn in_dir(dir: TempDir) -> Self {
         fs::create_dir(dir.path().join("user")).unwrap();
         Sandbox { dir }
     }

@@ -1,0 +1,426 @@
+//! Directories that change places with links that lead outside, while the program
+//! deletes, reads or copies them.
+//!
+//! Each race is first run with a loser: code that does the same by paths, as one would
+//! write it without thinking of this. So it is known that the race can be lost.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::exchange::{Exchanger, FILES, INSIDE, Outside};
+use crate::support::{PROGRAM, Run, Sandbox, write_tree};
+
+/// How many directories change places in one run.
+const PLACES: usize = 24;
+/// How many runs there are of what deals with all of them.
+const RUNS: usize = 12;
+/// How many times a loser has all of them, which is far more than it needs.
+const ATTEMPTS: usize = 300;
+/// How many times it goes over them.
+const REPEATS: usize = 50;
+
+/// How many imports of one link there are in a run.
+const IMPORTS: usize = 20;
+
+/// A user who is not root, and for whom modes count.
+const USER: u32 = 1234;
+
+/// A sandbox with something outside of its home.
+fn sandbox() -> (Sandbox, Outside) {
+    let sandbox = Sandbox::in_memory();
+    let outside = Outside::new(sandbox.path("outside"));
+    (sandbox, outside)
+}
+
+/// Writes a directory with one in it that is to change places, `d`.
+fn fill(dir: &Path) {
+    let files = FILES.map(|name| (format!("d/{name}"), INSIDE));
+    let files = files.each_ref().map(|(name, text)| (&**name, *text));
+    write_tree(dir, &files);
+    write_tree(dir, &[("cld.yml", "name: app\n")]);
+}
+
+/// Registers entries, each with a directory that was just filled.
+fn register(sandbox: &Sandbox) -> Vec<PathBuf> {
+    let dirs: Vec<_> = (0..PLACES)
+        .map(|n| sandbox.cache().join(format!("x{n}_1")))
+        .collect();
+    dirs.iter().for_each(|dir| fill(dir));
+    write_entries(sandbox, &dirs);
+    dirs
+}
+
+/// Writes a registry with an entry for each of these directories of the cache.
+fn write_entries(sandbox: &Sandbox, dirs: &[PathBuf]) {
+    let entry = |dir: &PathBuf| {
+        let key = dir.file_name().unwrap().to_str().unwrap();
+        let name = key.strip_suffix("_1").unwrap();
+        serde_json::json!({
+            "reference": format!("{name}:1"), "repository": name, "tag": "1",
+            "type": "component", "digest": format!("sha256:{:064}", 1), "size": 1,
+            "createdAt": "2026-01-01T00:00:00Z", "cachePath": dir,
+        })
+    };
+    let entries: Vec<_> = dirs.iter().map(entry).collect();
+    let document = serde_json::json!({ "version": "v2", "artifacts": entries });
+    sandbox.write_registry(document.to_string());
+}
+
+/// Expects that nothing outside was read or changed.
+#[track_caller]
+fn is_untouched(outside: &Outside, what: &str) {
+    let touched = outside.touched();
+    assert!(touched.is_empty(), "{what}: {touched:?}");
+}
+
+/// Expects that nothing from outside is stored.
+#[track_caller]
+fn nothing_is_stored_of(sandbox: &Sandbox, what: &str) {
+    // Where nothing was stored at all, there is no home.
+    for entry in walkdir::WalkDir::new(sandbox.home()).into_iter().flatten() {
+        if entry.file_type().is_file() {
+            let text = fs::read(entry.path()).unwrap();
+            let is_secret = text.windows(6).any(|part| part == b"SECRET");
+            assert!(!is_secret, "{what}: {:?} is from outside", entry.path());
+        }
+    }
+}
+
+/// Expects that who works by paths loses the race.
+#[track_caller]
+fn loses(lose: fn(&Path) -> io::Result<()>, prepare: fn(&Path)) {
+    let mut exchanged = 0;
+    let is_lost = (0..ATTEMPTS).any(|_| {
+        let (sandbox, outside) = sandbox();
+        let mut exchanger = Exchanger::new(sandbox.path("links"));
+        let dirs: Vec<_> = (0..PLACES)
+            .map(|n| sandbox.path(&format!("h{n}")))
+            .collect();
+        for dir in &dirs {
+            fill(dir);
+            prepare(dir);
+            let left_out = dir.join("node_modules");
+            match left_out.exists() {
+                true => exchanger.exchange_beside(dir, &left_out, "d", outside.path()),
+                false => exchanger.exchange(dir, "d", outside.path()),
+            }
+        }
+        // The exchanges need a moment to begin.
+        let times = dirs.iter().cycle().take(REPEATS * PLACES);
+        let lose_all = || times.for_each(|dir| drop(lose(dir)));
+        exchanged += exchanger.race(lose_all).1;
+        !outside.touched().is_empty()
+    });
+    assert!(is_lost, "the race is not lost in {exchanged} exchanges");
+}
+
+/// Deletes a directory by paths.
+fn delete_by_path(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        match fs::symlink_metadata(&path)?.is_dir() {
+            true => delete_by_path(&path)?,
+            false => fs::remove_file(&path)?,
+        }
+    }
+    fs::remove_dir(dir)
+}
+
+/// A deletion, with what it is a deletion of.
+struct Deletion {
+    name: &'static str,
+    prepare: fn(&Sandbox) -> Vec<PathBuf>,
+    args: &'static [&'static str],
+}
+
+/// Directories of the cache root by the names that this makes.
+fn filled(sandbox: &Sandbox, name: impl Fn(usize) -> String) -> Vec<PathBuf> {
+    sandbox.record("other:1");
+    let dirs: Vec<_> = (0..PLACES).map(|n| sandbox.cache().join(name(n))).collect();
+    dirs.iter().for_each(|dir| fill(dir));
+    dirs
+}
+
+const DELETIONS: &[Deletion] = &[
+    Deletion {
+        name: "removal",
+        prepare: register,
+        args: &["rm", "--all", "-y"],
+    },
+    Deletion {
+        name: "sweep of leftovers",
+        prepare: |sandbox| filled(sandbox, |n| format!(".trash-abcdefghij{n:02}")),
+        args: &["add", "new:1", "--metadata-only", "--type", "component"],
+    },
+    Deletion {
+        name: "prune of leftovers",
+        prepare: |sandbox| filled(sandbox, |n| format!(".staging-abcdefghij{n:02}")),
+        args: &["prune", "-y"],
+    },
+];
+
+/// Runs something again and again, in a fresh home each time, in which names of these
+/// directories change places with links that lead outside.
+#[track_caller]
+fn races(
+    what: &str,
+    prepare: impl Fn(&Sandbox) -> Vec<(PathBuf, String)>,
+    run: impl Fn(&Sandbox) -> Run,
+) {
+    let mut exchanged = 0;
+    for n in 0..RUNS {
+        let (sandbox, outside) = sandbox();
+        let mut exchanger = Exchanger::new(sandbox.path("links"));
+        if n % 2 == 0 {
+            exchanger = exchanger.and_stay();
+        }
+        for (dir, name) in prepare(&sandbox) {
+            // What is left out is not opened.
+            let watched = match dir.ends_with("node_modules") {
+                true => dir.parent().unwrap(),
+                false => &dir,
+            };
+            exchanger.exchange_beside(watched, &dir, &name, outside.path());
+        }
+        let (run, count) = exchanger.race(|| run(&sandbox));
+        exchanged += count;
+        // What changes meanwhile may be refused, and a link is no content.
+        assert!([0, 1, 3, 4].contains(&run.code), "{what}: {run:?}");
+        is_untouched(&outside, what);
+        nothing_is_stored_of(&sandbox, what);
+    }
+    assert!(exchanged >= RUNS, "{what}: {exchanged} exchanges");
+}
+
+/// The `d` of each directory.
+fn inner(dirs: Vec<PathBuf>) -> Vec<(PathBuf, String)> {
+    dirs.into_iter().map(|dir| (dir, "d".to_owned())).collect()
+}
+
+/// Whatever is deleted.
+#[test]
+fn no_deletion_follows_a_link_that_takes_the_place_of_a_directory() {
+    loses(delete_by_path, |_| ());
+    for deletion in DELETIONS {
+        let prepare = |sandbox: &Sandbox| inner((deletion.prepare)(sandbox));
+        races(deletion.name, prepare, |sandbox| sandbox.run(deletion.args));
+    }
+}
+
+/// Writes a component in which many directories can change places.
+fn fill_many(top: &Path) -> Vec<PathBuf> {
+    write_tree(top, &[("cld.yml", "name: app\n")]);
+    let dirs: Vec<_> = (0..PLACES).map(|n| top.join(format!("h{n}"))).collect();
+    dirs.iter().for_each(|dir| fill(dir));
+    dirs
+}
+
+/// An entry with many of them in its own directory.
+fn with_many(sandbox: &Sandbox) -> Vec<PathBuf> {
+    let own = sandbox.cache().join("x_1");
+    write_entries(sandbox, std::slice::from_ref(&own));
+    fill_many(&own)
+}
+
+/// The deletion of what is replaced.
+#[test]
+fn no_replacement_follows_a_link_that_takes_the_place_of_a_directory() {
+    for args in [&["tag", "new:1", "x:1"][..], &["add", "x:1", "../source"]] {
+        let prepare = |sandbox: &Sandbox| {
+            let dirs = inner(with_many(sandbox));
+            let source = sandbox.component("source");
+            sandbox.ok(&["add", "new:1", source.to_str().unwrap()]);
+            dirs
+        };
+        races("replacement", prepare, |sandbox| sandbox.run(args));
+    }
+}
+
+/// Gives directories the modes that their deletion takes, by paths.
+fn make_deletable_by_path(dir: &Path) -> io::Result<()> {
+    let metadata = fs::symlink_metadata(dir)?;
+    if metadata.is_dir() && metadata.mode() & 0o700 != 0o700 {
+        fs::set_permissions(dir, Permissions::from_mode(metadata.mode() | 0o700))?;
+    }
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if fs::symlink_metadata(&path)?.is_dir() {
+            make_deletable_by_path(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Closes the `d` of a directory for its owner.
+fn close(dir: &Path) {
+    fs::set_permissions(dir.join("d"), Permissions::from_mode(0o077)).unwrap();
+}
+
+/// A user for whom modes count, with a program of his own if that is not who runs the
+/// tests.
+struct User(Option<TempDir>);
+
+impl User {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        if fs::metadata(dir.path()).unwrap().uid() != 0 {
+            return User(None);
+        }
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+        fs::copy(PROGRAM, dir.path().join("program")).unwrap();
+        User(Some(dir))
+    }
+
+    /// Gives all that is in a sandbox to this user.
+    fn give(&self, sandbox: &Sandbox) {
+        if self.0.is_some() {
+            for entry in walkdir::WalkDir::new(sandbox.path("")) {
+                lchown(entry.unwrap().path(), Some(USER), Some(USER)).unwrap();
+            }
+        }
+    }
+
+    fn run(&self, sandbox: &Sandbox, args: &[&str]) -> Run {
+        let Some(dir) = &self.0 else {
+            return sandbox.run(args);
+        };
+        let mut command = Command::new(dir.path().join("program"));
+        command.args(args).env_clear().env("HOME", sandbox.user());
+        command.current_dir("/").uid(USER).gid(USER);
+        Run::from(command.output().unwrap())
+    }
+}
+
+/// Directories that lack a mode are given it, and a private file elsewhere is
+/// not.
+#[test]
+fn no_mode_outside_is_changed_where_directories_are_closed() {
+    loses(make_deletable_by_path, close);
+    let user = User::new();
+    for target in ["", "a"] {
+        let mut exchanged = 0;
+        for _ in 0..RUNS {
+            let sandbox = Sandbox::in_memory();
+            let dirs = register(&sandbox);
+            dirs.iter().for_each(|dir| close(dir));
+            let outside = Outside::new(sandbox.path("outside"));
+            let mut exchanger = Exchanger::new(sandbox.path("links"));
+            for dir in &dirs {
+                exchanger.exchange(dir, "d", &outside.path().join(target));
+            }
+            user.give(&sandbox);
+            // It was given away, too.
+            outside.touched();
+            let (run, count) = exchanger.race(|| user.run(&sandbox, &["rm", "--all", "-y"]));
+            exchanged += count;
+            assert!([0, 1].contains(&run.code), "{run:?}");
+            is_untouched(&outside, "closed directories");
+        }
+        assert!(exchanged >= RUNS, "{exchanged}");
+    }
+}
+
+/// Reads a tree by paths, without following links.
+fn read_by_path(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        match fs::symlink_metadata(&path)?.is_dir() {
+            true => read_by_path(&path)?,
+            false => drop(fs::read(&path)?),
+        }
+    }
+    Ok(())
+}
+
+/// What is copied and what is hashed.
+#[test]
+fn nothing_outside_is_read_when_a_link_takes_the_place_of_a_directory() {
+    loses(read_by_path, |_| ());
+    let source = |sandbox: &Sandbox| inner(fill_many(&sandbox.path("source")));
+    let stored = |sandbox: &Sandbox| inner(with_many(sandbox));
+    races("import", source, |sandbox| {
+        sandbox.run(&["add", "new:1", sandbox.path("source").to_str().unwrap()])
+    });
+    races("import of all", source, |sandbox| {
+        let source = sandbox.path("source");
+        sandbox.run(&["add", "new:1", source.to_str().unwrap(), "--all-files"])
+    });
+    for args in [
+        &["add", "x:1"][..],
+        &["tag", "x:1", "new:1"],
+        &["verify", "x:1"],
+        &["inspect", "x:1"],
+        &["df"],
+    ] {
+        races(args[0], stored, |sandbox| sandbox.run(args));
+    }
+}
+
+/// Reads the file that a link leads to, if that is inside.
+fn read_link_by_path(dir: &Path) -> io::Result<()> {
+    let target = fs::canonicalize(dir.join("link"))?;
+    if target.starts_with(dir) {
+        fs::read(target)?;
+    }
+    Ok(())
+}
+
+/// Makes a link that leads through directories which import leaves out, and one of which
+/// is to change places.
+fn link_through(dir: &Path) {
+    let left_out = dir.join("node_modules");
+    fs::create_dir(&left_out).unwrap();
+    fs::rename(dir.join("d"), left_out.join("d")).unwrap();
+    symlink("node_modules/d/a", dir.join("link")).unwrap();
+}
+
+/// Nothing of what is imported changes meanwhile.
+#[test]
+fn a_file_from_outside_is_not_stored_for_a_link_whose_way_changes() {
+    loses(read_link_by_path, link_through);
+    races(
+        "link",
+        |sandbox| {
+            // One link alone: the first one that leads outside ends the import.
+            let source = sandbox.path("source");
+            fill(&source);
+            link_through(&source);
+            inner(vec![source.join("node_modules")])
+        },
+        |sandbox| {
+            let source = sandbox.path("source");
+            let add = || sandbox.run(&["add", "new:1", source.to_str().unwrap()]);
+            (1..IMPORTS).for_each(|_| drop(add()));
+            add()
+        },
+    );
+}
+
+/// The own directory of an entry, in the cache root.
+#[test]
+fn a_link_that_takes_the_place_of_an_own_directory_is_not_followed() {
+    let own = |sandbox: &Sandbox| {
+        let dirs = register(sandbox).into_iter();
+        let names = dirs.map(|dir| dir.file_name().unwrap().to_str().unwrap().to_owned());
+        let source = sandbox.component("source");
+        assert!(source.exists());
+        names.map(|name| (sandbox.cache(), name)).collect()
+    };
+    for args in [
+        &["rm", "--all", "-y"][..],
+        &["verify"],
+        &["inspect", "x0:1", "x1:1", "x2:1"],
+        &["add", "x0:1"],
+        &["add", "x0:1", "../source"],
+        &["tag", "x0:1", "x1:1", "x2:1", "x3:1"],
+        &["prune", "-a", "--filter", "reference=x*", "-y"],
+    ] {
+        races(args[0], own, |sandbox| sandbox.run(args));
+    }
+}
