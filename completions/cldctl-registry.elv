@@ -1,6 +1,6 @@
-set edit:completion:arg-completer[cldctl-registry] = { |@words|
-    var index = (count $words)
-    set index = (- $index 1)
+# Completion of cldctl-registry for elvish.
 
-    put (env _CLAP_IFS="\n" _CLAP_COMPLETE_INDEX=(to-string $index) CLDCTL_REGISTRY_COMPLETE="elvish" cldctl-registry -- $@words) | to-lines
+# elvish hands over the words as it reads them, and quotes what it inserts.
+set edit:completion:arg-completer[cldctl-registry] = {|@words|
+    env CLDCTL_REGISTRY_COMPLETE=elvish cldctl-registry -- $@words 2>/dev/null
 }

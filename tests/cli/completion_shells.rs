@@ -152,6 +152,53 @@ impl Typing {
     }
 }
 
+/// References that a shell would run, expand or take for something else.
+const HOSTILE: [&str; 12] = [
+    "ha$(touch${IFS}canary)",
+    "hb`touch${IFS}canary`",
+    "hc;touch${IFS}canary",
+    "hd&touch${IFS}canary",
+    "he|x",
+    "hf>canary",
+    "hg'x",
+    "hh\"x",
+    "hi x y",
+    "hj*?[a]{b,c}",
+    "hk!x",
+    "hl\\x#~$HOME",
+];
+
+/// Completes each hostile reference, and has the shell print what it would pass on.
+fn hostile_references_are_inserted_quoted_or_left_out(shell: &Shell) {
+    let entries = HOSTILE.map(|reference| serde_json::json!({"reference": reference}));
+    let option = serde_json::json!({"reference": "-zz"});
+    let entries = [&entries[..], &[option]].concat();
+    let registry = serde_json::json!({"artifacts": entries});
+    let sandbox = Sandbox::with_registry(registry.to_string());
+    let Some(mut typing) = shell.start(&sandbox) else {
+        return;
+    };
+    let mut inserted = 0;
+    for reference in HOSTILE {
+        let typed = &reference[..2];
+        typing.send(&format!("cldctl-registry rm {typed}\t"));
+        typing.send("\x01printf '[[%s]]' \x05\r");
+        let screen = without_escapes(&typing.run(""));
+        let (before, _) = screen.rsplit_once("]]").unwrap();
+        let (_, passed) = before.rsplit_once("[[").unwrap();
+        // Otherwise it is left as it was typed.
+        if passed != typed {
+            assert_eq!(passed, reference, "{}", shell.name);
+            inserted += 1;
+        }
+        assert!(!sandbox.user().join("canary").exists(), "{reference}");
+    }
+    assert!(inserted + 2 >= HOSTILE.len(), "{}: {inserted}", shell.name);
+    // Nothing in the registry is offered where an option may stand.
+    let words = typing.offered("rm -", "--all");
+    assert!(!words.iter().any(|word| word == "-zz"), "{words:?}");
+}
+
 /// The text without what moves the cursor and sets colours.
 fn without_escapes(text: &str) -> String {
     let mut out = String::new();
@@ -249,4 +296,19 @@ fn zsh_offers_exactly_the_right_candidates() {
 #[test]
 fn fish_offers_exactly_the_right_candidates() {
     offers_exactly_the_right_candidates(&FISH);
+}
+
+#[test]
+fn bash_runs_nothing_of_what_a_reference_says() {
+    hostile_references_are_inserted_quoted_or_left_out(&BASH);
+}
+
+#[test]
+fn zsh_runs_nothing_of_what_a_reference_says() {
+    hostile_references_are_inserted_quoted_or_left_out(&ZSH);
+}
+
+#[test]
+fn fish_runs_nothing_of_what_a_reference_says() {
+    hostile_references_are_inserted_quoted_or_left_out(&FISH);
 }

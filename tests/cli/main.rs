@@ -40,6 +40,7 @@ mod lock;
 mod looks;
 mod manual;
 mod memory;
+mod mounts;
 mod older_forms;
 mod progress;
 mod prune;

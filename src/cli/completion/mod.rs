@@ -4,8 +4,15 @@
 //! `CLDCTL_REGISTRY_COMPLETE` set to the name of the shell and what is typed
 //! after `--`; the program prints one candidate a line. Whatever goes wrong,
 //! nothing is offered and nothing is said: the user is in the middle of a line.
+//!
+//! A registry may hold references that others chose, such as `$(x)` or `-y`. A
+//! candidate becomes a part of the line as text alone, quoted by the shell or for
+//! it, or it is left out: never run, never expanded, never taken for an option.
 
-mod line;
+mod bash;
+mod fish;
+mod powershell;
+mod quote;
 mod request;
 mod script;
 pub(super) mod shell;
@@ -46,18 +53,28 @@ fn candidates(request: &Request) -> Vec<CompletionCandidate> {
     let at = request.words.len() - 1;
     let here = env::current_dir().ok();
     let found = clap_complete::engine::complete(&mut Args::command(), words, at, here.as_deref());
-    let typed = request.words[at].as_str();
     found
         .unwrap_or_default()
         .into_iter()
-        // Where something has to be named, flags only stand in the way.
-        .filter(|candidate| !(typed.is_empty() && is_flag(candidate)))
-        .map(|candidate| named(candidate, typed))
+        .filter(|candidate| is_offered(request, candidate))
+        .map(|candidate| named(candidate, request.typed()))
         .collect()
 }
 
-fn is_flag(candidate: &CompletionCandidate) -> bool {
-    candidate.get_value().as_encoded_bytes().starts_with(b"-")
+/// Whether a candidate means what it says, and is not in the way.
+fn is_offered(request: &Request, candidate: &CompletionCandidate) -> bool {
+    let has_dash = candidate.get_value().as_encoded_bytes().starts_with(b"-");
+    if !has_dash {
+        return true;
+    }
+    // An operand is tagged with its name, such as `<REF>...`.
+    let tag = candidate.get_tag().map(ToString::to_string);
+    if tag.is_some_and(|tag| tag.starts_with(['<', '['])) {
+        // `-` is standard input, whatever comes before it.
+        return request.is_after_escape() && candidate.get_value() != "-";
+    }
+    // Where an operand belongs, options only stand in the way.
+    !request.typed().is_empty()
 }
 
 /// A command by its name, where only that of its aliases was found which comes
@@ -73,30 +90,34 @@ fn named(candidate: CompletionCandidate, typed: &str) -> CompletionCandidate {
 }
 
 /// The answer in the form that the script of the shell reads: a line for each
-/// candidate, with a tab and a description where the shell shows one.
+/// candidate, with a description after a tab where the shell shows one.
 fn text(request: &Request, candidates: &[CompletionCandidate]) -> String {
     let mut out = String::new();
     for candidate in candidates {
-        let Some(value) = candidate.get_value().to_str() else {
+        let value = candidate.get_value().to_str();
+        let Some(value) = value.filter(|value| !value.contains(is_unsafe)) else {
             continue;
         };
-        if value.contains(is_unsafe) {
+        let Some(quoted) = request.quoted(value) else {
             continue;
-        }
-        match request.shell {
-            Shell::Bash => match value.get(request.kept..) {
-                Some(rest) if request.quote.can_hold(rest) => request.quote.push(&mut out, rest),
-                _ => continue,
-            },
-            _ => out.push_str(value),
-        }
-        if let (Shell::Zsh | Shell::Fish | Shell::Powershell, Some(help)) =
-            (request.shell, candidate.get_help())
-        {
-            out.push('\t');
-            out.push_str(help.to_string().lines().next().unwrap_or_default());
+        };
+        out.push_str(&quoted);
+        let help = candidate.get_help().map(ToString::to_string);
+        let help = help.as_deref().and_then(|help| help.lines().next());
+        match (request.shell, help) {
+            // It needs all three.
+            (Shell::Powershell, help) => push_fields(&mut out, &[value, help.unwrap_or(value)]),
+            (Shell::Zsh | Shell::Fish, Some(help)) => push_fields(&mut out, &[help]),
+            _ => {}
         }
         out.push('\n');
     }
     out
+}
+
+fn push_fields(out: &mut String, fields: &[&str]) {
+    for field in fields {
+        out.push('\t');
+        out.push_str(field);
+    }
 }

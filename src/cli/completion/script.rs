@@ -1,11 +1,9 @@
 //! The scripts that make shells ask.
 
-use std::io;
+use std::borrow::Cow;
 
 use clap::CommandFactory;
-use clap_complete::env::Shells;
 
-use super::request::VARIABLE;
 use super::shell::Shell;
 use crate::cli::args::Args;
 
@@ -13,29 +11,19 @@ use crate::cli::args::Args;
 /// process: a script is kept, and outlives the place it was printed from.
 const NAME: &str = "cldctl-registry";
 
-/// bash splits words at `:` and `=`, so it hands over its line.
-const BASH: &str = include_str!("bash.sh");
-
-/// Also works where zsh loads it at the first use, from a directory of `fpath`.
-const ZSH: &str = include_str!("zsh.zsh");
-
 /// The script for a shell.
-pub(in crate::cli) fn script(shell: Shell) -> io::Result<String> {
-    let name = match shell {
-        Shell::Bash => return Ok(BASH.to_owned()),
-        Shell::Zsh => return Ok(ZSH.to_owned()),
-        Shell::Nushell => return Ok(nushell()),
-        Shell::Fish => "fish",
-        Shell::Powershell => "powershell",
-        Shell::Elvish => "elvish",
-    };
-    let shells = Shells::builtins();
-    let mut script = Vec::new();
-    if let Some(shell) = shells.completer(name) {
-        shell.write_registration(VARIABLE, NAME, NAME, NAME, &mut script)?;
+pub(in crate::cli) fn script(shell: Shell) -> Cow<'static, str> {
+    match shell {
+        // bash splits words at `:` and `=`, so it hands over its line.
+        Shell::Bash => include_str!("scripts/bash.sh").into(),
+        // Also works where zsh loads it at the first use, from a directory of
+        // `fpath`.
+        Shell::Zsh => include_str!("scripts/zsh.zsh").into(),
+        Shell::Fish => include_str!("scripts/fish.fish").into(),
+        Shell::Elvish => include_str!("scripts/elvish.elv").into(),
+        Shell::Powershell => include_str!("scripts/powershell.ps1").into(),
+        Shell::Nushell => nushell().into(),
     }
-    let script = String::from_utf8(script).map_err(io::Error::other)?;
-    Ok(format!("{}\n", script.trim()))
 }
 
 /// A script that knows the commands and flags, but not the registry.

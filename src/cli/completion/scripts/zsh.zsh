@@ -6,7 +6,7 @@ _cldctl-registry() {
     local -a found values shown
     # Each line is a candidate, with a tab and a description where it has one.
     found=("${(@f)$(CLDCTL_REGISTRY_COMPLETE=zsh cldctl-registry -- \
-        "${(@)words[1,CURRENT-1]}" "$PREFIX" 2>/dev/null)}")
+        "${(@)words[1,CURRENT-1]}" "$QIPREFIX$PREFIX" 2>/dev/null)}")
     [[ -n $found ]] || return 1
 
     local -a suffix
