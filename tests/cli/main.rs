@@ -6,10 +6,14 @@
 mod add;
 mod add_choosing;
 mod cache_path;
+#[path = "../common/clock.rs"]
+mod clock;
 mod completion;
 mod completion_shells;
 mod concurrency;
 mod dangling_links;
+#[cfg(target_os = "linux")]
+mod disks;
 mod durability;
 #[cfg(target_os = "linux")]
 mod exchange;
@@ -48,6 +52,8 @@ mod prune;
 mod races;
 mod readme;
 mod references;
+#[cfg(target_os = "linux")]
+mod refusals;
 mod repair;
 mod rm;
 
@@ -55,6 +61,7 @@ mod signals;
 mod streams;
 mod tag;
 mod terminal;
+mod unprivileged;
 mod users;
 mod verify;
 

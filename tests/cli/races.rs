@@ -6,18 +6,15 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
-use std::os::unix::process::CommandExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use tempfile::TempDir;
 
 use crate::exchange::{Exchanger, FILES, INSIDE, Outside};
 use crate::faults_calls::recorded;
 use crate::running::{has_strace, wait_until};
 use crate::stopped::Stopped;
-use crate::support::{PROGRAM, Run, Sandbox, names, tree, write_tree};
+use crate::support::{Run, Sandbox, names, tree, write_tree};
+use crate::unprivileged::User;
 
 /// How many directories change places in one run.
 const PLACES: usize = 24;
@@ -30,9 +27,6 @@ const REPEATS: usize = 50;
 
 /// How many imports of one link there are in a run.
 const IMPORTS: usize = 20;
-
-/// A user who is not root, and for whom modes count.
-const USER: u32 = 1234;
 
 /// A sandbox with something outside of its home.
 fn sandbox() -> (Sandbox, Outside) {
@@ -263,41 +257,6 @@ fn make_deletable_by_path(dir: &Path) -> io::Result<()> {
 /// Closes the `d` of a directory for its owner.
 fn close(dir: &Path) {
     fs::set_permissions(dir.join("d"), Permissions::from_mode(0o077)).unwrap();
-}
-
-/// A user for whom modes count, with a program of his own if that is not who runs the
-/// tests.
-struct User(Option<TempDir>);
-
-impl User {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        if fs::metadata(dir.path()).unwrap().uid() != 0 {
-            return User(None);
-        }
-        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
-        fs::copy(PROGRAM, dir.path().join("program")).unwrap();
-        User(Some(dir))
-    }
-
-    /// Gives all that is in a sandbox to this user.
-    fn give(&self, sandbox: &Sandbox) {
-        if self.0.is_some() {
-            for entry in walkdir::WalkDir::new(sandbox.path("")) {
-                lchown(entry.unwrap().path(), Some(USER), Some(USER)).unwrap();
-            }
-        }
-    }
-
-    fn run(&self, sandbox: &Sandbox, args: &[&str]) -> Run {
-        let Some(dir) = &self.0 else {
-            return sandbox.run(args);
-        };
-        let mut command = Command::new(dir.path().join("program"));
-        command.args(args).env_clear().env("HOME", sandbox.user());
-        command.current_dir("/").uid(USER).gid(USER);
-        Run::from(command.output().unwrap())
-    }
 }
 
 /// Row 73: directories that lack a mode are given it, and a private file elsewhere is
