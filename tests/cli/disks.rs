@@ -44,7 +44,7 @@ fn on_each(script: &str) {
             assert!(lack.is_accepted(), "{lack:?}, and CI is set");
             continue;
         }
-        let sandbox = Sandbox::in_memory();
+        let sandbox = Sandbox::new();
         let image = sandbox.path("image");
         let file = std::fs::File::create(&image).unwrap();
         file.set_len(disk.megabytes << 20).unwrap();
