@@ -7,6 +7,7 @@ mod add;
 mod add_choosing;
 mod cache_path;
 mod completion;
+mod completion_hostile;
 mod completion_shells;
 mod concurrency;
 mod dangling_links;
@@ -61,3 +62,5 @@ mod verify;
 mod pty;
 mod running;
 mod support;
+#[path = "../common/tools.rs"]
+mod tools;
