@@ -9,6 +9,7 @@ mod cache_path;
 #[path = "../common/clock.rs"]
 mod clock;
 mod completion;
+mod completion_hostile;
 mod completion_shells;
 mod concurrency;
 mod dangling_links;
