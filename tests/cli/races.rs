@@ -359,8 +359,8 @@ fn read_link_by_path(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a link that leads through directories which import leaves out, and one of which
-/// is to change places.
+/// Makes a link that leads through directories which import leaves out; one of them is to
+/// change places.
 fn link_through(dir: &Path) {
     let left_out = dir.join("node_modules");
     fs::create_dir(&left_out).unwrap();

@@ -33,8 +33,8 @@ pub(crate) enum System {
     WithoutModes,
     /// It opens nothing below a directory in one step.
     WithoutOpenat2,
-    /// Whatever was there before lies in the lower layer of an overlay, of which
-    /// no directory can be renamed.
+    /// Whatever was there before lies in the lower layer of an overlay, whose
+    /// directories cannot be renamed.
     LowerLayer,
 }
 
