@@ -12,9 +12,11 @@ use crate::store::{Dir, Kind, MountId, Step, Walk, if_exists, is_mounted_below};
 ///
 /// # Errors
 ///
-/// The first thing that could not be deleted. A directory on which another file
-/// system is mounted is never entered.
+/// That another file system is mounted in it, before anything is deleted; otherwise
+/// the first thing that could not be deleted. A directory on which something is
+/// mounted meanwhile is never entered.
 pub(super) fn delete(parent: &Dir, name: &OsStr) -> Result<()> {
+    refuse_mounts(parent, name)?;
     let at = parent.path_of(name);
     let mount = parent.mount().at("delete", &at)?;
     let mut walk = Walk::of(parent.try_clone().at("open", parent.path())?, name);

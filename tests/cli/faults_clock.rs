@@ -1,35 +1,18 @@
 //! Clocks that are wrong, and times that cannot be yet.
 
-use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
+use crate::clock;
 use crate::running::has;
 use crate::support::{ADD, Run, Sandbox, rows};
 
-/// A library that changes the clock of whoever loads it by `LD_PRELOAD`, to a
-/// number of seconds made of `now`. `None` where none can be made.
+/// A library that changes the clock of what loads it by `LD_PRELOAD`, to a number of
+/// seconds made of `now`. `None` where none can be made.
 pub(crate) fn clock(sandbox: &Sandbox, seconds: &str) -> Option<PathBuf> {
     if cfg!(not(target_os = "linux")) || !has("cc", &["--version"]) {
         return None;
     }
-    let (source, library) = (sandbox.path("clock.c"), sandbox.path("clock.so"));
-    let text = r"
-        #include <sys/syscall.h>
-        #include <time.h>
-        #include <unistd.h>
-        int clock_gettime(clockid_t clock, struct timespec *time) {
-            int result = syscall(SYS_clock_gettime, clock, time);
-            long now = time->tv_sec;
-            if (clock == CLOCK_REALTIME) time->tv_sec = SECONDS;
-            return result;
-        }";
-    fs::write(&source, text.replace("SECONDS", seconds)).unwrap();
-    let mut compiler = Command::new("cc");
-    compiler.args(["-D_GNU_SOURCE", "-shared", "-fPIC", "-o"]);
-    compiler.args([&library, &source]);
-    assert!(compiler.status().unwrap().success());
-    Some(library)
+    Some(clock::library(&sandbox.path(""), seconds))
 }
 
 /// Row 54: a machine without a battery starts there.

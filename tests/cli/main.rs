@@ -6,11 +6,15 @@
 mod add;
 mod add_choosing;
 mod cache_path;
+#[path = "../common/clock.rs"]
+mod clock;
 mod completion;
 mod completion_hostile;
 mod completion_shells;
 mod concurrency;
 mod dangling_links;
+#[cfg(target_os = "linux")]
+mod disks;
 mod durability;
 #[cfg(target_os = "linux")]
 mod exchange;
@@ -49,6 +53,8 @@ mod prune;
 mod races;
 mod readme;
 mod references;
+#[cfg(target_os = "linux")]
+mod refusals;
 mod repair;
 mod rm;
 
@@ -56,11 +62,14 @@ mod signals;
 mod streams;
 mod tag;
 mod terminal;
+mod unprivileged;
 mod users;
 mod verify;
 
 mod pty;
 mod running;
+#[cfg(target_os = "linux")]
+mod stopped;
 mod support;
 #[path = "../common/tools.rs"]
 mod tools;

@@ -1,93 +1,225 @@
-//! What is mounted below the cache, in a mount namespace of the test's own.
+//! What is mounted below the cache, or is the cache, in a mount namespace of the test's
+//! own.
 
-use std::process::Command;
-
+use crate::faults_clock::clock;
 use crate::support::{PROGRAM, Run, Sandbox};
+use crate::tools::{Lack, runs};
+
+/// What every script can use: `run` is the program, `expect CODE ARGS…` runs it and ends
+/// the script if it ends otherwise, `late ARGS…` runs it hours later, `must COMMAND…` is for
+/// other commands, and `same ARGS…` expects the program to refuse and to change nothing,
+/// in the registry or the cache.
+const FUNCTIONS: &str = r#"
+set -u
+mount --make-rprivate /
+run() { "$P" "$@"; }
+fail() { echo "$*" >&2; exit 99; }
+expect() { want=$1; shift; run "$@"; rc=$?; [ $rc = "$want" ] || fail "exit $rc: $*"; }
+must() { "$@" || fail "failed: $*"; }
+state() { cat "$R"; find "$C" -mindepth 1 | LC_ALL=C sort; find "$C" -type f -exec cat {} +; }
+late() { LD_PRELOAD=$LATER "$P" "$@" || fail "exit $?, later: $*"; }
+same() { before=$(state); expect 1 "$@"; [ "$before" = "$(state)" ] || fail "changed: $*"; }
+"#;
+
+/// The end of a script that cannot do here what it is about.
+const NOT_HERE: i32 = 77;
 
 /// Runs a script with the right to mount, which ends with it; `None` where that is not
-/// permitted. In it, `$C` is the cache, `$S` a component and `run` the program.
-#[expect(clippy::print_stderr, reason = "a test that is left out should show")]
-fn with_mounts(sandbox: &Sandbox, script: &str) -> Option<Run> {
-    let may_mount = Command::new("unshare")
-        .args(["-m", "true"])
-        .output()
-        .is_ok_and(|output| output.status.success());
-    if !may_mount {
-        eprintln!("skipped: mounting is not permitted");
+/// permitted. In it, `$C` is the cache, `$R` the registry, `$S` a component and `$V` a
+/// directory beside them.
+pub(crate) fn with_mounts(sandbox: &Sandbox, script: &str) -> Option<Run> {
+    if let Err(lack) = runs(&["unshare", "-m", "true"]) {
+        assert!(lack.is_accepted(), "{lack:?}, and CI is set");
         return None;
     }
     let source = sandbox.component("app");
-    let setup = "set -u; run() { \"$P\" \"$@\"; }; \
-                 expect() { want=$1; shift; run \"$@\"; rc=$?; \
-                 [ $rc = $want ] || { echo \"$*: $rc\"; exit 9; }; }; mount --make-rprivate /;";
-    let output = Command::new("unshare")
-        .args(["-m", "sh", "-c", &format!("{setup} {script}")])
-        .env("P", PROGRAM)
-        .env("HOME", sandbox.user())
+    let script = format!("{FUNCTIONS}{script}");
+    let mut command = sandbox.wrapped(&["unshare", "-m", "sh", "-c", &script], &[""; 0]);
+    command.env("P", PROGRAM).env("S", source);
+    command
         .env("C", sandbox.cache())
-        .env("S", source)
-        .env("V", sandbox.path("victim"))
-        .output()
-        .unwrap();
-    Some(Run::from(output))
+        .env("R", sandbox.registry());
+    command.env("V", sandbox.path("beside"));
+    let later = clock(sandbox, "now + 7200");
+    command.env("LATER", later.unwrap_or_default());
+    let run = Run::from(command.output().unwrap());
+    if run.code == NOT_HERE {
+        let why = run.stderr.lines().last().unwrap_or("skipped").to_owned();
+        let accepted = Lack::Permission(why).is_accepted();
+        return Some(run).filter(|_| !accepted);
+    }
+    Some(run)
 }
 
-/// Whatever is mounted, and whichever way the directory would go.
-#[test]
-fn nothing_of_a_mounted_file_system_is_deleted_and_its_directory_stays() {
-    for (mount, kept) in [
-        (
-            "mkdir $D/m; mount -t tmpfs tmpfs $D/m; echo x >$D/m/keep",
-            "$D/m/keep",
-        ),
-        ("mkdir $D/m; mount --bind $V $D/m", "$V/keep"),
-        ("echo >$D/m; mount --bind $V/keep $D/m", "$V/keep"),
-    ] {
+/// What is mounted as `$D`, with a file that must stay, `$K`.
+const MOUNTS: [(&str, &str); 3] = [
+    (
+        "another file system",
+        r#"mkdir -p "$D"; must mount -t tmpfs tmpfs "$D"; echo kept >"$D/keep"; K=$D/keep"#,
+    ),
+    (
+        "a directory of the same file system",
+        r#"mkdir -p "$D" "$V"; echo kept >"$V/keep"; must mount --bind "$V" "$D"; K=$V/keep"#,
+    ),
+    (
+        "a file",
+        r#"mkdir -p "$V" "$(dirname "$D")"; echo kept >"$V/keep"; : >"$D"
+           must mount --bind "$V/keep" "$D"; K=$V/keep"#,
+    ),
+];
+
+/// Runs a script for everything that can be mounted, which as `mounted` mounts it.
+#[track_caller]
+fn with_each_mounted(script: &str) {
+    for (what, mount) in MOUNTS {
         let sandbox = Sandbox::new();
         let script = format!(
-            "mkdir $V; echo x >$V/keep; expect 0 add a:1 $S; expect 0 add b:1 $S; D=$C/a_1; {mount}; \
-             echo more >$S/more; expect 1 add a:1 $S; expect 1 tag b:1 a:1; expect 1 rm a:1; \
-             expect 0 exists a:1; [ -s {kept} ] || exit 8; [ -f $C/a_1/cld.yml ] || exit 7; \
-             D=$C/.staging-abcdefghijkl; mkdir $D; {mount}; expect 0 rm b:1; \
-             [ -s {kept} ] || exit 6; \
-             D=$C/orphan_1; mkdir $D; touch -d '3 hours ago' $D; {mount}; run prune -y; \
-             [ -s {kept} ] || exit 5; [ -d $D ] || exit 4"
+            "mounted() {{ D=$1; {mount}; }}\n\
+             kept() {{ [ \"$(cat \"$K\")\" = kept ] || fail \"lost: $K\"; }}\n{script}"
         );
         if let Some(run) = with_mounts(&sandbox, &script) {
-            assert_eq!(run.code, 0, "{mount}: {run:?}");
-            assert!(run.stderr.contains("is mounted"), "{run:?}");
+            assert_eq!(run.code, 0, "{what}: {run:?}");
+            assert!(run.stderr.contains("is mounted"), "{what}: {run:?}");
         }
     }
 }
 
-/// As a volume of its own.
+/// Row 66: however deep it lies.
 #[test]
-fn the_cache_can_be_a_mount_with_directories_of_others_in_it() {
+fn a_directory_in_which_something_is_mounted_is_neither_replaced_nor_removed() {
+    for place in ["m", "src/lib/deeper/m"] {
+        with_each_mounted(&format!(
+            r#"
+            expect 0 add a:1 "$S"; expect 0 add b:1 "$S"
+            echo other >"$S/other"
+            mounted "$C/a_1/{place}"
+            same add a:1 "$S"; kept
+            same tag b:1 a:1; kept
+            same rm a:1; kept
+            same rm --filter reference=a* -y; kept
+            same prune -a --filter reference=a* -y; kept
+            # What has nothing mounted in it can be changed beside it.
+            expect 0 add b:1 "$S"; kept
+            expect 1 rm --all -y; kept
+            [ ! -e "$C/b_1" ] || fail "b_1 is left"
+            must umount "$D"
+            expect 0 add a:1 "$S"; expect 0 rm a:1
+            "#
+        ));
+    }
+}
+
+/// Row 66: the content of an entry is a mount itself.
+#[test]
+fn a_directory_that_is_a_mount_is_neither_replaced_nor_removed() {
     let sandbox = Sandbox::new();
-    let script = "mkdir -p $C; mount -t tmpfs tmpfs $C; cd $C; \
-                  mkdir lost+found .snapshot .zfs @eaDir 'System Volume Information' .git; \
-                  touch -d '3 hours ago' lost+found .snapshot .zfs @eaDir Sys* .git; \
-                  expect 0 add a:1 $S; expect 0 verify; expect 0 prune -y; expect 0 rm a:1; \
-                  [ $(ls -A $C | wc -l) = 6 ]";
+    let script = r#"
+        expect 0 add a:1 "$S"; expect 0 add b:1 "$S"
+        must mount --bind "$C/b_1" "$C/a_1"
+        echo other >"$S/other"
+        same add a:1 "$S"; same rm a:1; same prune -a --filter reference=a* -y
+        "#;
     if let Some(run) = with_mounts(&sandbox, script) {
         assert_eq!(run.code, 0, "{run:?}");
     }
 }
 
-/// As in every second step of an image build.
+/// Row 66: what killed processes left, under the names of today and of versions before,
+/// and a directory that belongs to no entry.
+#[test]
+fn nothing_that_is_mounted_in_a_leftover_or_an_orphan_is_deleted() {
+    for name in [
+        ".staging-abcdefghijkl",
+        ".trash-abcdefghijkl",
+        ".swap-abcdefghijkl",
+        ".staging:abcdefghijkl",
+        ".trash:abcdefghijkl",
+        ".trash:swap-abcdefghijkl",
+        "orphan_1",
+    ] {
+        with_each_mounted(&format!(
+            r#"
+            expect 0 add a:1 "$S"
+            mkdir -p "$C/{name}/a_1"; echo x >"$C/{name}/a_1/beside"
+            mounted "$C/{name}/a_1/m"
+            expect 0 add b:1 "$S"; kept
+            expect 0 rm b:1; kept
+            LD_PRELOAD=$LATER run prune -y; [ $? = 1 ] || fail "exit $?, and nothing pruned"; kept
+            must [ -f "$C/{name}/a_1/beside" ]
+            must umount "$D"
+            late prune -y
+            [ -z "$LATER" ] || [ ! -e "$C/{name}" ] || fail "left: {name}"
+            "#
+        ));
+    }
+}
+
+/// Rows 63 and 80: as volumes of their own, with directories of others in it.
+#[test]
+fn a_cache_that_is_a_mount_works_as_any_other() {
+    for mount in [
+        r#"mount -t tmpfs tmpfs "$C""#,
+        r#"mkdir "$V" && mount --bind "$V" "$C""#,
+        r#"mount -t tmpfs tmpfs "$(dirname "$C")" && mkdir "$C""#,
+        r#"mount -t tmpfs tmpfs "$HOME/.cldctl" && mkdir -p "$C""#,
+    ] {
+        let sandbox = Sandbox::new();
+        let script = format!(
+            r#"
+            mkdir -p "$C"; must eval '{mount}'; cd "$C"
+            mkdir lost+found .snapshot .zfs @eaDir 'System Volume Information' .git
+            echo x >.git/HEAD
+            expect 0 add a:1 "$S"; expect 0 tag a:1 b:1; expect 0 verify
+            echo other >"$S/other"; expect 0 add a:1 "$S"
+            late verify; late prune -y
+            late prune -a --filter reference=a* -y; expect 0 rm b:1
+            [ $(ls -A | wc -l) = 6 ] || fail "$(ls -A)"
+            must cat .git/HEAD
+            "#
+        );
+        if let Some(run) = with_mounts(&sandbox, &script) {
+            assert_eq!(run.code, 0, "{mount}: {run:?}");
+        }
+    }
+}
+
+/// Row 68: as in a container whose image brings a registry, and in every second step of
+/// an image build.
 #[test]
 fn content_of_a_lower_layer_is_replaced_and_removed() {
     let sandbox = Sandbox::new();
-    let script = "expect 0 add a:1 $S; expect 0 add b:1 $S; mkdir $V; mount -t tmpfs tmpfs $V; \
-                  mkdir $V/up $V/work; H=$HOME; \
-                  mount -t overlay overlay -o lowerdir=$H,upperdir=$V/up,workdir=$V/work $H || exit 77; \
-                  echo two >$S/two; expect 0 add a:1 $S; [ -f $C/a_1/two ] || exit 8; \
-                  expect 0 rm b:1; [ ! -e $C/b_1 ] || exit 7; expect 0 add b:1 $S; \
-                  expect 0 tag a:1 c:1; expect 0 verify; expect 0 rm --all -y; \
-                  [ -z \"$(ls -A $C)\" ] || exit 6";
-    if let Some(run) = with_mounts(&sandbox, script)
-        && run.code != 77
-    {
+    let script = r#"
+        for name in a b c d e; do expect 0 add $name:1 "$S"; done
+        mkdir -p "$C/orphan_1/lib" "$C/.staging-abcdefghijkl/lib" "$C/.trash:abcdefghijkl/lib"
+        echo x >"$C/orphan_1/lib/x"
+        mkdir "$V"; must mount -t tmpfs tmpfs "$V"
+        layer() {
+            mkdir "$V/up$1" "$V/work$1"
+            mount -t overlay overlay \
+                -o "lowerdir=$2,upperdir=$V/up$1,workdir=$V/work$1,redirect_dir=off" "$HOME"
+        }
+        layer 1 "$HOME" || { echo "an overlay cannot be mounted" >&2; exit 77; }
+        # Replaced, and replaced again where it lies in the upper layer by now.
+        echo two >"$S/two"; expect 0 add a:1 "$S"; must cmp "$S/two" "$C/a_1/two"
+        echo three >"$S/two"; expect 0 add a:1 "$S"; must cmp "$S/two" "$C/a_1/two"
+        expect 0 tag a:1 b:1; must cmp "$S/two" "$C/b_1/two"
+        expect 0 tag a:1 new:1
+        expect 0 rm c:1; [ ! -e "$C/c_1" ] || fail "c_1 is left"
+        expect 0 add c:1 "$S"
+        late prune -y; [ -z "$LATER" ] || [ ! -e "$C/orphan_1" ] || fail "orphan_1 is left"
+        [ -z "$(find "$C" -mindepth 1 -maxdepth 1 -name '.*')" ] || fail "$(ls -A "$C")"
+        expect 0 prune -a --filter reference=d* -y; [ ! -e "$C/d_1" ] || fail "d_1 is left"
+        expect 0 verify
+        # Both layers are the lower ones of the next step.
+        layer 2 "$HOME" || exit 77
+        echo four >"$S/two"; expect 0 add a:1 "$S"; expect 0 add d:1 "$S"
+        expect 0 rm b:1; expect 0 verify
+        # cldctl removes all of a directory and makes it again.
+        must rm -r "$C/e_1"; must mkdir "$C/e_1"; must cp "$S/cld.yml" "$C/e_1/"
+        expect 0 rm --all -y
+        rm -rf "$C/orphan_1"; [ -z "$(ls -A "$C")" ] || fail "$(ls -A "$C")"
+        "#;
+    if let Some(run) = with_mounts(&sandbox, script) {
         assert_eq!(run.code, 0, "{run:?}");
     }
 }

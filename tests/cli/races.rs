@@ -6,15 +6,15 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
-use std::os::unix::process::CommandExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use tempfile::TempDir;
 
 use crate::exchange::{Exchanger, FILES, INSIDE, Outside};
-use crate::support::{PROGRAM, Run, Sandbox, write_tree};
+use crate::faults_calls::recorded;
+use crate::running::{has_strace, wait_until};
+use crate::stopped::Stopped;
+use crate::support::{Run, Sandbox, names, tree, write_tree};
+use crate::unprivileged::User;
 
 /// How many directories change places in one run.
 const PLACES: usize = 24;
@@ -27,9 +27,6 @@ const REPEATS: usize = 50;
 
 /// How many imports of one link there are in a run.
 const IMPORTS: usize = 20;
-
-/// A user who is not root, and for whom modes count.
-const USER: u32 = 1234;
 
 /// A sandbox with something outside of its home.
 fn sandbox() -> (Sandbox, Outside) {
@@ -203,7 +200,7 @@ fn inner(dirs: Vec<PathBuf>) -> Vec<(PathBuf, String)> {
     dirs.into_iter().map(|dir| (dir, "d".to_owned())).collect()
 }
 
-/// Whatever is deleted.
+/// Row 73: whatever is deleted.
 #[test]
 fn no_deletion_follows_a_link_that_takes_the_place_of_a_directory() {
     loses(delete_by_path, |_| ());
@@ -228,10 +225,10 @@ fn with_many(sandbox: &Sandbox) -> Vec<PathBuf> {
     fill_many(&own)
 }
 
-/// The deletion of what is replaced.
+/// Row 73: the deletion of what is replaced.
 #[test]
 fn no_replacement_follows_a_link_that_takes_the_place_of_a_directory() {
-    for args in [&["tag", "new:1", "x:1"][..], &["add", "x:1", "../source"]] {
+    for args in [&["tag", "new:1", "x:1"][..], &["add", "x:1", "source"]] {
         let prepare = |sandbox: &Sandbox| {
             let dirs = inner(with_many(sandbox));
             let source = sandbox.component("source");
@@ -262,42 +259,7 @@ fn close(dir: &Path) {
     fs::set_permissions(dir.join("d"), Permissions::from_mode(0o077)).unwrap();
 }
 
-/// A user for whom modes count, with a program of his own if that is not who runs the
-/// tests.
-struct User(Option<TempDir>);
-
-impl User {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        if fs::metadata(dir.path()).unwrap().uid() != 0 {
-            return User(None);
-        }
-        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
-        fs::copy(PROGRAM, dir.path().join("program")).unwrap();
-        User(Some(dir))
-    }
-
-    /// Gives all that is in a sandbox to this user.
-    fn give(&self, sandbox: &Sandbox) {
-        if self.0.is_some() {
-            for entry in walkdir::WalkDir::new(sandbox.path("")) {
-                lchown(entry.unwrap().path(), Some(USER), Some(USER)).unwrap();
-            }
-        }
-    }
-
-    fn run(&self, sandbox: &Sandbox, args: &[&str]) -> Run {
-        let Some(dir) = &self.0 else {
-            return sandbox.run(args);
-        };
-        let mut command = Command::new(dir.path().join("program"));
-        command.args(args).env_clear().env("HOME", sandbox.user());
-        command.current_dir("/").uid(USER).gid(USER);
-        Run::from(command.output().unwrap())
-    }
-}
-
-/// Directories that lack a mode are given it, and a private file elsewhere is
+/// Row 73: directories that lack a mode are given it, and a private file elsewhere is
 /// not.
 #[test]
 fn no_mode_outside_is_changed_where_directories_are_closed() {
@@ -338,7 +300,7 @@ fn read_by_path(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What is copied and what is hashed.
+/// Row 73: what is copied and what is hashed.
 #[test]
 fn nothing_outside_is_read_when_a_link_takes_the_place_of_a_directory() {
     loses(read_by_path, |_| ());
@@ -362,6 +324,32 @@ fn nothing_outside_is_read_when_a_link_takes_the_place_of_a_directory() {
     }
 }
 
+/// Row 73: where the system cannot open what lies below a directory in one step, each
+/// step is opened by itself.
+#[test]
+fn nothing_outside_is_read_or_deleted_on_a_system_without_openat2() {
+    if !has_strace() {
+        return;
+    }
+    let without = |sandbox: &Sandbox, args: &[&str]| {
+        let mut command = sandbox.traced_at("openat2", "error=ENOSYS", args);
+        Run::from(command.output().unwrap())
+    };
+    races(
+        "import",
+        |sandbox| inner(fill_many(&sandbox.path("source"))),
+        |sandbox| without(sandbox, &["add", "new:1", "source"]),
+    );
+    for args in [
+        &["tag", "x:1", "new:1"][..],
+        &["verify", "x:1"],
+        &["rm", "x:1"],
+    ] {
+        let stored = |sandbox: &Sandbox| inner(with_many(sandbox));
+        races(args[0], stored, |sandbox| without(sandbox, args));
+    }
+}
+
 /// Reads the file that a link leads to, if that is inside.
 fn read_link_by_path(dir: &Path) -> io::Result<()> {
     let target = fs::canonicalize(dir.join("link"))?;
@@ -371,8 +359,8 @@ fn read_link_by_path(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a link that leads through directories which import leaves out, and one of which
-/// is to change places.
+/// Makes a link that leads through directories which import leaves out; one of them is to
+/// change places.
 fn link_through(dir: &Path) {
     let left_out = dir.join("node_modules");
     fs::create_dir(&left_out).unwrap();
@@ -380,7 +368,7 @@ fn link_through(dir: &Path) {
     symlink("node_modules/d/a", dir.join("link")).unwrap();
 }
 
-/// Nothing of what is imported changes meanwhile.
+/// Row 74: nothing of what is imported changes meanwhile.
 #[test]
 fn a_file_from_outside_is_not_stored_for_a_link_whose_way_changes() {
     loses(read_link_by_path, link_through);
@@ -402,7 +390,7 @@ fn a_file_from_outside_is_not_stored_for_a_link_whose_way_changes() {
     );
 }
 
-/// The own directory of an entry, in the cache root.
+/// Row 73: the own directory of an entry, in the cache root.
 #[test]
 fn a_link_that_takes_the_place_of_an_own_directory_is_not_followed() {
     let own = |sandbox: &Sandbox| {
@@ -417,10 +405,105 @@ fn a_link_that_takes_the_place_of_an_own_directory_is_not_followed() {
         &["verify"],
         &["inspect", "x0:1", "x1:1", "x2:1"],
         &["add", "x0:1"],
-        &["add", "x0:1", "../source"],
+        &["add", "x0:1", "source"],
         &["tag", "x0:1", "x1:1", "x2:1", "x3:1"],
         &["prune", "-a", "--filter", "reference=x*", "-y"],
     ] {
         races(args[0], own, |sandbox| sandbox.run(args));
     }
+}
+
+/// How many files an add copies while it is looked for in the cache.
+const COPIED: usize = 20;
+
+/// An add that has just created its staging directory, and is stopped there.
+fn just_begun(sandbox: &Sandbox) -> Stopped {
+    let source = sandbox.path("source");
+    write_tree(&source, &[("cld.yml", "name: app\n")]);
+    for n in 0..COPIED {
+        write_tree(&source, &[(&format!("{n}"), "text\n")]);
+    }
+    let other = ["add", "other:1", "--metadata-only", "--type", "component"];
+    sandbox.ok(&[&other[..], &["--cache-path", "/elsewhere"]].concat());
+    let add = |reference| ["add", reference, source.to_str().unwrap()];
+    // Once to make the directories above it, and once to know its number.
+    sandbox.ok(&add("first:1"));
+    let made = recorded(sandbox, "mkdir,mkdirat", &add("second:1"));
+    sandbox.ok(&["rm", "first:1", "second:1"]);
+    let staging = made.iter().find(|line| line.contains(".staging"));
+    let name = |line: &str| line.split('(').next().unwrap().to_owned();
+    let call = name(staging.unwrap());
+    let mut same = made.iter().filter(|line| name(line) == call);
+    let number = 1 + same.position(|line| line.contains(".staging")).unwrap();
+    Stopped::behind(sandbox, &call, number, &add("living:1")).unwrap()
+}
+
+/// Where content is staged, and how many files.
+fn staged(sandbox: &Sandbox) -> Vec<(PathBuf, usize)> {
+    let names = names(&sandbox.cache()).into_iter();
+    let staged = names.filter(|name| name.starts_with(".staging"));
+    let dirs = staged.map(|name| sandbox.cache().join(name));
+    dirs.map(|dir| (dir.clone(), tree(&dir).len())).collect()
+}
+
+/// Expects that an add came to what it should, though its staging was looked at.
+#[track_caller]
+fn is_whole(sandbox: &Sandbox, run: &Run, what: &str) {
+    assert_eq!(run.code, 0, "{what}: {run:?}");
+    assert_eq!(sandbox.references(), ["living:1", "other:1"], "{what}");
+    let stored = tree(&sandbox.cache().join("living_1"));
+    assert_eq!(stored, tree(&sandbox.path("source")), "{what}");
+    assert!(staged(sandbox).is_empty(), "{what}");
+}
+
+/// Row 75: whenever `prune` is late to delete what it saw.
+#[test]
+fn a_staging_directory_that_was_just_created_is_left_to_its_add() {
+    if !has_strace() {
+        return;
+    }
+    // Who only looks whether it is locked, and deletes later, deletes it.
+    {
+        let sandbox = Sandbox::in_memory();
+        let add = just_begun(&sandbox);
+        let (dir, _) = staged(&sandbox).pop().unwrap();
+        assert!(fs::File::open(&dir).unwrap().try_lock().is_ok());
+        let lock = sandbox.hold_lock();
+        add.go_on();
+        wait_until("the copy", || {
+            staged(&sandbox).iter().any(|it| it.1 > COPIED)
+        });
+        fs::remove_dir_all(&dir).unwrap();
+        drop(lock);
+        let run = add.end();
+        assert_ne!(run.code, 0, "the race is not lost: {run:?}");
+    }
+
+    let mut stopped = 0;
+    for at in 1.. {
+        let sandbox = Sandbox::in_memory();
+        let mut add = just_begun(&sandbox);
+        let prune = Stopped::behind(&sandbox, "flock", at, &["prune", "-y"]);
+        let what = format!("prune stopped behind lock {at}");
+        add.go_on();
+        // As far as it gets while the other one is stopped.
+        wait_until("the copy", || {
+            !add.is_running() || staged(&sandbox).iter().any(|it| it.1 > COPIED)
+        });
+        match prune {
+            Ok(prune) => {
+                prune.go_on();
+                let run = prune.end();
+                assert!([0, 1].contains(&run.code), "{what}: {run:?}");
+                is_whole(&sandbox, &add.end(), &what);
+                stopped += 1;
+            }
+            Err(run) => {
+                assert_eq!(run.code, 0, "{what}: {run:?}");
+                is_whole(&sandbox, &add.end(), &what);
+                break;
+            }
+        }
+    }
+    assert!(stopped > 0, "no lock is asked for");
 }

@@ -1,12 +1,14 @@
 //! Processes that run beside a test, and the tools that disturb them.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::Run;
+use crate::tools::{Lack, runs};
 
 /// A process that runs beside the test and is gone when the test is.
+#[derive(Debug)]
 pub(crate) struct Running(Child);
 
 impl Running {
@@ -72,15 +74,19 @@ pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Whether a tool runs here; a test that needs it has nothing to say otherwise.
+/// Whether a tool runs here; a test that needs it has nothing to show otherwise.
+///
+/// # Panics
+///
+/// If the tool is missing where all are installed first.
+#[track_caller]
 pub(crate) fn has(tool: &str, args: &[&str]) -> bool {
-    let output = Command::new(tool).args(args).output();
-    let runs = output.is_ok_and(|output| output.status.success());
-    if !runs {
-        // Told to whoever runs the tests with --nocapture.
-        let _ = writeln!(std::io::stderr(), "skipped: `{tool}` does not run here");
-    }
-    runs
+    let lack = runs(&[&[tool], args].concat()).err();
+    assert!(
+        lack.as_ref().is_none_or(Lack::is_accepted),
+        "{lack:?}, and CI is set"
+    );
+    lack.is_none()
 }
 
 /// Whether strace runs here and may trace.

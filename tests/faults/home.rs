@@ -11,6 +11,9 @@ use std::time::{Duration, SystemTime};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use tempfile::TempDir;
 
+use crate::clock;
+use crate::tools::{Lack, runs};
+
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cldctl-registry");
 
@@ -100,7 +103,7 @@ impl Home {
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(args);
-        self.isolated(command)
+        self.isolated(command, args)
     }
 
     /// A program as another one runs it, such as `strace`.
@@ -112,11 +115,11 @@ impl Home {
     ) -> Command {
         let mut command = Command::new(&wrapper[0]);
         command.args(&wrapper[1..]).arg(program).args(args);
-        self.isolated(command)
+        self.isolated(command, args)
     }
 
     /// In this home, and in no other way dependent on who runs the tests.
-    fn isolated(&self, mut command: Command) -> Command {
+    fn isolated<S: AsRef<OsStr>>(&self, mut command: Command, args: &[S]) -> Command {
         command
             .env_clear()
             .env("HOME", self.path("user"))
@@ -124,6 +127,10 @@ impl Home {
             // What names the home does so by a path of its own.
             .current_dir("/")
             .stdin(Stdio::null());
+        // What is to be pruned has not changed for hours.
+        if let Some(later) = later().filter(|_| args.iter().any(|arg| arg.as_ref() == "prune")) {
+            command.env("LD_PRELOAD", later);
+        }
         command
     }
 
@@ -203,6 +210,21 @@ pub(crate) fn may_be_layered() -> bool {
         }
         mounted.is_ok()
     })
+}
+
+/// A library by which it is hours later, where it can be made.
+fn later() -> Option<&'static Path> {
+    static LATER: OnceLock<Option<(TempDir, PathBuf)>> = OnceLock::new();
+    let later = LATER.get_or_init(|| {
+        let lack = runs(&["cc", "--version"]).err();
+        assert!(lack.as_ref().is_none_or(Lack::is_accepted), "{lack:?}");
+        lack.is_none().then(|| {
+            let dir = tempfile::tempdir().unwrap();
+            let library = clock::library(dir.path(), "now + 7200");
+            (dir, library)
+        })
+    });
+    later.as_ref().map(|(_, library)| &**library)
 }
 
 /// Makes something look as if it had not been touched for hours.

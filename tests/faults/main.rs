@@ -35,6 +35,9 @@
 mod campaign;
 #[cfg(target_os = "linux")]
 mod case;
+#[cfg(target_os = "linux")]
+#[path = "../common/clock.rs"]
+mod clock;
 #[path = "../common/command_line.rs"]
 mod command_line;
 #[cfg(target_os = "linux")]

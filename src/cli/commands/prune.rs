@@ -61,6 +61,7 @@ pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
         return Ok(exit);
     }
     if planned.is_empty() {
+        exit = exit.worst(removal::explain_all(&doomed));
         messages::note(format_args!("there is nothing to remove"));
         removal::print(&doomed, &planned, false, args.format)?;
         return Ok(exit);

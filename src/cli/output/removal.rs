@@ -158,7 +158,7 @@ fn explain(removed: &Removed) -> Exit {
         Fate::Refused { error, .. } => {
             let failure = Failure {
                 message: format!("kept `{reference}`: {error}"),
-                hint: Some("`--keep-cache` removes the entry alone".to_owned()),
+                hint: Some("`rm --keep-cache` removes the entry alone".to_owned()),
                 ..Failure::of(error)
             };
             messages::error(&failure.into());

@@ -78,7 +78,7 @@ pub(crate) fn with_same_content(home: &Home) {
     home.ok(&super::add(home));
 }
 
-/// Content that somebody laid in the place of a reference.
+/// Content that already lies in the place of a reference.
 pub(crate) fn with_content_in_place(home: &Home) {
     others(home);
     home.source(&format!("{CACHE}/it_1"), "laid");

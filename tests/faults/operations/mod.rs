@@ -31,8 +31,10 @@ pub(crate) enum System {
     WithoutExchange,
     /// It changes no modes.
     WithoutModes,
-    /// Whatever was there before lies in the lower layer of an overlay, of which
-    /// no directory can be renamed.
+    /// It opens nothing below a directory in one step.
+    WithoutOpenat2,
+    /// Whatever was there before lies in the lower layer of an overlay, whose
+    /// directories cannot be renamed.
     LowerLayer,
 }
 
@@ -43,6 +45,7 @@ impl System {
             System::Complete | System::LowerLayer => &[],
             System::WithoutExchange => &["renameat2:error=EINVAL"],
             System::WithoutModes => &["chmod,fchmod,fchmodat:error=EPERM"],
+            System::WithoutOpenat2 => &["openat2:error=ENOSYS"],
         }
     }
 
@@ -75,6 +78,7 @@ impl fmt::Display for Operation {
             System::Complete => "",
             System::WithoutExchange => ", without exchange",
             System::WithoutModes => ", without modes",
+            System::WithoutOpenat2 => ", without openat2",
             System::LowerLayer => ", over a lower layer",
         })
     }
@@ -221,6 +225,9 @@ pub(crate) fn changes() -> Vec<Operation> {
         homes::with_half_a_swap,
         add,
     ));
+    let is_over = |it: &&Operation| ["add over", "tag over"].contains(&it.name);
+    let by_hand = content.iter().filter(is_over);
+    all.extend(by_hand.map(|it| it.on(System::WithoutOpenat2)));
     all.push(plain("add over", homes::with_private_content, add).on(System::WithoutModes));
     if home::may_be_layered() {
         let replaced = content.iter().filter(|it| it.name != "add new");

@@ -73,8 +73,9 @@ pub(crate) struct Counts {
     /// Changes beside what another process had not synced, and the states of them.
     beside: usize,
     beside_states: usize,
-    /// Each control, with how many of its states are wrong.
-    pub(crate) controls: BTreeMap<&'static str, usize>,
+    /// Each control, with how many changes it was tried in, and in how many it lost
+    /// something.
+    pub(crate) controls: BTreeMap<&'static str, (usize, usize)>,
     /// Each with the change, the number of calls, and what is wrong. A control that
     /// misses nothing is one.
     pub(crate) violations: Vec<String>,
@@ -162,12 +163,9 @@ impl Counts {
         // What changes nothing has nothing to lose.
         let controls = CONTROLS.iter().filter(|_| operation.commits() > 0);
         for &(name, heeded) in controls {
-            let mut missed = 0;
-            recorded.losses(heeded, |loss| {
-                missed += usize::from(recorded.judge.judge(&loss.tree, loss.reported).is_err());
-            });
-            counts.controls.insert(name, missed);
-            if missed == 0 {
+            let loses = recorded.loses(heeded);
+            counts.controls.insert(name, (1, usize::from(loses)));
+            if !loses {
                 let name = format!("{}, {name}: nothing is missed", recorded.name);
                 counts.violations.push(name);
             }
@@ -184,8 +182,12 @@ impl Counts {
             ..Counts::default()
         };
         let name = "without syncs of what another process left";
-        counts.controls.insert(name, found.missed);
-        if found.missed == 0 && scenario.has_control() {
+        if scenario.has_control() {
+            counts
+                .controls
+                .insert(name, (1, usize::from(found.is_missed)));
+        }
+        if !found.is_missed && scenario.has_control() {
             let name = scenario.name;
             let violation = format!("unsynced {name}: without the syncs nothing is missed");
             counts.violations.push(violation);
@@ -204,8 +206,9 @@ impl Counts {
         for (between, count) in other.between {
             *self.between.entry(between).or_default() += count;
         }
-        for (name, missed) in other.controls {
-            *self.controls.entry(name).or_default() += missed;
+        for (name, (of, lost)) in other.controls {
+            let sum = self.controls.entry(name).or_default();
+            *sum = (sum.0 + of, sum.1 + lost);
         }
         self.violations.extend(other.violations);
     }
@@ -252,8 +255,8 @@ impl fmt::Display for Counts {
             self.beside_states, self.beside
         )?;
         writeln!(f, "  {:>6} violations", self.violations.len())?;
-        for (name, missed) in &self.controls {
-            writeln!(f, "  {missed:>6} in the control {name}")?;
+        for (name, (of, lost)) in &self.controls {
+            writeln!(f, "  {lost:>6} of {of} changes lose something {name}")?;
         }
         Ok(())
     }

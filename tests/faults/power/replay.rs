@@ -100,24 +100,42 @@ impl Recorded {
 
     /// All states that a power loss may leave, each told once.
     pub(super) fn losses(&self, heeded: Heeded, mut each: impl FnMut(Loss)) {
+        self.losses_until(heeded, |loss| {
+            each(loss);
+            false
+        });
+    }
+
+    /// Whether some state that a power loss may leave is wrong.
+    pub(super) fn loses(&self, heeded: Heeded) -> bool {
+        self.losses_until(heeded, |loss| {
+            self.judge.judge(&loss.tree, loss.reported).is_err()
+        })
+    }
+
+    fn losses_until(&self, heeded: Heeded, mut is_last: impl FnMut(Loss) -> bool) -> bool {
         let mut told = HashSet::new();
         let mut model = self.model(heeded);
-        let mut reported = false;
+        let (mut reported, mut ended) = (false, false);
         for prefix in 0..=self.calls.len() {
             model.losses(|tree| {
-                if told.insert((tree.clone(), reported)) {
-                    each(Loss {
+                if !ended && told.insert((tree.clone(), reported)) {
+                    ended = is_last(Loss {
                         tree,
                         prefix,
                         reported,
                     });
                 }
             });
+            if ended {
+                break;
+            }
             if let Some(call) = self.calls.get(prefix) {
                 model.make(call);
                 reported |= *call == Call::Report;
             }
         }
+        ended
     }
 
     /// Makes a state be that of the home, and goes on in it: it can be listed, the

@@ -1,0 +1,71 @@
+//! A program that is stopped behind a certain system call, and goes on later.
+
+use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::running::Running;
+use crate::support::{Run, Sandbox};
+
+/// A program under strace that was stopped.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    running: Option<Running>,
+    /// The program itself: strace would leave it stopped.
+    program: Pid,
+}
+
+impl Stopped {
+    /// Starts it and waits for the stop behind the call of this number; returns how it
+    /// ended if it never makes the call.
+    pub(crate) fn behind(
+        sandbox: &Sandbox,
+        call: &str,
+        number: usize,
+        args: &[&str],
+    ) -> Result<Self, Run> {
+        let trace = sandbox.path(&format!("stopped-{}-{number}", args[0]));
+        let only = format!("trace={call}");
+        let stop = format!("inject={call}:signal=STOP:when={number}");
+        let strace = ["strace", "-f", "-qq", "-o", trace.to_str().unwrap()];
+        let strace = [&strace[..], &["-e", &only, "-e", &stop]].concat();
+        let mut running = Running::start(sandbox.wrapped(&strace, args));
+        loop {
+            let text = fs::read_to_string(&trace).unwrap_or_default();
+            if let Some((before, _)) = text.split_once(" --- stopped by SIGSTOP") {
+                let program = before.lines().last().unwrap().trim();
+                let program = Pid::from_raw(program.parse().unwrap()).unwrap();
+                let running = Some(running);
+                return Ok(Stopped { running, program });
+            }
+            if !running.is_running() {
+                return Err(running.end());
+            }
+            sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Lets it go on.
+    pub(crate) fn go_on(&self) {
+        kill_process(self.program, Signal::CONT).unwrap();
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.running.as_mut().is_some_and(Running::is_running)
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(mut self) -> Run {
+        self.running.take().unwrap().end()
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        if self.is_running() {
+            let _ = kill_process(self.program, Signal::KILL);
+        }
+    }
+}
