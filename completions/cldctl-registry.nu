@@ -134,7 +134,7 @@ module completions {
 
   # Look for damage in the registry and in the content, and mend the registry
   export extern "cldctl-registry verify" [
-    --repair                  # First mend the registry file, as far as that needs no guess; it is kept as it was under another name
+    --repair                  # Repair the registry file first, as far as that needs no guess; the original is kept under another name
     --format: string@"nu-complete cldctl-registry verify format" # Choose the output format
     --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m

@@ -59,6 +59,16 @@ pub enum Error {
         value: String,
     },
 
+    /// Nothing in the damaged registry shows that it was one, so that it is not
+    /// replaced by an empty one.
+    #[error("could not repair `{}`: nothing in it was recognized as a registry ({cause})", shown(.path))]
+    NothingRecovered {
+        /// The registry.
+        path: PathBuf,
+        /// What keeps it from being read.
+        cause: ParseError,
+    },
+
     /// The registry has a version that this program does not write.
     #[error(
         "the registry `{}` has the version {}, which this program does not change",

@@ -162,6 +162,9 @@ pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
         Error::Unconvertible { .. } => {
             "mend it by hand, or remove all such entries in one `rm`".to_owned()
         }
+        Error::NothingRecovered { .. } => {
+            "restore it from a backup, or move it away to begin with an empty registry".to_owned()
+        }
         Error::ReadOnly { .. } => "`chmod u+w` on it allows changes".to_owned(),
         Error::ForeignVersion { .. } => {
             "a newer program wrote it; look for a newer cldctl-registry".to_owned()

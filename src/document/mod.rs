@@ -170,15 +170,7 @@ impl Document {
             return Some(version);
         }
         let raw = &self.text[self.version.clone()?];
-        let known = decode(raw).is_some_and(|version| {
-            version.is_empty()
-                || version
-                    .strip_prefix('v')
-                    .filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
-                    .and_then(|number| number.parse::<u32>().ok())
-                    .is_some_and(|number| number <= 2)
-        });
-        (!known).then_some(raw)
+        is_foreign(raw).then_some(raw)
     }
 
     /// Scans a document whose entries stand under `key`, or under `components`
@@ -196,6 +188,19 @@ impl Document {
             Err(error) => Err(ParseError::at(text.as_bytes(), error.offset, error.reason)),
         }
     }
+}
+
+/// Whether a version, as it stands in a document, is one that we do not write.
+fn is_foreign(version: &str) -> bool {
+    let is_known = decode(version).is_some_and(|version| {
+        version.is_empty()
+            || version
+                .strip_prefix('v')
+                .filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+                .and_then(|number| number.parse::<u32>().ok())
+                .is_some_and(|number| number <= 2)
+    });
+    !is_known
 }
 
 #[cfg(test)]

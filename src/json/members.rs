@@ -55,12 +55,33 @@ impl<'de: 't, 't> Deserialize<'de> for Members<'t> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
+                while let Some((Key(key), value)) = map.next_entry()? {
+                    members.push((key, value));
                 }
                 Ok(members)
             }
         }
         deserializer.deserialize_map(InOrder).map(Members)
+    }
+}
+
+/// A key, which may hold half a surrogate pair. A string cannot.
+struct Key(String);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyKey;
+        impl Visitor<'_> for AnyKey {
+            type Value = Key;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+
+            fn visit_bytes<E>(self, key: &[u8]) -> Result<Key, E> {
+                Ok(Key(String::from_utf8_lossy(key).into_owned()))
+            }
+        }
+        deserializer.deserialize_bytes(AnyKey)
     }
 }

@@ -16,7 +16,7 @@ pub use place::ParseError;
 pub(crate) use place::Places;
 #[cfg(feature = "cli")]
 pub(crate) use pretty::{compact, pretty};
-pub(crate) use scan::{Kind, Scanner, Span, SyntaxError};
+pub(crate) use scan::{Kind, Scanner, Span, SyntaxError, Visitor};
 pub(crate) use write::go_string;
 
 /// Decodes a string literal. `None` if it is none, or if it holds a surrogate

@@ -43,6 +43,34 @@ pub(crate) struct SyntaxError {
     pub(crate) reason: String,
 }
 
+/// Follows a scanner through a value, part by part.
+pub(crate) trait Visitor {
+    /// Enters an object or an array at its bracket. An error ends the walk.
+    fn enter(&mut self, kind: Kind, at: usize) -> Result<(), SyntaxError>;
+
+    /// Passes the key of a member of the innermost object.
+    fn key(&mut self, key: Span);
+
+    /// Passes a value that is neither an object nor an array.
+    fn scalar(&mut self, kind: Kind, value: Span);
+
+    /// Leaves the innermost object or array, which ends here.
+    fn leave(&mut self, end: usize);
+}
+
+/// Follows and takes note of nothing.
+impl Visitor for () {
+    fn enter(&mut self, _: Kind, _: usize) -> Result<(), SyntaxError> {
+        Ok(())
+    }
+
+    fn key(&mut self, _: Span) {}
+
+    fn scalar(&mut self, _: Kind, _: Span) {}
+
+    fn leave(&mut self, _: usize) {}
+}
+
 /// A place in a JSON text, moved forward over whole tokens and values.
 pub(crate) struct Scanner<'t> {
     bytes: &'t [u8],
@@ -165,34 +193,58 @@ impl<'t> Scanner<'t> {
 
     /// Passes over one value of any kind and any nesting.
     pub(crate) fn value(&mut self) -> Result<Span, SyntaxError> {
-        let start = match self.peek() {
-            Some(b'"') => return self.string_span(),
-            _ => self.at,
-        };
+        match self.peek() {
+            // As most values are.
+            Some(b'"') => self.string_span(),
+            _ => self.walk(&mut ()),
+        }
+    }
+
+    /// Passes over one value of any kind and any nesting, and shows a visitor its
+    /// parts in their order.
+    ///
+    /// # Errors
+    ///
+    /// Where the text stops being JSON, or the visitor stops. The objects and
+    /// arrays that are open there were entered and never left.
+    pub(crate) fn walk(&mut self, visitor: &mut impl Visitor) -> Result<Span, SyntaxError> {
+        self.peek();
+        let start = self.at;
         // The closing brackets that are still to come.
         let mut open: Vec<u8> = Vec::new();
         loop {
-            match self.kind()? {
+            let kind = self.kind()?;
+            let at = self.at;
+            match kind {
                 Kind::Object => {
+                    visitor.enter(kind, at)?;
                     self.at += 1;
                     if !self.take(b'}') {
                         open.push(b'}');
-                        self.key()?;
+                        self.visited_key(visitor)?;
                         continue;
                     }
+                    visitor.leave(self.at);
                 }
                 Kind::Array => {
+                    visitor.enter(kind, at)?;
                     self.at += 1;
                     if !self.take(b']') {
                         open.push(b']');
                         continue;
                     }
+                    visitor.leave(self.at);
                 }
-                Kind::String => self.string()?,
-                Kind::Number => self.number()?,
-                Kind::Null => self.word(b"null")?,
-                Kind::Bool if self.bytes[self.at] == b't' => self.word(b"true")?,
-                Kind::Bool => self.word(b"false")?,
+                scalar => {
+                    match scalar {
+                        Kind::String => self.string()?,
+                        Kind::Number => self.number()?,
+                        Kind::Null => self.word(b"null")?,
+                        _ if self.bytes[at] == b't' => self.word(b"true")?,
+                        _ => self.word(b"false")?,
+                    }
+                    visitor.scalar(kind, at..self.at);
+                }
             }
             loop {
                 let Some(&close) = open.last() else {
@@ -200,9 +252,10 @@ impl<'t> Scanner<'t> {
                 };
                 if self.take(close) {
                     open.pop();
+                    visitor.leave(self.at);
                 } else if close == b'}' {
                     self.open(b',', "expected `,` or `}`")?;
-                    self.key()?;
+                    self.visited_key(visitor)?;
                     break;
                 } else {
                     self.open(b',', "expected `,` or `]`")?;
@@ -210,6 +263,14 @@ impl<'t> Scanner<'t> {
                 }
             }
         }
+    }
+
+    /// A key with its colon, shown as soon as it is whole.
+    fn visited_key(&mut self, visitor: &mut impl Visitor) -> Result<(), SyntaxError> {
+        let key = self.key_literal()?;
+        visitor.key(key);
+        self.open(b':', "expected `:`")?;
+        Ok(())
     }
 
     /// Refuses anything but white space in what is left.
@@ -258,12 +319,16 @@ impl<'t> Scanner<'t> {
 
     /// A key with its colon; the span is the key's, quotes included.
     fn key(&mut self) -> Result<Span, SyntaxError> {
+        let key = self.key_literal()?;
+        self.open(b':', "expected `:`")?;
+        Ok(key)
+    }
+
+    fn key_literal(&mut self) -> Result<Span, SyntaxError> {
         if self.peek() != Some(b'"') {
             return Err(self.error("expected a key"));
         }
-        let key = self.string_span()?;
-        self.open(b':', "expected `:`")?;
-        Ok(key)
+        self.string_span()
     }
 
     fn string_span(&mut self) -> Result<Span, SyntaxError> {

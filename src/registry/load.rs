@@ -126,7 +126,7 @@ pub(super) fn load_once(path: &Path, legacy_path: &Path) -> Result<Loaded> {
     })
 }
 
-fn parse(
+pub(super) fn parse(
     bytes: Bytes,
     path: &Path,
     parse: fn(ByteString) -> Result<Document, ParseError>,

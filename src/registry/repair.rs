@@ -1,4 +1,4 @@
-//! Mending a registry file, without guessing.
+//! Repairs a registry file, as far as that needs no guess.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::Registry;
-use super::load::{Loaded, load};
+use super::load::{Loaded, load, parse};
 use crate::document::{Document, Edit, Salvaged, salvage};
 use crate::error::{AtPath, Error, Result};
 use crate::json::ParseError;
@@ -27,13 +27,14 @@ pub struct Repaired {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Damage {
-    /// It could not be read. Its complete entries are saved.
+    /// It could not be read. Its intact entries are saved, byte for byte.
     Unparsable {
         /// What kept it from being read.
         cause: ParseError,
         /// How many entries were saved.
         saved: usize,
-        /// The entries that were not complete, as far as they can be told.
+        /// The entries that could not be saved, as far as anything is left of them,
+        /// in the order of the file.
         lost: Vec<LostEntry>,
     },
     /// Entries stood in it more than once, all their copies the same to the
@@ -50,21 +51,22 @@ pub enum Damage {
 pub struct LostEntry {
     /// Its reference, if that much of it was there.
     pub reference: Option<String>,
-    /// Where it stands in the copy, and what is wrong with it.
+    /// Its place in the copy, and what is wrong with it.
     pub cause: ParseError,
 }
 
 impl Registry {
-    /// Mends what can be mended of the file without guessing: one that cannot be
-    /// read keeps its complete entries, byte for byte; of copies of an entry one
-    /// stays. The file as it was is kept beside the new one under the name
-    /// `artifacts.json.corrupt-<time>`. `None` if there is nothing to mend;
+    /// Repairs the file as far as that needs no guess: one that cannot be read keeps
+    /// its intact entries, byte for byte; of copies of an entry one stays. The
+    /// original is kept beside the new file under the name
+    /// `artifacts.json.corrupt-<time>`. Returns `None` if there is nothing to repair;
     /// then nothing is written.
     ///
     /// # Errors
     ///
     /// Those of every change; [`Error::Corrupt`] for a legacy registry, which is
-    /// never written.
+    /// never written; [`Error::NothingRecovered`] for a file that nothing shows to be
+    /// a registry.
     pub fn repair(&self) -> Result<Option<Repaired>> {
         let path = store::resolve(self.path())?;
         if store::lstat(&path).at("open", &path)?.is_none() {
@@ -103,20 +105,25 @@ impl Registry {
                     _ => return Ok(ControlFlow::Continue(())),
                 }
             }
-            Err(Error::Corrupt { path: at, cause }) if at == path => {
+            Err(Error::Corrupt { path: at, .. }) if at == path => {
                 let Some(snapshot) = store::read(path)? else {
                     return Ok(ControlFlow::Continue(()));
+                };
+                let bytes = snapshot.bytes.clone();
+                let Err(Error::Corrupt { cause, .. }) = parse(bytes, path, Document::parse) else {
+                    // By now it can be read.
+                    return Ok(ControlFlow::Continue(()));
+                };
+                let path = path.to_owned();
+                let Some(salvaged) = salvage(&snapshot.bytes, &self.interrupt)? else {
+                    return Err(Error::NothingRecovered { path, cause });
                 };
                 let Salvaged {
                     text,
                     entries: saved,
                     lost,
-                } = salvage(&snapshot.bytes);
-                if text.as_bytes() == snapshot.bytes {
-                    // By now it can be read.
-                    return Ok(ControlFlow::Continue(()));
-                }
-                require_writable(path, &snapshot, &text)?;
+                } = salvaged;
+                require_writable(&path, &snapshot, &text)?;
                 let lost = lost.into_iter().map(|loss| LostEntry {
                     reference: loss.reference,
                     cause: loss.cause,
@@ -226,7 +233,11 @@ fn keep_copy(path: &Path, snapshot: &Snapshot, disk: &Disk) -> Result<PathBuf> {
         match prepared.publish(&copy, false)? {
             Published::Done => return Ok(copy),
             Published::Exists => number += 1,
-            Published::NotDurable(cause) => return Err(cause).at("sync", &copy),
+            Published::NotDurable(cause) => {
+                // The file itself is still there.
+                let _ = std::fs::remove_file(&copy);
+                return Err(cause).at("sync", &copy);
+            }
         }
     }
 }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::support::{Sandbox, at_once, identity, names};
+use crate::running::{Running, has_strace, wait_until};
+use crate::support::{Run, Sandbox, at_once, identity, names};
 
 const A: &str =
     "    {\n      \"reference\": \"a:1\",\n      \"size\": 1,\n      \"odd\": 1e2\n    }";
@@ -30,13 +31,23 @@ fn copies(sandbox: &Sandbox) -> Vec<PathBuf> {
         .collect()
 }
 
+/// A text in UTF-16 with a byte order mark and line ends as Windows has them, the
+/// way its editors and PowerShell write a file.
+fn utf16(text: &str, bytes_of: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    let text = format!("\u{feff}{}\r\n", text.replace('\n', "\r\n"));
+    text.encode_utf16().flat_map(bytes_of).collect()
+}
+
 /// Rows 20 and 41: every complete entry is saved to the byte, the file is kept
-/// as it was, and what is lost is named.
+/// as it was, and what is lost is named; the exit code tells whether any is.
 #[test]
 fn every_complete_entry_of_a_damaged_registry_is_saved_and_the_damage_kept() {
     let whole = registry(&[A, B]);
     let cut = &whole[..whole.find("\"b:1\"").unwrap() + 5];
     let tail = &registry(&[B])[20..];
+    let mut zeroed = whole.clone().into_bytes();
+    let at = whole.find("\"b:1\"").unwrap() + 10;
+    zeroed[at..].fill(0);
     let cases: Vec<(&str, Vec<u8>, String, &[&str])> = vec![
         ("cut off", cut.into(), registry(&[A]), &["lost: b:1 ("]),
         (
@@ -63,6 +74,19 @@ fn every_complete_entry_of_a_damaged_registry_is_saved_and_the_damage_kept() {
             whole.clone(),
             &[],
         ),
+        ("zeroed", zeroed, registry(&[A]), &["lost: b:1 ("]),
+        (
+            "a `:` before it",
+            format!(":{whole}").into(),
+            whole.clone(),
+            &[],
+        ),
+        (
+            "a key cut in two, and a tail with its own list",
+            format!("{}{}", &registry(&[A])[..75], &registry(&[B])[20..]).into(),
+            registry(&[B]),
+            &["lost: a:1 ("],
+        ),
     ];
     at_once(cases, |(name, damaged, mended, lost)| {
         let sandbox = Sandbox::with_registry(&damaged);
@@ -77,6 +101,9 @@ fn every_complete_entry_of_a_damaged_registry_is_saved_and_the_damage_kept() {
             !lost.is_empty(),
             "{name}: {run:?}"
         );
+        // Nothing but the loss is a problem.
+        assert_eq!(run.code, i32::from(!lost.is_empty()), "{name}: {run:?}");
+        assert!(!run.stdout.contains("problem: "), "{name}: {run:?}");
         assert_eq!(sandbox.registry_text(), mended, "{name}");
         let copies = copies(&sandbox);
         assert_eq!(copies.len(), 1, "{name}");
@@ -91,17 +118,91 @@ fn every_complete_entry_of_a_damaged_registry_is_saved_and_the_damage_kept() {
 }
 
 #[test]
-fn a_registry_without_one_whole_entry_becomes_an_empty_one() {
+fn a_registry_in_utf16_is_saved_in_utf8() {
+    at_once([u16::to_le_bytes, u16::to_be_bytes], |bytes_of| {
+        let damaged = utf16(&registry(&[A, B]), bytes_of);
+        let sandbox = Sandbox::with_registry(&damaged);
+        sandbox.refuses_everything("invalid UTF-8");
+        let run = sandbox.run(&["verify", "--repair"]);
+        assert_eq!(run.code, 0, "{run:?}");
+        assert!(run.stdout.contains("  saved: 2 entries\n"), "{run:?}");
+        let text = sandbox.registry_text().replace("\r\n", "\n");
+        assert_eq!(text, registry(&[A, B]));
+        assert_eq!(fs::read(&copies(&sandbox)[0]).unwrap(), damaged);
+    });
+}
+
+/// An entry that cannot be saved is lost for good, also where no other one is
+/// saved, and where nothing of it can be read.
+#[test]
+fn a_registry_is_not_emptied_without_a_word() {
     at_once(
-        ["", "null null", "{\"artifacts\": [{\"ref", "\0\0\0\0"],
+        [
+            "{\"artifacts\": [{\"ref",
+            "{\"artifacts\": [",
+            "{\"version\": \"v2\", \"artif",
+        ],
         |damaged| {
             let sandbox = Sandbox::with_registry(damaged);
-            sandbox.ok(&["verify", "--repair"]);
+            let run = sandbox.run(&["verify", "--repair"]);
+            assert_eq!(run.code, 1, "{damaged}: {run:?}");
+            assert!(run.stdout.contains("  saved: 0 entries\n"), "{run:?}");
+            assert!(
+                run.stdout
+                    .contains("  lost: an entry without reference (line 1, "),
+                "{run:?}"
+            );
             assert_eq!(
                 sandbox.json(&["images", "--format", "json"]),
                 Value::Array(Vec::new())
             );
             assert_eq!(fs::read_to_string(&copies(&sandbox)[0]).unwrap(), damaged);
+        },
+    );
+}
+
+#[test]
+fn an_empty_file_becomes_an_empty_registry() {
+    at_once(["", "\n", "\u{feff}"], |damaged| {
+        let sandbox = Sandbox::with_registry(damaged);
+        sandbox.ok(&["verify", "--repair"]);
+        assert_eq!(sandbox.references(), [""; 0]);
+        assert_eq!(copies(&sandbox).len(), 1);
+    });
+}
+
+#[test]
+fn a_file_that_nothing_shows_to_be_a_registry_is_left_as_it_is() {
+    at_once(
+        [
+            &b"null null"[..],
+            b"\0\0\0\0",
+            b"\x1f\x8b\x08\0\xff",
+            b"<html>",
+            b"{\"ver",
+        ],
+        |damaged| {
+            let sandbox = Sandbox::with_registry(damaged);
+            for args in [
+                &["verify", "--repair"][..],
+                &["verify", "--repair", "--format", "json"],
+            ] {
+                let run = sandbox.run(args);
+                run.fails(
+                    1,
+                    "nothing in it was recognized as a registry (line 1, column ",
+                );
+                assert!(
+                    run.stderr.contains("hint: restore it from a backup"),
+                    "{run:?}"
+                );
+            }
+            assert_eq!(fs::read(sandbox.registry()).unwrap(), damaged);
+            assert!(copies(&sandbox).is_empty());
+            assert!(sandbox.temporaries().is_empty());
+            // What the hint says.
+            fs::rename(sandbox.registry(), sandbox.path("away")).unwrap();
+            sandbox.record("a:1");
         },
     );
 }
@@ -122,13 +223,13 @@ fn nothing_is_made_an_entry_that_was_a_part_of_something_else() {
         (
             r#"{"artifacts":{"0":{"reference":"a:1","size":1}}}"#,
             &[],
-            &["(line 1, column 14: `artifacts` is an object)"],
+            &["lost: a:1 ("],
         ),
-        // Both lists are there; which one was meant, nobody can tell.
+        // Both lists are there, and nothing tells which one was meant.
         (
             r#"{"artifacts":[{"reference":"a:1","size":1}],"artifacts":[{"reference":"b:1"},{"#,
             &["a:1", "b:1"],
-            &[],
+            &["lost: an entry without reference ("],
         ),
         (
             r#"{"artifacts":[]}[{"reference":"a:1","size":1}]"#,
@@ -142,32 +243,152 @@ fn nothing_is_made_an_entry_that_was_a_part_of_something_else() {
         for part in lost {
             assert!(run.stdout.contains(part), "{damaged}: {run:?}");
         }
+        assert_eq!(run.code, i32::from(!lost.is_empty()), "{damaged}: {run:?}");
         assert_eq!(sandbox.references(), saved, "{damaged}: {run:?}");
     });
 }
 
 #[test]
-fn much_damage_is_told_in_one_pass() {
-    let sandbox = Sandbox::with_registry(format!("{{\"artifacts\":[{}]", "1,".repeat(50_000)));
+fn much_damage_is_named_in_one_pass() {
+    let torn = "{\"reference\":\"a:1\",\"size\":},".repeat(50_000);
+    let sandbox = Sandbox::with_registry(format!("{{\"artifacts\":[{torn}]}}"));
     let run = sandbox.run(&["verify", "--repair"]);
-    assert_eq!(run.code, 0);
-    assert_eq!(
-        run.stdout
-            .lines()
-            .filter(|line| line.contains("lost: "))
-            .count(),
-        50_000
-    );
+    assert_eq!(run.code, 1);
+    let lost = run
+        .stdout
+        .lines()
+        .filter(|line| line.contains("lost: a:1 "));
+    assert_eq!(lost.count(), 50_000);
 }
 
-/// Row 11: it is mended, whoever reads of it.
+/// Row 11: a repair ends by what it did, whether or not its report can be written.
 #[test]
 fn a_repair_stands_though_it_cannot_be_told() {
-    let sandbox = Sandbox::with_registry(format!("{}x", registry(&[])));
-    let full = fs::File::options().write(true).open("/dev/full").unwrap();
-    let mut command = sandbox.command(&["verify", "--repair"]);
-    assert_eq!(command.stdout(full).status().unwrap().code(), Some(0));
-    assert_eq!(sandbox.registry_text(), registry(&[]));
+    let torn = format!("{}{{\"reference\":\"b:1\",", registry(&[A]));
+    for (damaged, code) in [(format!("{}x", registry(&[A])), 0), (torn, 1)] {
+        for format in ["text", "json"] {
+            let sandbox = Sandbox::with_registry(&damaged);
+            let full = fs::File::options().write(true).open("/dev/full").unwrap();
+            let mut command = sandbox.command(&["verify", "--repair", "--format", format]);
+            assert_eq!(command.stdout(full).status().unwrap().code(), Some(code));
+            assert_eq!(sandbox.registry_text(), registry(&[A]));
+        }
+    }
+}
+
+/// What is lost is told, even if nothing else can be checked.
+#[test]
+fn a_repair_is_reported_though_the_check_behind_it_fails() {
+    let sandbox = Sandbox::with_registry(format!("{}{{\"reference\":\"b:1\",", registry(&[A])));
+    // A cache that cannot be read.
+    fs::create_dir_all(sandbox.cache().parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink("artifacts", sandbox.cache()).unwrap();
+    let run = sandbox.run(&["verify", "--repair"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stdout.contains("  lost: b:1 ("), "{run:?}");
+    assert!(run.stdout.contains("  original kept as: "), "{run:?}");
+}
+
+/// The calls that make the copy and the registry durable, in this order: the new
+/// registry, the damaged one and its directory, the copy, the directory with the copy,
+/// the directory with the registry.
+#[test]
+fn a_repair_that_fails_leaves_the_file_and_no_copy() {
+    if !has_strace() {
+        return;
+    }
+    let damaged = format!("{}x", registry(&[A]));
+    for when in 1..=6 {
+        let sandbox = Sandbox::with_registry(&damaged);
+        fs::write(sandbox.lock(), "").unwrap();
+        let inject = format!("error=EIO:when={when}");
+        let run = Run::from(
+            sandbox
+                .traced(&inject, &["verify", "--repair"])
+                .output()
+                .unwrap(),
+        );
+        if when < 6 {
+            run.fails(1, "could not sync");
+            assert_eq!(sandbox.registry_text(), damaged, "{when}");
+            assert!(copies(&sandbox).is_empty(), "{when}: {run:?}");
+        } else {
+            run.fails(1, "is applied, but may not survive a power loss");
+            assert_eq!(sandbox.registry_text(), registry(&[A]));
+            assert_eq!(copies(&sandbox).len(), 1);
+        }
+        assert!(sandbox.temporaries().is_empty(), "{when}");
+    }
+}
+
+/// Which sync of a repair is that of the copy.
+const COPY: usize = 4;
+
+/// Row 18: while its temporary file is synced, and while the copy is.
+#[test]
+fn a_repair_leaves_what_a_process_without_the_lock_wrote_meanwhile() {
+    if !has_strace() {
+        return;
+    }
+    let replaced = registry(&[A, B]);
+    let damaged = format!("{replaced}x");
+    let torn = format!("{},", registry(&[B]));
+    // It is whole then, or damaged in another way.
+    for (when, meanwhile) in [(1, &replaced), (COPY, &replaced), (1, &torn)] {
+        let (sandbox, run) = repair_beside(when, &damaged, meanwhile);
+        assert_eq!(run.code, 0, "{run:?}");
+        assert_eq!(sandbox.registry_text(), meanwhile.trim_end_matches(','));
+        let kept = copies(&sandbox);
+        assert_eq!(kept.len(), usize::from(meanwhile == &torn), "{run:?}");
+        for copy in kept {
+            assert_eq!(fs::read_to_string(copy).unwrap(), torn);
+        }
+        assert!(sandbox.temporaries().is_empty());
+    }
+}
+
+/// Replaces a damaged registry by another text during a sync of its repair.
+fn repair_beside(when: usize, damaged: &str, meanwhile: &str) -> (Sandbox, Run) {
+    for round in 0.. {
+        assert!(round < 20, "the other process never came in time");
+        let sandbox = Sandbox::with_registry(damaged);
+        fs::write(sandbox.lock(), "").unwrap();
+        let other = sandbox.path("other");
+        fs::write(&other, meanwhile).unwrap();
+        let delay = format!("delay_enter=300000:when={when}");
+        let mut running = Running::start(sandbox.traced(&delay, &["verify", "--repair"]));
+        let count = if when == COPY { 2 } else { 1 };
+        wait_until("the sync has begun", || {
+            sandbox.temporaries().len() == count
+        });
+        let temporaries = sandbox.temporaries();
+        fs::rename(&other, sandbox.registry()).unwrap();
+        let is_in_time = running.is_running() && temporaries == sandbox.temporaries();
+        let run = running.end();
+        if is_in_time {
+            return (sandbox, run);
+        }
+    }
+    unreachable!()
+}
+
+#[test]
+fn a_signal_during_a_repair_leaves_the_file_and_no_copy() {
+    if !has_strace() {
+        return;
+    }
+    let damaged = format!("{}x", registry(&[A]));
+    // At the sync of the new registry, and at that of the copy.
+    for when in [1, COPY] {
+        let sandbox = Sandbox::with_registry(&damaged);
+        let inject = format!("signal=SIGTERM:when={when}");
+        let mut command = sandbox.traced(&inject, &["verify", "--repair"]);
+        let run = Run::from(command.output().unwrap());
+        assert_eq!(run.code, 143, "{run:?}");
+        assert_eq!(sandbox.registry_text(), damaged);
+        assert!(copies(&sandbox).is_empty());
+        assert!(sandbox.temporaries().is_empty());
+    }
 }
 
 #[test]

@@ -13,44 +13,28 @@ use crate::escape::visible;
 use crate::{Code, Damage, Error, Finding, Repaired, Report, TakenOver};
 
 pub(super) fn run(context: &Context, args: &Verify) -> anyhow::Result<Exit> {
-    let (repaired, taken_over) = match args.repair {
-        true => (repair(context)?, take_over_moved(context)?),
-        false => (Vec::new(), None),
+    let mut repairs = Repairs::default();
+    let checked = match args.repair {
+        true => repair(context, &mut repairs),
+        false => Ok(()),
     };
-    let (chosen, mut exit) = choose(context, &args.references)?;
-    let chosen: Option<Vec<&str>> = match args.references.is_empty() {
-        true => None,
-        false => Some(chosen.iter().map(String::as_str).collect()),
+    let (report, mut exit) = match checked.and_then(|()| check(context, args)) {
+        Ok(checked) => checked,
+        Err(error) => {
+            // The repair stands, so it is reported all the same.
+            if !repairs.is_empty() {
+                let nothing = Report::default();
+                output::report(&rendered(context, args, &repairs, &nothing)?);
+            }
+            return Err(error);
+        }
     };
-    let now = std::time::SystemTime::now();
-    let report = context.cache.verify(chosen.as_deref(), now)?;
-    if !report.problems.is_empty() {
+    let has_lost = repairs.of_file.iter().any(has_lost);
+    if has_lost || !report.problems.is_empty() {
         exit = exit.worst(Exit::Failure);
     }
-
-    let mut text = String::new();
-    match args.format {
-        ReportFormat::Json => {
-            let mut object = Object {
-                problems: report.problems.iter().map(Item::from).collect(),
-                notes: report.notes.iter().map(Item::from).collect(),
-                repaired: None,
-            };
-            if args.repair {
-                let repaired = repaired.iter().map(Mended::from);
-                let taken_over = taken_over.iter().map(Mended::from);
-                object.repaired = Some(repaired.chain(taken_over).collect());
-            }
-            text.push_str(&json::object(&object)?);
-        }
-        ReportFormat::Text => {
-            text.push_str(&of_repairs(context, &repaired));
-            text.push_str(&of_taken_over(context, taken_over.as_ref()));
-            text.push_str(&of_findings("problem", &report.problems));
-            text.push_str(&of_findings("note", &report.notes));
-        }
-    }
-    if repaired.is_empty() && taken_over.is_none() {
+    let text = rendered(context, args, &repairs, &report)?;
+    if repairs.is_empty() {
         let mut out = Out::new();
         out.write(&text)?;
         out.finish()?;
@@ -59,29 +43,86 @@ pub(super) fn run(context: &Context, args: &Verify) -> anyhow::Result<Exit> {
     }
     let is_about_something = report.entries > 0 || args.references.is_empty();
     if args.format == ReportFormat::Text && is_about_something {
-        let has_lost = repaired.iter().any(|repaired| {
-            matches!(&repaired.damage, Damage::Unparsable { lost, .. } if !lost.is_empty())
-        });
         summarize(&report, has_lost);
     }
     Ok(exit)
 }
 
-/// Mends until nothing is left that can be mended: what is saved of a torn file
-/// may hold copies of an entry.
-fn repair(context: &Context) -> anyhow::Result<Vec<Repaired>> {
+/// What was repaired.
+#[derive(Default)]
+struct Repairs {
+    /// Of the registry file.
+    of_file: Vec<Repaired>,
+    /// Of a home that was moved.
+    taken_over: Option<TakenOver>,
+}
+
+impl Repairs {
+    fn is_empty(&self) -> bool {
+        self.of_file.is_empty() && self.taken_over.is_none()
+    }
+}
+
+/// Looks for damage in what was chosen, or in everything.
+fn check(context: &Context, args: &Verify) -> anyhow::Result<(Report, Exit)> {
+    let (chosen, exit) = choose(context, &args.references)?;
+    let chosen: Option<Vec<&str>> = match args.references.is_empty() {
+        true => None,
+        false => Some(chosen.iter().map(String::as_str).collect()),
+    };
+    let now = std::time::SystemTime::now();
+    let report = context.cache.verify(chosen.as_deref(), now)?;
+    Ok((report, exit))
+}
+
+/// The report in the format that was asked for.
+fn rendered(
+    context: &Context,
+    args: &Verify,
+    repairs: &Repairs,
+    report: &Report,
+) -> anyhow::Result<String> {
+    match args.format {
+        ReportFormat::Json => {
+            let of_file = repairs.of_file.iter().map(Mended::from);
+            let taken_over = repairs.taken_over.iter().map(Mended::from);
+            json::object(&Object {
+                problems: report.problems.iter().map(Item::from).collect(),
+                notes: report.notes.iter().map(Item::from).collect(),
+                repaired: args.repair.then(|| of_file.chain(taken_over).collect()),
+            })
+        }
+        ReportFormat::Text => Ok([
+            of_repairs(context, &repairs.of_file),
+            of_taken_over(context, repairs.taken_over.as_ref()),
+            of_findings("problem", &report.problems),
+            of_findings("note", &report.notes),
+        ]
+        .concat()),
+    }
+}
+
+/// Repairs until nothing is left to repair: a document that is recovered may
+/// contain copies of an entry.
+fn repair(context: &Context, repairs: &mut Repairs) -> anyhow::Result<()> {
     context.defer_signals()?;
     let registry = context.cache.registry();
-    let mut all = Vec::new();
     loop {
         match registry.repair() {
-            Ok(Some(repaired)) => all.push(repaired),
-            Ok(None) => return Ok(all),
+            Ok(Some(another)) => repairs.of_file.push(another),
+            Ok(None) => break,
             // The report will say so, and what to do.
-            Err(Error::Corrupt { path, .. }) if registry.is_legacy_path(&path) => return Ok(all),
+            Err(Error::Corrupt { path, .. }) if registry.is_legacy_path(&path) => break,
             Err(error) => return Err(error.into()),
         }
     }
+    repairs.taken_over = take_over_moved(context)?;
+    Ok(())
+}
+
+/// Whether entries are lost for good.
+fn has_lost(repaired: &Repaired) -> bool {
+    matches!(&repaired.damage, Damage::Unparsable { lost, .. } if !lost.is_empty())
 }
 
 /// Points entries of a moved home at their content. Of a registry that cannot be
@@ -105,7 +146,11 @@ fn of_taken_over(context: &Context, taken_over: Option<&TakenOver>) -> String {
         for reference in references {
             let _ = writeln!(text, "  points at its content: {}", visible(reference));
         }
-        let _ = writeln!(text, "  as it was: {}", visible(&copy.to_string_lossy()));
+        let _ = writeln!(
+            text,
+            "  original kept as: {}",
+            visible(&copy.to_string_lossy())
+        );
     }
     text
 }
@@ -128,7 +173,7 @@ fn choose(context: &Context, operands: &[String]) -> anyhow::Result<(Vec<String>
     Ok((references.collect(), exit))
 }
 
-/// What was mended, in lines.
+/// Repairs, in lines.
 fn of_repairs(context: &Context, repaired: &[Repaired]) -> String {
     let mut text = String::new();
     let path = context.cache.registry().path().to_string_lossy();
@@ -151,7 +196,7 @@ fn of_repairs(context: &Context, repaired: &[Repaired]) -> String {
             }
         }
         let copy = copy.to_string_lossy();
-        let _ = writeln!(text, "  as it was: {}", visible(&copy));
+        let _ = writeln!(text, "  original kept as: {}", visible(&copy));
     }
     text
 }

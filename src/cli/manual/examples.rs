@@ -100,7 +100,7 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     ),
     (
         "verify",
-        "Save what can be saved of a registry that cannot be read:",
+        "Recover the intact entries of a registry that cannot be read:",
         "cldctl-registry verify --repair",
     ),
     (

@@ -89,6 +89,72 @@ fn any_nesting_is_passed_over_without_recursion() {
     assert_eq!(scan(&torn).unwrap_err().offset, torn.len());
 }
 
+/// Writes down what it is shown.
+struct Notes(Vec<String>);
+
+impl Visitor for Notes {
+    fn enter(&mut self, kind: Kind, at: usize) -> Result<(), SyntaxError> {
+        self.0.push(format!("enter {kind:?} {at}"));
+        match self.0.len() {
+            ..9 => Ok(()),
+            _ => Err(SyntaxError {
+                offset: at,
+                reason: "enough".to_owned(),
+            }),
+        }
+    }
+
+    fn key(&mut self, key: Span) {
+        self.0.push(format!("key {key:?}"));
+    }
+
+    fn scalar(&mut self, kind: Kind, value: Span) {
+        self.0.push(format!("{kind:?} {value:?}"));
+    }
+
+    fn leave(&mut self, end: usize) {
+        self.0.push(format!("leave {end}"));
+    }
+}
+
+fn notes_of(text: &str) -> (Vec<String>, Result<Span, SyntaxError>) {
+    let mut notes = Notes(Vec::new());
+    let result = Scanner::new(text).walk(&mut notes);
+    (notes.0, result)
+}
+
+#[test]
+fn a_visitor_is_shown_all_parts_of_a_value_up_to_an_error() {
+    let (notes, result) = notes_of(" {\"a\": [1, true], \"b\" : \"\"} x");
+    let parts = [
+        "enter Object 1",
+        "key 2..5",
+        "enter Array 7",
+        "Number 8..9",
+        "Bool 11..15",
+        "leave 16",
+        "key 18..21",
+        "String 24..26",
+        "leave 27",
+    ];
+    assert_eq!(notes, parts);
+    assert_eq!(result, Ok(1..27));
+    // A key is whole before its colon.
+    let (notes, result) = notes_of("[{}, {\"a\"");
+    let parts = [
+        "enter Array 0",
+        "enter Object 1",
+        "leave 3",
+        "enter Object 5",
+        "key 6..9",
+    ];
+    assert_eq!(notes, parts);
+    assert_eq!(result.unwrap_err().offset, 9);
+    // It may end the walk itself.
+    let (_, result) = notes_of("[[[[[[[[[[[[");
+    assert_eq!(result.unwrap_err().offset, 8);
+}
+
 #[test]
 fn an_error_says_where_and_why() {
     let error = scan("{\"a\": 1,\n \"b\": x}").unwrap_err();
