@@ -128,6 +128,7 @@ fn passes_references_on_unchanged(shell: &Shell, setup: &str, left_out: &[(&str,
         }
         assert_nothing_ran(&sandbox, reference);
     }
+    passes_values_on_unchanged(shell, &mut typing, &sandbox);
     // What looks like an option is offered behind `--` alone.
     for reference in ["-y", "-yx", "--yx", "--force", "--forcx"] {
         write_only(&sandbox, [reference]);
@@ -140,6 +141,46 @@ fn passes_references_on_unchanged(shell: &Shell, setup: &str, left_out: &[(&str,
             assert_eq!(args, expected, "{}: {line}", shell.name);
         }
     }
+}
+
+/// Completes the values of filters, and the names of files.
+#[track_caller]
+fn passes_values_on_unchanged(shell: &Shell, typing: &mut Typing, sandbox: &Sandbox) {
+    let dir = sandbox.user().join("files");
+    fs::create_dir(&dir).unwrap();
+    typing.run("cd files");
+    for text in [
+        "$(touch canary)",
+        "`touch canary`",
+        "a;touch canary;#",
+        "a';touch canary;'",
+        "a>canary",
+        "{touch,canary}",
+        "a x  y ",
+        "a\\x#~^",
+        "*",
+        "=a",
+        "!!",
+    ] {
+        write_only(sandbox, [text]);
+        let args = passed(typing, sandbox, "images --filter reference=\t");
+        let filter = format!("reference={text}");
+        assert_eq!(args, ["images", "--filter", &filter], "{}", shell.name);
+
+        fs::write(dir.join(text), "").unwrap();
+        let args = passed(typing, sandbox, "add x:1 ./\t");
+        assert_eq!(args, ["add", "x:1", &format!("./{text}")], "{}", shell.name);
+        assert_eq!(names(&dir), [text]);
+        fs::remove_file(dir.join(text)).unwrap();
+        assert_nothing_ran(sandbox, text);
+    }
+    fs::write(dir.join("-L"), "").unwrap();
+    let args = passed(typing, sandbox, "add x:1 \t");
+    assert!(
+        args.iter().all(|arg| arg != "-L"),
+        "{}: {args:?}",
+        shell.name
+    );
 }
 
 #[track_caller]
