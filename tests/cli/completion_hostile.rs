@@ -188,6 +188,7 @@ fn assert_nothing_ran(sandbox: &Sandbox, reference: &str) {
     assert!(!sandbox.user().join("canary").exists(), "{reference}");
 }
 
+/// Row 87: in this shell, with typed keys.
 #[test]
 fn bash_passes_hostile_references_on_unchanged_or_not_at_all() {
     passes_references_on_unchanged(
@@ -209,23 +210,26 @@ fn bash_passes_hostile_references_on_unchanged_or_not_at_all() {
     );
 }
 
+/// Row 87: in this shell, with typed keys.
 #[test]
 fn zsh_passes_hostile_references_on_unchanged_or_not_at_all() {
     passes_references_on_unchanged(&ZSH, "setopt interactive_comments", &[]);
 }
 
+/// Row 87: in this shell, with typed keys.
 #[test]
 fn fish_passes_hostile_references_on_unchanged_or_not_at_all() {
     passes_references_on_unchanged(&FISH, "", &[("", "~"), ("", "~/a")]);
 }
 
+/// Row 87: in this shell, with typed keys.
 #[test]
 fn elvish_passes_hostile_references_on_unchanged_or_not_at_all() {
     passes_references_on_unchanged(&ELVISH, "", &[]);
 }
 
-/// PowerShell need not be installed: what it gets is read by the rules of its
-/// language.
+/// Row 87: where PowerShell cannot be installed, what it gets is read by the rules of
+/// its language.
 #[test]
 fn powershell_gets_hostile_references_as_literal_strings() {
     let sandbox = Sandbox::new();
@@ -252,6 +256,7 @@ fn powershell_gets_hostile_references_as_literal_strings() {
     }
 }
 
+/// Row 87: nor does the script itself.
 #[test]
 fn the_script_of_powershell_evaluates_no_text() {
     let run = Sandbox::new().run(&["completions", "powershell"]);
@@ -275,7 +280,7 @@ fn the_script_of_powershell_evaluates_no_text() {
     }
 }
 
-/// Its candidates come from the script alone, and from the names of files.
+/// Row 87: its candidates come from the script alone, and from the names of files.
 #[test]
 fn nushell_offers_nothing_of_the_registry() {
     if !is_installed("nu") {
