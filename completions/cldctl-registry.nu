@@ -4,7 +4,7 @@ module completions {
   export extern cldctl-registry [
     --version(-V)             # Print version
     -v                        # Print version
-    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help (see more with '--help')
   ]
@@ -26,12 +26,12 @@ module completions {
     --limit: string           # List at most N artifacts
     --format(-o): string      # Choose the output: table, json, jsonl, yaml, a Go template such as '{{.Repository}}:{{.Tag}}', or 'table TEMPLATE'
     --output: string          # Choose the output: table, json, jsonl, yaml, a Go template such as '{{.Repository}}:{{.Tag}}', or 'table TEMPLATE'
-    --quiet(-q)               # Print only references, one a line
+    --quiet(-q)               # Print only references, one per line
     --no-trunc                # Show whole digests in the table
     --digests                 # Add a column of digests to the table
     --no-headers              # Leave out the header of the table
-    --all(-a)                 # Change nothing: all artifacts are listed anyway (docker hides some without it)
-    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --all(-a)                 # Accepted as a habit from docker: all artifacts are always listed
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help (see more with '--help')
     ...patterns: string       # List only these: a glob on the repository, or on repository:tag
@@ -45,26 +45,26 @@ module completions {
     [ "text" "json" ]
   }
 
-  # Register an artifact, with its content or as metadata alone
+  # Register an artifact, with its content or as metadata only
   export extern "cldctl-registry add" [
     --untagged: path          # Import PATH under its digest, without repository and tag
-    --type: string@"nu-complete cldctl-registry add artifact_type" # Say what the artifact is; by default its cld.yml or datacenter.dc does
-    --metadata-only           # Record metadata alone, without touching content
+    --type: string@"nu-complete cldctl-registry add artifact_type" # Set the artifact type [default: detected from cld.yml or datacenter.dc]
+    --metadata-only           # Record only metadata, and leave content as it is
     --size: string            # The size to record, such as 46766489 or 1.5MB
     --digest: string          # The digest to record
-    --cache-path: directory   # The directory to record; by default the reference's own
-    --created-at: string      # The time to record, such as 2026-02-14T13:03:11Z; by default now
+    --cache-path: directory   # The directory to record [default: the reference's own, if it exists]
+    --created-at: string      # The time to record, such as 2026-02-14T13:03:11Z [default: now]
     --no-clobber              # Refuse to replace an artifact that is registered already
     --all-files               # Import hidden files, node_modules and the like too
     --dereference(-L)         # Store what links lead to that leave the directory or lead to directories; otherwise such links are refused
-    --exclude: string         # Leave out what matches: a glob on names or, if it contains a /, on paths from the top, where * also matches /; can be repeated
-    --include: string         # Import what matches although it would be left out; the same globs, but --exclude takes precedence
+    --exclude: string         # Leave out what matches: a glob on names or, if it contains a /, on paths from the top; * also matches /; can be repeated
+    --include: string         # Import what matches even if it would be left out; can be repeated; --exclude takes precedence
     --format: string@"nu-complete cldctl-registry add format" # Choose the output format
-    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help (see more with '--help')
     reference?: string        # The reference to register, such as ghcr.io/acme/app:v1
-    path?: path               # The directory to import, or its cld.yml or datacenter.dc; by default what lies in the reference's own directory of the cache
+    path?: path               # The directory to import, or its cld.yml or datacenter.dc [default: the reference's own directory in the cache]
   ]
 
   def "nu-complete cldctl-registry rm artifact_type" [] {
@@ -80,39 +80,39 @@ module completions {
     --all                     # Remove all artifacts
     --filter: string          # Remove what matches, such as tag=v1*, size>10MB or until=30d
     --type: string@"nu-complete cldctl-registry rm artifact_type" # With --all or --filter, remove only artifacts of this type
-    --force(-f)               # Do not mind artifacts that do not exist
+    --force(-f)               # Ignore artifacts that do not exist
     --dry-run(-n)             # Show what would be removed
-    --keep-cache              # Leave the content in the cache
-    --yes(-y)                 # Do not ask
+    --keep-cache              # Keep the content in the cache
+    --yes(-y)                 # Do not prompt for confirmation
     --format: string@"nu-complete cldctl-registry rm format" # Choose the output format
-    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help (see more with '--help')
-    ...references: string     # The artifacts to remove, by reference or digest; - reads references from standard input, one a line
+    ...references: string     # The artifacts to remove, by reference or digest; - reads references from standard input, one per line
   ]
 
   # Show everything known about artifacts, as JSON
   export extern "cldctl-registry inspect" [
     --format(-f): string      # Choose the output: json, or a Go template such as '{{.Digest}}'
-    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help
     ...references: string     # The artifacts to show, by reference or digest
   ]
 
-  # Print the directory that holds an artifact's content
+  # Print the directory that contains an artifact's content
   export extern "cldctl-registry cache-path" [
-    --check                   # Print nothing; exit with 3 unless the artifact is registered and there
-    --root                    # Print the directory that holds all content
-    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --check                   # Print nothing; exit with 3 unless the artifact and its content exist
+    --root                    # Print the directory that contains all content
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help
     reference?: string        # The artifact, by reference or digest
   ]
 
-  # Say by the exit code whether artifacts are registered
+  # Check whether artifacts are registered (exit code only)
   export extern "cldctl-registry exists" [
-    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help
     ...references: string     # The artifacts to look for, by reference or whole digest
@@ -121,7 +121,7 @@ module completions {
   # Register an artifact's content under other references too
   export extern "cldctl-registry tag" [
     --no-clobber              # Refuse to replace an artifact that is registered already
-    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help
     source: string            # The artifact to copy, by reference or digest
@@ -132,11 +132,11 @@ module completions {
     [ "text" "json" ]
   }
 
-  # Look for damage in the registry and in the content, and mend the registry
+  # Check the registry and its content, and optionally repair the registry
   export extern "cldctl-registry verify" [
-    --repair                  # Repair the registry file first, as far as that needs no guess; the original is kept under another name
+    --repair                  # First repair the registry file where that needs no guess; the original is kept under another name
     --format: string@"nu-complete cldctl-registry verify format" # Choose the output format
-    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help (see more with '--help')
     ...references: string     # Check only these artifacts, by reference or digest
@@ -146,11 +146,11 @@ module completions {
     [ "text" "json" ]
   }
 
-  # Show how much disk artifacts take
+  # Show the disk usage of artifacts
   export extern "cldctl-registry df" [
     --verbose(-v)             # Show each artifact, with its recorded and its real size
     --format: string@"nu-complete cldctl-registry df format" # Choose the output format
-    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help (see more with '--help')
   ]
@@ -159,17 +159,17 @@ module completions {
     [ "text" "json" ]
   }
 
-  # Free disk: remove what is untagged, gone, orphaned or left over
+  # Remove unused data: untagged or missing artifacts, orphaned directories, leftovers
   export extern "cldctl-registry prune" [
     --all(-a)                 # Remove tagged artifacts too; needs --filter, --keep-last or --max-size
     --filter: string          # Remove only artifacts that match, such as until=30d
     --keep-last: string       # With --all, keep the newest N artifacts of each repository
     --max-size: string        # With --all, remove the oldest until the rest fits into SIZE, such as 2GB
     --dry-run(-n)             # Show what would be removed
-    --yes(-y)                 # Do not ask
-    --force(-f)               # Docker's -y, to be told so
+    --yes(-y)                 # Do not prompt for confirmation
+    --force(-f)               # Refused with a hint: docker's name for -y
     --format: string@"nu-complete cldctl-registry prune format" # Choose the output format
-    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help (see more with '--help')
   ]
@@ -178,9 +178,9 @@ module completions {
     [ "bash" "zsh" "fish" "powershell" "elvish" "nushell" ]
   }
 
-  # Print what makes a shell complete references, filters and flags
+  # Generate a shell completion script
   export extern "cldctl-registry completions" [
-    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help
     shell: string@"nu-complete cldctl-registry completions shell" # The shell
@@ -189,14 +189,14 @@ module completions {
   # Print the manual, or write a page for each command
   export extern "cldctl-registry man" [
     --dir: directory          # Write a page for each command to files in DIR
-    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help
   ]
 
   # Print the help of the program, or of a command
   export extern "cldctl-registry help" [
-    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help
     command?: string          # The command; without one, the program
@@ -204,7 +204,7 @@ module completions {
 
   # Print version
   export extern "cldctl-registry version" [
-    --home: directory         # Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help
   ]

@@ -1,19 +1,24 @@
 //! Completion in real shells, each in a terminal of its own, with the keys
 //! typed that a person would type.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use expectrl::session::OsSession;
 use expectrl::{Expect, Session};
+use serde_json::Value;
 
 use crate::completion::{FILTER_KEYS, SORT_KEYS, stocked};
-use crate::support::{PROGRAM, Sandbox};
+use crate::support::{PROGRAM, Run, Sandbox};
 use crate::tools::runs;
 
 /// How long a shell may take to answer, on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Where the scripts are.
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/completions");
 
 /// A shell that waits for keys.
 pub(crate) struct Typing {
@@ -73,6 +78,25 @@ pub(crate) fn is_installed(program: &str) -> bool {
     }
 }
 
+/// Lets a shell find the program in this directory, and nothing of the user's.
+fn isolated<'c>(command: &'c mut Command, sandbox: &Sandbox, programs: &Path) -> &'c mut Command {
+    let mut path = vec![programs.to_owned()];
+    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
+    command
+        .env_clear()
+        .env("HOME", sandbox.user())
+        .env("XDG_CONFIG_HOME", sandbox.path("config"))
+        .env("XDG_DATA_HOME", sandbox.path("data"))
+        .env("XDG_CACHE_HOME", sandbox.path("xdg-cache"))
+        .env("XDG_STATE_HOME", sandbox.path("state"))
+        .env("XDG_RUNTIME_DIR", sandbox.path("runtime"))
+        .env("TERM", "xterm")
+        .env("LC_ALL", "C.UTF-8")
+        .env("PATH", std::env::join_paths(path).unwrap())
+        .env("SCRIPTS", SCRIPTS)
+        .current_dir(sandbox.user())
+}
+
 impl Shell {
     fn start(&self, sandbox: &Sandbox) -> Option<Typing> {
         self.start_with(sandbox, Path::new(PROGRAM).parent().unwrap())
@@ -84,26 +108,8 @@ impl Shell {
         if !is_installed(self.name) {
             return None;
         }
-        let mut path = vec![programs.to_owned()];
-        path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
         let mut command = Command::new(self.name);
-        command
-            .args(self.args)
-            .env_clear()
-            .env("HOME", sandbox.user())
-            .env("XDG_CONFIG_HOME", sandbox.path("config"))
-            .env("XDG_DATA_HOME", sandbox.path("data"))
-            .env("XDG_CACHE_HOME", sandbox.path("xdg-cache"))
-            .env("XDG_STATE_HOME", sandbox.path("state"))
-            .env("XDG_RUNTIME_DIR", sandbox.path("runtime"))
-            .env("TERM", "xterm")
-            .env("LC_ALL", "C.UTF-8")
-            .env("PATH", std::env::join_paths(path).unwrap())
-            .env(
-                "SCRIPTS",
-                concat!(env!("CARGO_MANIFEST_DIR"), "/completions"),
-            )
-            .current_dir(sandbox.user());
+        isolated(&mut command, sandbox, programs).args(self.args);
         let mut session = Session::spawn(command).unwrap();
         session.get_process_mut().set_window_size(160, 60).unwrap();
         session.set_expect_timeout(Some(PATIENCE));
@@ -170,6 +176,35 @@ impl Typing {
         let (before, _) = screen.rsplit_once(')').unwrap();
         before.rsplit_once('(').unwrap().1.to_owned()
     }
+}
+
+/// Returns what nushell offers at the end of a line, as its editor asks for it.
+#[track_caller]
+pub(crate) fn in_nushell(
+    sandbox: &Sandbox,
+    programs: &Path,
+    dir: &Path,
+    line: &str,
+) -> Vec<String> {
+    let text = format!("use {SCRIPTS}/cldctl-registry.nu *\ncldctl-registry {line}");
+    let file = sandbox.path("line.nu");
+    fs::write(&file, &text).unwrap();
+    let mut command = Command::new("nu");
+    command
+        .args(["--no-config-file", "--ide-complete"])
+        .arg(text.len().to_string())
+        .arg(&file);
+    let output = isolated(&mut command, sandbox, programs)
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    let run = Run::from(output);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
+    let answer: Value = serde_json::from_str(&run.stdout).unwrap();
+    let offered = answer["completions"].as_array().unwrap().iter();
+    offered
+        .map(|candidate| candidate.as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// The text without what moves the cursor and sets colours.
@@ -269,4 +304,59 @@ fn zsh_offers_exactly_the_right_candidates() {
 #[test]
 fn fish_offers_exactly_the_right_candidates() {
     offers_exactly_the_right_candidates(&FISH);
+}
+
+#[test]
+fn nushell_offers_commands_flags_and_fixed_values() {
+    if !is_installed("nu") {
+        return;
+    }
+    let sandbox = stocked();
+    let programs = Path::new(PROGRAM).parent().unwrap();
+    for (line, expected) in [
+        ("im", &["cldctl-registry images"][..]),
+        ("images --so", &["--sort"]),
+        ("images --sort ", SORT_KEYS),
+        ("add x:1 --type d", &["datacenter"]),
+        ("completions z", &["zsh"]),
+        ("rm gh", &["ghost-file"]),
+    ] {
+        let mut offered = in_nushell(&sandbox, programs, &sandbox.user(), line);
+        let mut expected = expected.to_vec();
+        offered.sort();
+        expected.sort_unstable();
+        assert_eq!(offered, expected, "{line}");
+    }
+}
+
+/// nushell reads the arguments itself, by what the script declares.
+#[test]
+fn nushell_passes_on_what_the_script_declares() {
+    if !is_installed("nu") {
+        return;
+    }
+    let sandbox = stocked();
+    for (line, expected) in [
+        (
+            "images -aq -f tag=v1 --filter=tag=o1",
+            "other:o1\nghcr.io/acme/app:v1\n",
+        ),
+        ("images -q --type dc --type comp --limit=1", "other:o1\n"),
+        ("inspect other:o1 -f '{{.Tag}}'", "o1\n"),
+        ("rm -nf other:o1 | lines | length", "1\n"),
+        ("exists -- other:o1", ""),
+        ("ls -q --limit 1", "other:o1\n"),
+    ] {
+        let mut command = Command::new("nu");
+        let text = format!("use {SCRIPTS}/cldctl-registry.nu *; cldctl-registry {line}");
+        command.args(["--no-config-file", "--commands", &text]);
+        let programs = Path::new(PROGRAM).parent().unwrap();
+        let output = isolated(&mut command, &sandbox, programs).output().unwrap();
+        let run = Run::from(output);
+        assert_eq!(
+            (run.code, run.stdout.as_str()),
+            (0, expected),
+            "{line}: {run:?}"
+        );
+    }
 }

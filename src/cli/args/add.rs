@@ -18,8 +18,8 @@ pub(crate) struct Add {
     #[arg(value_name = "REF")]
     pub(crate) reference: Option<String>,
 
-    /// The directory to import, or its cld.yml or datacenter.dc; by default
-    /// what lies in the reference's own directory of the cache
+    /// The directory to import, or its cld.yml or datacenter.dc [default: the
+    /// reference's own directory in the cache]
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) path: Option<PathBuf>,
 
@@ -33,11 +33,11 @@ pub(crate) struct Add {
     )]
     pub(crate) untagged: Option<PathBuf>,
 
-    /// Say what the artifact is; by default its cld.yml or datacenter.dc does
+    /// Set the artifact type [default: detected from cld.yml or datacenter.dc]
     #[arg(long = "type", value_name = "TYPE", value_parser = values::artifact_type())]
     pub(crate) artifact_type: Option<ArtifactType>,
 
-    /// Record metadata alone, without touching content
+    /// Record only metadata, and leave content as it is
     #[arg(long, requires = "artifact_type", conflicts_with_all = ["path", "untagged"])]
     pub(crate) metadata_only: bool,
 
@@ -55,7 +55,7 @@ pub(crate) struct Add {
     #[arg(long, value_name = "DIGEST", requires = "metadata_only")]
     pub(crate) digest: Option<String>,
 
-    /// The directory to record; by default the reference's own
+    /// The directory to record [default: the reference's own, if it exists]
     #[arg(
         long,
         value_name = "DIR",
@@ -65,7 +65,7 @@ pub(crate) struct Add {
     )]
     pub(crate) cache_path: Option<PathBuf>,
 
-    /// The time to record, such as 2026-02-14T13:03:11Z; by default now
+    /// The time to record, such as 2026-02-14T13:03:11Z [default: now]
     #[arg(long, value_name = "TIME", value_parser = values::created_at)]
     pub(crate) created_at: Option<DateTime<FixedOffset>>,
 
@@ -83,12 +83,12 @@ pub(crate) struct Add {
     pub(crate) dereference: bool,
 
     /// Leave out what matches: a glob on names or, if it contains a /, on paths from
-    /// the top, where * also matches /; can be repeated
+    /// the top; * also matches /; can be repeated
     #[arg(long, value_name = "GLOB", requires = "source")]
     pub(crate) exclude: Vec<String>,
 
-    /// Import what matches although it would be left out; the same globs, but
-    /// --exclude takes precedence
+    /// Import what matches even if it would be left out; can be repeated; --exclude
+    /// takes precedence
     #[arg(long, value_name = "GLOB", requires = "source")]
     pub(crate) include: Vec<String>,
 

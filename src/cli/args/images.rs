@@ -48,7 +48,7 @@ pub(crate) struct Images {
     )]
     pub(crate) format: ListFormat,
 
-    /// Print only references, one a line
+    /// Print only references, one per line
     #[arg(short, long, conflicts_with = "format")]
     pub(crate) quiet: bool,
 
@@ -64,7 +64,7 @@ pub(crate) struct Images {
     #[arg(long)]
     pub(crate) no_headers: bool,
 
-    /// Change nothing: all artifacts are listed anyway (docker hides some without it)
+    /// Accepted as a habit from docker: all artifacts are always listed
     #[arg(short, long)]
     all: bool,
 }

@@ -43,7 +43,7 @@ Exit codes:
   2  wrong usage
   3  not found
   4  refused: ambiguous, unsafe, colliding or already there
-  5  the registry's lock was not had in time";
+  5  timed out waiting for the registry lock";
 
 /// List, add, inspect and remove the artifacts in cldctl's local registry.
 #[derive(Debug, Parser)]
@@ -69,7 +69,7 @@ pub(crate) struct Args {
 #[derive(Clone, Debug, ClapArgs)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Use DIR in place of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    /// Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     #[arg(long, value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
     pub(crate) home: Option<PathBuf>,
 
@@ -91,26 +91,26 @@ pub(crate) enum Command {
     /// List artifacts
     #[command(visible_aliases = ["ls", "list"])]
     Images(Images),
-    /// Register an artifact, with its content or as metadata alone
+    /// Register an artifact, with its content or as metadata only
     Add(Add),
     /// Remove artifacts and their content
     #[command(visible_alias = "rmi")]
     Rm(Rm),
     /// Show everything known about artifacts, as JSON
     Inspect(Inspect),
-    /// Print the directory that holds an artifact's content
+    /// Print the directory that contains an artifact's content
     CachePath(CachePath),
-    /// Say by the exit code whether artifacts are registered
+    /// Check whether artifacts are registered (exit code only)
     Exists(Exists),
     /// Register an artifact's content under other references too
     Tag(Tag),
-    /// Look for damage in the registry and in the content, and mend the registry
+    /// Check the registry and its content, and optionally repair the registry
     Verify(Verify),
-    /// Show how much disk artifacts take
+    /// Show the disk usage of artifacts
     Df(Df),
-    /// Free disk: remove what is untagged, gone, orphaned or left over
+    /// Remove unused data: untagged or missing artifacts, orphaned directories, leftovers
     Prune(Prune),
-    /// Print what makes a shell complete references, filters and flags
+    /// Generate a shell completion script
     #[command(visible_alias = "completion")]
     Completions(Completions),
     /// Print the manual, or write a page for each command

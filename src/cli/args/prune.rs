@@ -30,11 +30,11 @@ pub(crate) struct Prune {
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
 
-    /// Do not ask
+    /// Do not prompt for confirmation
     #[arg(short, long)]
     pub(crate) yes: bool,
 
-    /// Docker's -y, to be told so
+    /// Refused with a hint: docker's name for -y
     #[arg(short, long, hide = true)]
     pub(crate) force: bool,
 

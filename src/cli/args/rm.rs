@@ -13,7 +13,7 @@ use crate::cli::values;
 #[command(group(ArgGroup::new("what").args(["references", "all", "filters"]).required(true)))]
 pub(crate) struct Rm {
     /// The artifacts to remove, by reference or digest; - reads references
-    /// from standard input, one a line
+    /// from standard input, one per line
     #[arg(value_name = "REF", add = candidates::references())]
     pub(crate) references: Vec<String>,
 
@@ -34,7 +34,7 @@ pub(crate) struct Rm {
     )]
     pub(crate) artifact_type: Option<ArtifactType>,
 
-    /// Do not mind artifacts that do not exist
+    /// Ignore artifacts that do not exist
     #[arg(short, long)]
     pub(crate) force: bool,
 
@@ -42,11 +42,11 @@ pub(crate) struct Rm {
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
 
-    /// Leave the content in the cache
+    /// Keep the content in the cache
     #[arg(long)]
     pub(crate) keep_cache: bool,
 
-    /// Do not ask
+    /// Do not prompt for confirmation
     #[arg(short, long)]
     pub(crate) yes: bool,
 

@@ -12,8 +12,8 @@ pub(crate) struct Verify {
     #[arg(value_name = "REF", add = candidates::references())]
     pub(crate) references: Vec<String>,
 
-    /// Repair the registry file first, as far as that needs no guess; the
-    /// original is kept under another name
+    /// First repair the registry file where that needs no guess; the original is
+    /// kept under another name
     #[arg(long, conflicts_with = "references")]
     pub(crate) repair: bool,
 

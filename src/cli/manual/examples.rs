@@ -1,7 +1,7 @@
 //! The examples of the manual.
 
-/// What a command is good for, by example: its name, what is done, and how. The
-/// program itself has no name.
+/// Examples of each command: its name, what is done, and how. The program itself has
+/// no name.
 pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     (
         "",
@@ -10,7 +10,7 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     ),
     (
         "",
-        "Register a component and show what is known of it:",
+        "Register a component and show its details:",
         "cldctl-registry add ghcr.io/acme/app:v1 ./app\ncldctl-registry inspect ghcr.io/acme/app:v1",
     ),
     (
@@ -20,17 +20,17 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     ),
     (
         "images",
-        "List what is older than 30 days, the largest first:",
+        "List artifacts older than 30 days, largest first:",
         "cldctl-registry images --filter until=30d --sort size",
     ),
     (
         "images",
-        "List some columns of what is in one organisation:",
+        "List selected columns for one organisation:",
         "cldctl-registry images --format 'table {{.Reference}}\\t{{.Size}}' '*/acme/*'",
     ),
     (
         "images",
-        "Hand the list to a script:",
+        "Pass the list to a script:",
         "cldctl-registry images --format json | jq -r '.[].reference'",
     ),
     (
@@ -45,7 +45,7 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     ),
     (
         "add",
-        "Record metadata alone:",
+        "Record only metadata:",
         "cldctl-registry add ghcr.io/acme/app:v1 --metadata-only --type component --size 46MB",
     ),
     (
@@ -55,27 +55,27 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     ),
     (
         "rm",
-        "Show what would go of the previews that are older than two weeks:",
+        "Show which previews older than two weeks would be removed:",
         "cldctl-registry rm --filter 'tag=pr-*' --filter until=2w --dry-run",
     ),
     (
         "rm",
-        "Remove what a script chose:",
+        "Remove what a command selects:",
         "cldctl-registry images -q --type datacenter | cldctl-registry rm -",
     ),
     (
         "inspect",
-        "Show everything that is known of an artifact:",
+        "Show everything known about an artifact:",
         "cldctl-registry inspect ghcr.io/acme/app:v1",
     ),
     (
         "inspect",
-        "Print its digest alone:",
+        "Print only its digest:",
         "cldctl-registry inspect ghcr.io/acme/app:v1 --format '{{.Digest}}'",
     ),
     (
         "cache-path",
-        "Look into the content of an artifact:",
+        "List the content of an artifact:",
         "ls \"$(cldctl-registry cache-path ghcr.io/acme/app:v1)\"",
     ),
     (
@@ -90,22 +90,18 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     ),
     (
         "tag",
-        "Give an artifact a second name:",
+        "Register an artifact under a second reference:",
         "cldctl-registry tag ghcr.io/acme/app:v1 ghcr.io/acme/app:stable",
     ),
+    ("verify", "Check everything:", "cldctl-registry verify"),
     (
         "verify",
-        "Look for damage in everything:",
-        "cldctl-registry verify",
-    ),
-    (
-        "verify",
-        "Recover the intact entries of a registry that cannot be read:",
+        "Recover the intact entries of a corrupt registry:",
         "cldctl-registry verify --repair",
     ),
     (
         "prune",
-        "Show what can go:",
+        "Show what would be removed:",
         "cldctl-registry prune --dry-run",
     ),
     (
@@ -115,12 +111,12 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     ),
     (
         "df",
-        "Show where the disk went:",
+        "Show the disk usage of each artifact:",
         "cldctl-registry df --verbose",
     ),
     (
         "completions",
-        "Complete in this bash, and in every one to come:",
+        "Load the completion in this bash, and in every new one:",
         "source <(cldctl-registry completions bash)\necho 'source <(cldctl-registry completions bash)' >> ~/.bashrc",
     ),
     (

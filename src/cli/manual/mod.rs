@@ -26,12 +26,12 @@ const EXIT_STATUS: &[(&str, &str)] = &[
     (
         "1",
         "Failed: the system refused something, the registry cannot be read or written, or a \
-         question was answered with no.",
+         confirmation was declined.",
     ),
     (
         "2",
-        "Wrong usage: an unknown option, an invalid reference, size or time, or a question that \
-         nobody is there to answer.",
+        "Wrong usage: an unknown option, an invalid reference, size or time, or a \
+         confirmation that is needed where standard input is not a terminal.",
     ),
     (
         "3",
@@ -41,16 +41,17 @@ const EXIT_STATUS: &[(&str, &str)] = &[
         "4",
         "An operand was refused: ambiguous, unsafe to import, colliding, or already there.",
     ),
-    ("5", "The lock of the registry was not had in time."),
+    ("5", "Timed out waiting for the registry lock."),
     (
         "129, 130, 143",
-        "Interrupted by SIGHUP, SIGINT or SIGTERM; what was begun is undone.",
+        "Interrupted by SIGHUP, SIGINT or SIGTERM; what was begun is undone, unless a second \
+         SIGINT ended the program at once.",
     ),
 ];
 
 const ENVIRONMENT: &[(&str, &str)] = &[(
     "CLDCTL_REGISTRY_HOME",
-    "The directory to use in place of ~/.cldctl, unless --home is given.",
+    "The directory to use instead of ~/.cldctl, unless --home is given.",
 )];
 
 const FILES: &[(&str, &str)] = &[

@@ -12,17 +12,17 @@ use crate::timestamp;
 /// What a list is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SortKey {
-    /// The newest first
+    /// Newest first
     Created,
-    /// A to Z
+    /// Alphabetical
     Reference,
-    /// A to Z
+    /// Alphabetical
     Repository,
-    /// A to Z
+    /// Alphabetical
     Tag,
-    /// A to Z
+    /// Alphabetical
     Type,
-    /// The largest first
+    /// Largest first
     Size,
 }
 
