@@ -29,6 +29,7 @@ mod file_systems;
 mod filters;
 mod formats;
 mod habits;
+mod hints;
 mod hostile;
 mod images;
 mod inspect;
