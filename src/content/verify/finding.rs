@@ -184,7 +184,7 @@ pub(super) fn command(start: &str, reference: &str, end: &str) -> String {
     format!("`cldctl-registry {start} {word}{end}`")
 }
 
-/// The command that registers content anew, unless `add` refuses the reference.
+/// Returns the command that registers content again, unless `add` refuses the reference.
 pub(super) fn add(reference: &str, end: &str) -> Option<String> {
     let is_taken = Reference::parse_new(reference).is_ok();
     is_taken.then(|| command("add", reference, end))
