@@ -27,6 +27,7 @@ mod json;
 mod lookup;
 mod memory;
 mod parallel;
+mod quote;
 mod reference;
 mod registry;
 mod store;

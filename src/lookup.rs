@@ -180,6 +180,8 @@ struct Wanted<'o> {
     name: Parts<'o>,
     /// The hex digits, if it can be a digest or the start of one.
     hex: Option<&'o str>,
+    /// Whether the digits have to be all that a digest has.
+    is_whole: bool,
 }
 
 impl<'o> Wanted<'o> {
@@ -188,13 +190,12 @@ impl<'o> Wanted<'o> {
             .into_iter()
             .find_map(|algorithm| operand.strip_prefix(algorithm))
             .unwrap_or(operand);
-        let is_start = start.min_digits().is_some_and(|digits| hex.len() >= digits);
-        // As long as the hex of SHA-256 or SHA-512 is.
-        let is_whole = matches!(hex.len(), 64 | 128);
+        let min_digits = start.min_digits().unwrap_or(1);
         Wanted {
             operand,
             name: Parts::of(operand),
-            hex: ((is_start || is_whole) && is_hex(hex)).then_some(hex),
+            hex: (hex.len() >= min_digits && is_hex(hex)).then_some(hex),
+            is_whole: start == DigestStart::Whole,
         }
     }
 }
@@ -239,8 +240,11 @@ impl Wanted<'_> {
         };
         // With an algorithm before it, the operand starts as the digest does.
         digest_hex(&digest).is_some_and(|digits| {
-            digits.starts_with(hex)
-                && (hex.len() == self.operand.len() || digest.starts_with(self.operand))
+            let matches = match self.is_whole {
+                true => digits == hex,
+                false => digits.starts_with(hex),
+            };
+            matches && (hex.len() == self.operand.len() || digest.starts_with(self.operand))
         })
     }
 }
@@ -279,6 +283,10 @@ mod tests {
 
     const HEX: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90";
 
+    /// Of SHA-512.
+    const LONG: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\
+                        ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
+
     fn document() -> Document {
         let other = HEX.replace("a1b2c3d4e5f6", "a1b2c3d4e5ff");
         let entries = [
@@ -290,6 +298,7 @@ mod tests {
             ("twice:1", String::new()),
             ("twice:1", String::new()),
             ("cafe", String::new()),
+            ("long:1", format!("sha512:{LONG}")),
         ]
         .map(|(reference, digest)| {
             format!("{{\"reference\":\"{reference}\",\"digest\":\"{digest}\"}}")
@@ -364,6 +373,15 @@ mod tests {
         assert_eq!(whole("a1b2c3d4e5f6"), Found::Nothing);
         assert_eq!(whole(HEX), at(&[0]));
         assert_eq!(whole(&format!("sha512:{HEX}")), Found::Nothing);
+        assert_eq!(
+            whole(&LONG[..64]),
+            Found::Nothing,
+            "the start of a longer one"
+        );
+        assert_eq!(whole(&format!("sha512:{}", &LONG[..64])), Found::Nothing);
+        assert_eq!(whole(LONG), at(&[8]));
+        assert_eq!(whole(&format!("sha512:{LONG}")), at(&[8]));
+        assert_eq!(look(&LONG[..64]), at(&[8]));
         assert_eq!(whole(&format!("sha256:{HEX}")), at(&[0]));
     }
 }

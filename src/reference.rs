@@ -123,7 +123,7 @@ impl Reference {
     ///
     /// [`InvalidReference`] if the cache key would be empty, `.`, `..`, longer
     /// than 255 bytes or a name that the cache reserves for its own directories,
-    /// or if the reference holds a control character.
+    /// or if the reference contains a control character.
     pub fn parse(text: &str) -> Result<Self, InvalidReference> {
         let reason = if text.is_empty() {
             InvalidReason::Empty
@@ -254,7 +254,7 @@ fn slip_in(text: &str) -> Option<InvalidReason> {
     if tag == Some("") {
         return Some(InvalidReason::EmptyTag);
     }
-    // The colon belongs to a port, of which it or its host is empty.
+    // Such a colon belongs to a port, and the port or its host is empty.
     let is_empty =
         |part: &str| matches!(part, "" | "@") || part.starts_with(':') || part.ends_with(':');
     if repository.split('/').any(is_empty) {
@@ -304,7 +304,7 @@ pub enum InvalidReason {
     #[error("its cache key would be longer than {MAX_KEY_BYTES} bytes")]
     TooLong,
     /// It contains a control character.
-    #[error("it holds a control character")]
+    #[error("it contains a control character")]
     ControlCharacter,
     /// Its cache key is a name that the cache gives its own directories.
     #[error("the cache reserves this name for its own directories")]

@@ -5,7 +5,6 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::Error;
-use crate::content::refusal::{LINK_OUT, LINK_TO_DIR, NO_DIR, NO_SOURCE};
 
 /// How the program ends. The codes are part of its stable interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,68 +145,6 @@ impl fmt::Display for OutputError {
 }
 
 impl std::error::Error for OutputError {}
-
-/// What the user can do about an error.
-pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
-    if let Some(failure) = error.downcast_ref::<Failure>() {
-        return failure.hint.clone();
-    }
-    Some(match error.downcast_ref::<Error>()? {
-        Error::Corrupt { path, .. } if path.ends_with("components.json") => {
-            "mend it by hand or move it away; a legacy registry is never written".to_owned()
-        }
-        Error::Corrupt { .. } => {
-            "`cldctl-registry verify --repair` saves every complete entry".to_owned()
-        }
-        Error::Unconvertible { .. } => {
-            "mend it by hand, or remove all such entries in one `rm`".to_owned()
-        }
-        Error::NothingRecovered { .. } => {
-            "restore it from a backup, or move it away to begin with an empty registry".to_owned()
-        }
-        Error::ReadOnly { .. } => "`chmod u+w` on it allows changes".to_owned(),
-        Error::ForeignVersion { .. } => {
-            "a newer program wrote it; look for a newer cldctl-registry".to_owned()
-        }
-        Error::LockTimeout { .. } => {
-            "another cldctl-registry is changing the registry; `--lock-timeout 1m` waits longer"
-                .to_owned()
-        }
-        Error::DanglingLink { .. } => {
-            "mount the disk that it leads to, or let it lead to a directory".to_owned()
-        }
-        Error::LockUnsupported { file_system, .. } => {
-            let here = match file_system {
-                Some(name) => format!("`{}`", crate::escape::visible(name)),
-                None => "this file system".to_owned(),
-            };
-            format!("locks do not work on {here}; `--home DIR` names a home on another file system")
-        }
-        Error::UnknownType { .. } => {
-            "say it with `--type component` or `--type datacenter`".to_owned()
-        }
-        Error::NoContent { .. } => {
-            "give the directory to import, or `--metadata-only` to register no content".to_owned()
-        }
-        Error::Collision { other, .. } => {
-            format!(
-                "remove `{}` first, or choose another reference",
-                crate::escape::visible(other)
-            )
-        }
-        Error::UnsafeContent { reason, .. } => match reason.as_str() {
-            NO_SOURCE | NO_DIR => return None,
-            LINK_OUT | LINK_TO_DIR => "`--dereference` stores what the link leads to, \
-                                       `--exclude GLOB` leaves it out"
-                .to_owned(),
-            _ => "`--exclude GLOB` leaves it out".to_owned(),
-        },
-        Error::AlreadyExists { .. } => "leave out `--no-clobber` to replace it".to_owned(),
-        Error::ContentChanged { .. } => "try again when nothing writes to it".to_owned(),
-        Error::NoHome { .. } => "name the directory with `--home`".to_owned(),
-        _ => return None,
-    })
-}
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ mod completion;
 mod context;
 mod exit;
 mod format;
+mod hints;
 mod home;
 mod list;
 mod manual;
@@ -48,6 +49,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(args) => args,
         Err(error) => return usage::print(error),
     };
+    hints::remember_home(args.global.home.as_deref());
     match commands::run(&args.global, args.command) {
         Ok(exit) => exit,
         Err(error) => {

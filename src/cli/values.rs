@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_size_is_told_apart() {
+    fn what_is_no_size_is_refused_with_the_reason() {
         let (form, large, negative) = ("expected a number", "larger than", "negative");
         for (text, reason) in [
             ("", form),

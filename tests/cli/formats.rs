@@ -118,6 +118,37 @@ fn a_template_that_cannot_be_is_wrong_usage_even_without_artifacts() {
 }
 
 #[test]
+fn a_template_can_take_apart_what_only_the_artifacts_have() {
+    for (template, expected) in [
+        (r#"{{index (split .Repository "/") 1}}"#, "davidthor\n"),
+        (r#"{{join (split .Tag "") "\n"}}"#, "l\na\nt\ne\ns\nt\n"),
+        ("{{slice .Reference 10 19}}", "davidthor\n"),
+        ("{{/* .Nope */}}{{.Tag}}", "latest\n"),
+    ] {
+        let pattern = "docker.io/*";
+        let list = sandbox().ok(&["images", pattern, "--format", template]);
+        assert_eq!(list, expected, "{template}");
+        // Without artifacts there is nothing that could be too short.
+        assert_eq!(Sandbox::new().ok(&["images", "--format", template]), "");
+    }
+    sandbox()
+        .run(&[
+            "images",
+            "--format",
+            r#"{{index (split .Repository "/") 1}}"#,
+        ])
+        .fails(2, "invalid template: index out of range: 1");
+    for template in [
+        r#"{{join .Tag ","}}"#,
+        "{{lower .Tag .ID}}",
+        "{{truncate .Tag -1}}",
+    ] {
+        let run = Sandbox::new().run(&["images", "--format", template]);
+        run.fails(2, "invalid template: ");
+    }
+}
+
+#[test]
 fn a_yaml_parser_reads_back_what_json_holds() {
     let odd = r#"{"artifacts":[
         {"reference":"on","tag":"2026-01-01","type":"~","size":-3,"note":"\u003ca\u003e \/ \ud83d\ude00 \u2028",

@@ -36,6 +36,7 @@ mod file_systems;
 mod filters;
 mod formats;
 mod habits;
+mod hints;
 mod hostile;
 mod images;
 mod inspect;

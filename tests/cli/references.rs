@@ -15,7 +15,7 @@ const SLIPS: [(&str, &str); 14] = [
     ("https://ghcr.io/org/app:v1", "it is a URL"),
     ("app:v1 ", "it contains white space (U+0020)"),
     ("app\u{a0}:v1", "it contains white space (U+00A0)"),
-    ("app:v1\n", "it holds a control character"),
+    ("app:v1\n", "it contains a control character"),
     ("<none>:<none>", "`<none>` marks an artifact without a name"),
     (".staging-abcdefghijkl", "the cache reserves this name"),
 ];

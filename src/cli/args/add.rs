@@ -66,7 +66,12 @@ pub(crate) struct Add {
     pub(crate) cache_path: Option<PathBuf>,
 
     /// The time to record, such as 2026-02-14T13:03:11Z [default: now]
-    #[arg(long, value_name = "TIME", value_parser = values::created_at)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = values::created_at,
+        allow_hyphen_values = true
+    )]
     pub(crate) created_at: Option<DateTime<FixedOffset>>,
 
     /// Refuse to replace an artifact that is registered already

@@ -20,7 +20,13 @@ pub(crate) struct Images {
     pub(crate) artifact_type: Option<ArtifactType>,
 
     /// List only what matches, such as tag=v1*, size>10MB or until=30d
-    #[arg(short, long = "filter", value_name = "KEY=VALUE", add = candidates::filters())]
+    #[arg(
+        short,
+        long = "filter",
+        value_name = "KEY=VALUE",
+        allow_hyphen_values = true,
+        add = candidates::filters()
+    )]
     pub(crate) filters: Vec<Filter>,
 
     /// Choose the order
@@ -32,7 +38,7 @@ pub(crate) struct Images {
     pub(crate) reverse: bool,
 
     /// List at most N artifacts
-    #[arg(long, value_name = "N", value_parser = values::count)]
+    #[arg(long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
     pub(crate) limit: Option<usize>,
 
     /// Choose the output: table, json, jsonl, yaml, a Go template such as

@@ -80,6 +80,7 @@ pub(crate) struct Global {
         global = true,
         default_value = "10s",
         value_parser = values::duration,
+        allow_hyphen_values = true,
         help = "Wait this long for another process to finish its change, such as 30s or 5m"
     )]
     pub(crate) lock_timeout: Duration,

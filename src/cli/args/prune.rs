@@ -15,15 +15,32 @@ pub(crate) struct Prune {
     pub(crate) all: bool,
 
     /// Remove only artifacts that match, such as until=30d
-    #[arg(long = "filter", value_name = "KEY=VALUE", add = candidates::filters())]
+    #[arg(
+        long = "filter",
+        value_name = "KEY=VALUE",
+        allow_hyphen_values = true,
+        add = candidates::filters()
+    )]
     pub(crate) filters: Vec<Filter>,
 
     /// With --all, keep the newest N artifacts of each repository
-    #[arg(long, value_name = "N", requires = "all", value_parser = values::count)]
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "all",
+        value_parser = values::count,
+        allow_hyphen_values = true
+    )]
     pub(crate) keep_last: Option<usize>,
 
     /// With --all, remove the oldest until the rest fits into SIZE, such as 2GB
-    #[arg(long, value_name = "SIZE", requires = "all", value_parser = values::size)]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        requires = "all",
+        value_parser = values::size,
+        allow_hyphen_values = true
+    )]
     pub(crate) max_size: Option<i64>,
 
     /// Show what would be removed

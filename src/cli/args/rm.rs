@@ -22,7 +22,12 @@ pub(crate) struct Rm {
     pub(crate) all: bool,
 
     /// Remove what matches, such as tag=v1*, size>10MB or until=30d
-    #[arg(long = "filter", value_name = "KEY=VALUE", add = candidates::filters())]
+    #[arg(
+        long = "filter",
+        value_name = "KEY=VALUE",
+        allow_hyphen_values = true,
+        add = candidates::filters()
+    )]
     pub(crate) filters: Vec<Filter>,
 
     /// With --all or --filter, remove only artifacts of this type

@@ -20,6 +20,7 @@ use crate::escape::visible;
 use crate::fields::Field;
 use crate::json::compact;
 use crate::lookup::DigestStart;
+use crate::quote;
 use crate::timestamp;
 
 pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
@@ -65,11 +66,12 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
         explain_empty();
     }
     for (pattern, wider) in NearMisses::of_all(&misses, &args.patterns) {
-        messages::hint(format_args!(
-            "no artifact matches `{}`, but {} lists some",
-            visible(pattern),
-            visible(&in_quotes(&wider))
-        ));
+        if let Some(wider) = quote::operand(&wider) {
+            messages::hint(format_args!(
+                "no artifact matches `{}`, but {wider} lists some",
+                visible(pattern)
+            ));
+        }
     }
     // The system takes memory back sooner as a whole than piece by piece.
     mem::forget(lists);
@@ -176,11 +178,6 @@ impl<'a> Shown<'a> {
         let digest = if self.args.digests { "DIGEST\t" } else { "" };
         format!("REPOSITORY\tTAG\t{digest}ARTIFACT ID\tTYPE\tSIZE\tCREATED")
     }
-}
-
-/// Returns the text as it is typed in a shell.
-fn in_quotes(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// Tells a person where artifacts come from.

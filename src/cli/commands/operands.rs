@@ -7,8 +7,9 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::messages;
 use crate::document::{Document, EntryView};
 use crate::error::plainly;
-use crate::escape::visible;
+use crate::escape::{is_unsafe, visible};
 use crate::lookup::{DigestStart, Finder, Found};
+use crate::quote;
 use crate::reference::Parts;
 use crate::registry::Registry;
 
@@ -66,12 +67,14 @@ impl Unresolved {
                 message: format!("artifact `{}` not found", visible(&operand)),
                 hint: names
                     .similar(&operand)
-                    .map(|reference| format!("did you mean `{}`?", visible(reference))),
+                    .and_then(quote::operand)
+                    .map(|reference| format!("did you mean `{reference}`?")),
             },
             Unresolved::Ambiguous(operand, references) => {
+                let typed = |name: &str| quote::operand(name).map(Into::into);
                 let list: Vec<String> = references
                     .iter()
-                    .map(|r| format!("`{}`", visible(r)))
+                    .map(|name| format!("`{}`", typed(name).unwrap_or(visible(name))))
                     .collect();
                 Failure {
                     exit: Exit::Refused,
@@ -145,8 +148,11 @@ impl<'r> Names<'r> {
             return None;
         }
         let references = self.references.get_or_init(|| self.read());
-        // Somebody may have added it since it was not found.
-        let others = references.iter().filter(|reference| *reference != operand);
+        // It may have been added since it was not found, and what is shown escaped
+        // cannot be typed.
+        let others = references
+            .iter()
+            .filter(|reference| *reference != operand && !reference.contains(is_unsafe));
         others
             .filter(|reference| reference.len() <= MAX_LENGTH)
             .map(|reference| (similarity(reference, operand), reference.as_str()))

@@ -4,10 +4,12 @@ use super::operands::{Names, resolve};
 use super::word;
 use crate::cli::args::Tag;
 use crate::cli::context::Context;
-use crate::cli::exit::Exit;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::hints;
 use crate::cli::output::{self, messages};
 use crate::escape::visible;
 use crate::lookup::{DigestStart, Finder};
+use crate::quote;
 use crate::{Error, Reference};
 
 pub(super) fn run(context: &Context, args: &Tag) -> anyhow::Result<Exit> {
@@ -40,7 +42,7 @@ pub(super) fn run(context: &Context, args: &Tag) -> anyhow::Result<Exit> {
                 exit = exit.worst(messages::not_deleted(tagged.not_deleted));
             }
             Err(error) => {
-                let error = anyhow::Error::from(error);
+                let error = explain(error);
                 exit = exit.worst(Exit::of(&error));
                 messages::error(&error);
                 if matches!(exit, Exit::Interrupted(_)) {
@@ -51,4 +53,21 @@ pub(super) fn run(context: &Context, args: &Tag) -> anyhow::Result<Exit> {
     }
     output::report(&report);
     Ok(exit)
+}
+
+/// Gives the error of a source without content a remedy of its own: that of `add`
+/// would be for the copy.
+fn explain(error: Error) -> anyhow::Error {
+    let Error::NoContent { reference, .. } = &error else {
+        return error.into();
+    };
+    let add = |name: &str| hints::command(&format!("add {} PATH", quote::operand(name)?));
+    let is_name = Reference::parse_new(reference).is_ok();
+    let add = is_name.then(|| add(reference)).flatten();
+    Failure {
+        exit: Exit::NotFound,
+        message: error.to_string(),
+        hint: add.map(|add| format!("{add} brings its content back")),
+    }
+    .into()
 }

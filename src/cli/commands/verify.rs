@@ -1,5 +1,6 @@
 //! `verify`: looks for damage, and mends the registry.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde::Serialize;
@@ -8,6 +9,7 @@ use super::operands::{Names, resolve_to_look};
 use crate::cli::args::{ReportFormat, Verify};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::hints;
 use crate::cli::output::{self, Out, json, messages, units};
 use crate::escape::visible;
 use crate::{Code, Damage, Error, Finding, Repaired, Report, TakenOver};
@@ -222,7 +224,8 @@ fn of_findings(label: &str, findings: &[Finding]) -> String {
             // Once for all that it mends.
             let next = group.get(index + 1);
             if next.is_none_or(|next| next.remedy != finding.remedy) {
-                let _ = writeln!(text, "  remedy: {}", visible(&finding.remedy));
+                let remedy = hints::in_named_home(&finding.remedy);
+                let _ = writeln!(text, "  remedy: {}", visible(&remedy));
             }
         }
     }
@@ -275,7 +278,7 @@ struct Item<'r> {
     code: &'static str,
     subject: &'r str,
     message: &'r str,
-    remedy: &'r str,
+    remedy: Cow<'r, str>,
 }
 
 impl<'r> From<&'r Finding> for Item<'r> {
@@ -284,7 +287,7 @@ impl<'r> From<&'r Finding> for Item<'r> {
             code: finding.code.as_str(),
             subject: &finding.subject,
             message: &finding.message,
-            remedy: &finding.remedy,
+            remedy: hints::in_named_home(&finding.remedy),
         }
     }
 }

@@ -7,7 +7,8 @@ use anstyle::{AnsiColor, Style};
 
 use super::progress::aside;
 use crate::Error;
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::Exit;
+use crate::cli::hints;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -17,7 +18,7 @@ const NOTE: Style = Style::new().bold();
 /// An error with what to do about it.
 pub(in crate::cli) fn error(error: &anyhow::Error) {
     say(ERROR, "error", format_args!("{error:#}"));
-    if let Some(text) = exit::hint(error) {
+    if let Some(text) = hints::of(error) {
         hint(format_args!("{text}"));
     }
 }

@@ -1,16 +1,22 @@
-//! Go templates, as docker and cldctl users write them. This is the only file
-//! that knows the template library.
+//! Go templates, as docker and cldctl users write them. Nothing else knows the
+//! template library.
+
+mod escapes;
+mod fields;
+mod functions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gotmpl::{MissingKey, TemplateError, Value};
 
+use fields::Fields;
+
 use super::row::Row;
 use crate::fields::Field;
 
 /// The fields of an entry, each with the header of its column.
-const FIELDS: [(&str, &str); 11] = [
+const TITLES: [(&str, &str); 11] = [
     ("Reference", "REFERENCE"),
     ("Repository", "REPOSITORY"),
     ("Tag", "TAG"),
@@ -31,7 +37,7 @@ const STATUS: &str = "Status";
 /// A template that is applied to each entry.
 pub(in crate::cli) struct Template {
     compiled: gotmpl::Template,
-    source: String,
+    fields: Fields,
     has_status: bool,
 }
 
@@ -59,58 +65,51 @@ impl Template {
 
     fn compile(text: &str, has_status: bool) -> Result<Self, String> {
         let invalid = |error: TemplateError| format!("invalid template: {error}");
-        let text = text.replace("\\t", "\t").replace("\\n", "\n");
-        let compiled = gotmpl::Template::new("format")
-            .missing_key(MissingKey::Error)
-            .func("json", json)
-            .func("join", join)
-            .func("split", split)
-            .func("lower", |args| {
-                Ok(string(&text_of(args, 0)?.to_lowercase()))
-            })
-            .func("upper", |args| {
-                Ok(string(&text_of(args, 0)?.to_uppercase()))
-            })
-            .func("title", |args| Ok(string(&title(&text_of(args, 0)?))))
-            .func("pad", pad)
-            .func("truncate", truncate)
-            .parse(&text)
-            .map_err(invalid)?;
-        // Also where no entry would come to it.
-        for name in names(&text) {
-            let is_status = name == STATUS || STATUS_FIELDS.contains(&&*name);
-            let is_known = FIELDS.iter().any(|(field, _)| *field == name);
-            if !(is_known || has_status && is_status) {
-                return Err(format!(
-                    "invalid template: there is no field .{name}; {}",
-                    known(has_status)
-                ));
-            }
-        }
+        let text = escapes::expand(text);
+        let compiled = gotmpl::Template::new("format").missing_key(MissingKey::Error);
+        let compiled = functions::add_to(compiled).parse(&text).map_err(invalid)?;
         let template = Template {
             compiled,
-            source: text,
+            fields: Fields::of(&text).map_err(invalid)?,
             has_status,
         };
-        template.apply(template.sample())?;
-        Ok(template)
+        // Also where no entry would come to it.
+        if let Some(name) = template.unknown_field() {
+            return Err(format!(
+                "invalid template: there is no field .{name}; {}",
+                known(has_status)
+            ));
+        }
+        match template
+            .compiled
+            .execute_to_string(&object(template.sample()))
+        {
+            // It depends on the entry what can be taken out of its texts.
+            Err(error) if !is_out_of_range(&error) => Err(template.explain(&error)),
+            _ => Ok(template),
+        }
+    }
+
+    /// Returns a field that it names and that no entry has.
+    fn unknown_field(&self) -> Option<&str> {
+        let is_known = |name: &str| {
+            let is_status = name == STATUS || STATUS_FIELDS.contains(&name);
+            self.has_status && is_status || TITLES.iter().any(|(field, _)| *field == name)
+        };
+        let mut names = self.fields.paths().flatten().map(String::as_str);
+        names.find(|name| !is_known(name))
     }
 
     /// The header that goes with the template's columns: the titles of the
     /// fields in each.
     pub(in crate::cli) fn header(&self) -> Vec<String> {
-        let title = |name: String| {
-            FIELDS
-                .iter()
-                .find(|(field, _)| *field == name)
-                .map(|(_, t)| *t)
-        };
-        let columns = self.source.split('\t');
+        let title = |name: &String| TITLES.iter().find(|(field, _)| field == name);
+        let columns = self.fields.columns.iter();
         columns
-            .map(|column| {
-                names(column)
-                    .into_iter()
-                    .filter_map(title)
+            .map(|paths| {
+                let titles = paths.iter().flatten().filter_map(title);
+                titles
+                    .map(|(_, title)| *title)
                     .collect::<Vec<_>>()
                     .join(" ")
             })
@@ -135,20 +134,27 @@ impl Template {
 
     /// Whether the template shows anything of the content.
     pub(in crate::cli) fn wants_status(&self) -> bool {
-        // Whoever takes all of `.` takes this too.
-        let names = names(&self.source);
-        self.has_status && (names.is_empty() || names.iter().any(|name| name == STATUS))
+        let is_status = |path: &Vec<String>| path.first().is_some_and(|name| name == STATUS);
+        self.has_status && (self.fields.takes_all || self.fields.paths().any(is_status))
     }
 
     fn apply(&self, members: Vec<(&str, Value)>) -> Result<String, String> {
-        self.compiled
-            .execute_to_string(&object(members))
-            .map_err(|error| format!("invalid template: {error}; {}", known(self.has_status)))
+        let text = self.compiled.execute_to_string(&object(members));
+        text.map_err(|error| self.explain(&error))
+    }
+
+    fn explain(&self, error: &TemplateError) -> String {
+        match error {
+            TemplateError::MissingKey { .. } => {
+                format!("invalid template: {error}; {}", known(self.has_status))
+            }
+            _ => format!("invalid template: {error}"),
+        }
     }
 
     /// An entry that has everything.
     fn sample(&self) -> Vec<(&str, Value)> {
-        let mut members: Vec<(&str, Value)> = FIELDS
+        let mut members: Vec<(&str, Value)> = TITLES
             .iter()
             .map(|(name, title)| match *name {
                 "SizeBytes" => (*name, Value::Int(1)),
@@ -176,29 +182,17 @@ impl StatusFields {
     }
 }
 
-/// The fields that a template names in its actions.
-fn names(template: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    for action in template.split("{{").skip(1) {
-        let action = action.split("}}").next().unwrap_or_default();
-        // What stands between quotes is text.
-        for code in action.split(['"', '`']).step_by(2) {
-            let mut rest = code;
-            while let Some(at) = rest.find('.') {
-                rest = &rest[at + 1..];
-                let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
-                let name = &rest[..end.unwrap_or(rest.len())];
-                if name.starts_with(char::is_alphabetic) {
-                    names.push(name.to_owned());
-                }
-            }
-        }
+/// Returns true if a text or a list is too short for what is taken out of it.
+fn is_out_of_range(error: &TemplateError) -> bool {
+    match error {
+        TemplateError::IndexOutOfRange { .. } => true,
+        TemplateError::Exec(message) => message.starts_with("slice: "),
+        _ => false,
     }
-    names
 }
 
 fn known(has_status: bool) -> String {
-    let mut names = FIELDS.map(|(name, _)| format!(".{name}")).to_vec();
+    let mut names = TITLES.map(|(name, _)| format!(".{name}")).to_vec();
     if has_status {
         names.extend(STATUS_FIELDS.map(|name| format!(".{STATUS}.{name}")));
     }
@@ -234,99 +228,6 @@ fn object(members: Vec<(&str, Value)>) -> Value {
 
 fn string(text: &str) -> Value {
     Value::String(text.into())
-}
-
-/// An argument as the text that it would print as.
-fn text_of(args: &[Value], index: usize) -> gotmpl::Result<String> {
-    let missing = || TemplateError::Exec(format!("argument {} is missing", index + 1));
-    args.get(index).map(Value::to_string).ok_or_else(missing)
-}
-
-fn number_of(args: &[Value], index: usize) -> gotmpl::Result<usize> {
-    let number = args.get(index).and_then(Value::as_int);
-    number
-        .and_then(|number| usize::try_from(number).ok())
-        .ok_or_else(|| TemplateError::Exec(format!("argument {} is no number", index + 1)))
-}
-
-fn json(args: &[Value]) -> gotmpl::Result<Value> {
-    let value = args.first().unwrap_or(&Value::Nil);
-    Ok(string(&to_json(value).to_string()))
-}
-
-fn to_json(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Bool(value) => (*value).into(),
-        Value::Int(value) => (*value).into(),
-        Value::Uint(value) => (*value).into(),
-        Value::Float(value) => (*value).into(),
-        Value::String(text) => (**text).into(),
-        Value::List(values) => values.iter().map(to_json).collect(),
-        Value::Map(members) => members
-            .iter()
-            .map(|(name, value)| (name.to_string(), to_json(value)))
-            .collect::<serde_json::Map<_, _>>()
-            .into(),
-        _ => serde_json::Value::Null,
-    }
-}
-
-fn join(args: &[Value]) -> gotmpl::Result<Value> {
-    let separator = text_of(args, 1)?;
-    Ok(match &args[0] {
-        Value::List(values) => {
-            let texts: Vec<String> = values.iter().map(Value::to_string).collect();
-            string(&texts.join(&separator))
-        }
-        other => string(&other.to_string()),
-    })
-}
-
-fn split(args: &[Value]) -> gotmpl::Result<Value> {
-    let (text, separator) = (text_of(args, 0)?, text_of(args, 1)?);
-    Ok(Value::List(text.split(&separator).map(string).collect()))
-}
-
-/// The first letter of each word in upper case.
-fn title(text: &str) -> String {
-    let mut starts = true;
-    text.chars()
-        .flat_map(|c| {
-            let starts_word = std::mem::replace(&mut starts, !c.is_alphanumeric());
-            if starts_word {
-                c.to_uppercase().collect()
-            } else {
-                vec![c]
-            }
-        })
-        .collect()
-}
-
-/// The most blanks that anybody can want in a line.
-const MAX_PADDING: usize = 10_000;
-
-/// Blanks before and behind a text that is not empty, as docker does it.
-fn pad(args: &[Value]) -> gotmpl::Result<Value> {
-    let text = text_of(args, 0)?;
-    let (before, behind) = (number_of(args, 1)?, number_of(args, 2)?);
-    if before.max(behind) > MAX_PADDING {
-        return Err(TemplateError::Exec(format!(
-            "a padding of more than {MAX_PADDING}"
-        )));
-    }
-    if text.is_empty() {
-        return Ok(string(""));
-    }
-    Ok(string(&format!(
-        "{}{text}{}",
-        " ".repeat(before),
-        " ".repeat(behind)
-    )))
-}
-
-fn truncate(args: &[Value]) -> gotmpl::Result<Value> {
-    let (text, length) = (text_of(args, 0)?, number_of(args, 1)?);
-    Ok(string(&text.chars().take(length).collect::<String>()))
 }
 
 #[cfg(test)]
@@ -371,12 +272,16 @@ mod tests {
             ("{{json .Tag}} {{json .SizeBytes}}", "\"v1\" 1500"),
             ("{{if .Digest}}yes{{else}}no{{end}}", "no"),
             ("{{if gt .SizeBytes 1000}}big{{end}}", "big"),
+            ("{{join (split .Tag \"\") \"\\n\"}}", "v\n1"),
+            ("{{/* .Nope */}}{{.Tag}}", "v1"),
+            ("{{index (split .Repository \"/\") 2}}", "b"),
+            ("{{slice .Reference 8 11}}", "a/b"),
             ("{{lower \".Nope\"}} {{printf \"%.1f\" 1.25}}", ".nope 1.2"),
         ] {
             assert_eq!(render(template), expected, "{template}");
         }
         let object: serde_json::Value = serde_json::from_str(&render("{{json .}}")).unwrap();
-        assert_eq!(object.as_object().unwrap().len(), FIELDS.len());
+        assert_eq!(object.as_object().unwrap().len(), TITLES.len());
         assert_eq!(object["SizeBytes"], 1500);
     }
 
@@ -393,8 +298,56 @@ mod tests {
             "{{.Tag.Name}}",
             "{{if false}}{{.Nope}}{{end}}",
             "{{pad .Tag 4000000000000 0}}",
+            "{{lower .Tag .ID}}",
+            "{{join .Tag \",\"}}",
+            "{{index . 1}}",
+            "{{range .Tag}}{{end}}",
+            "{{template \"x\"}}",
+            "{{.Cache}}",
+            "{{.Status.Cache}}",
         ] {
             assert!(Template::new(template).is_err(), "{template}");
+        }
+        for template in ["{{.Cache}}", "{{.Status.Nope}}", "{{.Status.Cache.Nope}}"] {
+            assert!(Template::with_status(template).is_err(), "{template}");
+        }
+    }
+
+    #[test]
+    fn only_an_entry_tells_whether_its_texts_are_long_enough() {
+        let row = |reference: &str| {
+            let text = format!("{{\"artifacts\":[{{\"reference\":\"{reference}\"}}]}}");
+            let document = Document::parse(text).unwrap();
+            let entry = document.entry(0).unwrap();
+            let now = timestamp::parse("2026-03-01T02:00:00Z").unwrap();
+            let row = Row {
+                entry: &entry,
+                now: &now,
+            };
+            let template = "{{index (split .Reference \"/\") 1}}";
+            Template::new(template).unwrap().render(&row)
+        };
+        assert_eq!(row("ghcr.io/app").unwrap(), "app");
+        let error = row("app").unwrap_err();
+        assert!(
+            error.contains("index out of range") && !error.contains(".Tag"),
+            "{error}"
+        );
+        assert!(Template::new("{{slice .Digest 7 19}}").is_ok());
+    }
+
+    #[test]
+    fn the_content_is_looked_at_only_for_a_template_that_shows_it() {
+        for (template, wants) in [
+            ("{{.Tag}}", false),
+            ("{{.Status.Cache}}", true),
+            ("{{with .Status}}{{.Cache}}{{end}}", true),
+            ("{{json .}} {{.Tag}}", true),
+            ("{{.Digest}}", false),
+            ("text", false),
+        ] {
+            let template = Template::with_status(template).unwrap();
+            assert_eq!(template.wants_status(), wants);
         }
     }
 

@@ -246,7 +246,7 @@ impl Cursor<'_> {
         })
     }
 
-    /// Reads a number of so many digits.
+    /// Reads a number of this many digits.
     fn number(&mut self, digits: usize) -> Option<u32> {
         let (number, rest) = self.0.split_at_checked(digits)?;
         let text = str::from_utf8(number).ok()?;
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_does_not_exist_is_told_from_a_wrong_form() {
+    fn a_time_that_does_not_exist_is_refused_otherwise_than_a_wrong_form() {
         for (text, reason) in [
             ("2026-02-30", "no such date"),
             ("2025-02-29T00:00:00Z", "no such date"),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::finding::{Code, Finding, command};
+use super::finding::{Code, Finding, add, command};
 use crate::content::file_tree::{FileTree, Node};
 use crate::content::hash::hash_each;
 use crate::content::manifest::{FileHash, Manifest};
@@ -15,7 +15,6 @@ use crate::document::EntryView;
 use crate::error::{AtPath, Error, Result};
 use crate::escape::visible;
 use crate::fields::Field;
-use crate::reference::Reference;
 use crate::store::stat;
 
 /// What came of looking at the content of entries.
@@ -165,13 +164,10 @@ fn compare(cache: &Cache, entry: &EntryView<'_>, hashed: &Hashed<'_>) -> Result<
     let digest = &*entry.text_of(Field::Digest);
     let manifest = cache.manifests.find(digest)?;
     let expected = manifest.as_ref().map(Manifest::files).unwrap_or_default();
-    let remedy = match Reference::parse(reference) {
-        Ok(_) => format!(
-            "{} imports it anew; for what cldctl pulled, pull it again",
-            command("add", reference, " PATH")
-        ),
+    let remedy = match add(reference, " PATH") {
+        Some(add) => format!("{add} imports it anew; for what cldctl pulled, pull it again"),
         // It stands there, but cannot be registered.
-        Err(_) => format!("{} removes it", command("rm", reference, "")),
+        None => format!("{} removes it", command("rm", reference, "")),
     };
     let find = |code, path: &[u8], what: &str| {
         let path = String::from_utf8_lossy(path);
@@ -236,10 +232,14 @@ fn unverifiable(reference: &str, digest: &str) -> Finding {
         "" => "has no digest to verify its content against",
         _ => "its digest has no manifest in this registry, so its content cannot be verified",
     };
-    let remedy = format!(
-        "{} registers the content anew as it is now, with a digest and a time of today",
-        command("add", reference, "")
-    );
+    let remedy = match add(reference, "") {
+        Some(add) => {
+            format!(
+                "{add} registers the content anew as it is now, with a digest and a time of today"
+            )
+        }
+        None => under_another(),
+    };
     Finding::new(Code::UnverifiableDigest, reference, message, remedy)
 }
 
@@ -275,10 +275,18 @@ fn foreign(reference: &str, path: &str) -> Finding {
             "its content is not checked: `{}` is not its own directory",
             visible(path)
         ),
-        format!(
-            "{} brings a copy into the cache",
-            command("add", reference, " PATH")
-        ),
+        match add(reference, " PATH") {
+            Some(add) => format!("{add} brings a copy into the cache"),
+            None => under_another(),
+        },
+    )
+}
+
+/// The remedy where `add` refuses the reference of the entry.
+fn under_another() -> String {
+    format!(
+        "{} registers a copy under a reference that `add` takes",
+        command("add", "REF", " PATH")
     )
 }
 

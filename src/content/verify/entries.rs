@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Report;
-use super::finding::{Code, Finding, command};
+use super::finding::{Code, Finding, add, command};
 use crate::content::Contents;
 use crate::document::{Document, EntryView};
 use crate::error::Result;
@@ -43,11 +43,11 @@ fn unreadable(entry: &EntryView<'_>, field: Field) -> Finding {
     let remedy = if reference.is_empty() {
         "mend the field by hand; without a reference nothing else can name the entry".to_owned()
     } else {
-        let (add, rm) = (
-            command("add", &reference, ""),
-            command("rm", &reference, ""),
-        );
-        format!("{add} writes it anew from its content, {rm} removes it")
+        let rm = command("rm", &reference, "");
+        match add(&reference, "") {
+            Some(add) => format!("{add} writes it anew from its content, {rm} removes it"),
+            None => format!("{rm} removes it"),
+        }
     };
     Finding::new(Code::UnreadableField, reference, message, remedy)
 }
@@ -74,11 +74,11 @@ fn duplicates(document: &Document, entries: &[EntryView<'_>], report: &mut Repor
             let remedy = "`cldctl-registry verify --repair` leaves one".to_owned();
             ("the same each time", remedy)
         } else {
-            let (add, rm) = (
-                command("add", &reference, ""),
-                command("rm", &reference, ""),
-            );
-            let remedy = format!("{add} leaves one, made from its content; {rm} removes all");
+            let rm = command("rm", &reference, "");
+            let remedy = match add(&reference, "") {
+                Some(add) => format!("{add} leaves one, made from its content; {rm} removes all"),
+                None => format!("{rm} removes all"),
+            };
             ("with differences", remedy)
         };
         let message = format!("stands in the registry {} times, {what}", texts.len());

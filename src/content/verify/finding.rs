@@ -6,6 +6,8 @@ use std::path::Path;
 use crate::escape::visible;
 use crate::home::DanglingLink;
 use crate::json::ParseError;
+use crate::quote;
+use crate::reference::Reference;
 use crate::registry::Registry;
 
 /// Something that is wrong, or worth knowing.
@@ -177,16 +179,13 @@ impl Finding {
 
 /// A command with a reference, as it can be given to a shell.
 pub(super) fn command(start: &str, reference: &str, end: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=%,".contains(c);
-    let word = if reference.chars().all(is_plain) && !reference.starts_with('-') {
-        reference.to_owned()
-    } else {
-        let dashes = if reference.starts_with('-') {
-            "-- "
-        } else {
-            ""
-        };
-        format!("{dashes}'{}'", visible(reference).replace('\'', "'\\''"))
-    };
+    // What cannot be typed is shown all the same, to name the artifact.
+    let word = quote::operand(reference).unwrap_or_else(|| visible(reference).into_owned());
     format!("`cldctl-registry {start} {word}{end}`")
+}
+
+/// Returns the command that registers content again, unless `add` refuses the reference.
+pub(super) fn add(reference: &str, end: &str) -> Option<String> {
+    let is_taken = Reference::parse_new(reference).is_ok();
+    is_taken.then(|| command("add", reference, end))
 }

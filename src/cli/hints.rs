@@ -1,0 +1,169 @@
+//! What users can do about errors. What a hint shows as a command can be typed.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use super::exit::Failure;
+use crate::content::refusal::{LINK_OUT, LINK_TO_DIR, NO_DIR, NO_SOURCE};
+use crate::escape::visible;
+use crate::quote;
+use crate::{Error, InvalidReason, InvalidReference, Reference};
+
+/// What `--home` says, so that a command that is shown works in the same home.
+static NAMED_HOME: OnceLock<PathBuf> = OnceLock::new();
+
+/// Remembers what `--home` says.
+pub(super) fn remember_home(home: Option<&Path>) {
+    if let Some(home) = home {
+        // It is the same for the whole process.
+        let _ = NAMED_HOME.set(home.to_owned());
+    }
+}
+
+/// Returns a command of this program as it is typed; `None` if its home cannot be
+/// shown.
+pub(super) fn command(arguments: &str) -> Option<String> {
+    Some(format!("`{} {arguments}`", program()?))
+}
+
+/// Lets the commands in a remedy of the library work in the home that was named.
+pub(super) fn in_named_home(remedy: &str) -> Cow<'_, str> {
+    match program() {
+        Some(program) if NAMED_HOME.get().is_some() => remedy
+            .replace("`cldctl-registry ", &format!("`{program} "))
+            .into(),
+        _ => remedy.into(),
+    }
+}
+
+fn program() -> Option<String> {
+    Some(match NAMED_HOME.get() {
+        None => "cldctl-registry".to_owned(),
+        Some(home) => format!("cldctl-registry --home {}", quote::word(home.to_str()?)?),
+    })
+}
+
+/// Returns what the user can do about an error.
+pub(super) fn of(error: &anyhow::Error) -> Option<String> {
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return failure.hint.clone();
+    }
+    Some(match error.downcast_ref::<Error>()? {
+        Error::Corrupt { path, .. } if path.ends_with("components.json") => {
+            "mend it by hand or move it away; a legacy registry is never written".to_owned()
+        }
+        Error::Corrupt { .. } => {
+            format!("{} saves every complete entry", command("verify --repair")?)
+        }
+        Error::NothingRecovered { .. } => {
+            "restore it from a backup, or move it away to begin with an empty registry".to_owned()
+        }
+        Error::Unconvertible { .. } => {
+            "mend it by hand, or remove all such entries in one `rm`".to_owned()
+        }
+        Error::ReadOnly { path } => {
+            let path = path.to_str().and_then(quote::word)?;
+            format!("`chmod u+w {path}` allows changes")
+        }
+        Error::ForeignVersion { .. } => {
+            "a newer program wrote it; look for a newer cldctl-registry".to_owned()
+        }
+        Error::LockTimeout { waited, .. } => format!(
+            "another cldctl-registry is changing the registry; `--lock-timeout {}` waits longer",
+            longer_than(*waited)
+        ),
+        Error::Unsettled { waited, .. } => format!(
+            "another program keeps writing it; try again later, or with `--lock-timeout {}`",
+            longer_than(*waited)
+        ),
+        Error::DanglingLink { .. } => {
+            "mount the disk that it leads to, or let it lead to a directory".to_owned()
+        }
+        Error::LockUnsupported { file_system, .. } => {
+            let here = match file_system {
+                Some(name) => format!("`{}`", visible(name)),
+                None => "this file system".to_owned(),
+            };
+            format!("locks do not work on {here}; `--home DIR` names a home on another file system")
+        }
+        Error::InvalidReference(invalid) => of_reference(invalid)?,
+        Error::UnknownType { .. } => {
+            "say it with `--type component` or `--type datacenter`".to_owned()
+        }
+        Error::NoContent { .. } => {
+            "give the directory to import, or register no content: `--metadata-only --type TYPE`"
+                .to_owned()
+        }
+        Error::Collision { other, .. } => {
+            let other = command(&format!("rm {}", quote::operand(other)?))?;
+            format!("choose another reference, or give up the other artifact: {other}")
+        }
+        Error::UnsafeContent { reason, .. } => match reason.as_str() {
+            NO_SOURCE | NO_DIR => return None,
+            LINK_OUT | LINK_TO_DIR => "`--dereference` stores what the link leads to, \
+                                       `--exclude GLOB` leaves it out"
+                .to_owned(),
+            _ => "`--exclude GLOB` leaves it out".to_owned(),
+        },
+        Error::AlreadyExists { .. } => "leave out `--no-clobber` to replace it".to_owned(),
+        Error::ContentChanged { .. } => "try again when nothing writes to it".to_owned(),
+        Error::NoHome { .. } => "name the directory with `--home DIR`".to_owned(),
+        _ => return None,
+    })
+}
+
+/// What may have been meant by an invalid reference.
+fn of_reference(invalid: &InvalidReference) -> Option<String> {
+    let text = invalid.reference.as_str();
+    let meant = match invalid.reason {
+        InvalidReason::Url => text.split_once("://").map(|(_, name)| name),
+        InvalidReason::WhiteSpace(_) | InvalidReason::ControlCharacter => {
+            Some(text.trim_matches(|c: char| c.is_whitespace() || c.is_control()))
+        }
+        InvalidReason::EmptyTag => text.strip_suffix(':'),
+        _ => None,
+    };
+    let meant = meant.filter(|meant| Reference::parse_new(meant).is_ok());
+    if let Some(meant) = meant.and_then(quote::operand) {
+        return Some(format!("did you mean `{meant}`?"));
+    }
+    match invalid.reason {
+        InvalidReason::Empty
+        | InvalidReason::EmptyRepository
+        | InvalidReason::EmptyPart
+        | InvalidReason::EmptyTag
+        | InvalidReason::EmptyDigest => {
+            Some("look at the variables that it is made of: one of them may be empty".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Returns a limit for `--lock-timeout` that is longer than the one that was too
+/// short.
+fn longer_than(waited: Duration) -> String {
+    const LIMITS: [(&str, u64); 4] = [("1m", 60), ("10m", 600), ("1h", 3_600), ("1d", 86_400)];
+    let longer = LIMITS
+        .into_iter()
+        .find(|(_, seconds)| waited < Duration::from_secs(*seconds));
+    match longer {
+        Some((limit, _)) => limit.to_owned(),
+        None => format!("{}d", waited.as_secs() / 86_400 + 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::values;
+
+    #[test]
+    fn the_limit_that_is_suggested_is_longer_than_the_one_before() {
+        for seconds in [0, 10, 59, 60, 599, 3_600, 86_399, 86_400, 1_000_000] {
+            let waited = Duration::from_secs(seconds);
+            assert!(values::duration(&longer_than(waited)).unwrap() > waited);
+        }
+    }
+}
