@@ -40,21 +40,62 @@ pub(super) fn mount_of(file: &impl AsFd) -> io::Result<MountId> {
 /// Returns whether another file system, or a part of one, is mounted on a name in
 /// a directory or anywhere below it, on a file too where the system tells.
 pub(crate) fn is_mounted_below(parent: &Dir, name: &OsStr) -> io::Result<bool> {
-    match mount_points() {
-        Some(points) => {
-            let mut path = real_path(parent)?;
-            if !path.ends_with(b"/") {
-                path.push(b'/');
-            }
-            path.extend_from_slice(name.as_bytes());
-            Ok(points.iter().any(|point| {
-                point
-                    .strip_prefix(path.as_slice())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-            }))
-        }
-        None => is_mounted_below_by_walk(parent, name),
+    let Some(mounts) = mounts() else {
+        return is_mounted_below_by_walk(parent, name);
+    };
+    let path = join(&real_path(parent)?, name.as_bytes());
+    let own = match parent.mount()? {
+        MountId::Number(id) => mounts.iter().find(|mount| mount.id == id),
+        MountId::Device(_) => None,
+    };
+    let place = own.and_then(|own| own.place_of(&path));
+    Ok(mounts.iter().any(|mount| {
+        // A mount is listed by one path alone, and its directory may have others.
+        let on = mounts.iter().find(|other| other.id == mount.parent);
+        let is_on_place = on.is_some_and(|on| {
+            own.is_some_and(|own| own.device == on.device)
+                && on
+                    .place_of(&mount.point)
+                    .zip(place.as_ref())
+                    .is_some_and(|(point, place)| is_at_or_below(&point, place))
+        });
+        is_at_or_below(&mount.point, &path) || is_on_place
+    }))
+}
+
+/// A line of the system's list of mounts.
+struct Mount {
+    id: u64,
+    /// The mount that it is mounted on.
+    parent: u64,
+    /// Of the file system, as the list has it.
+    device: Vec<u8>,
+    /// Which directory of the file system is mounted.
+    root: Vec<u8>,
+    /// The path that it is mounted on.
+    point: Vec<u8>,
+}
+
+impl Mount {
+    /// Returns where something lies in the file system that is mounted here.
+    fn place_of(&self, path: &[u8]) -> Option<Vec<u8>> {
+        let point = self.point.strip_suffix(b"/").unwrap_or(&self.point);
+        let rest = path.strip_prefix(point)?;
+        let rest = rest.strip_prefix(b"/").unwrap_or(rest);
+        Some(join(&self.root, rest))
     }
+}
+
+fn join(dir: &[u8], name: &[u8]) -> Vec<u8> {
+    let mut path = dir.strip_suffix(b"/").unwrap_or(dir).to_vec();
+    path.push(b'/');
+    path.extend_from_slice(name);
+    path
+}
+
+fn is_at_or_below(path: &[u8], dir: &[u8]) -> bool {
+    path.strip_prefix(dir)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 /// Returns the path that the system knows an open directory by.
@@ -71,22 +112,32 @@ fn real_path(dir: &Dir) -> io::Result<Vec<u8>> {
     Ok(dir.path().as_os_str().as_bytes().to_vec())
 }
 
-/// Returns where something is mounted; `None` where the system does not list it.
+/// Returns what is mounted; `None` where the system does not list it.
 #[cfg(target_os = "linux")]
-fn mount_points() -> Option<Vec<Vec<u8>>> {
-    // proc(5): the fifth field is the mount point, with blanks, tabs, line
-    // breaks and backslashes as `\` and three octal digits.
+fn mounts() -> Option<Vec<Mount>> {
+    // proc(5): the fields are the mount's number, its parent's, the device, the root
+    // and the mount point, with blanks, tabs, line breaks and backslashes as `\` and
+    // three octal digits.
     let list = std::fs::read("/proc/self/mountinfo").ok()?;
-    let lines = list
+    let mut lines = list
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty());
-    lines
-        .map(|line| Some(unescape(line.split(|byte| *byte == b' ').nth(4)?)))
-        .collect()
+    let mount = |line: &[u8]| {
+        let fields: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+        let number = |at: usize| std::str::from_utf8(fields.get(at)?).ok()?.parse().ok();
+        Some(Mount {
+            id: number(0)?,
+            parent: number(1)?,
+            device: fields.get(2)?.to_vec(),
+            root: unescape(fields.get(3)?),
+            point: unescape(fields.get(4)?),
+        })
+    };
+    lines.by_ref().map(mount).collect()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn mount_points() -> Option<Vec<Vec<u8>>> {
+fn mounts() -> Option<Vec<Mount>> {
     None
 }
 

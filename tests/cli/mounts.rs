@@ -109,6 +109,106 @@ fn a_directory_in_which_something_is_mounted_is_neither_replaced_nor_removed() {
     }
 }
 
+/// Row 66: the system lists mounts as text, in which such names are escaped.
+#[test]
+fn a_mount_is_seen_whatever_the_path_of_the_home_contains() {
+    for name in [r"a b", r"a\tb", r"a\nb", r"a\\b", r"a\\040b", r"#a", r" "] {
+        with_each_mounted(&format!(
+            r#"
+            HOME=$HOME/$(printf '{name}')
+            C=$HOME/.cldctl/cache/artifacts; R=$HOME/.cldctl/registry/artifacts.json
+            must mkdir "$HOME"
+            expect 0 add a:1 "$S"; expect 0 add b:1 "$S"
+            echo other >"$S/other"
+            mounted "$C/a_1/m"
+            same add a:1 "$S"; kept
+            same tag b:1 a:1; kept
+            same rm a:1; kept
+            must umount "$D"
+            expect 0 rm a:1
+            "#
+        ));
+    }
+}
+
+/// Row 66: a home that has a second path, as `/home` often is a link.
+#[test]
+fn a_mount_is_seen_when_the_home_is_reached_through_a_link() {
+    with_each_mounted(
+        r#"
+        expect 0 add a:1 "$S"
+        must ln -s "$HOME" "$HOME-link"; HOME=$HOME-link
+        echo other >"$S/other"
+        mounted "$C/a_1/m"
+        same add a:1 "$S"; kept
+        same rm a:1; kept
+        "#,
+    );
+    // The cache alone lies elsewhere.
+    with_each_mounted(
+        r#"
+        expect 0 add a:1 "$S"
+        must mv "$C" "$HOME/elsewhere"; must ln -s "$HOME/elsewhere" "$C"
+        echo other >"$S/other"
+        mounted "$HOME/elsewhere/a_1/m"
+        same add a:1 "$S"; kept
+        same rm a:1; kept
+        "#,
+    );
+}
+
+/// Row 66: something is mounted below the first path of a home, and the program gets
+/// another one, below which the system does not show it.
+#[test]
+fn nothing_that_is_mounted_by_another_path_is_deleted() {
+    for (what, mount) in MOUNTS {
+        let sandbox = Sandbox::new();
+        let script = format!(
+            r#"
+            expect 0 add a:1 "$S"; expect 0 add b:1 "$S"
+            D=$C/a_1/m; {mount}
+            mkdir -p "$V" "$HOME-again"; must mount --bind "$HOME" "$HOME-again"; HOME=$HOME-again
+            [ ! -e "$HOME/.cldctl/cache/artifacts/a_1/m/keep" ] || fail "it is shown"
+            echo other >"$S/other"
+            same add a:1 "$S"; same tag b:1 a:1; same rm a:1
+            LD_PRELOAD=$LATER run prune -y
+            [ "$(cat "$K")" = kept ] || fail "lost: $K"
+            "#
+        );
+        if let Some(run) = with_mounts(&sandbox, &script) {
+            assert_eq!(run.code, 0, "{what}: {run:?}");
+        }
+    }
+}
+
+/// Row 66: as in a chroot without `/proc`. Each directory is looked at then.
+#[test]
+fn nothing_mounted_is_deleted_where_the_system_does_not_list_mounts() {
+    for (what, mount) in MOUNTS {
+        let sandbox = Sandbox::new();
+        let refused = match what {
+            // A file does not say that it is a mount; the system refuses to unlink it.
+            "a file" => "run",
+            _ => "same",
+        };
+        let script = format!(
+            r#"
+            expect 0 add a:1 "$S"; expect 0 add b:1 "$S"
+            echo other >"$S/other"
+            D=$C/a_1/src/m; {mount}
+            must mount -t tmpfs tmpfs /proc
+            {refused} add a:1 "$S"; {refused} tag b:1 a:1; {refused} rm a:1
+            {refused} rm --filter reference=a* -y
+            [ "$(cat "$K")" = kept ] || fail "lost: $K"
+            expect 0 rm b:1
+            "#
+        );
+        if let Some(run) = with_mounts(&sandbox, &script) {
+            assert_eq!(run.code, 0, "{what}: {run:?}");
+        }
+    }
+}
+
 /// Row 66: the content of an entry is a mount itself.
 #[test]
 fn a_directory_that_is_a_mount_is_neither_replaced_nor_removed() {
@@ -180,6 +280,26 @@ fn a_cache_that_is_a_mount_works_as_any_other() {
         if let Some(run) = with_mounts(&sandbox, &script) {
             assert_eq!(run.code, 0, "{mount}: {run:?}");
         }
+    }
+}
+
+/// Row 80: and where they are mounts themselves, as snapshots are.
+#[test]
+fn directories_of_the_file_system_in_the_cache_are_kept_where_they_are_mounts() {
+    let sandbox = Sandbox::new();
+    let script = r#"
+        expect 0 add a:1 "$S"; cd "$C"
+        for name in lost+found .snapshot .zfs @eaDir 'System Volume Information' .git; do
+            mkdir "$name"; must mount -t tmpfs tmpfs "$name"
+            mkdir -p "$name/a_1"; echo kept >"$name/a_1/keep"
+        done
+        late verify; late prune -y; late prune -a --filter reference=b* -y
+        echo other >"$S/other"; expect 0 add a:1 "$S"; expect 0 tag a:1 b:1
+        expect 0 rm --all -y
+        [ $(cat */a_1/keep .[!.]*/a_1/keep | grep -c kept) = 6 ] || fail "$(ls -A . *)"
+        "#;
+    if let Some(run) = with_mounts(&sandbox, script) {
+        assert_eq!(run.code, 0, "{run:?}");
     }
 }
 

@@ -6,14 +6,17 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 
 use crate::exchange::{Exchanger, FILES, INSIDE, Outside};
 use crate::faults_calls::recorded;
-use crate::running::{has_strace, wait_until};
+use crate::running::{Running, has_strace, wait_until};
 use crate::stopped::Stopped;
-use crate::support::{Run, Sandbox, names, tree, write_tree};
+use crate::support::{Run, Sandbox, mkfifo, names, tree, write_tree};
 use crate::unprivileged::User;
 
 /// How many directories change places in one run.
@@ -92,6 +95,12 @@ fn nothing_is_stored_of(sandbox: &Sandbox, what: &str) {
 /// Expects that who works by paths loses the race.
 #[track_caller]
 fn loses(lose: fn(&Path) -> io::Result<()>, prepare: fn(&Path)) {
+    loses_with("d", "", lose, prepare);
+}
+
+/// As [`loses`], where something of this name changes places with a link to this, outside.
+#[track_caller]
+fn loses_with(name: &str, target: &str, lose: fn(&Path) -> io::Result<()>, prepare: fn(&Path)) {
     let mut exchanged = 0;
     let is_lost = (0..ATTEMPTS).any(|_| {
         let (sandbox, outside) = sandbox();
@@ -103,9 +112,10 @@ fn loses(lose: fn(&Path) -> io::Result<()>, prepare: fn(&Path)) {
             fill(dir);
             prepare(dir);
             let left_out = dir.join("node_modules");
+            let target = outside.path().join(target);
             match left_out.exists() {
-                true => exchanger.exchange_beside(dir, &left_out, "d", outside.path()),
-                false => exchanger.exchange(dir, "d", outside.path()),
+                true => exchanger.exchange_beside(dir, &left_out, name, &target),
+                false => exchanger.exchange(dir, name, &target),
             }
         }
         // The exchanges need a moment to begin.
@@ -170,6 +180,17 @@ fn races(
     prepare: impl Fn(&Sandbox) -> Vec<(PathBuf, String)>,
     run: impl Fn(&Sandbox) -> Run,
 ) {
+    races_with("", what, prepare, run);
+}
+
+/// As [`races`], with links to something that lies outside.
+#[track_caller]
+fn races_with(
+    target: &str,
+    what: &str,
+    prepare: impl Fn(&Sandbox) -> Vec<(PathBuf, String)>,
+    run: impl Fn(&Sandbox) -> Run,
+) {
     let mut exchanged = 0;
     for n in 0..RUNS {
         let (sandbox, outside) = sandbox();
@@ -183,7 +204,7 @@ fn races(
                 true => dir.parent().unwrap(),
                 false => &dir,
             };
-            exchanger.exchange_beside(watched, &dir, &name, outside.path());
+            exchanger.exchange_beside(watched, &dir, &name, &outside.path().join(target));
         }
         let (run, count) = exchanger.race(|| run(&sandbox));
         exchanged += count;
@@ -321,6 +342,137 @@ fn nothing_outside_is_read_when_a_link_takes_the_place_of_a_directory() {
         &["df"],
     ] {
         races(args[0], stored, |sandbox| sandbox.run(args));
+    }
+}
+
+/// The `a` of each directory, a file.
+fn files(dirs: Vec<PathBuf>) -> Vec<(PathBuf, String)> {
+    let dirs = dirs.into_iter().map(|dir| dir.join("d"));
+    dirs.map(|dir| (dir, "a".to_owned())).collect()
+}
+
+/// Row 73: the file that a link leads to has the same length, and is private.
+#[test]
+fn no_file_outside_is_read_or_deleted_when_a_link_takes_the_place_of_a_file() {
+    loses_with("cld.yml", "a", read_by_path, |_| ());
+    let source = |sandbox: &Sandbox| files(fill_many(&sandbox.path("source")));
+    let stored = |sandbox: &Sandbox| files(with_many(sandbox));
+    races_with("a", "import", source, |sandbox| {
+        sandbox.run(&["add", "new:1", "source"])
+    });
+    for args in [
+        &["tag", "x:1", "new:1"][..],
+        &["verify", "x:1"],
+        &["rm", "x:1"],
+    ] {
+        races_with("a", args[0], stored, |sandbox| sandbox.run(args));
+    }
+}
+
+/// Row 73: the file by which an artifact is recognized.
+#[test]
+fn no_file_outside_is_read_when_a_link_takes_the_place_of_the_configuration() {
+    let own = |top: PathBuf| vec![(top, "cld.yml".to_owned())];
+    races_with(
+        "a",
+        "import",
+        |sandbox| {
+            fill(&sandbox.path("source"));
+            own(sandbox.path("source"))
+        },
+        |sandbox| {
+            let add = || sandbox.run(&["add", "new:1", "source"]);
+            (1..IMPORTS).for_each(|_| drop(add()));
+            add()
+        },
+    );
+    for args in [&["add", "x:1"][..], &["verify", "x:1"], &["inspect", "x:1"]] {
+        let stored = |sandbox: &Sandbox| {
+            let top = sandbox.cache().join("x_1");
+            write_entries(sandbox, std::slice::from_ref(&top));
+            fill(&top);
+            own(top)
+        };
+        races_with("a", args[0], stored, |sandbox| sandbox.run(args));
+    }
+}
+
+/// Reads a file by its path, if it is one; false if that would wait for a writer.
+fn reads_by_path(path: &Path) -> bool {
+    let is_file = fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
+    let mut options = fs::File::options();
+    // So that this test ends.
+    let options = options
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits() as i32);
+    let opened = options.open(path).and_then(|file| file.metadata());
+    !is_file || opened.is_ok_and(|found| found.is_file())
+}
+
+/// Ends the exchanges when the race is over, also by a panic.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Runs something while two names change places all the time. Returns how often they did.
+fn exchanging(file: &Path, other: &Path, run: impl FnOnce()) -> usize {
+    let stop = AtomicBool::new(false);
+    let flags = RenameFlags::EXCHANGE;
+    std::thread::scope(|scope| {
+        let exchanger = scope.spawn(|| {
+            let mut count = 0;
+            while !stop.load(Ordering::SeqCst) {
+                count += usize::from(renameat_with(CWD, file, CWD, other, flags).is_ok());
+            }
+            count
+        });
+        let over = Over(&stop);
+        run();
+        drop(over);
+        exchanger.join().unwrap()
+    })
+}
+
+/// Row 73: opening one would wait for ever.
+#[test]
+fn nothing_waits_for_a_pipe_that_takes_the_place_of_a_file() {
+    let stored = "user/.cldctl/cache/artifacts/x_1";
+    let setup = |dir: &str| {
+        let sandbox = Sandbox::in_memory();
+        with_many(&sandbox);
+        fill_many(&sandbox.path("source"));
+        let (file, pipe) = (sandbox.path(dir).join("h0/d/a"), sandbox.path("pipe"));
+        mkfifo(&pipe);
+        (sandbox, file, pipe)
+    };
+
+    let (_sandbox, file, pipe) = setup("source");
+    let mut lost = false;
+    exchanging(&file, &pipe, || {
+        lost = (0..ATTEMPTS * REPEATS).any(|_| !reads_by_path(&file));
+    });
+    assert!(lost, "the race is not lost");
+
+    for (dir, args) in [
+        ("source", &["add", "new:1", "source"][..]),
+        (stored, &["add", "x:1"]),
+        (stored, &["verify", "x:1"]),
+        (stored, &["tag", "x:1", "new:1"]),
+    ] {
+        let (sandbox, file, pipe) = setup(dir);
+        let count = exchanging(&file, &pipe, || {
+            for _ in 0..RUNS {
+                let mut running = Running::start(sandbox.command(args));
+                wait_until("the end of a run", || !running.is_running());
+                let run = running.end();
+                assert!([0, 1, 3, 4].contains(&run.code), "{args:?}: {run:?}");
+            }
+        });
+        assert!(count >= RUNS, "{args:?}: {count} exchanges");
     }
 }
 
