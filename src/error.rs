@@ -221,6 +221,20 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// The system does not say whether another entry names the same directory.
+    #[error(
+        "could not tell whether `{}` has the same directory: `{}`: {}",
+        visible(.reference), shown(.path), plainly(.cause)
+    )]
+    UnknownDirectory {
+        /// The reference of the other entry.
+        reference: String,
+        /// The path that it names.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+
     /// There is an entry of this reference already, and it was to be kept.
     #[error("artifact `{}` exists already", visible(.reference))]
     AlreadyExists {

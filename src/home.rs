@@ -96,8 +96,9 @@ impl Home {
     /// to nothing, as to a disk that is not mounted. What lies behind them looks as if
     /// there were none.
     ///
-    /// A registry file that is itself a link to nothing is not one of them: the first
-    /// change creates what it leads to.
+    /// A registry file that is itself a link to nothing is one of them only if the
+    /// directory that it leads to does not exist; otherwise the first change creates
+    /// the file.
     ///
     /// # Errors
     ///
@@ -108,7 +109,15 @@ impl Home {
         if stat(&registry).at("read", &registry)?.is_none() {
             let file = store::resolve(&registry)?;
             let dir = file.parent().unwrap_or(&file);
-            found.extend(DanglingLink::on_the_way_to(dir, true)?);
+            let of_file = store::link_to_missing_dir(&registry)?;
+            found.extend(match of_file {
+                Some((link, target)) => Some(DanglingLink {
+                    link,
+                    target,
+                    hides_registry: true,
+                }),
+                None => DanglingLink::on_the_way_to(dir, true)?,
+            });
         }
         let content = DanglingLink::on_the_way_to(&self.cache_root(), false)?;
         found.extend(content.filter(|other| found.iter().all(|it| it.link != other.link)));
@@ -216,13 +225,18 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_file_that_is_a_link_to_nothing_is_in_order_unless_its_directory_is_one() {
+    fn a_registry_file_that_is_a_link_to_nothing_is_in_order_if_its_directory_exists() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(&dir.path().join("home")).unwrap();
         fs::create_dir_all(home.path().join("registry")).unwrap();
         symlink("../../disk/real.json", home.registry_path()).unwrap();
-        assert_eq!(home.dangling_links().unwrap(), []);
         let disk = dir.path().join("disk");
+        fs::create_dir(&disk).unwrap();
+        assert_eq!(home.dangling_links().unwrap(), []);
+        fs::remove_dir(&disk).unwrap();
+        let found = home.dangling_links().unwrap();
+        assert_eq!(found.len(), 1);
+        assert!(found[0].link == home.registry_path() && found[0].hides_registry);
         symlink("/nowhere/at all", &disk).unwrap();
         let found = home.dangling_links().unwrap();
         assert_eq!(found.len(), 1);

@@ -70,6 +70,16 @@ pub(super) fn of(error: &anyhow::Error) -> Option<String> {
         Error::ForeignVersion { .. } => {
             "a newer program wrote it; look for a newer cldctl-registry".to_owned()
         }
+        // A directory of this process alone: no other one can have locked it.
+        Error::LockTimeout { path, .. } if path.extension().is_none_or(|it| it != "lock") => {
+            let here = match crate::store::file_system_of(path.parent()?) {
+                Some(name) => format!("`{}`", visible(&name)),
+                None => "this file system".to_owned(),
+            };
+            format!(
+                "locks may not work on {here}; `--home DIR` names a home on another file system"
+            )
+        }
         Error::LockTimeout { waited, .. } => format!(
             "another cldctl-registry is changing the registry; `--lock-timeout {}` waits longer",
             longer_than(*waited)

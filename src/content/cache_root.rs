@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 
-use super::deletion::{delete, refuse_mounts};
+use super::deletion::{delete, refuse_mounts, require_deletable};
 use super::removal::stored_bytes;
 use super::workdir::{Leftover, Purpose, WorkDir};
 use crate::error::{AtPath, Result};
@@ -184,7 +184,7 @@ impl CacheRoot {
                 staged.lock_again();
                 Ok(Swap::Exchanged)
             }
-            Err(error) if is_unsupported(&error) => self.swap_by_two_renames(staged, key, wait),
+            Err(error) if cannot_be_asked(&error) => self.swap_by_two_renames(staged, key, wait),
             Err(error) if cannot_be_renamed(&error) => self.swap_by_deletion(staged, name),
             Err(error) => Err(error).at("replace", &path),
         }
@@ -195,7 +195,9 @@ impl CacheRoot {
     fn move_in(&self, staged: &WorkDir, name: &OsStr) -> io::Result<()> {
         let flags = RenameFlags::NOREPLACE;
         match self.dir.rename_with(staged.name(), &self.dir, name, flags) {
-            Err(error) if is_unsupported(&error) => self.dir.rename(staged.name(), &self.dir, name),
+            Err(error) if cannot_be_asked(&error) => {
+                self.dir.rename(staged.name(), &self.dir, name)
+            }
             moved => moved,
         }
     }
@@ -243,6 +245,8 @@ impl CacheRoot {
     /// place. A crash before the new content is in place leaves the key without a
     /// directory.
     fn swap_by_deletion(&self, staged: &WorkDir, name: &OsStr) -> Result<Swap> {
+        // What is half deleted cannot be restored.
+        require_deletable(&self.dir, name)?;
         delete(&self.dir, name)?;
         self.move_in(staged, name)
             .at("replace", &self.dir.path_of(name))?;
@@ -286,7 +290,8 @@ impl CacheRoot {
             let Some(purpose) = Purpose::of_name(&name) else {
                 continue;
             };
-            let Some(leftover) = Leftover::lock_if_stale(&self.dir, &name) else {
+            // What cannot be told stays, and is found by its name another time.
+            let Ok(Some(leftover)) = Leftover::lock_if_stale(&self.dir, &name) else {
                 continue;
             };
             // What is mounted there stays, and the directory with it.
@@ -382,6 +387,12 @@ pub(crate) enum Swap {
 /// comes from a lower layer cannot be renamed.
 fn cannot_be_renamed(error: &io::Error) -> bool {
     is(error, Errno::XDEV)
+}
+
+/// Returns whether the system, the file system or a filter of system calls refuses a
+/// rename with flags as such.
+fn cannot_be_asked(error: &io::Error) -> bool {
+    is_unsupported(error) || is(error, Errno::PERM)
 }
 
 /// Returns `None` for what is no directory, or a link to one.

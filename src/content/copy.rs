@@ -136,15 +136,19 @@ impl Copying<'_> {
 ///
 /// What could not be written; Linux says so since 5.8, for what failed after
 /// `opened` was opened.
-#[cfg(target_os = "linux")]
 pub(crate) fn sync(tree: &Dir, opened: &Dir) -> Result<()> {
     // One call for the file system instead of one for each file.
-    crate::store::uninterrupted(|| Ok(rustix::fs::syncfs(opened)?)).at("sync", tree.path())
+    #[cfg(target_os = "linux")]
+    match crate::store::uninterrupted(|| Ok(rustix::fs::syncfs(opened)?)) {
+        Err(error) if crate::store::is_unsupported(&error) => {}
+        synced => return synced.at("sync", tree.path()),
+    }
+    let _ = opened;
+    sync_each(tree)
 }
 
 /// Makes a tree survive a power loss, file by file.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn sync(tree: &Dir, _opened: &Dir) -> Result<()> {
+fn sync_each(tree: &Dir) -> Result<()> {
     use crate::store::{Kind, Step, Walk};
     let mut walk = tree
         .try_clone()

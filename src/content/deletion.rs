@@ -45,6 +45,29 @@ pub(super) fn delete(parent: &Dir, name: &OsStr) -> Result<()> {
     failure.map_or(Ok(()), Err)
 }
 
+/// Refuses a directory that could not be deleted whole, as far as that can be told before:
+/// one of its directories is another user's, and may not be written.
+///
+/// # Errors
+///
+/// The first such directory, and I/O errors.
+pub(super) fn require_deletable(parent: &Dir, name: &OsStr) -> Result<()> {
+    let at = parent.path_of(name);
+    let mut walk = Walk::of(parent.try_clone().at("open", parent.path())?, name);
+    while let Some(step) = walk.next().at("delete", &at)? {
+        let Step::Name(name, listed) = step else {
+            continue;
+        };
+        let path = walk.dir().path_of(&name);
+        let kind = if_exists(walk.dir().kind_of(&name, listed)).at("read", &path)?;
+        if kind == Some(Kind::Dir) {
+            let entered = walk.enter(name, Dir::require_writable);
+            if_exists(entered).at("delete", &path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Goes into a directory to empty it. It gets the permissions for that, unless it is a
 /// mount point.
 fn enter(walk: &mut Walk, name: &OsStr, mount: MountId) -> io::Result<()> {

@@ -147,7 +147,7 @@ impl FileTree {
             let at = top.path_of(&path);
             let kind = walk.dir().kind_of(&name, listed);
             if gone_is_changed(kind, &at)? == Kind::Dir {
-                if walk.depth() >= super::rules::MAX_DEPTH {
+                if walk.depth() >= super::rules::MAX_STORED_DEPTH {
                     return Err(unreadable(at, "it is nested too deeply"));
                 }
                 let entered = walk.enter(name, |dir| {

@@ -13,7 +13,7 @@ use super::stage::{InPlace, Staged, require_unchanged};
 use super::workdir::Leftover;
 use crate::document::{Document, Edit};
 use crate::entry::ArtifactEntry;
-use crate::error::{Error, Result};
+use crate::error::{AtPath, Error, Result};
 use crate::reference::CacheKey;
 use crate::registry::{Added, Change, Put};
 
@@ -27,6 +27,9 @@ pub(super) struct Install<'c> {
     there: Option<InPlace>,
     /// Whether the content is still there.
     in_place: bool,
+    /// Whether an earlier attempt moved the content in for good: what was there before
+    /// had to be deleted.
+    is_moved_in: bool,
     /// Whether the manifest of the content has to be kept.
     needs_manifest: bool,
     keeps_time: bool,
@@ -53,6 +56,7 @@ impl<'c> Install<'c> {
             key,
             there,
             in_place: false,
+            is_moved_in: false,
             needs_manifest: false,
             keeps_time: put.keeps_time,
             source: None,
@@ -103,7 +107,7 @@ impl<'c> Install<'c> {
         let others = document
             .entries()
             .filter(|entry| entry.reference() != reference);
-        match Ownership::of(&self.staged.root, others)?.holder_of(&self.key)? {
+        match Ownership::of(&self.staged.root, others).holder_of(&self.key)? {
             None => Ok(()),
             Some(other) => Err(Error::Collision {
                 reference: reference.to_owned(),
@@ -117,6 +121,17 @@ impl<'c> Install<'c> {
     /// process can replace it.
     fn is_in_place(&self) -> Result<bool> {
         let (root, key) = (&self.staged.root, &self.key);
+        if self.is_moved_in {
+            let found = root.look(OsStr::new(key.as_str()))?;
+            let own = self.staged.dir.attributes();
+            let own = own.at("read", &root.dir_of(key))?;
+            return match found.is_some_and(|found| found.id == own.id) {
+                true => Ok(true),
+                false => Err(Error::ContentChanged {
+                    path: root.dir_of(key),
+                }),
+            };
+        }
         if self.staged.work.is_some() {
             let there = self.there.as_ref();
             return Ok(there.is_some_and(|there| there.require_unchanged(root, key).is_ok()));
@@ -134,7 +149,8 @@ impl<'c> Install<'c> {
     /// there may have been killed before it synced it, or never does.
     fn settle(&self) -> Result<()> {
         let root = &self.staged.root;
-        copy::sync(root.dir(), root.dir())?;
+        let there = self.there.as_ref().map_or(&self.staged.dir, InPlace::dir);
+        copy::sync(there, root.dir())?;
         root.sync()
     }
 
@@ -165,9 +181,10 @@ impl Change for Install<'_> {
             self.settle()?;
         }
         // Other content is another artifact, made at another time.
-        self.put.keeps_time = self.keeps_time && self.in_place;
+        let is_same = self.in_place && !self.is_moved_in;
+        self.put.keeps_time = self.keeps_time && is_same;
         let edit = self.put.edit(document)?;
-        if !self.in_place && self.put.result == Added::Unchanged {
+        if !is_same && self.put.result == Added::Unchanged {
             self.put.result = Added::Updated;
         }
         self.needs_manifest = match self.own_digest() {
@@ -197,6 +214,7 @@ impl Change for Install<'_> {
 
     fn roll_back(&mut self) {
         if let (Some(swap), Some(work)) = (self.swap.take(), &mut self.staged.work) {
+            self.is_moved_in |= matches!(swap, Swap::Deleted);
             self.staged.root.swap_back(work, &self.key, swap);
         }
         if std::mem::take(&mut self.kept_manifest) {

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Cache;
 use super::cache_root::{CacheRoot, Trashed};
+use super::deletion::refuse_mounts;
 use super::file_tree::FileTree;
 use super::ownership::Ownership;
 use super::workdir::{Leftover, Purpose, WorkDir};
@@ -115,7 +116,7 @@ impl Cache {
         }
         if let Some(root) = self.root()? {
             let look = Look {
-                ownership: Ownership::of(&root, document.entries())?,
+                ownership: Ownership::of(&root, document.entries()),
                 interrupted: root.interrupted_swaps()?,
                 root: &root,
                 now,
@@ -160,7 +161,7 @@ impl Look<'_> {
         let kind = match Purpose::of_name(name) {
             Some(_) if self.interrupted.iter().any(|(holder, _)| holder == name) => None,
             Some(_) => {
-                let leftover = Leftover::lock_if_stale(self.root.dir(), name);
+                let leftover = Leftover::lock_if_stale(self.root.dir(), name)?;
                 leftover.map(|_| StrayKind::Leftover)
             }
             None => self.is_orphan(name, listed)?.then_some(StrayKind::Orphan),
@@ -168,6 +169,7 @@ impl Look<'_> {
         let Some(kind) = kind else {
             return Ok(None);
         };
+        refuse_mounts(self.root.dir(), name)?;
         let tree = FileTree::stored(&self.root.open_dir(name)?)?;
         Ok(Some(Stray {
             kind,
@@ -258,9 +260,10 @@ impl Change for Sweep<'_> {
                 .filter(|root| stray.path.parent() == Some(root.path()));
             let going = match (in_root, Purpose::of_name(name)) {
                 (Some(root), Some(_)) => match Leftover::lock_if_stale(root.dir(), name) {
-                    Some(leftover) => Ok(Going::Leftover(leftover)),
+                    Ok(Some(leftover)) => Ok(Going::Leftover(leftover)),
                     // It is being worked on after all.
-                    None => continue,
+                    Ok(None) => continue,
+                    Err(error) => Err(error),
                 },
                 (Some(root), None) => root.move_to_trash(name).map(|trashed| match trashed {
                     Trashed::Moved(trash) => Going::Trash(trash),

@@ -10,16 +10,17 @@ use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::cache_root::CacheRoot;
 use crate::document::EntryView;
-use crate::error::{AtPath, Result};
+use crate::error::{AtPath, Error, Result};
 use crate::fields::Field;
 use crate::reference::{CacheKey, Reference};
-use crate::store::{FileId, Kind, if_exists};
+use crate::store::{FileId, Kind, if_exists, lstat, stat, uninterrupted};
 
 /// Returns the key of the directory that an entry owns; `None` if it owns none,
 /// whether or not there is such a directory.
@@ -38,6 +39,7 @@ pub(crate) fn own_key(
     let key = reference.cache_key();
     let path = Path::new(cache_path);
     let has_the_form = path.is_absolute()
+        && can_exist(path)
         // A path with `..` never counts as the entry's own directory.
         && !path.components().any(|part| part == Component::ParentDir)
         && path.file_name().is_some_and(|name| name == key.as_str());
@@ -60,19 +62,15 @@ pub(crate) struct Ownership<'r> {
     /// Whether two names could be one directory whatever they are: through
     /// links, or by the rules of Unicode.
     may_alias: bool,
-    by_identity: OnceCell<HashMap<FileId, String>>,
+    by_identity: OnceCell<Identities>,
 }
 
 impl<'r> Ownership<'r> {
     /// Collects what some entries name.
-    ///
-    /// # Errors
-    ///
-    /// The system does not say whether a path names the cache root.
     pub(crate) fn of<'e>(
         root: &'r CacheRoot,
         entries: impl Iterator<Item = EntryView<'e>>,
-    ) -> Result<Self> {
+    ) -> Self {
         let mut ownership = Ownership {
             root,
             by_name: HashMap::new(),
@@ -85,26 +83,31 @@ impl<'r> Ownership<'r> {
             let reference = entry.reference().into_owned();
             ownership.add_name(reference.replace(['/', ':'], "_"), &reference);
             let path = entry.text_of(Field::CachePath);
-            let path = Path::new(&*path);
-            match (path.parent(), path.file_name().and_then(OsStr::to_str)) {
-                (Some(parent), Some(name)) if parent.is_absolute() && root.is_at(parent)? => {
-                    ownership.add_name(name.to_owned(), &reference);
-                }
-                _ if path.as_os_str().is_empty() => {}
-                (parent, name) => {
-                    // In another home's cache, or in this one before it was
-                    // moved.
-                    let in_a_cache = parent.is_some_and(|dir| dir.ends_with("cache/artifacts"));
-                    if let Some(name) = name.filter(|_| in_a_cache) {
-                        ownership.add_name(name.to_owned(), &reference);
-                    }
-                    if can_exist(path) {
-                        ownership.elsewhere.push((path.to_owned(), reference));
-                    }
-                }
-            }
+            ownership.add_path(Path::new(&*path), reference);
         }
-        Ok(ownership)
+        ownership
+    }
+
+    fn add_path(&mut self, path: &Path, reference: String) {
+        if path.as_os_str().is_empty() || !can_exist(path) {
+            return;
+        }
+        let name = path.file_name().and_then(OsStr::to_str);
+        let is_in_root = match path.parent() {
+            Some(parent) if parent.is_absolute() => self.root.is_at(parent).ok(),
+            _ => Some(false),
+        };
+        // In another home's cache, or in this one before it was moved.
+        let in_a_cache = path
+            .parent()
+            .is_some_and(|dir| dir.ends_with("cache/artifacts"));
+        // Where the system does not say, it may be the root.
+        if let Some(name) = name.filter(|_| in_a_cache || is_in_root != Some(false)) {
+            self.add_name(name.to_owned(), &reference);
+        }
+        if is_in_root != Some(true) || name.is_none() {
+            self.elsewhere.push((path.to_owned(), reference));
+        }
     }
 
     fn add_name(&mut self, name: String, reference: &str) {
@@ -148,19 +151,21 @@ impl<'r> Ownership<'r> {
         let Some(own) = if_exists(fs::symlink_metadata(&path)).at("read", &path)? else {
             return Ok(None);
         };
-        let identities = match self.by_identity.get() {
-            Some(identities) => identities,
-            None => {
-                let identities = self.identities()?;
-                self.by_identity.get_or_init(|| identities)
-            }
-        };
+        let named = self.by_identity.get_or_init(|| self.identities());
         let identity = (own.dev(), own.ino());
-        Ok(identities.get(&identity).map(String::as_str))
+        match (named.holders.get(&identity), &named.unknown) {
+            (Some(reference), _) => Ok(Some(reference)),
+            (None, None) => Ok(None),
+            (None, Some((reference, path, errno))) => Err(Error::UnknownDirectory {
+                reference: reference.clone(),
+                path: path.clone(),
+                cause: io::Error::from_raw_os_error(*errno),
+            }),
+        }
     }
 
-    /// What the claims are claims on: directories, and links to them.
-    fn identities(&self) -> Result<HashMap<FileId, String>> {
+    /// Returns which directories the entries name, and links to them.
+    fn identities(&self) -> Identities {
         let names = self
             .by_name
             .iter()
@@ -169,41 +174,58 @@ impl<'r> Ownership<'r> {
             .elsewhere
             .iter()
             .map(|(path, reference)| (path.clone(), reference));
-        let mut identities = HashMap::new();
+        let mut identities = Identities::default();
         for (path, reference) in names.chain(elsewhere) {
-            let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-            let link = if_exists(fs::symlink_metadata(&path)).at("read", &path)?;
-            let link = link.map(identity);
-            let there = if_exists(fs::metadata(&path)).at("read", &path)?;
-            let real = if_exists(fs::canonicalize(&path)).at("read", &path)?;
-            let real = real.unwrap_or_default();
-            // Who has a directory needs those that it lies in.
-            let within = real.ancestors().take_while(|dir| *dir != self.root.path());
-            let within = within.filter(|dir| dir.starts_with(self.root.path()));
-            let mut found = Vec::from_iter(link);
-            found.extend(there.filter(fs::Metadata::is_dir).map(identity));
-            for dir in within {
-                let metadata = if_exists(fs::metadata(dir)).at("read", dir)?;
-                found.extend(metadata.map(identity));
-            }
-            for identity in found {
-                identities
-                    .entry(identity)
-                    .or_insert_with(|| reference.clone());
+            match self.identities_of(&path) {
+                Ok(found) => {
+                    for identity in found {
+                        let holder = identities.holders.entry(identity);
+                        holder.or_insert_with(|| reference.clone());
+                    }
+                }
+                Err(error) => {
+                    let errno = error.raw_os_error().unwrap_or_default();
+                    identities.unknown = Some((reference.clone(), path, errno));
+                }
             }
         }
-        Ok(identities)
+        identities
+    }
+
+    fn identities_of(&self, path: &Path) -> io::Result<Vec<FileId>> {
+        let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let mut found = Vec::from_iter(lstat(path)?.map(id));
+        found.extend(stat(path)?.filter(fs::Metadata::is_dir).map(id));
+        let real = if_exists(uninterrupted(|| fs::canonicalize(path)))?;
+        let real = real.unwrap_or_default();
+        // An entry needs the directories that contain its own, too.
+        let within = real.ancestors().take_while(|dir| *dir != self.root.path());
+        for dir in within.filter(|dir| dir.starts_with(self.root.path())) {
+            found.extend(stat(dir)?.map(id));
+        }
+        Ok(found)
     }
 }
 
+/// The directories that entries name.
+#[derive(Default)]
+struct Identities {
+    holders: HashMap<FileId, String>,
+    /// An entry of which the system does not say what it names, with its path and the
+    /// number of the error.
+    unknown: Option<(String, PathBuf, i32)>,
+}
+
 /// Returns whether a file system could have anything at a path. No name is longer than
-/// 255 bytes (`NAME_MAX` of all file systems that Linux and macOS have), and none
-/// contains a NUL.
+/// 255 bytes (`NAME_MAX` of all file systems that Linux and macOS have), none contains a
+/// NUL, and no system takes a path of 4096 bytes.
 fn can_exist(path: &Path) -> bool {
-    path.components().all(|part| {
-        let name = part.as_os_str().as_bytes();
-        name.len() <= 255 && !name.contains(&0)
-    })
+    let is_name = |name: &[u8]| name.len() <= 255 && !name.contains(&0);
+    // PATH_MAX, with the NUL that ends a path.
+    path.as_os_str().len() < 4096
+        && path
+            .components()
+            .all(|part| is_name(part.as_os_str().as_bytes()))
 }
 
 /// Whether an entry of the cache root is a link, as far as can be told, so that
@@ -293,7 +315,6 @@ mod tests {
         let claimed = |entries: &[(&str, &str)]| {
             let document = document(entries);
             Ownership::of(&root, document.entries())
-                .unwrap()
                 .holder_of(&key("a_b_c"))
                 .unwrap()
                 .map(str::to_owned)

@@ -430,7 +430,7 @@ impl Planner<'_> {
         if self.ownership.is_none() {
             let entries = self.document.entries().enumerate();
             let stay = entries.filter(|(index, _)| !self.edit.is_removed(*index));
-            self.ownership = Some(Ownership::of(root, stay.map(|(_, entry)| entry))?);
+            self.ownership = Some(Ownership::of(root, stay.map(|(_, entry)| entry)));
         }
         let ownership = self.ownership.as_ref().expect("it was made above");
         if let Some(other) = ownership.holder_of(&key)? {

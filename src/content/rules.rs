@@ -15,6 +15,10 @@ const LEFT_OUT: [&str; 4] = ["node_modules", "__pycache__", ".terraform", ".pulu
 /// not be shared through an archive.
 pub(crate) const MAX_DEPTH: usize = 256;
 
+/// How deep what lies in the cache is read, in directories: deeper than what is imported,
+/// because cldctl and deployments write there too.
+pub(crate) const MAX_STORED_DEPTH: usize = 1024;
+
 /// The longest path within content, in bytes. Together with the path of the
 /// cache it has to stay below PATH_MAX, because cldctl reaches files by path.
 pub(crate) const MAX_PATH: usize = 3072;

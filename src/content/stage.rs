@@ -165,6 +165,11 @@ pub(super) struct InPlace {
 }
 
 impl InPlace {
+    /// Returns the directory that it lies in.
+    pub(super) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
     /// Refuses content that is no longer what was seen, or no longer there.
     pub(super) fn require_unchanged(&self, root: &CacheRoot, key: &CacheKey) -> Result<()> {
         require_unchanged(&self.tree, &self.dir, root, key)

@@ -1,5 +1,6 @@
 //! What is known about the content of an entry, without hashing it.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 #[cfg(feature = "cli")]
@@ -218,7 +219,14 @@ impl Contents<'_> {
     /// Returns the own directory of an entry whose `cachePath` names another one that
     /// does not exist, if the own one does: the home was moved or restored from
     /// elsewhere.
-    pub(super) fn moved_to(&self, reference: &str, path: &str) -> Result<Option<String>> {
+    /// `keys` counts the references that have each cache key: of a directory that may be
+    /// another entry's too, it is not known whose content it contains.
+    pub(super) fn moved_to(
+        &self,
+        reference: &str,
+        path: &str,
+        keys: &HashMap<String, usize>,
+    ) -> Result<Option<String>> {
         let Ok(reference) = Reference::parse(reference) else {
             return Ok(None);
         };
@@ -232,6 +240,9 @@ impl Contents<'_> {
             return Ok(None);
         }
         let key = reference.cache_key();
+        if keys.get(key.as_str()).is_some_and(|count| *count > 1) {
+            return Ok(None);
+        }
         let own = root.look(OsStr::new(key.as_str()))?;
         let is_dir = own.is_some_and(|own| own.kind == Kind::Dir);
         let path = self.cache.home().cache_path(&reference);

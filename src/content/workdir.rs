@@ -232,18 +232,42 @@ pub(crate) struct Leftover {
 
 impl Leftover {
     /// Locks a working directory that no running process has; `None` if one has
-    /// it, or if that cannot be told.
-    pub(crate) fn lock_if_stale(root: &Arc<Dir>, name: &OsStr) -> Option<Self> {
-        let dir = root.open_dir(name).ok()?;
-        let lock = DirLock::exclusive(&dir).ok().flatten()?;
-        let here = root.attributes_of(name).ok()?;
-        let is_current = here.kind == Kind::Dir && here.id == dir.attributes().ok()?.id;
-        is_current.then(|| Leftover {
+    /// it, or if there is no such directory.
+    ///
+    /// # Errors
+    ///
+    /// The system does not say.
+    pub(crate) fn lock_if_stale(root: &Arc<Dir>, name: &OsStr) -> Result<Option<Self>> {
+        Self::locked(root, name).at("lock", &root.path_of(name))
+    }
+
+    fn locked(root: &Arc<Dir>, name: &OsStr) -> io::Result<Option<Self>> {
+        let found = if_exists(root.attributes_of(name))?;
+        if found.is_none_or(|found| found.kind != Kind::Dir) {
+            return Ok(None);
+        }
+        let opened = match if_exists(root.open_dir(name)) {
+            // Content that was on its way out may have lacked any permission.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                root.grant_owner(name)?;
+                if_exists(root.open_dir(name))?
+            }
+            opened => opened?,
+        };
+        let Some(dir) = opened else {
+            return Ok(None);
+        };
+        let Some(lock) = DirLock::exclusive(&dir)? else {
+            return Ok(None);
+        };
+        let here = if_exists(root.attributes_of(name))?;
+        let is_current = here.map(|here| here.id) == Some(dir.attributes()?.id);
+        Ok(is_current.then(|| Leftover {
             root: Arc::clone(root),
             name: name.to_owned(),
             dir,
             _lock: lock,
-        })
+        }))
     }
 
     /// Returns the directory.
@@ -282,7 +306,7 @@ mod tests {
         let work = create(&root);
         let (path, name) = (work.path(), work.name().to_owned());
         assert_eq!(Purpose::of_name(&name), Some(Purpose::Staging));
-        assert!(Leftover::lock_if_stale(&root, &name).is_none());
+        assert!(Leftover::lock_if_stale(&root, &name).unwrap().is_none());
         drop(work);
         assert!(!path.exists());
 
@@ -290,7 +314,7 @@ mod tests {
         kept.keep();
         let (path, name) = (kept.path(), kept.name().to_owned());
         drop(kept);
-        assert!(path.exists() && Leftover::lock_if_stale(&root, &name).is_some());
+        assert!(path.exists() && Leftover::lock_if_stale(&root, &name).unwrap().is_some());
     }
 
     #[test]

@@ -73,6 +73,10 @@ impl Registry {
         if store::stat(dir).at("read", dir)?.is_none() && changes_nothing(change)? {
             return Ok(());
         }
+        // It leads to a disk that is not mounted, say, and the registry lies there.
+        if let Some((link, target)) = store::link_to_missing_dir(&self.path)? {
+            return Err(Error::DanglingLink { link, target });
+        }
         self.disk().create_dir(dir)?;
         self.locked(&path, |lock| {
             Ok(match self.attempt(&path, lock, change)? {

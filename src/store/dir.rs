@@ -336,6 +336,18 @@ impl Dir {
         uninterrupted(|| Ok(sys::chmodat(&self.fd, name, mode, flags)?))
     }
 
+    /// Refuses a directory in which this user may not remove anything: it lacks the
+    /// permission and could not give it to itself.
+    pub(crate) fn require_writable(&self) -> io::Result<()> {
+        let access = sys::Access::WRITE_OK | sys::Access::EXEC_OK;
+        let uid = rustix::process::geteuid();
+        let owner = uninterrupted(|| Ok(sys::fstat(&self.fd)?))?.st_uid;
+        if uid.is_root() || uid.as_raw() == owner {
+            return Ok(());
+        }
+        uninterrupted(|| Ok(sys::accessat(&self.fd, ".", access, AtFlags::empty())?))
+    }
+
     /// Returns what tells the mount that it lies in from others.
     pub(crate) fn mount(&self) -> io::Result<MountId> {
         mount_of(self)

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use memmap2::MmapOptions;
 use rustix::fs::OFlags;
 
-use super::{if_exists, lstat, uninterrupted};
+use super::{dangling_link, if_exists, lstat, stat, uninterrupted};
 use crate::error::{AtPath, Error, Result};
 use crate::{memory, parallel};
 
@@ -230,6 +230,27 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
         }
     }
     Err(io::Error::from(rustix::io::Errno::LOOP)).at("open", path)
+}
+
+/// Finds the link because of which a path, itself a link to a file, leads into a directory
+/// that does not exist, and where that link leads; `None` for every other path.
+pub(crate) fn link_to_missing_dir(path: &Path) -> Result<Option<(PathBuf, PathBuf)>> {
+    if !lstat(path)
+        .at("read", path)?
+        .is_some_and(|found| found.is_symlink())
+    {
+        return Ok(None);
+    }
+    let file = resolve(path)?;
+    let dir = file.parent().unwrap_or(Path::new("/"));
+    if stat(dir).at("read", dir)?.is_some() {
+        return Ok(None);
+    }
+    if let Some(found) = dangling_link(dir).at("read", dir)? {
+        return Ok(Some(found));
+    }
+    let target = fs::read_link(path).at("read the link", path)?;
+    Ok(Some((path.to_owned(), target)))
 }
 
 /// Refuses what is no regular file, by its name.

@@ -29,7 +29,7 @@ mod walk;
 pub(crate) use commit::{Prepared, Published, leftovers, sweep, sweep_all};
 pub(crate) use dir::{Attributes, Dir, FileId, Kind, attributes_of, is, is_another_kind};
 pub(crate) use disk::{Disk, sync_contents};
-pub(crate) use file::{Identity, Opened, Snapshot, read, read_up_to, resolve};
+pub(crate) use file::{Identity, Opened, Snapshot, link_to_missing_dir, read, read_up_to, resolve};
 #[cfg(feature = "cli")]
 pub(crate) use file_system::name_of as file_system_of;
 pub(crate) use fs::{

@@ -1,5 +1,6 @@
 //! Which mount a directory lies in, and what is mounted below it.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::AsFd;
@@ -48,18 +49,17 @@ pub(crate) fn is_mounted_below(parent: &Dir, name: &OsStr) -> io::Result<bool> {
         MountId::Number(id) => mounts.iter().find(|mount| mount.id == id),
         MountId::Device(_) => None,
     };
-    let place = own.and_then(|own| own.place_of(&path));
+    let place = own.and_then(|own| Some((&own.device, own.place_of(&path)?)));
+    let by_id: HashMap<u64, &Mount> = mounts.iter().map(|mount| (mount.id, mount)).collect();
     Ok(mounts.iter().any(|mount| {
         // A mount is listed by one path alone, and its directory may have others.
-        let on = mounts.iter().find(|other| other.id == mount.parent);
-        let is_on_place = on.is_some_and(|on| {
-            own.is_some_and(|own| own.device == on.device)
-                && on
-                    .place_of(&mount.point)
-                    .zip(place.as_ref())
-                    .is_some_and(|(point, place)| is_at_or_below(&point, place))
-        });
-        is_at_or_below(&mount.point, &path) || is_on_place
+        let is_on_place = || {
+            let (device, place) = place.as_ref()?;
+            let on = by_id.get(&mount.parent)?;
+            let point = on.place_of(&mount.point)?;
+            Some(on.device == **device && is_at_or_below(&point, place))
+        };
+        is_at_or_below(&mount.point, &path) || is_on_place().unwrap_or(false)
     }))
 }
 

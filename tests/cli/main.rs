@@ -64,6 +64,7 @@ mod streams;
 mod tag;
 mod terminal;
 mod unprivileged;
+mod untold;
 mod users;
 mod verify;
 

@@ -17,8 +17,8 @@ use crate::{Stray, StrayKind};
 
 pub(super) fn run(context: &Context, args: &Df) -> anyhow::Result<Exit> {
     let document = context.load()?;
-    let usages = usages(context, &document)?;
     let mut exit = Exit::Success;
+    let usages = usages(context, &document, &mut exit);
     let mut out = Out::new();
     if args.verbose {
         match args.format {
@@ -61,13 +61,23 @@ struct Usage {
     is_shared: bool,
 }
 
-fn usages(context: &Context, document: &Document) -> anyhow::Result<Vec<Usage>> {
+/// Returns what entries take; those of which that is not known are named.
+fn usages(context: &Context, document: &Document, exit: &mut Exit) -> Vec<Usage> {
     let contents = context.cache.contents();
     let found = document.fold(|found: &mut Vec<_>, entry| {
         found.push(contents.usage(&entry.reference(), &entry.text_of(Field::CachePath)));
     });
-    let found: Result<Vec<_>, _> = found.into_iter().flatten().collect();
-    let found = found?;
+    let found: Vec<_> = found
+        .into_iter()
+        .flatten()
+        .map(|usage| {
+            usage.unwrap_or_else(|error| {
+                messages::error(&error.into());
+                *exit = Exit::Failure;
+                None
+            })
+        })
+        .collect();
     // A directory that several artifacts have is freed by none of them alone.
     let mut holders: HashMap<&Path, usize> = HashMap::new();
     for usage in found.iter().flatten() {
@@ -87,7 +97,7 @@ fn usages(context: &Context, document: &Document) -> anyhow::Result<Vec<Usage>> 
             is_shared: dir.is_some_and(|dir| !counted.insert(dir)),
         }
     });
-    Ok(usages.collect())
+    usages.collect()
 }
 
 /// What all entries of a type take; its shape is part of the stable interface.

@@ -26,13 +26,12 @@ pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
     }
     let now = SystemTime::now();
     let document = context.load()?;
-    let reasons = choose(context, args, &document)?;
+    let (reasons, mut exit) = choose(context, args, &document)?;
     let Strays {
         found: strays,
         unknown,
         ..
     } = context.cache.strays_beside(&document, now)?;
-    let mut exit = Exit::Success;
     for error in unknown {
         messages::error(&error.into());
         exit = Exit::Failure;
@@ -136,12 +135,14 @@ fn check(args: &Prune) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The places of the entries that go, each with the reason.
+/// The places of the entries that go, each with the reason. Those that cannot be looked at
+/// stay and are named.
 fn choose(
     context: &Context,
     args: &Prune,
     document: &Document,
-) -> anyhow::Result<HashMap<usize, &'static str>> {
+) -> anyhow::Result<(HashMap<usize, &'static str>, Exit)> {
+    let mut exit = Exit::Success;
     let contents = context.cache.contents();
     let selection = Selection {
         filters: &args.filters,
@@ -156,7 +157,12 @@ fn choose(
     let mut reasons = HashMap::new();
     let mut tagged: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, entry) in document.entries().enumerate() {
-        let is_gone = contents.is_gone(&entry.reference(), &entry.text_of(Field::CachePath))?;
+        let is_gone = contents.is_gone(&entry.reference(), &entry.text_of(Field::CachePath));
+        let is_gone = is_gone.unwrap_or_else(|error| {
+            messages::error(&error.into());
+            exit = Exit::Failure;
+            false
+        });
         if is_selected[index] && entry.is_untagged() {
             reasons.insert(index, "untagged");
         } else if is_selected[index] && is_gone {
@@ -202,7 +208,7 @@ fn choose(
     for index in retire(&candidates, retention, disk.kept) {
         reasons.insert(index, reason);
     }
-    Ok(reasons)
+    Ok((reasons, exit))
 }
 
 /// What the content of artifacts takes.
@@ -285,7 +291,7 @@ fn remove(context: &Context, planned: &Planned) -> anyhow::Result<Vec<Removed>> 
                         continue;
                     };
                     let path = entry.text_of(Field::CachePath);
-                    if !is_gone || contents.is_gone(reference, &path)? {
+                    if !is_gone || contents.is_gone(reference, &path).unwrap_or(false) {
                         edit.remove(index);
                         kept.remove(entry.text());
                     }

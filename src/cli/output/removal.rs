@@ -8,8 +8,10 @@ use serde::Serialize;
 use super::{json, messages, table, units};
 use crate::cli::args::ReportFormat;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::hints;
 use crate::content::{Fate, Removed};
 use crate::escape::visible;
+use crate::quote;
 use crate::{Stray, StrayKind};
 
 /// The reason for what goes because somebody said so.
@@ -158,7 +160,9 @@ fn explain(removed: &Removed) -> Exit {
         Fate::Refused { error, .. } => {
             let failure = Failure {
                 message: format!("kept `{reference}`: {error}"),
-                hint: Some("`rm --keep-cache` removes the entry alone".to_owned()),
+                hint: quote::operand(&removed.reference)
+                    .and_then(|operand| hints::command(&format!("rm --keep-cache {operand}")))
+                    .map(|command| format!("{command} removes the entry alone")),
                 ..Failure::of(error)
             };
             messages::error(&failure.into());

@@ -5,13 +5,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::finding::{Code, Finding, add, command};
+use super::moved::keys;
 use crate::content::file_tree::{FileTree, Node};
 use crate::content::hash::hash_each;
 use crate::content::manifest::{FileHash, Manifest};
 use crate::content::status::{Located, Place};
 use crate::content::{Cache, CacheState, Contents, Work};
 use crate::digest::hex;
-use crate::document::EntryView;
+use crate::document::{Document, EntryView};
 use crate::error::{AtPath, Error, Result};
 use crate::escape::visible;
 use crate::fields::Field;
@@ -50,8 +51,13 @@ enum Look {
 
 /// Looks at the content of entries. All their files are hashed at once, and
 /// those of a directory that several have only one time.
-pub(super) fn check(cache: &Cache, entries: &[EntryView<'_>]) -> Result<Outcome> {
+pub(super) fn check(
+    cache: &Cache,
+    document: &Document,
+    entries: &[EntryView<'_>],
+) -> Result<Outcome> {
     let contents = cache.contents();
+    let keys = keys(document.entries());
     let mut checked = Vec::new();
     let mut to_hash: Vec<(usize, Place)> = Vec::new();
     let mut trees: HashMap<Place, Result<Located>> = HashMap::new();
@@ -59,7 +65,7 @@ pub(super) fn check(cache: &Cache, entries: &[EntryView<'_>]) -> Result<Outcome>
     for (index, entry) in entries.iter().enumerate() {
         let reference = entry.reference();
         let mut findings = Vec::new();
-        match look(&contents, entry) {
+        match look(&contents, entry, &keys) {
             Ok(Look::Hash(place)) => {
                 trees.entry(place.clone()).or_insert_with(|| {
                     let tree = contents.read(&place)?;
@@ -129,7 +135,11 @@ pub(super) fn check(cache: &Cache, entries: &[EntryView<'_>]) -> Result<Outcome>
 }
 
 /// Returns what there is to be done about an entry.
-fn look(contents: &Contents<'_>, entry: &EntryView<'_>) -> Result<Look> {
+fn look(
+    contents: &Contents<'_>,
+    entry: &EntryView<'_>,
+    keys: &HashMap<String, usize>,
+) -> Result<Look> {
     let (reference, path) = (entry.reference(), entry.text_of(Field::CachePath));
     let digest = entry.text_of(Field::Digest);
     Ok(match contents.look(&reference, &path)? {
@@ -152,7 +162,7 @@ fn look(contents: &Contents<'_>, entry: &EntryView<'_>) -> Result<Look> {
             Look::Found(missing(&reference, &path))
         }
         (CacheState::Missing, None) => Look::NoCache,
-        (_, None) => Look::Found(match contents.moved_to(&reference, &path)? {
+        (_, None) => Look::Found(match contents.moved_to(&reference, &path, keys)? {
             Some(own) => moved(&reference, &path, &own),
             None => foreign(&reference, &path),
         }),

@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::SystemTime;
 
 use super::Cache;
-use crate::document::EntryView;
+use crate::document::{Document, EntryView};
 use crate::error::{Error, Result};
 use content::Checked;
 
@@ -86,7 +86,7 @@ impl Cache {
             report.add(Finding::foreign_version(self.registry().path(), version));
         }
         entries::check(&document, &entries, &self.contents(), &mut report)?;
-        self.check_content(&entries, &mut report)?;
+        self.check_content(&document, &entries, &mut report)?;
         if references.is_none() {
             orphans::check(self, &document, now, &mut report)?;
         }
@@ -94,8 +94,13 @@ impl Cache {
     }
 
     /// Holds the content of entries against their digests.
-    fn check_content(&self, entries: &[EntryView<'_>], report: &mut Report) -> Result<()> {
-        let found = content::check(self, entries)?;
+    fn check_content(
+        &self,
+        document: &Document,
+        entries: &[EntryView<'_>],
+        report: &mut Report,
+    ) -> Result<()> {
+        let found = content::check(self, document, entries)?;
         report.files = found.files;
         report.bytes = found.bytes;
         let is_suspect = |checked: &Checked| checked.findings.iter().any(|f| f.code.is_problem());
@@ -165,7 +170,9 @@ impl Cache {
             })
             .collect();
         let entries: Vec<_> = again.iter().map(|(_, entry)| *entry).collect();
-        let checked = content::check(self, &entries)?.checked.into_iter();
+        let checked = content::check(self, &document, &entries)?
+            .checked
+            .into_iter();
         let with_text = checked.map(|checked| {
             let (index, entry) = again[checked.index];
             (Checked { index, ..checked }, entry.text().to_owned())

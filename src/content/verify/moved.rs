@@ -1,9 +1,10 @@
 //! Entries of a home that was moved or restored elsewhere.
 
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::content::Cache;
-use crate::document::{Document, Edit};
+use crate::document::{Document, Edit, EntryView};
 use crate::error::Result;
 use crate::fields::Field;
 use crate::registry::Change;
@@ -50,10 +51,12 @@ impl Change for TakeOver<'_> {
         let contents = self.cache.contents();
         let mut edit = Edit::default();
         self.references.clear();
+        let keys = keys(document.entries());
         for (index, entry) in document.entries().enumerate() {
             let reference = entry.reference();
             let path = entry.text_of(Field::CachePath);
-            let moved = contents.moved_to(&reference, &path)?;
+            // What the system does not tell stays as it is; the report says so.
+            let moved = contents.moved_to(&reference, &path, &keys).unwrap_or(None);
             if let Some(text) = moved.and_then(|own| entry.with_cache_path(&own)) {
                 edit.replace(index, text);
                 self.references.push(reference.into_owned());
@@ -73,4 +76,17 @@ impl Change for TakeOver<'_> {
             let _ = std::fs::remove_file(copy);
         }
     }
+}
+
+/// Counts the references that have each cache key: a directory that may be another's is
+/// not taken over.
+pub(in crate::content) fn keys<'d>(
+    entries: impl Iterator<Item = EntryView<'d>>,
+) -> HashMap<String, usize> {
+    let references: HashSet<_> = entries.map(|entry| entry.reference()).collect();
+    let mut keys = HashMap::new();
+    for reference in references {
+        *keys.entry(reference.replace(['/', ':'], "_")).or_default() += 1;
+    }
+    keys
 }

@@ -26,7 +26,7 @@ pub(super) fn check(
             Code::ContentUnreadable,
             &path,
             &error.to_string(),
-            "make it readable, and try again",
+            "make it readable, or unmount what is mounted in it, and try again",
         ));
     }
     for stray in strays.found {
