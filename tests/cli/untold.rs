@@ -117,7 +117,7 @@ fn a_leftover_that_may_not_be_opened_is_pruned() {
     sandbox.record("a:1");
     let left = sandbox.cache().join(".trash-abcdefghijkl");
     fs::create_dir_all(left.join("content")).unwrap();
-    fs::set_permissions(&left, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&left, fs::Permissions::from_mode(0o000)).unwrap();
     sandbox.ok(&["prune", "-y"]);
     assert!(!left.exists());
 }
