@@ -1,6 +1,11 @@
 //! What a signal leaves behind.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag::register_conditional_shutdown;
 
 use crate::running::{Running, has_strace, wait_until};
 use crate::support::{Sandbox, names, tree, write_tree};
@@ -20,6 +25,15 @@ fn home_and_large_source() -> (Sandbox, String) {
     (sandbox, large.to_str().unwrap().to_owned())
 }
 
+/// Makes the programs that are started from here on take every signal, also where the tests
+/// were started with one ignored, as `nohup` does: a signal that has a handler gets its
+/// default back in a new program.
+fn heed_all_signals() {
+    for (signal, (_, code)) in [SIGINT, SIGTERM, SIGHUP].into_iter().zip(SIGNALS) {
+        register_conditional_shutdown(signal, code, Arc::new(AtomicBool::new(true))).unwrap();
+    }
+}
+
 /// All that is in the home, and what the registry says.
 fn state(sandbox: &Sandbox) -> (Vec<String>, String) {
     (tree(&sandbox.home()), sandbox.registry_text())
@@ -28,6 +42,7 @@ fn state(sandbox: &Sandbox) -> (Vec<String>, String) {
 /// Row 59: staging goes.
 #[test]
 fn a_signal_while_content_is_copied_undoes_it() {
+    heed_all_signals();
     let (sandbox, large) = home_and_large_source();
     let before = state(&sandbox);
     for (signal, code) in SIGNALS {
@@ -50,6 +65,7 @@ fn a_signal_while_content_is_copied_undoes_it() {
 
 #[test]
 fn a_signal_while_it_waits_for_the_lock_undoes_it() {
+    heed_all_signals();
     let sandbox = Sandbox::new();
     let source = sandbox.component("src");
     let source = source.to_str().unwrap();
@@ -80,6 +96,7 @@ fn a_signal_while_it_waits_for_the_lock_undoes_it() {
 /// Row 59: the temporary file goes.
 #[test]
 fn a_signal_just_before_the_commit_undoes_the_change() {
+    heed_all_signals();
     if !has_strace() {
         return;
     }
@@ -108,6 +125,7 @@ fn a_signal_just_before_the_commit_undoes_the_change() {
 /// Row 59: it is done and said.
 #[test]
 fn a_signal_after_the_commit_lets_the_change_finish() {
+    heed_all_signals();
     if !has_strace() {
         return;
     }
@@ -134,6 +152,7 @@ fn a_signal_after_the_commit_lets_the_change_finish() {
 /// As by `nohup`, `trap '' INT`, and in the background of a script.
 #[test]
 fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
+    heed_all_signals();
     // Elsewhere it cannot be found out of each.
     let signals = if cfg!(target_os = "linux") {
         &SIGNALS[..]
@@ -175,6 +194,7 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
 /// The change is made, and the report of it is what the program does not get rid of.
 #[test]
 fn a_second_interrupt_from_the_keyboard_ends_the_program_at_once() {
+    heed_all_signals();
     let entries: Vec<_> = (0..3000)
         .map(|n| format!(r#"{{"reference":"{n:060}"}}"#))
         .collect();
