@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::escape::visible;
+use crate::escape::escape_display;
 use crate::json::ParseError;
 use crate::reference::InvalidReference;
 
@@ -17,7 +17,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The system refused something.
-    #[error("could not {action} `{}`: {}", shown(.path), plainly(.cause))]
+    #[error("could not {action} `{}`: {}", shown(.path), os_message(.cause))]
     Io {
         /// What was tried: "open", "write", …
         action: &'static str,
@@ -31,7 +31,7 @@ pub enum Error {
     /// not survive a power loss.
     #[error(
         "the change to `{}` is applied, but may not survive a power loss: {}",
-        shown(.path), plainly(.cause)
+        shown(.path), os_message(.cause)
     )]
     NotDurable {
         /// The registry.
@@ -72,7 +72,7 @@ pub enum Error {
     /// The registry has a version that this program does not write.
     #[error(
         "the registry `{}` has the version {}, which this program does not change",
-        shown(.path), visible(.version)
+        shown(.path), escape_display(.version)
     )]
     ForeignVersion {
         /// The registry.
@@ -120,7 +120,7 @@ pub enum Error {
     },
 
     /// The file system has no locks, or none to give.
-    #[error("could not lock `{}`{}: {}", shown(.path), on(.file_system), plainly(.cause))]
+    #[error("could not lock `{}`{}: {}", shown(.path), on(.file_system), os_message(.cause))]
     LockUnsupported {
         /// What was to be locked.
         path: PathBuf,
@@ -133,7 +133,7 @@ pub enum Error {
     /// Processes that take no lock changed the registry again and again for as
     /// long as we were to wait.
     #[error("`{}` kept changing for {}", shown(.path), in_seconds(.waited))]
-    Unsettled {
+    Contended {
         /// The registry.
         path: PathBuf,
         /// How long was waited.
@@ -199,7 +199,7 @@ pub enum Error {
     },
 
     /// There is no content where a reference's content lies.
-    #[error("no content for `{}` at `{}`", visible(.reference), shown(.path))]
+    #[error("no content for `{}` at `{}`", escape_display(.reference), shown(.path))]
     NoContent {
         /// The reference.
         reference: String,
@@ -210,7 +210,7 @@ pub enum Error {
     /// The content's directory belongs to another entry too.
     #[error(
         "the content of `{}` would replace that of `{}`: both lie in `{}`",
-        visible(.reference), visible(.other), shown(.path)
+        escape_display(.reference), escape_display(.other), shown(.path)
     )]
     Collision {
         /// The reference that was to be added.
@@ -224,7 +224,7 @@ pub enum Error {
     /// The system does not say whether another entry names the same directory.
     #[error(
         "could not tell whether `{}` has the same directory: `{}`: {}",
-        visible(.reference), shown(.path), plainly(.cause)
+        escape_display(.reference), shown(.path), os_message(.cause)
     )]
     UnknownDirectory {
         /// The reference of the other entry.
@@ -236,7 +236,7 @@ pub enum Error {
     },
 
     /// There is an entry of this reference already, and it was to be kept.
-    #[error("artifact `{}` exists already", visible(.reference))]
+    #[error("artifact `{}` exists already", escape_display(.reference))]
     AlreadyExists {
         /// The reference.
         reference: String,
@@ -245,12 +245,12 @@ pub enum Error {
 
 /// A path as it is shown: what would act on a terminal is escaped.
 fn shown(path: &Path) -> String {
-    visible(&path.to_string_lossy()).into_owned()
+    escape_display(&path.to_string_lossy()).into_owned()
 }
 
 /// What the system said, as the end of a sentence: without Rust's error number,
 /// in lower case.
-pub(crate) fn plainly(error: &io::Error) -> String {
+pub(crate) fn os_message(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut chars = text.chars();
@@ -262,7 +262,7 @@ pub(crate) fn plainly(error: &io::Error) -> String {
 
 fn on(file_system: &Option<String>) -> String {
     match file_system {
-        Some(name) => format!(" on {}", visible(name)),
+        Some(name) => format!(" on {}", escape_display(name)),
         None => String::new(),
     }
 }

@@ -14,7 +14,7 @@ pub(crate) fn is_unsafe(c: char) -> bool {
 }
 
 /// The text with every [unsafe](is_unsafe) character written `\u{1b}`.
-pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+pub(crate) fn escape_display(text: &str) -> Cow<'_, str> {
     escape(text, |out, c| {
         let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
     })
@@ -59,10 +59,13 @@ mod tests {
 
     #[test]
     fn controls_are_shown_and_letters_stay() {
-        assert_eq!(visible("a\u{1b}[31mb\n"), r"a\u{1b}[31mb\u{a}");
-        assert_eq!(visible("\u{202e}x\u{9b}\u{7f}"), r"\u{202e}x\u{9b}\u{7f}");
+        assert_eq!(escape_display("a\u{1b}[31mb\n"), r"a\u{1b}[31mb\u{a}");
+        assert_eq!(
+            escape_display("\u{202e}x\u{9b}\u{7f}"),
+            r"\u{202e}x\u{9b}\u{7f}"
+        );
         #[cfg(feature = "cli")]
         assert_eq!(visible_json("\"\u{9b}\u{2066}\""), r#""\u009b\u2066""#);
-        assert!(matches!(visible("größe-日本"), Cow::Borrowed(_)));
+        assert!(matches!(escape_display("größe-日本"), Cow::Borrowed(_)));
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{AtPath, Error, Result};
-use crate::escape::visible;
+use crate::escape::escape_display;
 use crate::reference::Reference;
 use crate::store::{self, dangling_link, stat};
 
@@ -65,7 +65,7 @@ impl Home {
         if user.is_relative() {
             let reason = format!(
                 "HOME is the relative path `{}`",
-                visible(&user.to_string_lossy())
+                escape_display(&user.to_string_lossy())
             );
             return Err(Error::NoHome { reason });
         }

@@ -10,7 +10,7 @@
 //!   remove, clear. They touch metadata alone.
 //! - [`Cache`] brings content in and removes it, together with its entry.
 //! - [`Home`] knows where both lie.
-//! - [`Reference`], [`CacheKey`], [`Parts`] and [`Digest`] are the names of
+//! - [`Reference`], [`CacheKey`], [`ReferenceParts`] and [`Digest`] are the names of
 //!   things.
 
 mod content;
@@ -38,8 +38,9 @@ mod timestamp;
 pub mod cli;
 
 pub use content::{
-    Cache, CacheState, Code, ContentStatus, DigestState, Fate, Finding, Import, Imported, Progress,
-    Record, Removed, Report, Source, Stray, StrayKind, Strays, Swept, TakenOver, Work,
+    Cache, CacheState, Code, ContentOutcome, ContentStatus, DigestState, Finding, Import,
+    ImportSource, Imported, MetadataImport, Operation, Progress, PruneOutcome, Removed, Report,
+    TakenOver, Unreferenced, UnreferencedData, UnreferencedKind,
 };
 pub use digest::{Digest, digest_hex};
 pub use entry::{ArtifactEntry, ArtifactType};
@@ -47,7 +48,7 @@ pub use error::{Error, Result};
 pub use home::{DanglingLink, Home, cache_path_for_ref};
 pub use interrupt::Interrupt;
 pub use json::ParseError;
-pub use reference::{CacheKey, InvalidReason, InvalidReference, Parts, Reference};
+pub use reference::{CacheKey, InvalidReason, InvalidReference, Reference, ReferenceParts};
 pub use registry::{Added, DEFAULT_LOCK_TIMEOUT, Damage, LostEntry, Registry, Repaired};
 
 /// The README's example of the library, to be compiled.

@@ -5,15 +5,15 @@ use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 
 use crate::digest::{digest_hex, is_hex};
-use crate::document::{Document, EntryView};
+use crate::document::{Document, EntryRef};
 use crate::error::Result;
 use crate::fields::Field;
-use crate::reference::Parts;
+use crate::reference::ReferenceParts;
 use crate::registry::Registry;
 
 /// How many hex digits at least may stand for a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DigestStart {
+pub(crate) enum DigestPrefix {
     /// Only a whole digest will do.
     Whole,
     /// For what only looks.
@@ -22,13 +22,13 @@ pub(crate) enum DigestStart {
     ToChange,
 }
 
-impl DigestStart {
+impl DigestPrefix {
     /// None if no start will do.
     fn min_digits(self) -> Option<usize> {
         match self {
-            DigestStart::Whole => None,
-            DigestStart::ToLook => Some(4),
-            DigestStart::ToChange => Some(12),
+            DigestPrefix::Whole => None,
+            DigestPrefix::ToLook => Some(4),
+            DigestPrefix::ToChange => Some(12),
         }
     }
 }
@@ -50,7 +50,7 @@ const FEW: usize = 4;
 
 /// Looks operands up in a document: as a stored reference; by the repository and
 /// tag that the references parse to; as a digest or the start of one.
-pub(crate) struct Finder<'d> {
+pub(crate) struct Resolver<'d> {
     document: &'d Document,
     asked: Cell<usize>,
     sorted: OnceCell<Sorted>,
@@ -66,9 +66,9 @@ struct Sorted {
     by_digest: Vec<(String, usize)>,
 }
 
-impl<'d> Finder<'d> {
+impl<'d> Resolver<'d> {
     pub(crate) fn new(document: &'d Document) -> Self {
-        Finder {
+        Resolver {
             document,
             asked: Cell::new(0),
             sorted: OnceCell::new(),
@@ -76,8 +76,8 @@ impl<'d> Finder<'d> {
     }
 
     /// Looks an operand up.
-    pub(crate) fn find(&self, operand: &str, start: DigestStart) -> Found {
-        let wanted = Wanted::new(operand, start);
+    pub(crate) fn find(&self, operand: &str, start: DigestPrefix) -> Found {
+        let wanted = Operand::new(operand, start);
         self.asked.set(self.asked.get() + 1);
         let sorted = (self.asked.get() > FEW).then(|| self.sorted.get_or_init(|| self.sort()));
         for (step, matches) in STEPS.into_iter().enumerate() {
@@ -116,7 +116,7 @@ impl<'d> Finder<'d> {
         let mut sorted = Sorted::default();
         for index in 0..self.document.entries().len() {
             if let Some(reference) = self.reference(index) {
-                let parts = Parts::of(&reference);
+                let parts = ReferenceParts::of(&reference);
                 let name = (
                     parts.repository.to_owned(),
                     parts.tag_or_latest().to_owned(),
@@ -145,8 +145,8 @@ impl<'d> Finder<'d> {
 
 impl Sorted {
     /// The places of all entries that can match at a step, in their order.
-    fn candidates(&self, wanted: &Wanted<'_>, step: usize) -> Vec<usize> {
-        let Parts {
+    fn candidates(&self, wanted: &Operand<'_>, step: usize) -> Vec<usize> {
+        let ReferenceParts {
             repository, digest, ..
         } = wanted.name;
         let found = match (step, digest) {
@@ -175,44 +175,44 @@ impl Sorted {
 }
 
 /// An operand, taken apart.
-struct Wanted<'o> {
+struct Operand<'o> {
     operand: &'o str,
-    name: Parts<'o>,
+    name: ReferenceParts<'o>,
     /// The hex digits, if it can be a digest or the start of one.
     hex: Option<&'o str>,
     /// Whether the digits have to be all that a digest has.
     is_whole: bool,
 }
 
-impl<'o> Wanted<'o> {
-    fn new(operand: &'o str, start: DigestStart) -> Self {
+impl<'o> Operand<'o> {
+    fn new(operand: &'o str, start: DigestPrefix) -> Self {
         let hex = ["sha256:", "sha512:"]
             .into_iter()
             .find_map(|algorithm| operand.strip_prefix(algorithm))
             .unwrap_or(operand);
         let min_digits = start.min_digits().unwrap_or(1);
-        Wanted {
+        Operand {
             operand,
-            name: Parts::of(operand),
+            name: ReferenceParts::of(operand),
             hex: (hex.len() >= min_digits && is_hex(hex)).then_some(hex),
-            is_whole: start == DigestStart::Whole,
+            is_whole: start == DigestPrefix::Whole,
         }
     }
 }
 
 /// How an operand may name an entry. The first step at which it names any counts.
-const STEPS: [fn(&Wanted<'_>, &EntryView<'_>) -> bool; 3] = [
+const STEPS: [fn(&Operand<'_>, &EntryRef<'_>) -> bool; 3] = [
     |wanted, entry| wanted.is_reference(entry),
     |wanted, entry| wanted.is_name(entry),
     |wanted, entry| wanted.is_digest(entry),
 ];
 
-impl Wanted<'_> {
-    fn is_reference(&self, entry: &EntryView<'_>) -> bool {
+impl Operand<'_> {
+    fn is_reference(&self, entry: &EntryRef<'_>) -> bool {
         entry.has(Field::Reference, self.operand)
     }
 
-    fn is_name(&self, entry: &EntryView<'_>) -> bool {
+    fn is_name(&self, entry: &EntryRef<'_>) -> bool {
         let Some(reference) = reference(entry) else {
             return false;
         };
@@ -220,7 +220,7 @@ impl Wanted<'_> {
         if !reference.starts_with(name.repository) {
             return false;
         }
-        let parts = Parts::of(&reference);
+        let parts = ReferenceParts::of(&reference);
         if parts.repository != name.repository {
             return false;
         }
@@ -234,7 +234,7 @@ impl Wanted<'_> {
         }
     }
 
-    fn is_digest(&self, entry: &EntryView<'_>) -> bool {
+    fn is_digest(&self, entry: &EntryRef<'_>) -> bool {
         let (Some(hex), Some(digest)) = (self.hex, digest(entry)) else {
             return false;
         };
@@ -249,25 +249,25 @@ impl Wanted<'_> {
     }
 }
 
-fn reference<'d>(entry: &EntryView<'d>) -> Option<Cow<'d, str>> {
+fn reference<'d>(entry: &EntryRef<'d>) -> Option<Cow<'d, str>> {
     entry.string(Field::Reference).ok().flatten()
 }
 
-fn digest<'d>(entry: &EntryView<'d>) -> Option<Cow<'d, str>> {
+fn digest<'d>(entry: &EntryRef<'d>) -> Option<Cow<'d, str>> {
     entry.string(Field::Digest).ok().flatten()
 }
 
 impl Registry {
     /// Reads the registry, but of many entries only those that operands may name:
-    /// a [`Finder`] finds the same in them as in all.
-    pub(crate) fn load_named(&self, operands: &[String], start: DigestStart) -> Result<Document> {
+    /// a [`Resolver`] finds the same in them as in all.
+    pub(crate) fn load_named(&self, operands: &[String], start: DigestPrefix) -> Result<Document> {
         if operands.len() > FEW {
             return self.load();
         }
-        let wanted = operands.iter().map(|operand| Wanted::new(operand, start));
+        let wanted = operands.iter().map(|operand| Operand::new(operand, start));
         let wanted: Vec<_> = wanted.collect();
         let survey = self.survey(|named: &mut Vec<String>, entry| {
-            let is_named = |wanted: &Wanted<'_>| STEPS.iter().any(|step| step(wanted, entry));
+            let is_named = |wanted: &Operand<'_>| STEPS.iter().any(|step| step(wanted, entry));
             if wanted.iter().any(is_named) {
                 named.push(entry.text().to_owned());
             }
@@ -307,9 +307,9 @@ mod tests {
     }
 
     /// As the first of few operands and as one of many.
-    fn find(operand: &str, start: DigestStart) -> Found {
+    fn find(operand: &str, start: DigestPrefix) -> Found {
         let document = document();
-        let finder = Finder::new(&document);
+        let finder = Resolver::new(&document);
         let found = finder.find(operand, start);
         for _ in 0..2 * FEW {
             assert_eq!(finder.find(operand, start), found, "{operand}");
@@ -318,7 +318,7 @@ mod tests {
     }
 
     fn look(operand: &str) -> Found {
-        find(operand, DigestStart::ToLook)
+        find(operand, DigestPrefix::ToLook)
     }
 
     fn at(indices: &[usize]) -> Found {
@@ -366,10 +366,10 @@ mod tests {
         assert_eq!(look("7b22"), Found::Nothing, "no digest");
         assert_eq!(look("cafe"), at(&[7]), "a name that looks like hex");
 
-        let change = |operand: &str| find(operand, DigestStart::ToChange);
+        let change = |operand: &str| find(operand, DigestPrefix::ToChange);
         assert_eq!(change("a1b2c3d4e5f"), Found::Nothing);
         assert_eq!(change("a1b2c3d4e5f6"), at(&[0]));
-        let whole = |operand: &str| find(operand, DigestStart::Whole);
+        let whole = |operand: &str| find(operand, DigestPrefix::Whole);
         assert_eq!(whole("a1b2c3d4e5f6"), Found::Nothing);
         assert_eq!(whole(HEX), at(&[0]));
         assert_eq!(whole(&format!("sha512:{HEX}")), Found::Nothing);

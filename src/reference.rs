@@ -68,7 +68,7 @@ pub(crate) fn can_be_key(name: &str) -> bool {
 /// assert_eq!(Parts::of("@clerk/clerk:v2").tag_or_latest(), "v2");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parts<'r> {
+pub struct ReferenceParts<'r> {
     /// Everything before the tag.
     pub repository: &'r str,
     /// The tag, where the reference gives one.
@@ -77,7 +77,7 @@ pub struct Parts<'r> {
     pub digest: Option<&'r str>,
 }
 
-impl<'r> Parts<'r> {
+impl<'r> ReferenceParts<'r> {
     /// Splits a reference by cldctl's rule.
     pub fn of(reference: &'r str) -> Self {
         let (name, digest) = match reference.rsplit_once('@') {
@@ -91,12 +91,12 @@ impl<'r> Parts<'r> {
         };
         match name.rsplit_once(':') {
             // With a slash behind it, the colon belongs to a port.
-            Some((repository, tag)) if !tag.contains('/') => Parts {
+            Some((repository, tag)) if !tag.contains('/') => ReferenceParts {
                 repository,
                 tag: Some(tag),
                 digest,
             },
-            _ => Parts {
+            _ => ReferenceParts {
                 repository: name,
                 tag: None,
                 digest,
@@ -184,8 +184,8 @@ impl Reference {
     }
 
     /// Repository, tag and digest.
-    pub fn parts(&self) -> Parts<'_> {
-        Parts::of(&self.0)
+    pub fn parts(&self) -> ReferenceParts<'_> {
+        ReferenceParts::of(&self.0)
     }
 
     /// The name of this reference's directory in the cache.
@@ -236,11 +236,11 @@ fn slip_in(text: &str) -> Option<InvalidReason> {
     if text.contains("://") {
         return Some(InvalidReason::Url);
     }
-    let Parts {
+    let ReferenceParts {
         repository,
         tag,
         digest,
-    } = Parts::of(text);
+    } = ReferenceParts::of(text);
     // Split as a scoped name, but written as a digest without a name.
     let is_digest_alone = DIGESTS
         .into_iter()
@@ -272,7 +272,7 @@ fn is_blank(c: char) -> bool {
 
 /// A text that no entry can be made for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("invalid reference `{}`: {reason}", crate::escape::visible(.reference))]
+#[error("invalid reference `{}`: {reason}", crate::escape::escape_display(.reference))]
 #[non_exhaustive]
 pub struct InvalidReference {
     /// The text.
@@ -355,7 +355,7 @@ mod tests {
             (":v1", "", "v1"),
             ("", "", "latest"),
         ] {
-            let parts = Parts::of(reference);
+            let parts = ReferenceParts::of(reference);
             assert_eq!(
                 (parts.repository, parts.tag_or_latest()),
                 (repository, tag),
@@ -366,9 +366,9 @@ mod tests {
 
     #[test]
     fn the_trailing_digest_is_kept_apart() {
-        let parts = Parts::of("ghcr.io/org/app:v1@sha256:abc");
+        let parts = ReferenceParts::of("ghcr.io/org/app:v1@sha256:abc");
         assert_eq!(parts.digest, Some("sha256:abc"));
-        assert_eq!(Parts::of("@clerk/clerk:latest").digest, None);
+        assert_eq!(ReferenceParts::of("@clerk/clerk:latest").digest, None);
     }
 
     #[test]

@@ -6,10 +6,10 @@ use super::args::Global;
 use super::home;
 use super::output::{messages, progress};
 use super::signals;
-use crate::document::{Document, EntryView};
-use crate::escape::visible;
+use crate::document::{Document, EntryRef};
+use crate::escape::escape_display;
 use crate::fields::Field;
-use crate::lookup::DigestStart;
+use crate::lookup::DigestPrefix;
 use crate::{Cache, DanglingLink, Home, Interrupt, store};
 
 /// How many damaged entries are named one by one.
@@ -36,7 +36,7 @@ impl Context {
                 let path = path.to_string_lossy();
                 messages::note(format_args!(
                     "waiting for another process to free `{}`",
-                    visible(&path)
+                    escape_display(&path)
                 ));
             })
             .with_durability_notice(warn_of_disk)
@@ -66,7 +66,7 @@ impl Context {
     pub(super) fn load_named(
         &self,
         operands: &[String],
-        start: DigestStart,
+        start: DigestPrefix,
     ) -> anyhow::Result<Document> {
         let document = self.cache.registry().load_named(operands, start)?;
         warn_of_version(document.foreign_version());
@@ -77,7 +77,7 @@ impl Context {
     /// Returns what was made of parts of the registry, in their order.
     pub(super) fn survey<S: Default + Send>(
         &self,
-        visit: impl Fn(&mut S, &EntryView<'_>) + Send + Sync,
+        visit: impl Fn(&mut S, &EntryRef<'_>) + Send + Sync,
     ) -> anyhow::Result<Vec<S>> {
         let registry = self.cache.registry();
         registry.require_memory(TIMES_SIZE)?;
@@ -108,8 +108,8 @@ fn warn_of_links(home: &Home) {
         };
         messages::warning(format_args!(
             "`{}` is a symbolic link to `{}`, which does not exist: {consequence}",
-            visible(&link.to_string_lossy()),
-            visible(&target.to_string_lossy()),
+            escape_display(&link.to_string_lossy()),
+            escape_display(&target.to_string_lossy()),
         ));
     }
 }
@@ -117,12 +117,12 @@ fn warn_of_links(home: &Home) {
 /// Warns of a file system that cannot sync a directory.
 fn warn_of_disk(dir: &Path) {
     let kind = match store::file_system_of(dir) {
-        Some(name) => format!(" ({})", visible(&name)),
+        Some(name) => format!(" ({})", escape_display(&name)),
         None => String::new(),
     };
     messages::warning(format_args!(
         "the file system of `{}`{kind} cannot sync directories: the change may not survive a power loss",
-        visible(&dir.to_string_lossy())
+        escape_display(&dir.to_string_lossy())
     ));
 }
 
@@ -137,7 +137,7 @@ fn warn_of_version(foreign_version: Option<&str>) {
     if let Some(version) = foreign_version {
         messages::warning(format_args!(
             "the registry has the version {}, which this program lists but does not change",
-            visible(version)
+            escape_display(version)
         ));
     }
 }
@@ -153,7 +153,7 @@ pub(super) struct Unreadable {
 
 impl Unreadable {
     /// Adds an entry, if it has such a field.
-    pub(super) fn note(&mut self, entry: &EntryView<'_>) {
+    pub(super) fn note(&mut self, entry: &EntryRef<'_>) {
         if !entry.is_unreadable() {
             return;
         }
@@ -164,7 +164,7 @@ impl Unreadable {
         let fields: Vec<&str> = entry.unreadable_fields().map(Field::name).collect();
         self.warnings.push(format!(
             "entry `{}` has an unreadable `{}`",
-            visible(&entry.reference()),
+            escape_display(&entry.reference()),
             fields.join("`, `")
         ));
     }

@@ -42,7 +42,7 @@ impl Exit {
                 Error::UnsafeContent { .. }
                 | Error::Collision { .. }
                 | Error::AlreadyExists { .. } => Exit::Refused,
-                Error::LockTimeout { .. } | Error::Unsettled { .. } => Exit::LockTimeout,
+                Error::LockTimeout { .. } | Error::Contended { .. } => Exit::LockTimeout,
                 Error::Interrupted { signal } => {
                     Exit::Interrupted(u8::try_from(*signal).unwrap_or(0))
                 }
@@ -139,7 +139,7 @@ impl fmt::Display for OutputError {
         write!(
             f,
             "could not write the output: {}",
-            crate::error::plainly(&self.0)
+            crate::error::os_message(&self.0)
         )
     }
 }

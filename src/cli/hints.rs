@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::exit::Failure;
 use crate::content::refusal::{LINK_OUT, LINK_TO_DIR, NO_DIR, NO_SOURCE};
-use crate::escape::visible;
+use crate::escape::escape_display;
 use crate::quote;
 use crate::{Error, InvalidReason, InvalidReference, Reference};
 
@@ -73,7 +73,7 @@ pub(super) fn of(error: &anyhow::Error) -> Option<String> {
         // A directory of this process alone: no other one can have locked it.
         Error::LockTimeout { path, .. } if path.extension().is_none_or(|it| it != "lock") => {
             let here = match crate::store::file_system_of(path.parent()?) {
-                Some(name) => format!("`{}`", visible(&name)),
+                Some(name) => format!("`{}`", escape_display(&name)),
                 None => "this file system".to_owned(),
             };
             format!(
@@ -84,7 +84,7 @@ pub(super) fn of(error: &anyhow::Error) -> Option<String> {
             "another cldctl-registry is changing the registry; `--lock-timeout {}` waits longer",
             longer_than(*waited)
         ),
-        Error::Unsettled { waited, .. } => format!(
+        Error::Contended { waited, .. } => format!(
             "another program keeps writing it; try again later, or with `--lock-timeout {}`",
             longer_than(*waited)
         ),
@@ -93,7 +93,7 @@ pub(super) fn of(error: &anyhow::Error) -> Option<String> {
         }
         Error::LockUnsupported { file_system, .. } => {
             let here = match file_system {
-                Some(name) => format!("`{}`", visible(name)),
+                Some(name) => format!("`{}`", escape_display(name)),
                 None => "this file system".to_owned(),
             };
             format!("locks do not work on {here}; `--home DIR` names a home on another file system")

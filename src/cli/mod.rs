@@ -1,7 +1,6 @@
 //! The command-line program: arguments in, one library call, output out.
 
 mod args;
-mod ask;
 mod commands;
 mod completion;
 mod context;
@@ -9,9 +8,10 @@ mod exit;
 mod format;
 mod hints;
 mod home;
-mod list;
+mod listing;
 mod manual;
 mod output;
+mod prompt;
 mod select;
 mod signals;
 mod usage;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use clap::error::{ContextKind, ContextValue};
 
 use super::exit::Exit;
-use crate::escape::visible;
+use crate::escape::escape_display;
 
 /// Prints what clap has to say, and returns how the program ends after it.
 pub(super) fn print(mut error: clap::Error) -> Exit {
@@ -25,7 +25,7 @@ fn escape(error: &mut clap::Error) {
     let mut escaped = Vec::new();
     for (kind, value) in error.context() {
         if let ContextValue::String(text) = value
-            && let Cow::Owned(text) = visible(text)
+            && let Cow::Owned(text) = escape_display(text)
         {
             escaped.push((kind, ContextValue::String(text)));
         }

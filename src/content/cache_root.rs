@@ -298,7 +298,7 @@ impl CacheRoot {
             if refuse_mounts(&self.dir, &name).is_err() {
                 continue;
             }
-            if purpose != Purpose::Swap || self.undo_half_swap(leftover.dir()).is_ok() {
+            if purpose != Purpose::Swap || self.undo_interrupted_swap(leftover.dir()).is_ok() {
                 leftovers.push(leftover);
             }
         }
@@ -307,7 +307,7 @@ impl CacheRoot {
 
     /// Puts the directory of a key back that was moved aside, if nothing took its
     /// place.
-    fn undo_half_swap(&self, holder: &Dir) -> io::Result<()> {
+    fn undo_interrupted_swap(&self, holder: &Dir) -> io::Result<()> {
         let mut restored = false;
         for (name, _) in holder.names()? {
             if if_exists(self.dir.attributes_of(&name))?.is_none() {

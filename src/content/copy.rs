@@ -7,7 +7,7 @@ use std::path::Path;
 use super::file_tree::{FileTree, Node, Opener};
 use super::hash::{Piece, Reader, each_file};
 use super::manifest::{FileHash, Manifest};
-use super::progress::Ongoing;
+use super::progress::ProgressGuard;
 use crate::error::{AtPath, Result};
 use crate::interrupt::Interrupt;
 use crate::store::{Dir, Owner, set_mode};
@@ -29,7 +29,7 @@ pub(super) fn copy(
     to: &Dir,
     owner: Option<Owner>,
     interrupt: &Interrupt,
-    ongoing: &Ongoing,
+    ongoing: &ProgressGuard,
 ) -> Result<Manifest> {
     let copying = Copying {
         tree,
@@ -57,7 +57,7 @@ struct Copying<'c> {
     to: &'c Dir,
     owner: Option<Owner>,
     interrupt: &'c Interrupt,
-    ongoing: &'c Ongoing,
+    ongoing: &'c ProgressGuard,
 }
 
 impl Copying<'_> {
@@ -213,12 +213,12 @@ mod tests {
             &to,
             None,
             &Interrupt::default(),
-            &Ongoing::default(),
+            &ProgressGuard::default(),
         )
     }
 
     fn hashed(tree: &FileTree, dir: &Dir) -> Result<Manifest> {
-        hash(tree, dir, &Interrupt::default(), &Ongoing::default())
+        hash(tree, dir, &Interrupt::default(), &ProgressGuard::default())
     }
 
     #[test]
@@ -276,7 +276,7 @@ mod tests {
             let (tree, dir) = to_import(&from);
             change(&from);
             let to = Dir::open(&to).unwrap();
-            let (interrupt, ongoing) = (Interrupt::default(), Ongoing::default());
+            let (interrupt, ongoing) = (Interrupt::default(), ProgressGuard::default());
             let error = copy(&tree, &dir, &to, None, &interrupt, &ongoing).unwrap_err();
             assert!(matches!(error, Error::ContentChanged { .. }), "{error}");
             assert!(hashed(&tree, &dir).is_err());
@@ -290,7 +290,15 @@ mod tests {
         interrupt.raise(2);
         let (tree, dir) = to_import(&from);
         let to = Dir::open(&to).unwrap();
-        let error = copy(&tree, &dir, &to, None, &interrupt, &Ongoing::default()).unwrap_err();
+        let error = copy(
+            &tree,
+            &dir,
+            &to,
+            None,
+            &interrupt,
+            &ProgressGuard::default(),
+        )
+        .unwrap_err();
         assert!(matches!(error, Error::Interrupted { signal: 2 }), "{error}");
     }
 }

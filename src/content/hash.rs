@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::file_tree::{FileTree, Node, Opener};
 use super::manifest::{FileHash, Manifest};
-use super::progress::Ongoing;
-use super::status::{Located, Place};
+use super::progress::ProgressGuard;
+use super::status::{Located, Location};
 use crate::error::{AtPath, Result};
 use crate::interrupt::Interrupt;
 use crate::parallel;
@@ -39,7 +39,7 @@ pub(super) fn hash(
     tree: &FileTree,
     top: &Dir,
     interrupt: &Interrupt,
-    ongoing: &Ongoing,
+    ongoing: &ProgressGuard,
 ) -> Result<Manifest> {
     let manifest = each_file(tree, Reader::new, |reader, file| {
         reader.hash(tree, file, top, interrupt, ongoing)
@@ -57,9 +57,9 @@ pub(super) fn hash(
 /// Only [`Interrupted`](crate::Error::Interrupted).
 pub(super) fn hash_each<'t>(
     files: Vec<(&'t Located, &'t Node)>,
-    open: impl Fn(&Place) -> Result<Dir> + Send + Sync,
+    open: impl Fn(&Location) -> Result<Dir> + Send + Sync,
     interrupt: &Interrupt,
-    ongoing: &Ongoing,
+    ongoing: &ProgressGuard,
 ) -> Result<Vec<Result<FileHash>>> {
     let make = || (Reader::new(), None::<(&'t Located, Dir)>);
     parallel::try_map_with(files, make, |(reader, last), (located, file)| {
@@ -122,7 +122,7 @@ impl Reader {
         file: &Node,
         top: &Dir,
         interrupt: &Interrupt,
-        ongoing: &Ongoing,
+        ongoing: &ProgressGuard,
     ) -> Result<FileHash> {
         self.read(tree, file, top, interrupt, |_, len| {
             ongoing.advance(len);

@@ -6,20 +6,20 @@ use chrono::{DateTime, FixedOffset};
 
 use super::Cache;
 use super::install::{Install, Recording};
-use super::progress::Work;
+use super::progress::Operation;
 use super::rules::Rules;
 use super::stage::Staged;
 use super::status::CacheState;
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{Error, Result};
 use crate::reference::Reference;
-use crate::registry::{Added, Put};
+use crate::registry::{Added, Upsert};
 use crate::timestamp;
 
 /// Where content comes from, and what it is to be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Source {
+pub enum ImportSource {
     /// A directory, or the file in it that describes the artifact, under a
     /// reference.
     Directory {
@@ -41,11 +41,13 @@ pub enum Source {
     },
 }
 
-impl Source {
+impl ImportSource {
     fn reference(&self) -> Option<&Reference> {
         match self {
-            Source::Directory { reference, .. } | Source::InPlace { reference } => Some(reference),
-            Source::Untagged { .. } => None,
+            ImportSource::Directory { reference, .. } | ImportSource::InPlace { reference } => {
+                Some(reference)
+            }
+            ImportSource::Untagged { .. } => None,
         }
     }
 }
@@ -55,7 +57,7 @@ impl Source {
 #[non_exhaustive]
 pub struct Import {
     /// Where it comes from, and what to call it.
-    pub source: Source,
+    pub source: ImportSource,
     /// What it is; by default what its description says.
     pub artifact_type: Option<ArtifactType>,
     /// When it was made; by default now.
@@ -76,7 +78,7 @@ pub struct Import {
 
 impl Import {
     /// An import with defaults for all but the source.
-    pub fn new(source: Source) -> Self {
+    pub fn new(source: ImportSource) -> Self {
         Import {
             source,
             artifact_type: None,
@@ -91,7 +93,7 @@ impl Import {
 
     /// An import of a directory under a reference.
     pub fn directory(reference: &Reference, path: impl Into<PathBuf>) -> Self {
-        Import::new(Source::Directory {
+        Import::new(ImportSource::Directory {
             reference: reference.clone(),
             path: path.into(),
         })
@@ -100,7 +102,7 @@ impl Import {
 
 /// Metadata that is to be registered without content.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub struct MetadataImport {
     /// The entry.
     pub entry: ArtifactEntry,
     /// Leaves an entry unchanged that differs in its time alone.
@@ -126,12 +128,12 @@ pub struct Imported {
 }
 
 impl Imported {
-    fn new(put: Put, left_out: usize, not_deleted: Option<Error>) -> Self {
+    fn new(upsert: Upsert, left_out: usize, not_deleted: Option<Error>) -> Self {
         Imported {
-            result: put.result,
-            entry: put.entry,
+            result: upsert.result,
+            entry: upsert.entry,
             left_out,
-            stored: put.stored,
+            stored: upsert.stored,
             not_deleted,
         }
     }
@@ -156,7 +158,7 @@ impl Cache {
         }
         let artifact_type = import.artifact_type.as_ref();
         let staged = match &import.source {
-            Source::Directory { path, .. } | Source::Untagged { path } => {
+            ImportSource::Directory { path, .. } | ImportSource::Untagged { path } => {
                 let rules = Rules::new(
                     import.all_files,
                     import.dereference,
@@ -165,7 +167,9 @@ impl Cache {
                 );
                 Staged::copy_in(self, path, artifact_type, &rules)?
             }
-            Source::InPlace { reference } => Staged::in_place(self, reference, artifact_type)?,
+            ImportSource::InPlace { reference } => {
+                Staged::in_place(self, reference, artifact_type)?
+            }
         };
 
         let digest = staged.manifest.digest();
@@ -177,7 +181,7 @@ impl Cache {
         let path = self.path_text(&reference);
         let mut entry =
             ArtifactEntry::new(&reference, staged.artifact_type.clone(), created_at, &path);
-        if matches!(import.source, Source::Untagged { .. }) {
+        if matches!(import.source, ImportSource::Untagged { .. }) {
             entry = entry.untagged();
         }
         entry.digest = Some(digest.to_string());
@@ -262,7 +266,7 @@ impl Cache {
                 &path,
             )
         };
-        self.record(Record {
+        self.record(MetadataImport {
             entry,
             keeps_time: false,
             no_clobber,
@@ -320,16 +324,18 @@ impl Cache {
             Some(_) => staged.same_in_place(self, &key)?,
             None => None,
         };
-        let put = Put {
+        let upsert = Upsert {
             entry,
             keeps_time,
             no_clobber,
-            ..Put::default()
+            ..Upsert::default()
         };
-        let mut change = Install::new(self, staged, key, there, put).copied_from(source);
+        let mut change = Install::new(self, staged, key, there, upsert).copied_from(source);
         self.registry().update(&mut change)?;
-        let (put, not_deleted) = self.progress.during(Work::Deleting, || change.finish());
-        Ok(Imported::new(put, left_out, not_deleted))
+        let (upsert, not_deleted) = self
+            .progress
+            .during(Operation::Deleting, || change.finish());
+        Ok(Imported::new(upsert, left_out, not_deleted))
     }
 
     /// Registers metadata alone. Content of the reference, if there is any,
@@ -340,18 +346,20 @@ impl Cache {
     /// As [`Registry::add`](crate::Registry::add), [`Error::InvalidReference`]
     /// also unless [`Reference::parse_new`] takes it, and
     /// [`Error::AlreadyExists`].
-    pub fn record(&self, record: Record) -> Result<Imported> {
+    pub fn record(&self, record: MetadataImport) -> Result<Imported> {
         Reference::parse_new(record.entry.reference.as_deref().unwrap_or_default())?;
-        let put = Put {
+        let upsert = Upsert {
             entry: record.entry,
             keeps_time: record.keeps_time,
             no_clobber: record.no_clobber,
-            ..Put::default()
+            ..Upsert::default()
         };
-        let mut change = Recording::new(self, put);
+        let mut change = Recording::new(self, upsert);
         self.registry().update(&mut change)?;
-        let put = self.progress.during(Work::Deleting, || change.finish());
-        Ok(Imported::new(put, 0, None))
+        let upsert = self
+            .progress
+            .during(Operation::Deleting, || change.finish());
+        Ok(Imported::new(upsert, 0, None))
     }
 }
 
@@ -372,7 +380,7 @@ mod tests {
         let entry = cache.import(&Import::directory(&name, &source)).unwrap();
 
         let slip = Reference::parse("app:").unwrap();
-        let in_place = Import::new(Source::InPlace {
+        let in_place = Import::new(ImportSource::InPlace {
             reference: slip.clone(),
         });
         let recorded = ArtifactEntry::new(&slip, ArtifactType::Component, timestamp::now(), "");
@@ -380,7 +388,7 @@ mod tests {
             cache.import(&Import::directory(&slip, &source)),
             cache.import(&in_place),
             cache.tag(&entry.entry, &slip, false),
-            cache.record(Record {
+            cache.record(MetadataImport {
                 entry: recorded,
                 keeps_time: false,
                 no_clobber: false,

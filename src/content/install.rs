@@ -15,7 +15,7 @@ use crate::document::{Document, Edit};
 use crate::entry::ArtifactEntry;
 use crate::error::{AtPath, Error, Result};
 use crate::reference::CacheKey;
-use crate::registry::{Added, Change, Put};
+use crate::registry::{Added, Change, Upsert};
 
 /// Registers content and swaps it into its place.
 pub(super) struct Install<'c> {
@@ -35,7 +35,7 @@ pub(super) struct Install<'c> {
     keeps_time: bool,
     /// The entry that the content is a copy of.
     source: Option<ArtifactEntry>,
-    put: Put,
+    upsert: Upsert,
     swap: Option<Swap>,
     kept_manifest: bool,
     unreferenced: Vec<String>,
@@ -48,7 +48,7 @@ impl<'c> Install<'c> {
         staged: Staged,
         key: CacheKey,
         there: Option<InPlace>,
-        put: Put,
+        upsert: Upsert,
     ) -> Self {
         Install {
             cache,
@@ -58,9 +58,9 @@ impl<'c> Install<'c> {
             in_place: false,
             is_moved_in: false,
             needs_manifest: false,
-            keeps_time: put.keeps_time,
+            keeps_time: upsert.keeps_time,
             source: None,
-            put,
+            upsert,
             swap: None,
             kept_manifest: false,
             unreferenced: Vec::new(),
@@ -77,7 +77,7 @@ impl<'c> Install<'c> {
 
     /// Deletes the content that was replaced, and what killed processes left.
     /// Returns what was registered, and why not all of the old content could be deleted.
-    pub(super) fn finish(self) -> (Put, Option<Error>) {
+    pub(super) fn finish(self) -> (Upsert, Option<Error>) {
         delete_leftovers(self.leftovers);
         let deleted = match (self.swap, self.staged.work) {
             (Some(Swap::InTwoSteps(aside, _)), _) => aside.delete(),
@@ -85,7 +85,7 @@ impl<'c> Install<'c> {
             (_, Some(work)) => work.delete(),
             (_, None) => Ok(()),
         };
-        (self.put, deleted.err())
+        (self.upsert, deleted.err())
     }
 
     /// Refuses a copy whose source is another one now, or gone.
@@ -103,7 +103,7 @@ impl<'c> Install<'c> {
 
     /// Refuses to take a directory that is another entry's too.
     fn require_sole_owner(&self, document: &Document) -> Result<()> {
-        let reference = self.put.entry.reference.as_deref().unwrap_or_default();
+        let reference = self.upsert.entry.reference.as_deref().unwrap_or_default();
         let others = document
             .entries()
             .filter(|entry| entry.reference() != reference);
@@ -138,7 +138,7 @@ impl<'c> Install<'c> {
         }
         if root.look(OsStr::new(key.as_str()))?.is_none() {
             return Err(Error::NoContent {
-                reference: self.put.entry.reference.clone().unwrap_or_default(),
+                reference: self.upsert.entry.reference.clone().unwrap_or_default(),
                 path: root.dir_of(key),
             });
         }
@@ -158,7 +158,7 @@ impl<'c> Install<'c> {
     /// has the digest of its source, whatever that is the digest of.
     fn own_digest(&self) -> Option<&str> {
         let own = self.staged.manifest.digest().as_str();
-        (self.put.entry.digest.as_deref() == Some(own)).then_some(own)
+        (self.upsert.entry.digest.as_deref() == Some(own)).then_some(own)
     }
 
     /// Swaps the content in, durably.
@@ -182,10 +182,10 @@ impl Change for Install<'_> {
         }
         // Other content is another artifact, made at another time.
         let is_same = self.in_place && !self.is_moved_in;
-        self.put.keeps_time = self.keeps_time && is_same;
-        let edit = self.put.edit(document)?;
-        if !is_same && self.put.result == Added::Unchanged {
-            self.put.result = Added::Updated;
+        self.upsert.keeps_time = self.keeps_time && is_same;
+        let edit = self.upsert.edit(document)?;
+        if !is_same && self.upsert.result == Added::Unchanged {
+            self.upsert.result = Added::Updated;
         }
         self.needs_manifest = match self.own_digest() {
             Some(digest) => !self.cache.manifests.settle(digest, self.cache.disk())?,
@@ -199,7 +199,7 @@ impl Change for Install<'_> {
     }
 
     fn before_commit(&mut self, document: &Document, edit: &Edit) -> Result<()> {
-        let digest = self.put.entry.digest.as_deref();
+        let digest = self.upsert.entry.digest.as_deref();
         self.unreferenced = Manifests::unreferenced_after(document, edit, digest);
         self.leftovers = self.staged.root.recover()?;
         self.cache.manifests.sweep()?;
@@ -243,35 +243,35 @@ impl Change for Install<'_> {
 /// Registers metadata alone, and removes manifests that no entry needs then.
 pub(super) struct Recording<'c> {
     cache: &'c Cache,
-    put: Put,
+    upsert: Upsert,
     unreferenced: Vec<String>,
     leftovers: Vec<Leftover>,
 }
 
 impl<'c> Recording<'c> {
-    pub(super) fn new(cache: &'c Cache, put: Put) -> Self {
+    pub(super) fn new(cache: &'c Cache, upsert: Upsert) -> Self {
         Recording {
             cache,
-            put,
+            upsert,
             unreferenced: Vec::new(),
             leftovers: Vec::new(),
         }
     }
 
     /// Deletes what killed processes left, and returns what was registered.
-    pub(super) fn finish(self) -> Put {
+    pub(super) fn finish(self) -> Upsert {
         delete_leftovers(self.leftovers);
-        self.put
+        self.upsert
     }
 }
 
 impl Change for Recording<'_> {
     fn edit(&mut self, document: &Document) -> Result<Edit> {
-        self.put.edit(document)
+        self.upsert.edit(document)
     }
 
     fn before_commit(&mut self, document: &Document, edit: &Edit) -> Result<()> {
-        let digest = self.put.entry.digest.as_deref();
+        let digest = self.upsert.entry.digest.as_deref();
         self.unreferenced = Manifests::unreferenced_after(document, edit, digest);
         self.cache.manifests.sweep()?;
         // Content is not what this is about, so trouble with it is no matter.

@@ -13,7 +13,7 @@ use crate::digest::{Digest, digest_hex, hex};
 use crate::document::{Document, Edit};
 use crate::error::{AtPath, Result};
 use crate::fields::Field;
-use crate::store::{self, Disk, Prepared, Published, if_exists};
+use crate::store::{self, Disk, Persisted, TempFile, if_exists};
 
 /// The longest manifest, in bytes: that of some million files. What is longer in
 /// the place of one is none.
@@ -155,9 +155,9 @@ impl Manifests {
             return Ok(());
         };
         disk.create_dir(&self.dir)?;
-        match Prepared::write(disk, &path, [&*manifest.text], None)?.publish(&path, true)? {
-            Published::Done | Published::Exists => Ok(()),
-            Published::NotDurable(cause) => Err(cause).at("sync", &self.dir),
+        match TempFile::write(disk, &path, [&*manifest.text], None)?.persist(&path, true)? {
+            Persisted::Done | Persisted::Exists => Ok(()),
+            Persisted::NotDurable(cause) => Err(cause).at("sync", &self.dir),
         }
     }
 
@@ -226,21 +226,21 @@ impl Manifests {
         kept: Option<&str>,
     ) -> Vec<String> {
         let digest_of = |index| document.entry(index)?.string(Field::Digest).ok().flatten();
-        let mut retired: HashSet<_> = edit
+        let mut unreferenced: HashSet<_> = edit
             .changed(document)
             .filter_map(digest_of)
             .filter(|digest| Some(&**digest) != kept)
             .collect();
-        if !retired.is_empty() {
+        if !unreferenced.is_empty() {
             for (index, entry) in document.entries().enumerate() {
                 if !edit.changes(index)
                     && let Ok(Some(digest)) = entry.string(Field::Digest)
                 {
-                    retired.remove(&digest);
+                    unreferenced.remove(&digest);
                 }
             }
         }
-        retired
+        unreferenced
             .into_iter()
             .map(|digest| digest.into_owned())
             .collect()

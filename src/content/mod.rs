@@ -28,10 +28,10 @@ mod status;
 mod verify;
 mod workdir;
 
-pub use import::{Import, Imported, Record, Source};
-pub use orphans::{Stray, StrayKind, Strays, Swept};
-pub use progress::{Progress, Work};
-pub use removal::{Fate, Removed};
+pub use import::{Import, ImportSource, Imported, MetadataImport};
+pub use orphans::{PruneOutcome, Unreferenced, UnreferencedData, UnreferencedKind};
+pub use progress::{Operation, Progress};
+pub use removal::{ContentOutcome, Removed};
 pub use status::{CacheState, ContentStatus, DigestState};
 pub use verify::{Code, Finding, Report, TakenOver};
 
@@ -44,7 +44,7 @@ use std::time::Duration;
 
 use cache_root::CacheRoot;
 use manifest::Manifests;
-use progress::Observed;
+use progress::ProgressObserver;
 
 use crate::error::Result;
 use crate::home::Home;
@@ -79,7 +79,7 @@ pub struct Cache {
     home: Home,
     registry: Registry,
     manifests: Manifests,
-    progress: Observed,
+    progress: ProgressObserver,
 }
 
 impl Cache {
@@ -94,7 +94,7 @@ impl Cache {
             manifests: Manifests::new(home.manifests_dir()),
             home,
             registry,
-            progress: Observed::default(),
+            progress: ProgressObserver::default(),
         })
     }
 
@@ -158,9 +158,9 @@ impl Cache {
     #[must_use]
     pub fn with_progress(
         mut self,
-        observer: impl Fn(Work, u64) -> Box<dyn Progress> + Send + Sync + 'static,
+        observer: impl Fn(Operation, u64) -> Box<dyn Progress> + Send + Sync + 'static,
     ) -> Self {
-        self.progress = Observed::by(observer);
+        self.progress = ProgressObserver::by(observer);
         self
     }
 

@@ -25,9 +25,9 @@ const SETTLED: Duration = Duration::from_secs(60 * 60);
 /// Something that no entry needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Stray {
+pub struct Unreferenced {
     /// What it is.
-    pub kind: StrayKind,
+    pub kind: UnreferencedKind,
     /// Where it lies.
     pub path: PathBuf,
     /// The sum of the files' lengths, in bytes.
@@ -36,10 +36,10 @@ pub struct Stray {
     pub allocated: u64,
 }
 
-/// What a stray is.
+/// What a item is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum StrayKind {
+pub enum UnreferencedKind {
     /// A directory of the cache that no entry's key or path names, and in which
     /// nothing has changed for an hour.
     Orphan,
@@ -50,21 +50,21 @@ pub enum StrayKind {
 /// What lies in the cache and belongs to no entry.
 #[derive(Debug, Default)]
 #[non_exhaustive]
-pub struct Strays {
+pub struct UnreferencedData {
     /// What can be removed, by path.
-    pub found: Vec<Stray>,
+    pub found: Vec<Unreferenced>,
     /// Why it is not known of some directories whether they could be removed.
     pub unknown: Vec<Error>,
 }
 
-/// What came of removing strays. Those in neither list changed meanwhile.
+/// What came of removing unreferenced. Those in neither list changed meanwhile.
 #[derive(Debug, Default)]
 #[non_exhaustive]
-pub struct Swept {
+pub struct PruneOutcome {
     /// They are gone.
-    pub gone: Vec<Stray>,
+    pub gone: Vec<Unreferenced>,
     /// They could not be removed.
-    pub failed: Vec<(Stray, Error)>,
+    pub failed: Vec<(Unreferenced, Error)>,
 }
 
 impl Cache {
@@ -73,46 +73,54 @@ impl Cache {
     /// # Errors
     ///
     /// The registry or the cache cannot be read.
-    pub fn strays(&self, now: SystemTime) -> Result<Strays> {
-        self.strays_beside(&self.registry().load()?, now)
+    pub fn unreferenced(&self, now: SystemTime) -> Result<UnreferencedData> {
+        self.unreferenced_by(&self.registry().load()?, now)
     }
 
-    /// Removes strays, as far as they still are some.
+    /// Removes unreferenced, as far as they still are some.
     ///
     /// # Errors
     ///
     /// Those of every change. What cannot be deleted is named in the result.
-    pub fn remove_strays(&self, strays: &[Stray], now: SystemTime) -> Result<Swept> {
+    pub fn remove_unreferenced(
+        &self,
+        unreferenced: &[Unreferenced],
+        now: SystemTime,
+    ) -> Result<PruneOutcome> {
         let mut change = Sweep {
             cache: self,
-            planned: strays,
+            planned: unreferenced,
             now,
             current: Vec::new(),
             going: Vec::new(),
         };
         self.registry().update(&mut change)?;
-        let mut swept = Swept::default();
-        for (stray, going) in change.going {
+        let mut swept = PruneOutcome::default();
+        for (item, going) in change.going {
             let deleted = going.and_then(|going| match going {
                 Going::Trash(trash) => trash.delete(),
                 Going::Leftover(leftover) => leftover.delete(),
                 Going::Gone => Ok(()),
             });
             match deleted {
-                Ok(()) => swept.gone.push(stray),
-                Err(error) => swept.failed.push((stray, error)),
+                Ok(()) => swept.gone.push(item),
+                Err(error) => swept.failed.push((item, error)),
             }
         }
         Ok(swept)
     }
 
-    /// As [`strays`](Self::strays), for a registry that was read already.
-    pub(crate) fn strays_beside(&self, document: &Document, now: SystemTime) -> Result<Strays> {
-        let mut strays = Strays::default();
+    /// As [`unreferenced`](Self::unreferenced), for a registry that was read already.
+    pub(crate) fn unreferenced_by(
+        &self,
+        document: &Document,
+        now: SystemTime,
+    ) -> Result<UnreferencedData> {
+        let mut unreferenced = UnreferencedData::default();
         // What a registry does not name is only known of one that is there and
         // fully understood.
         if !self.registry().is_there()? || document.foreign_version().is_some() {
-            return Ok(strays);
+            return Ok(unreferenced);
         }
         if let Some(root) = self.root()? {
             let look = Look {
@@ -123,8 +131,8 @@ impl Cache {
             };
             for (name, listed) in root.names()? {
                 match look.at(&name, listed) {
-                    Ok(stray) => strays.found.extend(stray),
-                    Err(error) => strays.unknown.push(error),
+                    Ok(item) => unreferenced.found.extend(item),
+                    Err(error) => unreferenced.unknown.push(error),
                 }
             }
         }
@@ -134,15 +142,15 @@ impl Cache {
             let Some(found) = found else {
                 continue;
             };
-            strays.found.push(Stray {
-                kind: StrayKind::Leftover,
+            unreferenced.found.push(Unreferenced {
+                kind: UnreferencedKind::Leftover,
                 path,
                 bytes: found.len(),
                 allocated: found.blocks().saturating_mul(512),
             });
         }
-        strays.found.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(strays)
+        unreferenced.found.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(unreferenced)
     }
 }
 
@@ -157,21 +165,23 @@ struct Look<'r> {
 
 impl Look<'_> {
     /// Returns what a name stands for, if it is something that no entry needs.
-    fn at(&self, name: &OsStr, listed: Option<Kind>) -> Result<Option<Stray>> {
+    fn at(&self, name: &OsStr, listed: Option<Kind>) -> Result<Option<Unreferenced>> {
         let kind = match Purpose::of_name(name) {
             Some(_) if self.interrupted.iter().any(|(holder, _)| holder == name) => None,
             Some(_) => {
                 let leftover = Leftover::lock_if_stale(self.root.dir(), name)?;
-                leftover.map(|_| StrayKind::Leftover)
+                leftover.map(|_| UnreferencedKind::Leftover)
             }
-            None => self.is_orphan(name, listed)?.then_some(StrayKind::Orphan),
+            None => self
+                .is_orphan(name, listed)?
+                .then_some(UnreferencedKind::Orphan),
         };
         let Some(kind) = kind else {
             return Ok(None);
         };
         refuse_mounts(self.root.dir(), name)?;
         let tree = FileTree::stored(&self.root.open_dir(name)?)?;
-        Ok(Some(Stray {
+        Ok(Some(Unreferenced {
             kind,
             path: self.root.path().join(name),
             bytes: tree.bytes(),
@@ -211,31 +221,31 @@ fn newest_change(root: &CacheRoot, name: &OsStr) -> Result<Option<SystemTime>> {
     Ok(Some(UNIX_EPOCH + since))
 }
 
-/// A stray on its way out.
+/// A item on its way out.
 enum Going {
     Trash(WorkDir),
     Leftover(Leftover),
     Gone,
 }
 
-/// Removes strays under the registry's lock, so that none of them gets an entry
+/// Removes unreferenced under the registry's lock, so that none of them gets an entry
 /// meanwhile.
 struct Sweep<'s> {
     cache: &'s Cache,
-    planned: &'s [Stray],
+    planned: &'s [Unreferenced],
     now: SystemTime,
-    /// Those of the planned that still are strays.
-    current: Vec<Stray>,
+    /// Those of the planned that still are unreferenced.
+    current: Vec<Unreferenced>,
     /// Those that are out of the way, or why they are not.
-    going: Vec<(Stray, Result<Going>)>,
+    going: Vec<(Unreferenced, Result<Going>)>,
 }
 
 impl Change for Sweep<'_> {
     fn edit(&mut self, document: &Document) -> Result<Edit> {
-        let mut strays = self.cache.strays_beside(document, self.now)?.found;
+        let mut unreferenced = self.cache.unreferenced_by(document, self.now)?.found;
         // Only as they were seen: what grew meanwhile is being worked on.
-        strays.retain(|stray| self.planned.contains(stray));
-        self.current = strays;
+        unreferenced.retain(|item| self.planned.contains(item));
+        self.current = unreferenced;
         Ok(Edit::default())
     }
 
@@ -249,15 +259,15 @@ impl Change for Sweep<'_> {
             Err(error) => {
                 // The first one tells why; the others count as changed.
                 let first = self.current.drain(..).next();
-                self.going.extend(first.map(|stray| (stray, Err(error))));
+                self.going.extend(first.map(|item| (item, Err(error))));
                 return;
             }
         };
-        for stray in std::mem::take(&mut self.current) {
-            let name = stray.path.file_name().unwrap_or_default();
+        for item in std::mem::take(&mut self.current) {
+            let name = item.path.file_name().unwrap_or_default();
             let in_root = root
                 .as_ref()
-                .filter(|root| stray.path.parent() == Some(root.path()));
+                .filter(|root| item.path.parent() == Some(root.path()));
             let going = match (in_root, Purpose::of_name(name)) {
                 (Some(root), Some(_)) => match Leftover::lock_if_stale(root.dir(), name) {
                     Ok(Some(leftover)) => Ok(Going::Leftover(leftover)),
@@ -270,11 +280,11 @@ impl Change for Sweep<'_> {
                     Trashed::Nothing | Trashed::Deleted { .. } => Going::Gone,
                 }),
                 // A manifest.
-                (None, _) => if_exists(fs::remove_file(&stray.path))
-                    .at("remove", &stray.path)
+                (None, _) => if_exists(fs::remove_file(&item.path))
+                    .at("remove", &item.path)
                     .map(|_| Going::Gone),
             };
-            self.going.push((stray, going));
+            self.going.push((item, going));
         }
     }
 }
@@ -282,7 +292,7 @@ impl Change for Sweep<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ArtifactEntry, ArtifactType, Home, Record, Reference};
+    use crate::{ArtifactEntry, ArtifactType, Home, MetadataImport, Reference};
 
     fn cache() -> (tempfile::TempDir, Cache, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -299,7 +309,7 @@ mod tests {
             let now = chrono::Utc::now().fixed_offset();
             let entry = ArtifactEntry::new(&reference, ArtifactType::Component, now, path);
             cache
-                .record(Record {
+                .record(MetadataImport {
                     entry,
                     keeps_time: false,
                     no_clobber: false,
@@ -313,39 +323,60 @@ mod tests {
     fn a_directory_that_no_entry_names_is_an_orphan_once_it_has_rested() {
         let (_dir, cache, root) = cache();
         let now = SystemTime::now();
-        assert_eq!(cache.strays(now).unwrap().found, []);
+        assert_eq!(cache.unreferenced(now).unwrap().found, []);
         let later = now + SETTLED + Duration::from_secs(60);
-        let orphan = Stray {
-            kind: StrayKind::Orphan,
+        let orphan = Unreferenced {
+            kind: UnreferencedKind::Orphan,
             path: fs::canonicalize(root.join("unnamed")).unwrap(),
             bytes: 5,
             allocated: 0,
         };
-        let strays = cache.strays(later).unwrap().found;
-        let found = |stray: &Stray| Stray {
+        let unreferenced = cache.unreferenced(later).unwrap().found;
+        let found = |item: &Unreferenced| Unreferenced {
             allocated: 0,
-            ..stray.clone()
+            ..item.clone()
         };
-        assert_eq!(strays.iter().map(found).collect::<Vec<_>>(), [orphan]);
+        assert_eq!(unreferenced.iter().map(found).collect::<Vec<_>>(), [orphan]);
         // Before 1970 nothing is old.
-        assert_eq!(cache.strays(SystemTime::UNIX_EPOCH).unwrap().found, []);
+        assert_eq!(
+            cache.unreferenced(SystemTime::UNIX_EPOCH).unwrap().found,
+            []
+        );
 
-        assert_eq!(cache.remove_strays(&strays, later).unwrap().gone, strays);
+        assert_eq!(
+            cache
+                .remove_unreferenced(&unreferenced, later)
+                .unwrap()
+                .gone,
+            unreferenced
+        );
         assert!(!root.join("unnamed").exists());
         assert!(root.join("mine").exists() && root.join("named").exists());
-        assert_eq!(cache.remove_strays(&strays, later).unwrap().gone, []);
+        assert_eq!(
+            cache
+                .remove_unreferenced(&unreferenced, later)
+                .unwrap()
+                .gone,
+            []
+        );
     }
 
     #[test]
     fn what_got_an_entry_since_it_was_seen_stays() {
         let (_dir, cache, root) = cache();
         let later = SystemTime::now() + SETTLED + Duration::from_secs(60);
-        let strays = cache.strays(later).unwrap().found;
+        let unreferenced = cache.unreferenced(later).unwrap().found;
         let reference = Reference::parse("unnamed").unwrap();
         let now = chrono::Utc::now().fixed_offset();
         let entry = ArtifactEntry::new(&reference, ArtifactType::Component, now, "");
         cache.registry().add(entry).unwrap();
-        assert_eq!(cache.remove_strays(&strays, later).unwrap().gone, []);
+        assert_eq!(
+            cache
+                .remove_unreferenced(&unreferenced, later)
+                .unwrap()
+                .gone,
+            []
+        );
         assert!(root.join("unnamed/file").exists());
     }
 }

@@ -16,7 +16,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::cache_root::CacheRoot;
-use crate::document::EntryView;
+use crate::document::EntryRef;
 use crate::error::{AtPath, Error, Result};
 use crate::fields::Field;
 use crate::reference::{CacheKey, Reference};
@@ -67,10 +67,7 @@ pub(crate) struct Ownership<'r> {
 
 impl<'r> Ownership<'r> {
     /// Collects what some entries name.
-    pub(crate) fn of<'e>(
-        root: &'r CacheRoot,
-        entries: impl Iterator<Item = EntryView<'e>>,
-    ) -> Self {
+    pub(crate) fn of<'e>(root: &'r CacheRoot, entries: impl Iterator<Item = EntryRef<'e>>) -> Self {
         let mut ownership = Ownership {
             root,
             by_name: HashMap::new(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// Work that may take long enough for people to wonder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Work {
+pub enum Operation {
     /// Content is copied into the cache, hashed on the way, and made durable.
     Copying,
     /// Content is hashed where it lies.
@@ -24,33 +24,33 @@ pub trait Progress: Send + Sync {
     fn advance(&self, bytes: u64);
 }
 
-type Observer = dyn Fn(Work, u64) -> Box<dyn Progress> + Send + Sync;
+type Observer = dyn Fn(Operation, u64) -> Box<dyn Progress> + Send + Sync;
 
 /// Whoever wants to know, if anybody does.
 #[derive(Clone, Default)]
-pub(super) struct Observed(Option<Arc<Observer>>);
+pub(super) struct ProgressObserver(Option<Arc<Observer>>);
 
-impl Observed {
+impl ProgressObserver {
     pub(super) fn by(
-        observer: impl Fn(Work, u64) -> Box<dyn Progress> + Send + Sync + 'static,
+        observer: impl Fn(Operation, u64) -> Box<dyn Progress> + Send + Sync + 'static,
     ) -> Self {
-        Observed(Some(Arc::new(observer)))
+        ProgressObserver(Some(Arc::new(observer)))
     }
 
     /// Tells that work begins on so many bytes, 0 if nobody knows how many. It
     /// lasts until what is returned is dropped.
-    pub(super) fn begin(&self, work: Work, total_bytes: u64) -> Ongoing {
-        Ongoing(self.0.as_ref().map(|observer| observer(work, total_bytes)))
+    pub(super) fn begin(&self, work: Operation, total_bytes: u64) -> ProgressGuard {
+        ProgressGuard(self.0.as_ref().map(|observer| observer(work, total_bytes)))
     }
 
     /// Does work of which nobody knows how much it is.
-    pub(super) fn during<T>(&self, work: Work, does: impl FnOnce() -> T) -> T {
+    pub(super) fn during<T>(&self, work: Operation, does: impl FnOnce() -> T) -> T {
         let _ongoing = self.begin(work, 0);
         does()
     }
 }
 
-impl fmt::Debug for Observed {
+impl fmt::Debug for ProgressObserver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Observed").field(&self.0.is_some()).finish()
     }
@@ -59,9 +59,9 @@ impl fmt::Debug for Observed {
 /// Work that has begun.
 #[must_use]
 #[derive(Default)]
-pub(super) struct Ongoing(Option<Box<dyn Progress>>);
+pub(super) struct ProgressGuard(Option<Box<dyn Progress>>);
 
-impl Ongoing {
+impl ProgressGuard {
     /// So many more bytes are done.
     pub(super) fn advance(&self, bytes: u64) {
         if let Some(progress) = &self.0 {
@@ -81,7 +81,7 @@ mod tests {
     type Events = Arc<Mutex<Vec<String>>>;
 
     /// Writes down how much was done when it is over.
-    struct Noted(Work, Mutex<u64>, Events);
+    struct Noted(Operation, Mutex<u64>, Events);
 
     impl Progress for Noted {
         fn advance(&self, bytes: u64) {

@@ -10,7 +10,7 @@ use super::deletion::refuse_mounts;
 use super::file_tree::FileTree;
 use super::manifest::Manifests;
 use super::ownership::{Ownership, own_key};
-use super::progress::{Observed, Ongoing, Work};
+use super::progress::{Operation, ProgressGuard, ProgressObserver};
 use super::workdir::Leftover;
 use crate::document::{Document, Edit};
 use crate::error::{Error, Result};
@@ -26,13 +26,13 @@ pub struct Removed {
     /// Its reference.
     pub reference: String,
     /// What became of its content.
-    pub content: Fate,
+    pub content: ContentOutcome,
 }
 
 /// What becomes of the content of a removed entry.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Fate {
+pub enum ContentOutcome {
     /// It is deleted.
     Deleted {
         /// The directory.
@@ -91,7 +91,7 @@ impl Cache {
     /// # Errors
     ///
     /// Those of every change. Content that cannot be deleted is no error; its
-    /// [`Fate`] says so.
+    /// [`ContentOutcome`] says so.
     pub fn remove(&self, reference: &str) -> Result<Vec<Removed>> {
         let mut select = |document: &Document| {
             let mut edit = Edit::default();
@@ -123,7 +123,7 @@ impl Cache {
         let removed = delete_all(change.planned, change.root.as_ref(), &self.progress);
         let leftovers = change.leftovers;
         self.progress
-            .during(Work::Deleting, || delete_leftovers(leftovers));
+            .during(Operation::Deleting, || delete_leftovers(leftovers));
         outcome.map(|()| removed)
     }
 
@@ -278,7 +278,7 @@ impl PlannedRemoval {
             (Planned::Delete(key), Some(root)) => stored_bytes(root.dir(), key.as_str().as_ref()),
             _ => 0,
         };
-        self.into_removed(|path| Fate::Deleted { path, bytes })
+        self.into_removed(|path| ContentOutcome::Deleted { path, bytes })
     }
 
     /// Returns how many bytes there are to delete.
@@ -291,32 +291,32 @@ impl PlannedRemoval {
     }
 
     /// Deletes what was moved out of the way.
-    fn delete(mut self, bytes: u64, deleting: &Ongoing) -> Removed {
+    fn delete(mut self, bytes: u64, deleting: &ProgressGuard) -> Removed {
         let trashed = self.trashed.take();
         self.into_removed(|path| {
             let deleted = match trashed {
                 Some(Ok(Trashed::Moved(trash))) => trash.delete(),
                 Some(Ok(Trashed::Deleted { .. })) => Ok(()),
                 Some(Err(error)) => Err(error),
-                Some(Ok(Trashed::Nothing)) | None => return Fate::Absent,
+                Some(Ok(Trashed::Nothing)) | None => return ContentOutcome::Absent,
             };
             deleting.advance(bytes);
             match deleted {
-                Ok(()) => Fate::Deleted { path, bytes },
-                Err(error) => Fate::Failed { path, error },
+                Ok(()) => ContentOutcome::Deleted { path, bytes },
+                Err(error) => ContentOutcome::Failed { path, error },
             }
         })
     }
 
-    fn into_removed(self, deleted: impl FnOnce(PathBuf) -> Fate) -> Removed {
+    fn into_removed(self, deleted: impl FnOnce(PathBuf) -> ContentOutcome) -> Removed {
         let path = PathBuf::from(self.path);
         let content = match self.outcome {
             Planned::Delete(_) => deleted(path),
-            Planned::Absent => Fate::Absent,
-            Planned::Kept => Fate::Kept,
-            Planned::Shared(with) => Fate::Shared { path, with },
-            Planned::Foreign => Fate::Foreign { path },
-            Planned::Refused(error) => Fate::Refused { path, error },
+            Planned::Absent => ContentOutcome::Absent,
+            Planned::Kept => ContentOutcome::Kept,
+            Planned::Shared(with) => ContentOutcome::Shared { path, with },
+            Planned::Foreign => ContentOutcome::Foreign { path },
+            Planned::Refused(error) => ContentOutcome::Refused { path, error },
         };
         Removed {
             reference: self.reference,
@@ -329,14 +329,14 @@ impl PlannedRemoval {
 fn delete_all(
     planned: Vec<PlannedRemoval>,
     root: Option<&CacheRoot>,
-    progress: &Observed,
+    progress: &ProgressObserver,
 ) -> Vec<Removed> {
     let bytes: Vec<u64> = planned
         .iter()
         .map(|planned| root.map_or(0, |root| planned.bytes(root)))
         .collect();
     let total = bytes.iter().fold(0, |sum: u64, it| sum.saturating_add(*it));
-    let deleting = progress.begin(Work::Deleting, total);
+    let deleting = progress.begin(Operation::Deleting, total);
     let planned = planned.into_iter().zip(bytes);
     planned
         .map(|(planned, bytes)| planned.delete(bytes, &deleting))

@@ -9,11 +9,11 @@ use super::copy;
 use super::file_tree::FileTree;
 use super::hash;
 use super::manifest::Manifest;
-use super::progress::Work;
+use super::progress::Operation;
 use super::refusal::{NO_DIR, refused};
 use super::rules::Rules;
 use super::source::{open_source, refuse_cache_in, type_of};
-use super::status::Place;
+use super::status::Location;
 use super::workdir::WorkDir;
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{Error, Result};
@@ -53,7 +53,7 @@ impl Staged {
     }
 
     /// Copies the content of an entry into staging.
-    pub(super) fn copy_of(cache: &Cache, entry: &ArtifactEntry, place: &Place) -> Result<Self> {
+    pub(super) fn copy_of(cache: &Cache, entry: &ArtifactEntry, place: &Location) -> Result<Self> {
         let contents = cache.contents();
         let source = contents.open(place)?;
         let artifact_type = entry
@@ -73,7 +73,7 @@ impl Staged {
         let root = cache.create_root()?;
         let registry = cache.registry();
         let (work, dir) = root.staging(&registry.lock_wait())?;
-        let copying = cache.progress.begin(Work::Copying, tree.bytes());
+        let copying = cache.progress.begin(Operation::Copying, tree.bytes());
         let manifest = copy::copy(
             &tree,
             source,
@@ -114,7 +114,7 @@ impl Staged {
         let dir = root.open_dir(name)?;
         let artifact_type = type_of(&dir, artifact_type)?;
         let tree = FileTree::stored(&dir)?;
-        let hashing = cache.progress.begin(Work::Hashing, tree.bytes());
+        let hashing = cache.progress.begin(Operation::Hashing, tree.bytes());
         let manifest = hash::hash(&tree, &dir, cache.registry().interrupt(), &hashing)?;
         Ok(Staged {
             root,
@@ -145,7 +145,7 @@ impl Staged {
             if !tree.same_layout(&self.tree, true) {
                 return Ok(None);
             }
-            let hashing = cache.progress.begin(Work::Hashing, tree.bytes());
+            let hashing = cache.progress.begin(Operation::Hashing, tree.bytes());
             let same = hash::hash(&tree, &dir, interrupt, &hashing)? == self.manifest;
             Ok(same.then_some(InPlace { tree, dir }))
         });

@@ -93,12 +93,12 @@ pub(crate) struct Contents<'c> {
 struct Opened {
     root: Option<CacheRoot>,
     /// Directories that a crash left aside, and that the next change puts back.
-    aside: Vec<Place>,
+    aside: Vec<Location>,
 }
 
 /// Where content lies in the cache root.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     /// The working directory that contains it, if a crash left it aside.
     holder: Option<OsString>,
     name: OsString,
@@ -107,7 +107,7 @@ pub(crate) struct Place {
 /// A tree, with the place that it was read at.
 #[derive(Debug)]
 pub(crate) struct Located {
-    pub(crate) place: Place,
+    pub(crate) place: Location,
     pub(crate) tree: FileTree,
 }
 
@@ -196,7 +196,7 @@ impl Contents<'_> {
             Some(root) => root.interrupted_swaps()?,
             None => Vec::new(),
         };
-        let aside = aside.into_iter().map(|(holder, name)| Place {
+        let aside = aside.into_iter().map(|(holder, name)| Location {
             holder: Some(holder),
             name,
         });
@@ -289,7 +289,11 @@ impl Contents<'_> {
     /// # Errors
     ///
     /// The system does not say.
-    pub(super) fn look(&self, reference: &str, path: &str) -> Result<(CacheState, Option<Place>)> {
+    pub(super) fn look(
+        &self,
+        reference: &str,
+        path: &str,
+    ) -> Result<(CacheState, Option<Location>)> {
         if path.is_empty() {
             return Ok((CacheState::None, None));
         }
@@ -309,7 +313,7 @@ impl Contents<'_> {
         let name = OsStr::new(key.as_str());
         Ok(match root.look(name)? {
             Some(found) if found.kind == Kind::Dir => {
-                let place = Place {
+                let place = Location {
                     holder: None,
                     name: name.to_owned(),
                 };
@@ -333,7 +337,7 @@ impl Contents<'_> {
     }
 
     /// Opens the directory that content lies in.
-    pub(super) fn open(&self, place: &Place) -> Result<Dir> {
+    pub(super) fn open(&self, place: &Location) -> Result<Dir> {
         let root = self.root_of(place)?;
         match &place.holder {
             None => root.open_dir(&place.name),
@@ -348,7 +352,7 @@ impl Contents<'_> {
 
     /// Returns the path of the directory that content lies in, for messages.
     #[cfg(feature = "cli")]
-    pub(super) fn path_of(&self, place: &Place) -> Result<PathBuf> {
+    pub(super) fn path_of(&self, place: &Location) -> Result<PathBuf> {
         let root = self.root_of(place)?.path();
         Ok(match &place.holder {
             None => root.join(&place.name),
@@ -356,7 +360,7 @@ impl Contents<'_> {
         })
     }
 
-    fn root_of(&self, place: &Place) -> Result<&CacheRoot> {
+    fn root_of(&self, place: &Location) -> Result<&CacheRoot> {
         let root = self.opened()?.root.as_ref();
         root.ok_or_else(|| std::io::ErrorKind::NotFound.into())
             .map_err(|cause: std::io::Error| Error::Io {
@@ -367,7 +371,7 @@ impl Contents<'_> {
     }
 
     /// Reads the tree of content, again if it changes meanwhile.
-    pub(super) fn read(&self, place: &Place) -> Result<FileTree> {
+    pub(super) fn read(&self, place: &Location) -> Result<FileTree> {
         let mut attempt = 1;
         loop {
             match self.open(place).and_then(|dir| FileTree::stored(&dir)) {
@@ -380,7 +384,7 @@ impl Contents<'_> {
 
 impl Opened {
     /// Returns where the content of a name is that a crash left aside.
-    fn aside_of(&self, name: &OsStr) -> Option<&Place> {
+    fn aside_of(&self, name: &OsStr) -> Option<&Location> {
         self.aside.iter().find(|place| place.name == name)
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Document, Form, VERSION};
+use super::{Document, Layout, VERSION};
 use crate::json::Span;
 
 /// What is to change in a document. Entries are named by their place in it.
@@ -75,15 +75,15 @@ impl Document {
     /// other; `None` if that changes nothing. What stays is not copied.
     pub(crate) fn pieces(&self, edit: &Edit) -> Option<Vec<Cow<'_, str>>> {
         let splices = match &self.form {
-            Form::Array(span) => self.array_splices(span, edit),
-            Form::Null(span) => array_of(&edit.appended, edit.clears)
+            Layout::Array(span) => self.array_splices(span, edit),
+            Layout::Null(span) => array_of(&edit.appended, edit.clears)
                 .map(|text| Splice {
                     span: span.clone(),
                     text,
                 })
                 .into_iter()
                 .collect(),
-            &Form::NoArtifacts {
+            &Layout::NoArtifacts {
                 end_of_members: end,
             } => array_of(&edit.appended, edit.clears)
                 .map(|array| Splice {
@@ -92,7 +92,7 @@ impl Document {
                 })
                 .into_iter()
                 .collect(),
-            Form::Nothing | Form::Components => {
+            Layout::Nothing | Layout::Components => {
                 let array = array_of(&edit.appended, edit.clears)?;
                 let text = format!("{{\n  \"version\": {VERSION},\n  \"artifacts\": {array}\n}}");
                 return Some(vec![text.into()]);

@@ -1,8 +1,8 @@
 //! Conversion of the older forms: `components.json`, and an `artifacts.json`
 //! whose entries stand under `components`.
 
-use super::{Document, EntryView, VERSION};
-use crate::escape::visible;
+use super::{Document, EntryRef, VERSION};
+use crate::escape::escape_display;
 use crate::fields::{Field, FieldTexts};
 use crate::json::{Scanner, SyntaxError, decode, go_string};
 use crate::timestamp;
@@ -31,7 +31,7 @@ impl Document {
         let document =
             Document::scan(text.into(), "artifacts").expect("what was just written is a document");
         Document {
-            made_from: self.foreign_version().map(str::to_owned),
+            original_version: self.foreign_version().map(str::to_owned),
             is_converted: true,
             ..document
         }
@@ -63,7 +63,7 @@ impl Document {
         let (index, reference, field) = found.next()?;
         let name = match reference.is_empty() {
             true => format!("number {}", index + 1),
-            false => format!("`{}`", visible(&reference)),
+            false => format!("`{}`", escape_display(&reference)),
         };
         Some(Unreadable {
             entry: Some(name),
@@ -103,7 +103,7 @@ pub(crate) struct Unreadable {
 }
 
 /// The key of the first value of an entry that cldctl cannot read.
-fn unreadable_field(entry: &EntryView<'_>) -> Option<String> {
+fn unreadable_field(entry: &EntryRef<'_>) -> Option<String> {
     let known = Field::ALL.into_iter().find(|&field| {
         let raw = entry.raw(field);
         raw.is_some_and(|raw| !is_readable(field, raw))
@@ -154,7 +154,7 @@ fn folded(key: &str) -> String {
 
 /// An entry in the form of today. Fields that are missing are written as Go
 /// writes what was never set; an artifact without a type is a component.
-fn converted_entry(entry: &EntryView<'_>) -> String {
+fn converted_entry(entry: &EntryRef<'_>) -> String {
     let literal = |text: &str| {
         let mut literal = String::new();
         go_string(&mut literal, text);

@@ -8,21 +8,21 @@
 
 mod edit;
 mod elements;
+mod entry_ref;
 #[cfg(test)]
 pub(crate) mod generated;
 mod legacy;
 mod salvage;
 mod scan;
 mod stream;
-mod view;
 
 use std::ops::Range;
 
 pub(crate) use edit::Edit;
+pub(crate) use entry_ref::EntryRef;
 pub(crate) use legacy::Unreadable;
 pub(crate) use salvage::{Salvaged, salvage};
 pub(crate) use stream::{ReadAt, fold};
-pub(crate) use view::EntryView;
 
 use bytestring::ByteString;
 
@@ -41,17 +41,17 @@ const VERSION: &str = "\"v2\"";
 pub(crate) struct Document {
     text: ByteString,
     entries: Vec<EntrySpans>,
-    form: Form,
+    form: Layout,
     version: Option<Span>,
     /// A foreign version that the text was made from and does not have itself.
-    made_from: Option<String>,
+    original_version: Option<String>,
     /// Whether the text was made from an older form.
     is_converted: bool,
 }
 
 /// Where the entries stand in the document.
 #[derive(Clone, Debug)]
-enum Form {
+enum Layout {
     /// `"artifacts": [ … ]`, the span from bracket to bracket.
     Array(Span),
     /// `"artifacts": null`, the span of the null.
@@ -90,9 +90,9 @@ impl Document {
         Document {
             text: ByteString::from_static("null"),
             entries: Vec::new(),
-            form: Form::Nothing,
+            form: Layout::Nothing,
             version: None,
-            made_from: None,
+            original_version: None,
             is_converted: false,
         }
     }
@@ -101,7 +101,7 @@ impl Document {
     /// conversion is in memory until a change is written.
     pub(crate) fn parse<T: Into<ByteString>>(text: T) -> Result<Self, ParseError> {
         match Self::scan(text.into(), "artifacts")? {
-            document if matches!(document.form, Form::Components) => Ok(document.converted()),
+            document if matches!(document.form, Layout::Components) => Ok(document.converted()),
             document => Ok(document),
         }
     }
@@ -118,7 +118,7 @@ impl Document {
         let text = format!("{{\"artifacts\":[{}]}}", entries.join(","));
         let document = Document::parse(text).expect("the entries were scanned before");
         Document {
-            made_from: foreign_version,
+            original_version: foreign_version,
             ..document
         }
     }
@@ -135,29 +135,29 @@ impl Document {
     }
 
     /// The entries in the order of the file.
-    pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = EntryView<'_>> {
+    pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = EntryRef<'_>> {
         self.entries
             .iter()
-            .map(|spans| EntryView::new(&self.text, spans))
+            .map(|spans| EntryRef::new(&self.text, spans))
     }
 
     /// One entry, by its place in [`entries`](Self::entries).
-    pub(crate) fn entry(&self, index: usize) -> Option<EntryView<'_>> {
+    pub(crate) fn entry(&self, index: usize) -> Option<EntryRef<'_>> {
         self.entries
             .get(index)
-            .map(|spans| EntryView::new(&self.text, spans))
+            .map(|spans| EntryRef::new(&self.text, spans))
     }
 
     /// Calls `visit` with each entry, in the order of the file within each part;
     /// parts are worked on at once. Returns what came of them, in their order.
     pub(crate) fn fold<S: Default + Send>(
         &self,
-        visit: impl Fn(&mut S, &EntryView<'_>) + Send + Sync,
+        visit: impl Fn(&mut S, &EntryRef<'_>) + Send + Sync,
     ) -> Vec<S> {
         parallel::map_slices(&self.entries, MANY, |spans| {
             let mut state = S::default();
             for spans in spans {
-                visit(&mut state, &EntryView::new(&self.text, spans));
+                visit(&mut state, &EntryRef::new(&self.text, spans));
             }
             state
         })
@@ -166,7 +166,7 @@ impl Document {
     /// The version, if it is one that we do not write: above v2, or no string
     /// of the form that cldctl uses.
     pub(crate) fn foreign_version(&self) -> Option<&str> {
-        if let Some(version) = &self.made_from {
+        if let Some(version) = &self.original_version {
             return Some(version);
         }
         let raw = &self.text[self.version.clone()?];
@@ -181,7 +181,7 @@ impl Document {
                 entries: scan.entries,
                 form: scan.form,
                 version: scan.version,
-                made_from: None,
+                original_version: None,
                 is_converted: false,
                 text,
             }),

@@ -1,6 +1,6 @@
 //! Finds the parts of a document in one pass.
 
-use super::{EntrySpans, Form, elements};
+use super::{EntrySpans, Layout, elements};
 use crate::json::{Kind, Scanner, Span, SyntaxError, decode};
 
 /// The value of a key that holds entries.
@@ -14,7 +14,7 @@ struct Entries {
 pub(super) struct Scan<'t> {
     text: &'t str,
     pub(super) entries: Vec<EntrySpans>,
-    pub(super) form: Form,
+    pub(super) form: Layout,
     pub(super) version: Option<Span>,
 }
 
@@ -23,7 +23,7 @@ impl<'t> Scan<'t> {
         let mut scan = Scan {
             text,
             entries: Vec::new(),
-            form: Form::Nothing,
+            form: Layout::Nothing,
             version: None,
         };
         let mut scanner = Scanner::new(text);
@@ -81,21 +81,21 @@ impl<'t> Scan<'t> {
         }) = artifacts
         {
             self.entries = list;
-            self.form = Form::Array(span);
+            self.form = Layout::Array(span);
             return Ok(());
         }
         if let Some(span) = components {
             let found = self.entries(&mut Scanner::at(self.text, span.start), "components")?;
             if let Some(list) = found.list {
                 self.entries = list;
-                self.form = Form::Components;
+                self.form = Layout::Components;
                 return Ok(());
             }
         }
         self.form = match (artifacts, end_of_members) {
-            (Some(Entries { span, .. }), _) => Form::Null(span),
-            (None, Some(end_of_members)) => Form::NoArtifacts { end_of_members },
-            (None, None) => Form::Nothing,
+            (Some(Entries { span, .. }), _) => Layout::Null(span),
+            (None, Some(end_of_members)) => Layout::NoArtifacts { end_of_members },
+            (None, None) => Layout::Nothing,
         };
         Ok(())
     }

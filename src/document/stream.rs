@@ -10,7 +10,7 @@
 
 use std::io;
 
-use super::EntryView;
+use super::EntryRef;
 use super::elements::entry;
 use crate::json::{Scanner, SyntaxError};
 use crate::parallel;
@@ -66,14 +66,14 @@ pub(crate) trait ReadAt: Sync {
 /// another form than Go writes, or is damaged.
 pub(crate) fn fold<S: Default + Send>(
     source: &impl ReadAt,
-    visit: impl Fn(&mut S, &EntryView<'_>) + Send + Sync,
+    visit: impl Fn(&mut S, &EntryRef<'_>) + Send + Sync,
 ) -> io::Result<Option<Vec<S>>> {
     fold_in(source, visit, CUT)
 }
 
 fn fold_in<S: Default + Send>(
     source: &impl ReadAt,
-    visit: impl Fn(&mut S, &EntryView<'_>) + Send + Sync,
+    visit: impl Fn(&mut S, &EntryRef<'_>) + Send + Sync,
     cut: Cut,
 ) -> io::Result<Option<Vec<S>>> {
     let mut head = [0; HEAD.len()];
@@ -138,7 +138,7 @@ enum End {
 fn part(
     window: &mut Window<'_, impl ReadAt>,
     until: u64,
-    mut visit: impl FnMut(&EntryView<'_>),
+    mut visit: impl FnMut(&EntryRef<'_>),
 ) -> io::Result<End> {
     loop {
         let Some(text) = window.text() else {
@@ -166,7 +166,7 @@ fn part(
             } else if is_last && !window.is_at_end() || rest.is_empty() {
                 break;
             }
-            visit(&EntryView::new(text, &found));
+            visit(&EntryRef::new(text, &found));
             if is_last {
                 return Ok(match rest == TAIL {
                     true => End::OfDocument,

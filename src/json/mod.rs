@@ -6,14 +6,14 @@
 
 #[cfg(test)]
 pub(crate) mod members;
-mod place;
+mod position;
 #[cfg(feature = "cli")]
 mod pretty;
 mod scan;
 mod write;
 
-pub use place::ParseError;
-pub(crate) use place::Places;
+pub(crate) use position::LineIndex;
+pub use position::ParseError;
 #[cfg(feature = "cli")]
 pub(crate) use pretty::{compact, pretty};
 pub(crate) use scan::{Kind, Scanner, Span, SyntaxError, Visitor};

@@ -9,7 +9,7 @@ use bytestring::ByteString;
 
 use crate::document::{Document, Unreadable};
 use crate::error::{Error, Result};
-use crate::escape::visible;
+use crate::escape::escape_display;
 use crate::json::ParseError;
 use crate::store::{self, Identity};
 
@@ -47,7 +47,7 @@ impl Loaded {
         let Some(Unreadable { entry, field, more }) = written.unreadable_for_cldctl() else {
             return Ok(());
         };
-        let field = visible(&field);
+        let field = escape_display(&field);
         let value = match (entry, more) {
             (None, _) => format!("it has an unreadable `{field}`"),
             (Some(entry), 0) => format!("entry {entry} has an unreadable `{field}`"),

@@ -1,21 +1,21 @@
 //! The registry: the list of artifacts, and how it is read and changed.
 
 mod load;
-mod put;
 mod repair;
 mod survey;
 mod update;
+mod upsert;
 
-pub(crate) use put::Put;
 pub use repair::{Damage, LostEntry, Repaired};
 pub(crate) use update::Change;
+pub(crate) use upsert::Upsert;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::document::{Document, Edit, EntryView};
+use crate::document::{Document, Edit, EntryRef};
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{AtPath, Result};
 use crate::fields::Field;
@@ -201,7 +201,7 @@ impl Registry {
 
     fn list_where(
         &self,
-        is_wanted: impl Fn(&EntryView<'_>) -> bool + Send + Sync,
+        is_wanted: impl Fn(&EntryRef<'_>) -> bool + Send + Sync,
     ) -> Result<Vec<ArtifactEntry>> {
         let survey = self.survey(|entries: &mut Vec<_>, entry| {
             if is_wanted(entry) {
@@ -242,9 +242,9 @@ impl Registry {
     /// [`Error::NegativeSize`](crate::Error::NegativeSize), and those of every change: I/O,
     /// [`Error::Corrupt`](crate::Error::Corrupt), [`Error::LockTimeout`](crate::Error::LockTimeout), …
     pub fn add(&self, entry: ArtifactEntry) -> Result<Added> {
-        let mut change = Put {
+        let mut change = Upsert {
             entry,
-            ..Put::default()
+            ..Upsert::default()
         };
         self.update(&mut change)?;
         Ok(change.result)

@@ -10,7 +10,7 @@ use super::load::{Loaded, load, parse};
 use crate::document::{Document, Edit, Salvaged, salvage};
 use crate::error::{AtPath, Error, Result};
 use crate::json::ParseError;
-use crate::store::{self, Disk, Identity, Lock, Prepared, Published, Snapshot};
+use crate::store::{self, Disk, Identity, Lock, Persisted, Snapshot, TempFile};
 use crate::timestamp;
 
 /// What a repair came to.
@@ -134,7 +134,7 @@ impl Registry {
             Err(error) => return Err(error),
         };
 
-        let prepared = Prepared::write(
+        let prepared = TempFile::write(
             self.disk(),
             path,
             [text.as_bytes()],
@@ -148,11 +148,11 @@ impl Registry {
             if !lock.is_current()? || Identity::of(path)? != Some(snapshot.identity) {
                 return Ok(None);
             }
-            prepared.publish(path, true).map(Some)
+            prepared.persist(path, true).map(Some)
         });
         match published {
-            Ok(Some(Published::Done)) => Ok(ControlFlow::Break(Some(Repaired { copy, damage }))),
-            Ok(Some(Published::NotDurable(cause))) => Err(Error::NotDurable {
+            Ok(Some(Persisted::Done)) => Ok(ControlFlow::Break(Some(Repaired { copy, damage }))),
+            Ok(Some(Persisted::NotDurable(cause))) => Err(Error::NotDurable {
                 path: path.to_owned(),
                 cause,
             }),
@@ -229,11 +229,11 @@ fn keep_copy(path: &Path, snapshot: &Snapshot, disk: &Disk) -> Result<PathBuf> {
         };
         let copy = path.with_file_name(format!("{name}.corrupt-{time}{suffix}"));
         // Named as all temporary files of the registry are, so that it is swept up.
-        let prepared = Prepared::write(disk, path, [&*snapshot.bytes], Some(&snapshot.metadata))?;
-        match prepared.publish(&copy, false)? {
-            Published::Done => return Ok(copy),
-            Published::Exists => number += 1,
-            Published::NotDurable(cause) => {
+        let prepared = TempFile::write(disk, path, [&*snapshot.bytes], Some(&snapshot.metadata))?;
+        match prepared.persist(&copy, false)? {
+            Persisted::Done => return Ok(copy),
+            Persisted::Exists => number += 1,
+            Persisted::NotDurable(cause) => {
                 // The file itself is still there.
                 let _ = std::fs::remove_file(&copy);
                 return Err(cause).at("sync", &copy);

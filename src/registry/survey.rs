@@ -3,7 +3,7 @@
 use std::io;
 
 use super::Registry;
-use crate::document::{self, Document, EntryView, ReadAt};
+use crate::document::{self, Document, EntryRef, ReadAt};
 #[cfg(feature = "cli")]
 use crate::error::AtPath;
 use crate::error::Result;
@@ -12,7 +12,7 @@ use crate::memory;
 use crate::store::{self, Opened};
 
 /// What came of a look at all entries.
-pub(crate) struct Survey<S> {
+pub(crate) struct Scanned<S> {
     /// What was made of them, in the order of the file.
     pub(crate) parts: Vec<S>,
     /// The version, if it is one that we do not write.
@@ -26,8 +26,8 @@ impl Registry {
     /// but the registry is not held in memory.
     pub(crate) fn survey<S: Default + Send>(
         &self,
-        visit: impl Fn(&mut S, &EntryView<'_>) + Send + Sync,
-    ) -> Result<Survey<S>> {
+        visit: impl Fn(&mut S, &EntryRef<'_>) + Send + Sync,
+    ) -> Result<Scanned<S>> {
         self.survey_or(Self::load, visit)
     }
 
@@ -36,8 +36,8 @@ impl Registry {
     #[cfg(feature = "cli")]
     pub(crate) fn survey_at_once<S: Default + Send>(
         &self,
-        visit: impl Fn(&mut S, &EntryView<'_>) + Send + Sync,
-    ) -> Result<Survey<S>> {
+        visit: impl Fn(&mut S, &EntryRef<'_>) + Send + Sync,
+    ) -> Result<Scanned<S>> {
         self.survey_or(Self::peek, visit)
     }
 
@@ -61,16 +61,16 @@ impl Registry {
     fn survey_or<S: Default + Send>(
         &self,
         load: fn(&Self) -> Result<Document>,
-        visit: impl Fn(&mut S, &EntryView<'_>) + Send + Sync,
-    ) -> Result<Survey<S>> {
+        visit: impl Fn(&mut S, &EntryRef<'_>) + Send + Sync,
+    ) -> Result<Scanned<S>> {
         if let Some(parts) = self.streamed(&visit)? {
-            return Ok(Survey {
+            return Ok(Scanned {
                 parts,
                 foreign_version: None,
             });
         }
         let document = load(self)?;
-        Ok(Survey {
+        Ok(Scanned {
             parts: document.fold(visit),
             foreign_version: document.foreign_version().map(str::to_owned),
         })
@@ -80,7 +80,7 @@ impl Registry {
     /// streaming it, [`load`](Self::load) will find out and tell.
     fn streamed<S: Default + Send>(
         &self,
-        visit: impl Fn(&mut S, &EntryView<'_>) + Send + Sync,
+        visit: impl Fn(&mut S, &EntryRef<'_>) + Send + Sync,
     ) -> Result<Option<Vec<S>>> {
         let path = store::resolve(&self.path)?;
         let Some(opened) = Opened::at(&path)? else {

@@ -50,14 +50,14 @@ fn append_without_lock(path: &std::path::Path, reference: &str) {
 /// file between our read and our rename.
 struct Raced<'p> {
     path: &'p std::path::Path,
-    put: Put,
+    upsert: Upsert,
     races: usize,
     edits: usize,
 }
 
 impl Change for Raced<'_> {
     fn edit(&mut self, document: &Document) -> Result<Edit> {
-        let edit = self.put.edit(document)?;
+        let edit = self.upsert.edit(document)?;
         if self.edits < self.races {
             append_without_lock(self.path, &format!("theirs:{}", self.edits));
         }
@@ -74,13 +74,13 @@ fn a_file_that_is_replaced_while_we_edit_is_read_again_and_nothing_is_lost() {
         if exists_before {
             registry.add(entry("before:1")).unwrap();
         }
-        let put = Put {
+        let upsert = Upsert {
             entry: entry("ours:1"),
-            ..Put::default()
+            ..Upsert::default()
         };
         let mut raced = Raced {
             path: &path,
-            put,
+            upsert,
             races: 3,
             edits: 0,
         };
@@ -99,23 +99,23 @@ fn a_change_that_is_always_raced_gives_up_in_time() {
     let (_dir, registry, path) = registry();
     registry.add(entry("before:1")).unwrap();
     let registry = registry.with_lock_timeout(Duration::from_millis(100));
-    let put = Put {
+    let upsert = Upsert {
         entry: entry("ours:1"),
-        ..Put::default()
+        ..Upsert::default()
     };
     let mut raced = Raced {
         path: &path,
-        put,
+        upsert,
         races: usize::MAX,
         edits: 0,
     };
     let error = registry.update(&mut raced).unwrap_err();
-    assert!(matches!(error, Error::Unsettled { .. }), "{error}");
+    assert!(matches!(error, Error::Contended { .. }), "{error}");
 }
 
 #[test]
 fn a_lock_file_that_is_deleted_while_we_edit_is_taken_anew() {
-    struct Unlocked<'p>(&'p std::path::Path, Put, usize);
+    struct Unlocked<'p>(&'p std::path::Path, Upsert, usize);
     impl Change for Unlocked<'_> {
         fn edit(&mut self, document: &Document) -> Result<Edit> {
             if self.2 == 0 {
@@ -128,11 +128,11 @@ fn a_lock_file_that_is_deleted_while_we_edit_is_taken_anew() {
     let (_dir, registry, path) = registry();
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let lock = path.with_file_name("artifacts.json.lock");
-    let put = Put {
+    let upsert = Upsert {
         entry: entry("ours:1"),
-        ..Put::default()
+        ..Upsert::default()
     };
-    let mut change = Unlocked(&lock, put, 0);
+    let mut change = Unlocked(&lock, upsert, 0);
     registry.update(&mut change).unwrap();
     assert_eq!(change.2, 2);
     assert_eq!(references(&registry), ["ours:1"]);
@@ -141,7 +141,7 @@ fn a_lock_file_that_is_deleted_while_we_edit_is_taken_anew() {
 
 #[test]
 fn what_was_prepared_is_rolled_back_if_the_commit_fails() {
-    struct Doomed<'p>(&'p std::path::Path, Put, Vec<&'static str>);
+    struct Doomed<'p>(&'p std::path::Path, Upsert, Vec<&'static str>);
     impl Change for Doomed<'_> {
         fn edit(&mut self, document: &Document) -> Result<Edit> {
             self.1.edit(document)
@@ -166,12 +166,12 @@ fn what_was_prepared_is_rolled_back_if_the_commit_fails() {
     }
     let (_dir, registry, path) = registry();
     registry.add(entry("before:1")).unwrap();
-    let put = Put {
+    let upsert = Upsert {
         entry: entry("ours:1"),
-        ..Put::default()
+        ..Upsert::default()
     };
     let dir = path.parent().unwrap();
-    let mut change = Doomed(dir, put, Vec::new());
+    let mut change = Doomed(dir, upsert, Vec::new());
     let error = registry.update(&mut change).unwrap_err().to_string();
     assert!(error.starts_with("could not replace `"), "{error}");
     assert_eq!(change.2, ["before", "back"]);
@@ -180,7 +180,7 @@ fn what_was_prepared_is_rolled_back_if_the_commit_fails() {
 
 #[test]
 fn an_interrupt_before_the_commit_changes_nothing() {
-    struct Interrupted(Put, Interrupt);
+    struct Interrupted(Upsert, Interrupt);
     impl Change for Interrupted {
         fn edit(&mut self, document: &Document) -> Result<Edit> {
             self.1.raise(2);
@@ -190,12 +190,12 @@ fn an_interrupt_before_the_commit_changes_nothing() {
     let (_dir, registry, path) = registry();
     let interrupt = Interrupt::default();
     let registry = registry.with_interrupt(interrupt.clone());
-    let put = Put {
+    let upsert = Upsert {
         entry: entry("ours:1"),
-        ..Put::default()
+        ..Upsert::default()
     };
     let error = registry
-        .update(&mut Interrupted(put, interrupt))
+        .update(&mut Interrupted(upsert, interrupt))
         .unwrap_err();
     assert!(matches!(error, Error::Interrupted { signal: 2 }), "{error}");
     let names: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().collect();
@@ -297,7 +297,7 @@ fn the_newest_comes_first_and_unreadable_times_last() {
 
 #[test]
 fn what_was_prepared_is_rolled_back_if_the_file_cannot_be_looked_at() {
-    struct Unseen<'p>(&'p std::path::Path, Put, bool);
+    struct Unseen<'p>(&'p std::path::Path, Upsert, bool);
     impl Change for Unseen<'_> {
         fn edit(&mut self, document: &Document) -> Result<Edit> {
             self.1.edit(document)
@@ -313,11 +313,11 @@ fn what_was_prepared_is_rolled_back_if_the_file_cannot_be_looked_at() {
     }
     let (_dir, registry, path) = registry();
     registry.add(entry("before:1")).unwrap();
-    let put = Put {
+    let upsert = Upsert {
         entry: entry("ours:1"),
-        ..Put::default()
+        ..Upsert::default()
     };
-    let mut change = Unseen(path.parent().unwrap(), put, false);
+    let mut change = Unseen(path.parent().unwrap(), upsert, false);
     assert!(registry.update(&mut change).is_err());
     assert!(change.2);
 }

@@ -8,7 +8,7 @@ use super::Registry;
 use super::load::{Loaded, load};
 use crate::document::{Document, Edit};
 use crate::error::{AtPath, Error, Result};
-use crate::store::{self, Identity, Lock, LockWait, Prepared, Published};
+use crate::store::{self, Identity, Lock, LockWait, Persisted, TempFile};
 
 /// A change to the registry, and to what goes with it.
 pub(crate) trait Change {
@@ -113,7 +113,7 @@ impl Registry {
                 if let ControlFlow::Break(result) = attempt(&lock)? {
                     return Ok(result);
                 }
-                wait.check(|waited| Error::Unsettled {
+                wait.check(|waited| Error::Contended {
                     path: path.to_owned(),
                     waited,
                 })?;
@@ -151,7 +151,7 @@ impl Registry {
         let prepared = pieces
             .map(|pieces| {
                 let pieces = pieces.iter().map(|piece| piece.as_bytes());
-                Prepared::write(self.disk(), path, pieces, loaded.like.as_ref())
+                TempFile::write(self.disk(), path, pieces, loaded.like.as_ref())
             })
             .transpose()?;
 
@@ -177,23 +177,23 @@ impl Registry {
                     return Ok(None);
                 }
                 match prepared {
-                    None => Ok(Some(Published::Done)),
-                    Some(prepared) => prepared.publish(path, read.is_some()).map(Some),
+                    None => Ok(Some(Persisted::Done)),
+                    Some(prepared) => prepared.persist(path, read.is_some()).map(Some),
                 }
             });
         match published {
-            Ok(Some(Published::Done)) => {
+            Ok(Some(Persisted::Done)) => {
                 change.after_commit(true);
                 Ok(true)
             }
-            Ok(Some(Published::NotDurable(cause))) => {
+            Ok(Some(Persisted::NotDurable(cause))) => {
                 change.after_commit(false);
                 Err(Error::NotDurable {
                     path: path.to_owned(),
                     cause,
                 })
             }
-            Ok(Some(Published::Exists) | None) => {
+            Ok(Some(Persisted::Exists) | None) => {
                 change.roll_back();
                 Ok(false)
             }

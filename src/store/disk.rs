@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::OFlags;
 
 use super::Owner;
-use super::commit::split;
 use super::fs::{dangling_link, if_exists, is_unsupported, lstat, stat, sync, uninterrupted};
+use super::temp_file::split;
 use crate::error::{AtPath, Error, Result};
 
 /// How often a name is synced again that leads to another file each time.

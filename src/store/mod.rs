@@ -14,7 +14,6 @@
 //! cldctl reads before our rename and writes after it still undoes ours; no
 //! program can prevent that from the outside.
 
-mod commit;
 mod dir;
 mod disk;
 mod file;
@@ -23,10 +22,10 @@ mod fs;
 mod lock;
 mod mount;
 mod permissions;
+mod temp_file;
 mod wait;
 mod walk;
 
-pub(crate) use commit::{Prepared, Published, leftovers, sweep, sweep_all};
 pub(crate) use dir::{Attributes, Dir, FileId, Kind, attributes_of, is, is_another_kind};
 pub(crate) use disk::{Disk, sync_contents};
 pub(crate) use file::{Identity, Opened, Snapshot, link_to_missing_dir, read, read_up_to, resolve};
@@ -38,5 +37,6 @@ pub(crate) use fs::{
 pub(crate) use lock::{DirLock, Lock, cannot_lock};
 pub(crate) use mount::{MountId, is_mounted_below};
 pub(crate) use permissions::{Owner, set_mode};
+pub(crate) use temp_file::{Persisted, TempFile, leftovers, sweep, sweep_all};
 pub(crate) use wait::LockWait;
 pub(crate) use walk::{Step, Walk};

@@ -5,14 +5,14 @@ use std::path::absolute;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::word;
+use super::verb;
 use crate::cli::args::{Add, ReportFormat};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::{self, json, messages};
-use crate::content::{Import, Imported, Record, Source};
+use crate::content::{Import, ImportSource, Imported, MetadataImport};
 use crate::error::AtPath;
-use crate::escape::visible;
+use crate::escape::escape_display;
 use crate::timestamp;
 use crate::{ArtifactEntry, Error, Reference};
 
@@ -39,11 +39,11 @@ pub(super) fn run(context: &Context, args: Add) -> anyhow::Result<Exit> {
         ));
     }
     let exit = messages::not_deleted(imported.not_deleted);
-    let result = word(imported.result);
+    let result = verb(imported.result);
     output::report(&match format {
         ReportFormat::Text => {
             let reference = imported.entry.reference.as_deref().unwrap_or_default();
-            format!("{result} {}\n", visible(reference))
+            format!("{result} {}\n", escape_display(reference))
         }
         ReportFormat::Json => json::object(&Report {
             result,
@@ -61,9 +61,9 @@ struct Report {
 
 fn import(context: &Context, args: Add, reference: Option<Reference>) -> anyhow::Result<Imported> {
     let source = match (reference, args.path, args.untagged) {
-        (_, _, Some(path)) => Source::Untagged { path },
-        (Some(reference), Some(path), _) => Source::Directory { reference, path },
-        (Some(reference), None, _) => Source::InPlace { reference },
+        (_, _, Some(path)) => ImportSource::Untagged { path },
+        (Some(reference), Some(path), _) => ImportSource::Directory { reference, path },
+        (Some(reference), None, _) => ImportSource::InPlace { reference },
         (None, _, None) => return Err(missing_reference().into()),
     };
     Ok(context.cache.import(&Import {
@@ -95,7 +95,7 @@ fn record(context: &Context, args: Add, reference: Option<Reference>) -> anyhow:
     let mut entry = ArtifactEntry::new(&reference, artifact_type, created_at, &path);
     entry.digest = args.digest;
     entry.size = args.size.or(entry.size);
-    Ok(context.cache.record(Record {
+    Ok(context.cache.record(MetadataImport {
         entry,
         keeps_time,
         no_clobber: args.no_clobber,

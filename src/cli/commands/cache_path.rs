@@ -9,9 +9,9 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Out;
 use crate::error::AtPath;
-use crate::escape::visible;
+use crate::escape::escape_display;
 use crate::fields::Field;
-use crate::lookup::{DigestStart, Finder};
+use crate::lookup::{DigestPrefix, Resolver};
 use crate::store::stat;
 use crate::{Error, Home, Reference};
 
@@ -27,7 +27,7 @@ pub(super) fn run(context: &Context, args: &CachePath) -> anyhow::Result<Exit> {
         },
     };
     let mut out = Out::new();
-    out.line(&visible(&path))?;
+    out.line(&escape_display(&path))?;
     out.finish()?;
     Ok(Exit::Success)
 }
@@ -40,8 +40,8 @@ fn is_dir(path: &Path) -> Result<bool, Error> {
 /// Where the artifact that an operand names lies, if there is one.
 fn registered_path(context: &Context, operand: &String) -> anyhow::Result<Option<String>> {
     let registry = context.cache.registry();
-    let document = registry.load_named(slice::from_ref(operand), DigestStart::Whole)?;
-    let indices = match resolve(&Finder::new(&document), operand, DigestStart::Whole) {
+    let document = registry.load_named(slice::from_ref(operand), DigestPrefix::Whole)?;
+    let indices = match resolve(&Resolver::new(&document), operand, DigestPrefix::Whole) {
         Ok(indices) => indices,
         Err(Unresolved::Missing(_)) => return Ok(None),
         Err(ambiguous) => return Err(ambiguous.into_failure(&Names::of(registry)).into()),

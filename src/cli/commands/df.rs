@@ -11,9 +11,9 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Out, json, messages, table, units};
 use crate::document::Document;
-use crate::escape::visible;
+use crate::escape::escape_display;
 use crate::fields::Field;
-use crate::{Stray, StrayKind};
+use crate::{Unreferenced, UnreferencedKind};
 
 pub(super) fn run(context: &Context, args: &Df) -> anyhow::Result<Exit> {
     let document = context.load()?;
@@ -26,12 +26,14 @@ pub(super) fn run(context: &Context, args: &Df) -> anyhow::Result<Exit> {
             ReportFormat::Json => out.write(&json::object(&usages)?)?,
         }
     } else {
-        let strays = context.cache.strays_beside(&document, SystemTime::now())?;
-        for error in strays.unknown {
+        let unreferenced = context
+            .cache
+            .unreferenced_by(&document, SystemTime::now())?;
+        for error in unreferenced.unknown {
             messages::error(&error.into());
             exit = Exit::Failure;
         }
-        let kinds = by_kind(&usages, &strays.found);
+        let kinds = by_kind(&usages, &unreferenced.found);
         match args.format {
             ReportFormat::Text => out.write(&kind_table(&kinds))?,
             ReportFormat::Json => out.write(&json::object(&kinds)?)?,
@@ -111,7 +113,7 @@ struct Kind {
     reclaimable: u64,
 }
 
-fn by_kind(usages: &[Usage], strays: &[Stray]) -> Vec<Kind> {
+fn by_kind(usages: &[Usage], unreferenced: &[Unreferenced]) -> Vec<Kind> {
     let mut kinds: BTreeMap<&str, Kind> = BTreeMap::new();
     for name in ["component", "datacenter"] {
         kinds.entry(name).or_default();
@@ -134,24 +136,24 @@ fn by_kind(usages: &[Usage], strays: &[Stray]) -> Vec<Kind> {
             ..kind
         })
         .collect();
-    for (name, stray_kind) in [
-        ("orphan", StrayKind::Orphan),
-        ("leftover", StrayKind::Leftover),
+    for (name, kind_of_data) in [
+        ("orphan", UnreferencedKind::Orphan),
+        ("leftover", UnreferencedKind::Leftover),
     ] {
-        let found: Vec<_> = strays
+        let found: Vec<_> = unreferenced
             .iter()
-            .filter(|stray| stray.kind == stray_kind)
+            .filter(|item| item.kind == kind_of_data)
             .collect();
         if !found.is_empty() {
-            let sum = |of: fn(&Stray) -> u64| {
-                let parts = found.iter().map(|stray| of(stray));
+            let sum = |of: fn(&Unreferenced) -> u64| {
+                let parts = found.iter().map(|item| of(item));
                 parts.fold(0, u64::saturating_add)
             };
-            let disk = sum(|stray| stray.allocated);
+            let disk = sum(|item| item.allocated);
             kinds.push(Kind {
                 name: name.to_owned(),
                 count: found.len(),
-                size: sum(|stray| stray.bytes),
+                size: sum(|item| item.bytes),
                 disk,
                 reclaimable: disk,
             });
@@ -162,7 +164,7 @@ fn by_kind(usages: &[Usage], strays: &[Stray]) -> Vec<Kind> {
 
 fn kind_table(kinds: &[Kind]) -> String {
     let rows = kinds.iter().map(|kind| {
-        let (name, count) = (visible(&kind.name), kind.count);
+        let (name, count) = (escape_display(&kind.name), kind.count);
         let [size, disk, reclaimable] = [kind.size, kind.disk, kind.reclaimable].map(bytes);
         format!("{name}\t{count}\t{size}\t{disk}\t{reclaimable}")
     });
@@ -175,7 +177,10 @@ fn kind_table(kinds: &[Kind]) -> String {
 fn entry_table(usages: &[Usage]) -> String {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let rows = usages.iter().map(|usage| {
-        let (reference, kind) = (visible(&usage.reference), visible(&usage.kind));
+        let (reference, kind) = (
+            escape_display(&usage.reference),
+            escape_display(&usage.kind),
+        );
         let recorded = or_dash(usage.recorded_size.map(units::size));
         let (size, disk) = (
             or_dash(usage.size.map(bytes)),

@@ -9,22 +9,22 @@ use crate::cli::args::Images;
 use crate::cli::context::{Context, warn_of};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::format::ListFormat;
-use crate::cli::list::{self, List, Order};
+use crate::cli::listing::{self, List, Order};
 use crate::cli::output::row::Row;
 use crate::cli::output::table::Table;
 use crate::cli::output::template::Template;
 use crate::cli::output::{Out, json, messages, yaml};
 use crate::cli::select::{NearMisses, Selection};
-use crate::document::{Document, EntryView};
-use crate::escape::visible;
+use crate::document::{Document, EntryRef};
+use crate::escape::escape_display;
 use crate::fields::Field;
 use crate::json::compact;
-use crate::lookup::DigestStart;
+use crate::lookup::DigestPrefix;
 use crate::quote;
 use crate::timestamp;
 
 pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
-    let shown = Shown::new(args)?;
+    let shown = Renderer::new(args)?;
     let selection = Selection {
         patterns: &args.patterns,
         filters: &args.filters,
@@ -32,7 +32,7 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
     };
     let named = match selection.operands().as_slice() {
         [] => Document::empty(),
-        operands => (context.cache.registry()).load_named(operands, DigestStart::ToLook)?,
+        operands => (context.cache.registry()).load_named(operands, DigestPrefix::ToLook)?,
     };
     // What is odd about them may be why.
     let chooser = selection
@@ -57,7 +57,7 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
     if let Some(error) = contents.take_failure() {
         return Err(error.into());
     }
-    let lines = list::sorted(&lists, &order)?;
+    let lines = listing::sorted(&lists, &order)?;
     let mut out = Out::new();
     shown.print(&mut out, &lines)?;
     out.finish()?;
@@ -69,7 +69,7 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
         if let Some(wider) = quote::operand(&wider) {
             messages::hint(format_args!(
                 "no artifact matches `{}`, but {wider} lists some",
-                visible(pattern)
+                escape_display(pattern)
             ));
         }
     }
@@ -79,7 +79,7 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
 }
 
 /// What is shown of artifacts.
-struct Shown<'a> {
+struct Renderer<'a> {
     args: &'a Images,
     format: Format,
     now: DateTime<FixedOffset>,
@@ -94,7 +94,7 @@ enum Format {
     Table(Option<Template>),
 }
 
-impl<'a> Shown<'a> {
+impl<'a> Renderer<'a> {
     fn new(args: &'a Images) -> Result<Self, Failure> {
         let template = |text| Template::new(text).map_err(Failure::usage);
         // A template is checked also where it is not used.
@@ -106,7 +106,7 @@ impl<'a> Shown<'a> {
             ListFormat::Jsonl => Format::Jsonl,
             ListFormat::Yaml => Format::Yaml,
         };
-        Ok(Shown {
+        Ok(Renderer {
             args,
             format: if args.quiet {
                 Format::References
@@ -118,13 +118,13 @@ impl<'a> Shown<'a> {
     }
 
     /// Appends what is shown of an entry.
-    fn append(&self, text: &mut String, entry: &EntryView<'_>) -> Result<(), Failure> {
+    fn append(&self, text: &mut String, entry: &EntryRef<'_>) -> Result<(), Failure> {
         let row = Row {
             entry,
             now: &self.now,
         };
         match &self.format {
-            Format::References => text.push_str(&visible(&entry.reference())),
+            Format::References => text.push_str(&escape_display(&entry.reference())),
             Format::Json => json::entry(text, entry),
             Format::Jsonl => compact(text, entry.text()),
             Format::Yaml => yaml::item(text, entry.text()),

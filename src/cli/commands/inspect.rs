@@ -12,8 +12,8 @@ use crate::cli::output::row::Row;
 use crate::cli::output::template::{StatusFields, Template};
 use crate::cli::output::{Out, json, messages};
 use crate::content::{CacheState, ContentStatus, DigestState};
-use crate::document::EntryView;
-use crate::lookup::DigestStart;
+use crate::document::EntryRef;
+use crate::lookup::DigestPrefix;
 use crate::timestamp;
 
 pub(super) fn run(context: &Context, args: &Inspect) -> anyhow::Result<Exit> {
@@ -21,14 +21,14 @@ pub(super) fn run(context: &Context, args: &Inspect) -> anyhow::Result<Exit> {
         ListFormat::Template(text) => Some(Template::with_status(text).map_err(Failure::usage)?),
         _ => None,
     };
-    let document = context.load_named(&args.references, DigestStart::ToLook)?;
+    let document = context.load_named(&args.references, DigestPrefix::ToLook)?;
     let names = Names::of(context.cache.registry());
     let (found, mut exit) = resolve_to_look(&document, &names, &args.references);
     let mut unreadable = Unreadable::default();
     found.iter().for_each(|entry| unreadable.note(entry));
     unreadable.warn();
     let contents = context.cache.contents();
-    let mut status_of = |entry: &EntryView<'_>| match contents.status(&entry.to_entry()) {
+    let mut status_of = |entry: &EntryRef<'_>| match contents.status(&entry.to_entry()) {
         Ok(status) => Status::from(status),
         Err(error) => {
             exit = exit.worst(Exit::Failure);

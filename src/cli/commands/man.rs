@@ -8,7 +8,7 @@ use crate::cli::args::Man;
 use crate::cli::exit::Exit;
 use crate::cli::manual;
 use crate::cli::output::{self, Out};
-use crate::escape::visible;
+use crate::escape::escape_display;
 
 pub(super) fn run(args: &Man) -> anyhow::Result<Exit> {
     let pages = manual::pages().context("could not write the manual")?;
@@ -22,14 +22,20 @@ pub(super) fn run(args: &Man) -> anyhow::Result<Exit> {
         }
         Some(dir) => {
             let at = |path: &std::path::Path| {
-                format!("could not write: `{}`", visible(&path.to_string_lossy()))
+                format!(
+                    "could not write: `{}`",
+                    escape_display(&path.to_string_lossy())
+                )
             };
             fs::create_dir_all(dir).with_context(|| at(dir))?;
             let mut report = String::new();
             for page in &pages {
                 let path = dir.join(&page.file);
                 fs::write(&path, &page.text).with_context(|| at(&path))?;
-                report.push_str(&format!("wrote {}\n", visible(&path.to_string_lossy())));
+                report.push_str(&format!(
+                    "wrote {}\n",
+                    escape_display(&path.to_string_lossy())
+                ));
             }
             output::report(&report);
         }

@@ -44,7 +44,7 @@ pub(super) fn run(global: &Global, command: Command) -> anyhow::Result<Exit> {
 }
 
 /// What became of an artifact, as it is reported.
-fn word(added: Added) -> &'static str {
+fn verb(added: Added) -> &'static str {
     match added {
         Added::Added => "added",
         Added::Updated => "updated",

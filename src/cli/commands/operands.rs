@@ -5,12 +5,12 @@ use std::io;
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::messages;
-use crate::document::{Document, EntryView};
-use crate::error::plainly;
-use crate::escape::{is_unsafe, visible};
-use crate::lookup::{DigestStart, Finder, Found};
+use crate::document::{Document, EntryRef};
+use crate::error::os_message;
+use crate::escape::{escape_display, is_unsafe};
+use crate::lookup::{DigestPrefix, Found, Resolver};
 use crate::quote;
-use crate::reference::Parts;
+use crate::reference::ReferenceParts;
 use crate::registry::Registry;
 
 /// Beyond this many entries, looking for a similar name would take longer than
@@ -41,7 +41,7 @@ pub(super) fn from_stdin(operands: &[String]) -> Result<Vec<String>, Failure> {
         },
         message: format!(
             "could not read references from standard input: {}",
-            plainly(&error)
+            os_message(&error)
         ),
         hint: None,
     })?;
@@ -64,7 +64,7 @@ impl Unresolved {
         match self {
             Unresolved::Missing(operand) => Failure {
                 exit: Exit::NotFound,
-                message: format!("artifact `{}` not found", visible(&operand)),
+                message: format!("artifact `{}` not found", escape_display(&operand)),
                 hint: names
                     .similar(&operand)
                     .and_then(quote::operand)
@@ -74,13 +74,13 @@ impl Unresolved {
                 let typed = |name: &str| quote::operand(name).map(Into::into);
                 let list: Vec<String> = references
                     .iter()
-                    .map(|name| format!("`{}`", typed(name).unwrap_or(visible(name))))
+                    .map(|name| format!("`{}`", typed(name).unwrap_or(escape_display(name))))
                     .collect();
                 Failure {
                     exit: Exit::Refused,
                     message: format!(
                         "`{}` is ambiguous: it names {} artifacts: {}",
-                        visible(&operand),
+                        escape_display(&operand),
                         list.len(),
                         list.join(", ")
                     ),
@@ -94,9 +94,9 @@ impl Unresolved {
 /// The entries that an operand names: the places of all that have the one
 /// reference.
 pub(super) fn resolve(
-    finder: &Finder<'_>,
+    finder: &Resolver<'_>,
     operand: &str,
-    start: DigestStart,
+    start: DigestPrefix,
 ) -> Result<Vec<usize>, Unresolved> {
     match finder.find(operand, start) {
         Found::Entries(indices) => Ok(indices),
@@ -111,11 +111,11 @@ pub(super) fn resolve_to_look<'d>(
     document: &'d Document,
     names: &Names<'_>,
     operands: &[String],
-) -> (Vec<EntryView<'d>>, Exit) {
-    let finder = Finder::new(document);
+) -> (Vec<EntryRef<'d>>, Exit) {
+    let finder = Resolver::new(document);
     let (mut found, mut exit) = (Vec::new(), Exit::Success);
     for operand in operands {
-        match resolve(&finder, operand, DigestStart::ToLook) {
+        match resolve(&finder, operand, DigestPrefix::ToLook) {
             Ok(indices) => found.extend(indices.first().and_then(|&index| document.entry(index))),
             Err(reason) => {
                 let failure = reason.into_failure(names);
@@ -181,7 +181,7 @@ impl<'r> Names<'r> {
 /// How much an operand is like a reference, or like its end: people leave out
 /// the host and the organisation.
 fn similarity(reference: &str, operand: &str) -> f64 {
-    let parts = Parts::of(reference);
+    let parts = ReferenceParts::of(reference);
     let tagged = reference.rsplit('/').next().unwrap_or_default();
     let name = parts.repository.rsplit('/').next().unwrap_or_default();
     [reference, tagged, name]

@@ -5,33 +5,33 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::cli::args::Prune;
-use crate::cli::ask;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::messages;
 use crate::cli::output::removal::{self, Item};
-use crate::cli::select::{Candidate, Retention, Selection, retire};
+use crate::cli::prompt;
+use crate::cli::select::{Candidate, Retention, Selection, select_expired};
 use crate::content::{Contents, RemovalPlan};
 use crate::document::{Document, Edit};
-use crate::escape::visible;
+use crate::escape::escape_display;
 use crate::fields::Field;
-use crate::reference::Parts;
+use crate::reference::ReferenceParts;
 use crate::timestamp;
-use crate::{Removed, Stray, Strays, Swept};
+use crate::{PruneOutcome, Removed, Unreferenced, UnreferencedData};
 
 pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
     check(args)?;
     if !args.yes && !args.dry_run {
-        ask::require_terminal("prune")?;
+        prompt::require_terminal("prune")?;
     }
     let now = SystemTime::now();
     let document = context.load()?;
     let (reasons, mut exit) = choose(context, args, &document)?;
-    let Strays {
-        found: strays,
+    let UnreferencedData {
+        found: unreferenced,
         unknown,
         ..
-    } = context.cache.strays_beside(&document, now)?;
+    } = context.cache.unreferenced_by(&document, now)?;
     for error in unknown {
         messages::error(&error.into());
         exit = Exit::Failure;
@@ -39,35 +39,35 @@ pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
 
     let mut edit = Edit::default();
     reasons.keys().for_each(|&index| edit.remove(index));
-    let doomed = context.cache.would_remove(&document, &edit, false)?;
+    let removed = context.cache.would_remove(&document, &edit, false)?;
     let reason_of: HashMap<String, &'static str> = reasons
         .iter()
         .filter_map(|(&index, &reason)| {
             Some((document.entry(index)?.reference().into_owned(), reason))
         })
         .collect();
-    let items = |doomed: &[Removed], strays: &[Stray]| -> Vec<Item> {
+    let items = |removed: &[Removed], unreferenced: &[Unreferenced]| -> Vec<Item> {
         let reason = |reference: &str| reason_of.get(reference).copied().unwrap_or_default();
-        removal::entries(doomed, reason)
-            .chain(removal::strays(strays))
+        removal::entries(removed, reason)
+            .chain(removal::unreferenced(unreferenced))
             .collect()
     };
-    let planned = items(&doomed, &strays);
+    let planned = items(&removed, &unreferenced);
     if args.dry_run {
-        exit = exit.worst(removal::explain_all(&doomed));
+        exit = exit.worst(removal::explain_all(&removed));
         messages::note(format_args!("{}", removal::total(&planned)));
-        removal::print(&doomed, &planned, true, args.format)?;
+        removal::print(&removed, &planned, true, args.format)?;
         return Ok(exit);
     }
     if planned.is_empty() {
-        exit = exit.worst(removal::explain_all(&doomed));
+        exit = exit.worst(removal::explain_all(&removed));
         messages::note(format_args!("there is nothing to remove"));
-        removal::print(&doomed, &planned, false, args.format)?;
+        removal::print(&removed, &planned, false, args.format)?;
         return Ok(exit);
     }
     if !args.yes {
         removal::plan(&planned);
-        if !ask::confirm(format_args!("Remove these?"))? {
+        if !prompt::confirm(format_args!("Remove these?"))? {
             messages::note(format_args!("nothing was removed"));
             return Ok(Exit::Failure);
         }
@@ -82,8 +82,8 @@ pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
             (entry.text().to_owned(), (reference, reason))
         })
         .collect();
-    let swept = context.cache.remove_strays(&strays, now)?;
-    exit = exit.worst(report_strays(&strays, &swept));
+    let swept = context.cache.remove_unreferenced(&unreferenced, now)?;
+    exit = exit.worst(report_kept(&unreferenced, &swept));
     // What is gone is told, whatever comes next.
     let removed = remove(context, &planned).inspect_err(|_| {
         let _ = removal::print(&[], &items(&[], &swept.gone), false, args.format);
@@ -93,25 +93,25 @@ pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// Says which strays stayed, and why.
-fn report_strays(planned: &[Stray], swept: &Swept) -> Exit {
+/// Says which unreferenced stayed, and why.
+fn report_kept(planned: &[Unreferenced], swept: &PruneOutcome) -> Exit {
     let mut exit = Exit::Success;
     for (_, error) in &swept.failed {
         messages::warning(format_args!("{error}"));
         exit = Exit::Failure;
     }
-    let failed = swept.failed.iter().map(|(stray, _)| stray);
+    let failed = swept.failed.iter().map(|(item, _)| item);
     let known: HashSet<&Path> = failed
         .chain(&swept.gone)
-        .map(|stray| stray.path.as_path())
+        .map(|item| item.path.as_path())
         .collect();
-    for stray in planned
+    for item in planned
         .iter()
-        .filter(|stray| !known.contains(stray.path.as_path()))
+        .filter(|item| !known.contains(item.path.as_path()))
     {
         messages::warning(format_args!(
             "kept `{}`, which changed meanwhile",
-            visible(&stray.path.to_string_lossy())
+            escape_display(&item.path.to_string_lossy())
         ));
     }
     exit
@@ -184,7 +184,7 @@ fn choose(
         .filter_map(|(reference, indices)| {
             let entry = document.entry(*indices.first()?)?;
             Some(Candidate {
-                repository: Parts::of(&reference).repository.to_owned(),
+                repository: ReferenceParts::of(&reference).repository.to_owned(),
                 created_at: entry.created_at().ok().flatten(),
                 bytes: indices
                     .iter()
@@ -205,7 +205,7 @@ fn choose(
         (None, Some(_)) => "keep-last",
         (None, None) => "filter",
     };
-    for index in retire(&candidates, retention, disk.kept) {
+    for index in select_expired(&candidates, retention, disk.kept) {
         reasons.insert(index, reason);
     }
     Ok((reasons, exit))
@@ -303,7 +303,7 @@ fn remove(context: &Context, planned: &Planned) -> anyhow::Result<Vec<Removed>> 
         for (reference, _) in kept.values() {
             messages::warning(format_args!(
                 "kept `{}`, which changed meanwhile",
-                visible(reference)
+                escape_display(reference)
             ));
         }
     }

@@ -4,15 +4,15 @@ use std::collections::HashSet;
 
 use super::operands::{Names, Unresolved, from_stdin, resolve};
 use crate::cli::args::Rm;
-use crate::cli::ask;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::{messages, removal};
+use crate::cli::prompt;
 use crate::cli::select::Selection;
 use crate::content::{self, RemovalPlan, Removed};
 use crate::document::{Document, Edit};
-use crate::escape::visible;
-use crate::lookup::{DigestStart, Finder};
+use crate::escape::escape_display;
+use crate::lookup::{DigestPrefix, Resolver};
 use crate::timestamp;
 
 pub(super) fn run(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
@@ -31,10 +31,10 @@ fn remove_named(context: &Context, args: &Rm, operands: &[String]) -> anyhow::Re
     let mut unresolved = Vec::new();
     let removed = remove(context, args, &mut |document| {
         let mut edit = Edit::default();
-        let finder = Finder::new(document);
+        let finder = Resolver::new(document);
         unresolved.clear();
         for operand in operands {
-            match resolve(&finder, operand, DigestStart::ToChange) {
+            match resolve(&finder, operand, DigestPrefix::ToChange) {
                 Ok(indices) => indices.into_iter().for_each(|index| edit.remove(index)),
                 Err(Unresolved::Missing(_)) if args.force => {}
                 Err(reason) => unresolved.push(reason),
@@ -64,11 +64,11 @@ fn remove_chosen(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
 
     let mut agreed = None;
     if !args.yes && !args.dry_run {
-        ask::require_terminal(if args.all { "--all" } else { "--filter" })?;
+        prompt::require_terminal(if args.all { "--all" } else { "--filter" })?;
         let plan = plan(context, args, choose)?;
         if plan.is_empty() {
             messages::note(format_args!("there is nothing to remove"));
-        } else if !ask::confirm(format_args!("Remove these artifacts?"))? {
+        } else if !prompt::confirm(format_args!("Remove these artifacts?"))? {
             messages::note(format_args!("nothing was removed"));
             return Ok(Exit::Failure);
         }
@@ -104,7 +104,7 @@ fn remove_chosen(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
     for reference in kept {
         messages::warning(format_args!(
             "kept `{}`, which was registered meanwhile",
-            visible(&reference)
+            escape_display(&reference)
         ));
     }
     removal::report(&removed, args.dry_run, args.format)
@@ -120,11 +120,11 @@ fn plan(
     let chosen = choose(&document)?;
     let mut edit = Edit::default();
     chosen.iter().for_each(|&index| edit.remove(index));
-    let doomed = context
+    let removed = context
         .cache
         .would_remove(&document, &edit, args.keep_cache)?;
-    if !doomed.is_empty() {
-        let items: Vec<_> = removal::entries(&doomed, |_| removal::REQUESTED).collect();
+    if !removed.is_empty() {
+        let items: Vec<_> = removal::entries(&removed, |_| removal::REQUESTED).collect();
         removal::plan(&items);
     }
     let entries = chosen.iter().filter_map(|&index| document.entry(index));

@@ -1,14 +1,14 @@
 //! `tag`: registers an artifact's content under other references too.
 
 use super::operands::{Names, resolve};
-use super::word;
+use super::verb;
 use crate::cli::args::Tag;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::hints;
 use crate::cli::output::{self, messages};
-use crate::escape::visible;
-use crate::lookup::{DigestStart, Finder};
+use crate::escape::escape_display;
+use crate::lookup::{DigestPrefix, Resolver};
 use crate::quote;
 use crate::{Error, Reference};
 
@@ -20,11 +20,15 @@ pub(super) fn run(context: &Context, args: &Tag) -> anyhow::Result<Exit> {
         .collect();
     let targets = targets.map_err(Error::from)?;
     let document = context.load()?;
-    let found = resolve(&Finder::new(&document), &args.source, DigestStart::ToChange);
+    let found = resolve(
+        &Resolver::new(&document),
+        &args.source,
+        DigestPrefix::ToChange,
+    );
     let names = Names::of(context.cache.registry());
     let indices = found.map_err(|reason| reason.into_failure(&names))?;
     let entry = indices.first().and_then(|&index| document.entry(index));
-    let Some(source) = entry.map(crate::document::EntryView::to_entry) else {
+    let Some(source) = entry.map(crate::document::EntryRef::to_entry) else {
         return Ok(Exit::NotFound);
     };
 
@@ -36,8 +40,8 @@ pub(super) fn run(context: &Context, args: &Tag) -> anyhow::Result<Exit> {
             Ok(tagged) => {
                 report.push_str(&format!(
                     "{} {}\n",
-                    word(tagged.result),
-                    visible(target.as_str())
+                    verb(tagged.result),
+                    escape_display(target.as_str())
                 ));
                 exit = exit.worst(messages::not_deleted(tagged.not_deleted));
             }

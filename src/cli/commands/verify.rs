@@ -11,7 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::hints;
 use crate::cli::output::{self, Out, json, messages, units};
-use crate::escape::visible;
+use crate::escape::escape_display;
 use crate::{Code, Damage, Error, Finding, Repaired, Report, TakenOver};
 
 pub(super) fn run(context: &Context, args: &Verify) -> anyhow::Result<Exit> {
@@ -144,14 +144,18 @@ fn of_taken_over(context: &Context, taken_over: Option<&TakenOver>) -> String {
     }) = taken_over
     {
         let path = context.cache.registry().path().to_string_lossy();
-        let _ = writeln!(text, "repaired: {}", visible(&path));
+        let _ = writeln!(text, "repaired: {}", escape_display(&path));
         for reference in references {
-            let _ = writeln!(text, "  points at its content: {}", visible(reference));
+            let _ = writeln!(
+                text,
+                "  points at its content: {}",
+                escape_display(reference)
+            );
         }
         let _ = writeln!(
             text,
             "  original kept as: {}",
-            visible(&copy.to_string_lossy())
+            escape_display(&copy.to_string_lossy())
         );
     }
     text
@@ -180,25 +184,25 @@ fn of_repairs(context: &Context, repaired: &[Repaired]) -> String {
     let mut text = String::new();
     let path = context.cache.registry().path().to_string_lossy();
     for Repaired { copy, damage, .. } in repaired {
-        let _ = writeln!(text, "repaired: {}", visible(&path));
+        let _ = writeln!(text, "repaired: {}", escape_display(&path));
         match damage {
             Damage::Unparsable { saved, lost, .. } => {
                 let _ = writeln!(text, "  saved: {}", counted(*saved, "entry", "entries"));
                 for entry in lost {
-                    let name = entry.reference.as_deref().map(visible);
+                    let name = entry.reference.as_deref().map(escape_display);
                     let name = name.as_deref().unwrap_or("an entry without reference");
                     let cause = entry.cause.to_string();
-                    let _ = writeln!(text, "  lost: {name} ({})", visible(&cause));
+                    let _ = writeln!(text, "  lost: {name} ({})", escape_display(&cause));
                 }
             }
             Damage::Duplicates { references } => {
                 for reference in references {
-                    let _ = writeln!(text, "  one copy kept: {}", visible(reference));
+                    let _ = writeln!(text, "  one copy kept: {}", escape_display(reference));
                 }
             }
         }
         let copy = copy.to_string_lossy();
-        let _ = writeln!(text, "  original kept as: {}", visible(&copy));
+        let _ = writeln!(text, "  original kept as: {}", escape_display(&copy));
     }
     text
 }
@@ -216,16 +220,21 @@ fn of_findings(label: &str, findings: &[Finding]) -> String {
         rest = others;
         let subject = match &*first.subject {
             "" => "(no reference)".into(),
-            subject => visible(subject),
+            subject => escape_display(subject),
         };
         let _ = writeln!(text, "{label}: {subject}");
         for (index, finding) in group.iter().enumerate() {
-            let _ = writeln!(text, "  {}: {}", finding.code, visible(&finding.message));
+            let _ = writeln!(
+                text,
+                "  {}: {}",
+                finding.code,
+                escape_display(&finding.message)
+            );
             // Once for all that it mends.
             let next = group.get(index + 1);
             if next.is_none_or(|next| next.remedy != finding.remedy) {
                 let remedy = hints::in_named_home(&finding.remedy);
-                let _ = writeln!(text, "  remedy: {}", visible(&remedy));
+                let _ = writeln!(text, "  remedy: {}", escape_display(&remedy));
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::cli::args::Args;
 use crate::cli::home;
 use crate::cli::select::{CACHED, KEYS};
 use crate::escape::is_unsafe;
-use crate::reference::Parts;
+use crate::reference::ReferenceParts;
 
 /// Completes the references in the registry.
 pub(in crate::cli) fn references() -> ArgValueCompleter {
@@ -64,8 +64,10 @@ fn filter(current: &str) -> Vec<CompletionCandidate> {
         "dangling" => listed(&["false", "true"]),
         "cache" => listed(&CACHED),
         "reference" | "before" | "since" => registered(value, |reference| reference),
-        "repository" => registered(value, |reference| Parts::of(reference).repository),
-        "tag" => registered(value, |reference| Parts::of(reference).tag_or_latest()),
+        "repository" => registered(value, |reference| ReferenceParts::of(reference).repository),
+        "tag" => registered(value, |reference| {
+            ReferenceParts::of(reference).tag_or_latest()
+        }),
         _ => BTreeSet::new(),
     };
     offer(prefix, values)

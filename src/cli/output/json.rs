@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::Out;
-use crate::document::EntryView;
+use crate::document::EntryRef;
 use crate::escape::visible_json;
 use crate::json::{Scanner, SyntaxError, decode, pretty};
 
@@ -29,7 +29,7 @@ pub(in crate::cli) fn array<T: Sync>(
 }
 
 /// Appends an entry to an array.
-pub(in crate::cli) fn entry(text: &mut String, entry: &EntryView<'_>) {
+pub(in crate::cli) fn entry(text: &mut String, entry: &EntryRef<'_>) {
     // As nearly all are; to lay out any other takes five times as long.
     let Some(members) = entry.in_go_form() else {
         return element(text, entry.text());
@@ -68,7 +68,7 @@ pub(in crate::cli) fn stored(entry: &str) -> anyhow::Result<Box<RawValue>> {
 
 /// A stored entry with one member more, in place of any of that name.
 pub(in crate::cli) fn with_member(
-    entry: &EntryView<'_>,
+    entry: &EntryRef<'_>,
     key: &str,
     value: &impl Serialize,
 ) -> anyhow::Result<String> {
@@ -92,7 +92,7 @@ mod tests {
     use crate::document::Document;
     use proptest::prelude::*;
 
-    fn appended(append: impl Fn(&mut String, &EntryView<'_>), artifacts: &str) -> String {
+    fn appended(append: impl Fn(&mut String, &EntryRef<'_>), artifacts: &str) -> String {
         let document = Document::parse(format!("{{\"artifacts\": [{artifacts}]}}")).unwrap();
         let mut text = String::new();
         append(&mut text, &document.entry(0).unwrap());

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::progress::aside;
+use super::progress::suspend;
 use crate::Error;
 use crate::cli::exit::Exit;
 use crate::cli::hints;
@@ -52,21 +52,21 @@ pub(in crate::cli) fn note(message: fmt::Arguments<'_>) {
 /// A line of prose, such as a plan.
 pub(in crate::cli) fn plain(message: fmt::Arguments<'_>) {
     // Nobody is left to be told that this failed.
-    aside(|| {
+    suspend(|| {
         let _ = writeln!(anstream::stderr(), "{message}");
     });
 }
 
 /// A question; the cursor stays behind it.
 pub(in crate::cli) fn question(message: fmt::Arguments<'_>) {
-    aside(|| {
+    suspend(|| {
         let mut stderr = anstream::stderr();
         let _ = write!(stderr, "{message} ").and_then(|()| stderr.flush());
     });
 }
 
 fn say(style: Style, label: &str, message: fmt::Arguments<'_>) {
-    aside(|| {
+    suspend(|| {
         let _ = writeln!(anstream::stderr(), "{style}{label}:{style:#} {message}");
     });
 }

@@ -3,7 +3,7 @@
 //! A thread of its own draws, so that the work itself only counts, and so that
 //! the bar moves where the work cannot say how far it is. The bar is gone
 //! before the work's result is known to anybody; messages that come meanwhile
-//! go through [`aside`].
+//! go through [`suspend`].
 
 use std::env;
 use std::io::{IsTerminal, Write, stderr};
@@ -16,7 +16,7 @@ use std::time::Duration;
 use rustix::termios::tcgetwinsize;
 
 use super::units;
-use crate::{Cache, Progress, Work};
+use crate::{Cache, Operation, Progress};
 
 /// Work that is done by then needs no bar.
 const DELAY: Duration = Duration::from_millis(500);
@@ -53,7 +53,7 @@ pub(in crate::cli) fn on_terminal(cache: Cache) -> Cache {
 
 /// Writes to the terminal while no bar stands in the way. If there is one, it
 /// is back when it is drawn the next time.
-pub(super) fn aside(write: impl FnOnce()) {
+pub(super) fn suspend(write: impl FnOnce()) {
     let shown = shown();
     if *shown {
         put(ERASE);
@@ -77,7 +77,7 @@ struct Bar {
 }
 
 impl Bar {
-    fn start(work: Work, total_bytes: u64) -> Self {
+    fn start(work: Operation, total_bytes: u64) -> Self {
         let done_bytes = Arc::new(AtomicU64::new(0));
         let (over, is_over) = channel();
         let painter = thread::Builder::new().spawn({
@@ -109,7 +109,7 @@ impl Drop for Bar {
 }
 
 /// Draws until the work is over.
-fn paint(work: Work, total_bytes: u64, done_bytes: &AtomicU64, is_over: &Receiver<()>) {
+fn paint(work: Operation, total_bytes: u64, done_bytes: &AtomicU64, is_over: &Receiver<()>) {
     let goes_on = |time| is_over.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
     if !goes_on(DELAY) {
         return;
@@ -133,11 +133,11 @@ fn paint(work: Work, total_bytes: u64, done_bytes: &AtomicU64, is_over: &Receive
     *shown = false;
 }
 
-fn verb(work: Work) -> &'static str {
+fn verb(work: Operation) -> &'static str {
     match work {
-        Work::Copying => "copying",
-        Work::Hashing => "hashing",
-        Work::Deleting => "deleting",
+        Operation::Copying => "copying",
+        Operation::Hashing => "hashing",
+        Operation::Deleting => "deleting",
     }
 }
 
@@ -151,7 +151,7 @@ fn columns() -> usize {
 }
 
 /// What stands on the terminal, short enough for one line.
-fn line(spin: char, work: Work, done: u64, total: u64, columns: usize) -> String {
+fn line(spin: char, work: Operation, done: u64, total: u64, columns: usize) -> String {
     let room = columns.saturating_sub(MARGIN);
     let mut line = format!("{spin} {}", verb(work));
     if total > 0 {
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_bar_fits_its_line_and_says_how_far_the_work_is() {
-        let line = |done, columns| line('|', Work::Copying, done, 1_000_000, columns);
+        let line = |done, columns| line('|', Operation::Copying, done, 1_000_000, columns);
         let bar = |full, empty| format!("[{}{}]", "=".repeat(full), " ".repeat(empty));
         assert_eq!(line(0, 40), format!("| copying {} 0B of 1MB", bar(0, 14)));
         let half = format!("| copying {} 500kB of 1MB", bar(5, 6));
@@ -196,6 +196,6 @@ mod tests {
 
     #[test]
     fn of_work_of_unknown_size_there_is_a_sign_of_life() {
-        assert_eq!(line('/', Work::Deleting, 0, 0, 80), "/ deleting");
+        assert_eq!(line('/', Operation::Deleting, 0, 0, 80), "/ deleting");
     }
 }

@@ -9,10 +9,10 @@ use super::{json, messages, table, units};
 use crate::cli::args::ReportFormat;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::hints;
-use crate::content::{Fate, Removed};
-use crate::escape::visible;
+use crate::content::{ContentOutcome, Removed};
+use crate::escape::escape_display;
 use crate::quote;
-use crate::{Stray, StrayKind};
+use crate::{Unreferenced, UnreferencedKind};
 
 /// The reason for what goes because somebody said so.
 pub(in crate::cli) const REQUESTED: &str = "requested";
@@ -41,10 +41,12 @@ pub(in crate::cli) fn entries(
     removed: &[Removed],
     reason: impl Fn(&str) -> &'static str,
 ) -> impl Iterator<Item = Item> {
-    let gone = |removed: &&Removed| !matches!(removed.content, Fate::Refused { .. });
+    let gone = |removed: &&Removed| !matches!(removed.content, ContentOutcome::Refused { .. });
     removed.iter().filter(gone).map(move |removed| {
         let (path, bytes) = match &removed.content {
-            Fate::Deleted { path, bytes } => (Some(path.to_string_lossy().into_owned()), *bytes),
+            ContentOutcome::Deleted { path, bytes } => {
+                (Some(path.to_string_lossy().into_owned()), *bytes)
+            }
             _ => (None, 0),
         };
         Item {
@@ -58,17 +60,17 @@ pub(in crate::cli) fn entries(
 }
 
 /// What no entry needed.
-pub(in crate::cli) fn strays(strays: &[Stray]) -> impl Iterator<Item = Item> {
-    strays.iter().map(|stray| {
-        let kind = match stray.kind {
-            StrayKind::Orphan => "orphan",
-            StrayKind::Leftover => "leftover",
+pub(in crate::cli) fn unreferenced(unreferenced: &[Unreferenced]) -> impl Iterator<Item = Item> {
+    unreferenced.iter().map(|item| {
+        let kind = match item.kind {
+            UnreferencedKind::Orphan => "orphan",
+            UnreferencedKind::Leftover => "leftover",
         };
         Item {
             kind,
             reference: None,
-            path: Some(stray.path.to_string_lossy().into_owned()),
-            bytes: stray.bytes,
+            path: Some(item.path.to_string_lossy().into_owned()),
+            bytes: item.bytes,
             reason: kind,
         }
     })
@@ -101,7 +103,7 @@ pub(in crate::cli) fn print(
             items
                 .iter()
                 .filter(|item| seen.insert(item.name()))
-                .map(|item| format!("{verb} {}\n", visible(item.name())))
+                .map(|item| format!("{verb} {}\n", escape_display(item.name())))
                 .collect()
         }
         ReportFormat::Json => json::object(&Report {
@@ -119,7 +121,7 @@ pub(in crate::cli) fn plan(items: &[Item]) {
     let rows: Vec<_> = items
         .iter()
         .map(|item| {
-            let name = visible(item.name());
+            let name = escape_display(item.name());
             let size = units::size(i64::try_from(item.bytes).unwrap_or(i64::MAX));
             // That it was asked for is known to who asked.
             let reason = item.reason.replace(REQUESTED, "");
@@ -145,19 +147,19 @@ pub(in crate::cli) fn explain_all(removed: &[Removed]) -> Exit {
 
 /// Why content stayed, where it did.
 fn explain(removed: &Removed) -> Exit {
-    let reference = visible(&removed.reference);
+    let reference = escape_display(&removed.reference);
     match &removed.content {
-        Fate::Deleted { .. } | Fate::Absent | Fate::Kept => {}
-        Fate::Shared { path, with } => messages::warning(format_args!(
+        ContentOutcome::Deleted { .. } | ContentOutcome::Absent | ContentOutcome::Kept => {}
+        ContentOutcome::Shared { path, with } => messages::warning(format_args!(
             "kept `{}`: the content of `{reference}` is also that of `{}`",
-            visible(&path.to_string_lossy()),
-            visible(with)
+            escape_display(&path.to_string_lossy()),
+            escape_display(with)
         )),
-        Fate::Foreign { path } => messages::warning(format_args!(
+        ContentOutcome::Foreign { path } => messages::warning(format_args!(
             "kept `{}`: it is not the directory of `{reference}` in this cache",
-            visible(&path.to_string_lossy())
+            escape_display(&path.to_string_lossy())
         )),
-        Fate::Refused { error, .. } => {
+        ContentOutcome::Refused { error, .. } => {
             let failure = Failure {
                 message: format!("kept `{reference}`: {error}"),
                 hint: quote::operand(&removed.reference)
@@ -168,7 +170,7 @@ fn explain(removed: &Removed) -> Exit {
             messages::error(&failure.into());
             return Exit::Failure;
         }
-        Fate::Failed { error, .. } => {
+        ContentOutcome::Failed { error, .. } => {
             messages::warning(format_args!(
                 "removed `{reference}`, but not all of its content: {error}"
             ));
@@ -195,7 +197,7 @@ struct Kept<'r> {
 impl<'r> Kept<'r> {
     fn of(removed: &'r Removed) -> Option<Self> {
         match &removed.content {
-            Fate::Refused { error, .. } => Some(Kept {
+            ContentOutcome::Refused { error, .. } => Some(Kept {
                 reference: &removed.reference,
                 reason: error.to_string(),
             }),

@@ -6,15 +6,15 @@ use chrono::{DateTime, FixedOffset};
 
 use super::units;
 use crate::digest::{SHORT_HEX, digest_hex};
-use crate::document::EntryView;
-use crate::escape::visible;
+use crate::document::EntryRef;
+use crate::escape::escape_display;
 use crate::fields::Field;
 use crate::timestamp;
 
 /// An entry as people see it. What it does not have, or has in a form that
 /// cannot be read, is empty.
 pub(in crate::cli) struct Row<'e, 'd> {
-    pub(in crate::cli) entry: &'e EntryView<'d>,
+    pub(in crate::cli) entry: &'e EntryRef<'d>,
     /// What ages are counted from.
     pub(in crate::cli) now: &'e DateTime<FixedOffset>,
 }
@@ -23,7 +23,7 @@ impl<'d> Row<'_, 'd> {
     /// A field that is a string.
     pub(in crate::cli) fn text(&self, field: Field) -> Cow<'d, str> {
         let text = self.entry.text_of(field);
-        match visible(&text) {
+        match escape_display(&text) {
             Cow::Borrowed(_) => text,
             Cow::Owned(escaped) => escaped.into(),
         }

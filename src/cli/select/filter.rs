@@ -8,7 +8,7 @@ use wildmatch::WildMatch;
 
 use crate::cli::values;
 use crate::cli::values::time::{self, When};
-use crate::escape::visible;
+use crate::escape::escape_display;
 use crate::fields::Field;
 
 /// The keys, as `--help` and completion list them.
@@ -166,7 +166,7 @@ fn condition(key: &str, operator: &str, value: &str) -> Result<Condition, String
     if !KEYS.contains(&key) {
         return Err(format!(
             "unknown key `{}`; the keys are {}",
-            visible(key),
+            escape_display(key),
             KEYS.join(", ")
         ));
     }

@@ -9,7 +9,7 @@ mod sort;
 pub(crate) use filter::Filter;
 pub(super) use filter::{CACHED, KEYS};
 pub(super) use near_miss::NearMisses;
-pub(super) use retention::{Candidate, Retention, retire};
+pub(super) use retention::{Candidate, Retention, select_expired};
 pub(crate) use sort::SortKey;
 pub(super) use sort::{Rank, rank};
 
@@ -21,7 +21,7 @@ use chrono::{DateTime, FixedOffset};
 use wildmatch::WildMatch;
 
 use crate::content::Contents;
-use crate::document::{Document, EntryView};
+use crate::document::{Document, EntryRef};
 use crate::entry::ArtifactType;
 use crate::fields::Field;
 use resolved::Resolved;
@@ -84,7 +84,7 @@ pub(super) struct Chooser<'a> {
 
 impl Chooser<'_> {
     /// Whether an entry is what it must be.
-    pub(super) fn chooses(&self, entry: &EntryView<'_>, contents: &Contents<'_>) -> bool {
+    pub(super) fn chooses(&self, entry: &EntryRef<'_>, contents: &Contents<'_>) -> bool {
         let patterns = self.selection.patterns;
         let matches = |pattern: &Pattern| pattern.matches(entry);
         (patterns.is_empty() || patterns.iter().any(matches))
@@ -92,7 +92,7 @@ impl Chooser<'_> {
     }
 
     /// Returns whether an entry is what it must be, patterns aside.
-    fn passes_filters(&self, entry: &EntryView<'_>, contents: &Contents<'_>) -> bool {
+    fn passes_filters(&self, entry: &EntryRef<'_>, contents: &Contents<'_>) -> bool {
         let artifact_type = self.selection.artifact_type;
         artifact_type.is_none_or(|wanted| entry.text_of(Field::Type) == wanted.as_str())
             && self.filters.match_entry(entry, contents)
@@ -131,12 +131,12 @@ fn widened(glob: &str) -> String {
 }
 
 impl Pattern {
-    fn matches(&self, entry: &EntryView<'_>) -> bool {
+    fn matches(&self, entry: &EntryRef<'_>) -> bool {
         self.glob.matches(&self.name_of(entry))
     }
 
     /// Returns what of an entry the glob is compared with.
-    fn name_of<'e>(&self, entry: &'e EntryView<'_>) -> Cow<'e, str> {
+    fn name_of<'e>(&self, entry: &'e EntryRef<'_>) -> Cow<'e, str> {
         let repository = entry.text_of(Field::Repository);
         match self.with_tag {
             true => format!("{repository}:{}", entry.text_of(Field::Tag)).into(),

@@ -2,7 +2,7 @@
 
 use super::{Chooser, Pattern, widened};
 use crate::content::Contents;
-use crate::document::EntryView;
+use crate::document::EntryRef;
 
 /// What the patterns of a selection have matched so far.
 #[derive(Default)]
@@ -26,7 +26,7 @@ impl NearMisses {
     pub(in crate::cli) fn note(
         &mut self,
         chooser: &Chooser<'_>,
-        entry: &EntryView<'_>,
+        entry: &EntryRef<'_>,
         contents: &Contents<'_>,
     ) {
         let patterns = chooser.selection.patterns;

@@ -9,10 +9,10 @@ use super::filter::{Bound, Condition, Filter, Moment, Property, Relation};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::values::time::When;
 use crate::content::{CacheState, Contents};
-use crate::document::{Document, EntryView};
-use crate::escape::visible;
+use crate::document::{Document, EntryRef};
+use crate::escape::escape_display;
 use crate::fields::Field;
-use crate::lookup::{DigestStart, Finder, Found};
+use crate::lookup::{DigestPrefix, Found, Resolver};
 use crate::timestamp;
 
 /// Filters that belong together: of alternatives one has to hold, of demands
@@ -61,7 +61,7 @@ impl<'f> Resolved<'f> {
         Ok(resolved)
     }
 
-    pub(super) fn match_entry(&self, entry: &EntryView<'_>, contents: &Contents<'_>) -> bool {
+    pub(super) fn match_entry(&self, entry: &EntryRef<'_>, contents: &Contents<'_>) -> bool {
         let holds = |test: &Test<'_>| test.holds(entry, contents);
         self.demands.iter().all(holds)
             && self
@@ -82,7 +82,7 @@ fn alternative(property: &Property) -> Option<Kind> {
 }
 
 impl Test<'_> {
-    fn holds(&self, entry: &EntryView<'_>, contents: &Contents<'_>) -> bool {
+    fn holds(&self, entry: &EntryRef<'_>, contents: &Contents<'_>) -> bool {
         let created_at = || known_time(entry);
         match self {
             Test::Before(time) => created_at().is_some_and(|created| created < *time),
@@ -111,7 +111,7 @@ impl Test<'_> {
 }
 
 /// Returns the time of an entry, unless it has none that is known.
-fn known_time(entry: &EntryView<'_>) -> Option<DateTime<FixedOffset>> {
+fn known_time(entry: &EntryRef<'_>) -> Option<DateTime<FixedOffset>> {
     let time = entry.created_at().ok().flatten();
     time.filter(timestamp::is_known)
 }
@@ -149,13 +149,13 @@ fn time_of(
     let operand = &moment.operand;
     let fail = |exit, reason: &str| Failure {
         exit,
-        message: format!("invalid filter: `{}` {reason}", visible(operand)),
+        message: format!("invalid filter: `{}` {reason}", escape_display(operand)),
         hint: None,
     };
-    let finder = Finder::new(document);
-    let found = match (finder.find(operand, DigestStart::Whole), &moment.time) {
+    let finder = Resolver::new(document);
+    let found = match (finder.find(operand, DigestPrefix::Whole), &moment.time) {
         (Found::Nothing, Ok(when)) => return Ok(time_at(*when, now)),
-        (Found::Nothing, Err(_)) => finder.find(operand, DigestStart::ToLook),
+        (Found::Nothing, Err(_)) => finder.find(operand, DigestPrefix::ToLook),
         (found, _) => found,
     };
     match found {

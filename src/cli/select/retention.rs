@@ -32,7 +32,7 @@ pub(in crate::cli) struct Retention {
 
 /// The places of the artifacts that go, the oldest first. `kept_bytes` is what
 /// is taken by artifacts that are no candidates.
-pub(in crate::cli) fn retire(
+pub(in crate::cli) fn select_expired(
     candidates: &[Candidate],
     retention: Retention,
     kept_bytes: u64,
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn the_newest_of_each_repository_stay() {
         let keep = |keep_last| {
-            retire(
+            select_expired(
                 &candidates(),
                 Retention {
                     keep_last,
@@ -129,7 +129,7 @@ mod tests {
             keep_last: 1,
             max_bytes: None,
         };
-        assert_eq!(retire(&candidates, retention, 0), [0, 2, 1]);
+        assert_eq!(select_expired(&candidates, retention, 0), [0, 2, 1]);
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
             keep_last: 1,
             max_bytes: None,
         };
-        assert_eq!(retire(&candidates, retention, 0), [0, 2]);
+        assert_eq!(select_expired(&candidates, retention, 0), [0, 2]);
     }
 
     #[test]
@@ -150,7 +150,7 @@ mod tests {
                 keep_last: 0,
                 max_bytes: Some(max_bytes),
             };
-            retire(&candidates(), retention, kept)
+            select_expired(&candidates(), retention, kept)
         };
         assert_eq!(limit(150, 0), Vec::<usize>::new());
         assert_eq!(limit(149, 0), [0]);

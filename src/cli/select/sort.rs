@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use chrono::DateTime;
 use clap::ValueEnum;
 
-use crate::document::EntryView;
+use crate::document::EntryRef;
 use crate::fields::Field;
 use crate::timestamp;
 
@@ -33,7 +33,7 @@ pub(in crate::cli) type Rank = (i64, u32);
 const LAST: Rank = (i64::MAX, u32::MAX);
 
 /// What an entry is sorted by: first the rank, then the text.
-pub(in crate::cli) fn rank<'d>(key: SortKey, entry: &EntryView<'d>) -> (Rank, Cow<'d, str>) {
+pub(in crate::cli) fn rank<'d>(key: SortKey, entry: &EntryRef<'d>) -> (Rank, Cow<'d, str>) {
     // The complement turns the order round, and every number has one.
     let newest_first = |time: DateTime<_>| (!time.timestamp(), !time.timestamp_subsec_nanos());
     let largest_first = |size: i64| (!size, 0);

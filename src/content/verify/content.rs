@@ -9,12 +9,12 @@ use super::moved::keys;
 use crate::content::file_tree::{FileTree, Node};
 use crate::content::hash::hash_each;
 use crate::content::manifest::{FileHash, Manifest};
-use crate::content::status::{Located, Place};
-use crate::content::{Cache, CacheState, Contents, Work};
+use crate::content::status::{Located, Location};
+use crate::content::{Cache, CacheState, Contents, Operation};
 use crate::digest::hex;
-use crate::document::{Document, EntryView};
+use crate::document::{Document, EntryRef};
 use crate::error::{AtPath, Error, Result};
-use crate::escape::visible;
+use crate::escape::escape_display;
 use crate::fields::Field;
 use crate::store::stat;
 
@@ -42,7 +42,7 @@ struct Hashed<'t> {
 /// What is to be done about an entry.
 enum Look {
     /// To hash the content at this place.
-    Hash(Place),
+    Hash(Location),
     Found(Finding),
     Nothing,
     /// Its content is missing, as is the whole cache.
@@ -54,13 +54,13 @@ enum Look {
 pub(super) fn check(
     cache: &Cache,
     document: &Document,
-    entries: &[EntryView<'_>],
+    entries: &[EntryRef<'_>],
 ) -> Result<Outcome> {
     let contents = cache.contents();
     let keys = keys(document.entries());
     let mut checked = Vec::new();
-    let mut to_hash: Vec<(usize, Place)> = Vec::new();
-    let mut trees: HashMap<Place, Result<Located>> = HashMap::new();
+    let mut to_hash: Vec<(usize, Location)> = Vec::new();
+    let mut trees: HashMap<Location, Result<Located>> = HashMap::new();
     let mut is_cache_missing = false;
     for (index, entry) in entries.iter().enumerate() {
         let reference = entry.reference();
@@ -99,7 +99,7 @@ pub(super) fn check(
     let bytes = files
         .iter()
         .fold(0, |sum: u64, (_, file)| sum.saturating_add(file.len));
-    let ongoing = cache.progress.begin(Work::Hashing, bytes);
+    let ongoing = cache.progress.begin(Operation::Hashing, bytes);
     let interrupt = cache.registry().interrupt();
     let hashes = hash_each(
         files.clone(),
@@ -108,7 +108,7 @@ pub(super) fn check(
         &ongoing,
     )?;
     let count = files.len();
-    let mut hashed: HashMap<&Place, Hashed<'_>> = HashMap::new();
+    let mut hashed: HashMap<&Location, Hashed<'_>> = HashMap::new();
     for located in trees.values().flatten() {
         let (tree, files) = (&located.tree, BTreeMap::new());
         hashed.insert(&located.place, Hashed { tree, files });
@@ -137,7 +137,7 @@ pub(super) fn check(
 /// Returns what there is to be done about an entry.
 fn look(
     contents: &Contents<'_>,
-    entry: &EntryView<'_>,
+    entry: &EntryRef<'_>,
     keys: &HashMap<String, usize>,
 ) -> Result<Look> {
     let (reference, path) = (entry.reference(), entry.text_of(Field::CachePath));
@@ -169,7 +169,7 @@ fn look(
     })
 }
 
-fn compare(cache: &Cache, entry: &EntryView<'_>, hashed: &Hashed<'_>) -> Result<Vec<Finding>> {
+fn compare(cache: &Cache, entry: &EntryRef<'_>, hashed: &Hashed<'_>) -> Result<Vec<Finding>> {
     let reference = &*entry.reference();
     let digest = &*entry.text_of(Field::Digest);
     let manifest = cache.manifests.find(digest)?;
@@ -181,7 +181,7 @@ fn compare(cache: &Cache, entry: &EntryView<'_>, hashed: &Hashed<'_>) -> Result<
     };
     let find = |code, path: &[u8], what: &str| {
         let path = String::from_utf8_lossy(path);
-        let message = format!("`{}` {what}", visible(&path));
+        let message = format!("`{}` {what}", escape_display(&path));
         Finding::new(code, reference, message, remedy.as_str())
     };
     let mut findings: BTreeMap<&[u8], Finding> = BTreeMap::new();
@@ -257,7 +257,7 @@ fn missing(reference: &str, path: &str) -> Finding {
     Finding::new(
         Code::ContentMissing,
         reference,
-        format!("its content is gone: `{}`", visible(path)),
+        format!("its content is gone: `{}`", escape_display(path)),
         format!(
             "pull or build it again, or {} removes the entry",
             command("rm", reference, "")
@@ -269,7 +269,10 @@ fn no_content(reference: &str, path: &str) -> Finding {
     Finding::new(
         Code::ContentMissing,
         reference,
-        format!("its content is gone: `{}` is no directory", visible(path)),
+        format!(
+            "its content is gone: `{}` is no directory",
+            escape_display(path)
+        ),
         format!(
             "look what it is and move it away, then pull or build it again; or {} removes the entry",
             command("rm", reference, "")
@@ -283,7 +286,7 @@ fn foreign(reference: &str, path: &str) -> Finding {
         reference,
         format!(
             "its content is not checked: `{}` is not its own directory",
-            visible(path)
+            escape_display(path)
         ),
         match add(reference, " PATH") {
             Some(add) => format!("{add} brings a copy into the cache"),
@@ -306,8 +309,8 @@ fn moved(reference: &str, path: &str, own: &str) -> Finding {
         reference,
         format!(
             "its `cachePath` is `{}`, which does not exist, but its content lies in `{}`",
-            visible(path),
-            visible(own)
+            escape_display(path),
+            escape_display(own)
         ),
         "`cldctl-registry verify --repair` points the entry at its content",
     )

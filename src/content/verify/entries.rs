@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use super::Report;
 use super::finding::{Code, Finding, add, command};
 use crate::content::Contents;
-use crate::document::{Document, EntryView};
+use crate::document::{Document, EntryRef};
 use crate::error::Result;
-use crate::escape::visible;
+use crate::escape::escape_display;
 use crate::fields::Field;
 use crate::reference::CacheKey;
 
@@ -16,7 +16,7 @@ const LONGEST_VALUE: usize = 80;
 
 pub(super) fn check(
     document: &Document,
-    entries: &[EntryView<'_>],
+    entries: &[EntryRef<'_>],
     contents: &Contents<'_>,
     report: &mut Report,
 ) -> Result<()> {
@@ -29,11 +29,11 @@ pub(super) fn check(
     collisions(document, entries, contents, report)
 }
 
-fn unreadable(entry: &EntryView<'_>, field: Field) -> Finding {
+fn unreadable(entry: &EntryRef<'_>, field: Field) -> Finding {
     let reference = entry.reference();
     let value = entry.raw(field).unwrap_or_default();
     let value = match value.len() {
-        0..=LONGEST_VALUE => format!("`{}`", visible(value)),
+        0..=LONGEST_VALUE => format!("`{}`", escape_display(value)),
         _ => "too long to show".to_owned(),
     };
     let message = format!(
@@ -53,7 +53,7 @@ fn unreadable(entry: &EntryView<'_>, field: Field) -> Finding {
 }
 
 /// References that stand in the registry more than once.
-fn duplicates(document: &Document, entries: &[EntryView<'_>], report: &mut Report) {
+fn duplicates(document: &Document, entries: &[EntryRef<'_>], report: &mut Report) {
     let mut texts: HashMap<_, Vec<&str>> = HashMap::new();
     for entry in document.entries() {
         texts
@@ -94,12 +94,12 @@ fn duplicates(document: &Document, entries: &[EntryView<'_>], report: &mut Repor
 /// References whose directories are one.
 fn collisions(
     document: &Document,
-    entries: &[EntryView<'_>],
+    entries: &[EntryRef<'_>],
     contents: &Contents<'_>,
     report: &mut Report,
 ) -> Result<()> {
     // What cannot be told of an entry is reported with its content.
-    let key_of = |entry: &EntryView<'_>| {
+    let key_of = |entry: &EntryRef<'_>| {
         let key = contents.own_key(&entry.reference(), &entry.text_of(Field::CachePath));
         key.ok().flatten()
     };
@@ -123,11 +123,11 @@ fn collisions(
         holders.retain(|holder| *holder != reference);
         let others: Vec<_> = holders
             .iter()
-            .map(|other| format!("`{}`", visible(other)))
+            .map(|other| format!("`{}`", escape_display(other)))
             .collect();
         let message = format!(
             "has the directory `{}` together with {}",
-            visible(&dir.to_string_lossy()),
+            escape_display(&dir.to_string_lossy()),
             others.join(", ")
         );
         let remedy =

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::escape::visible;
+use crate::escape::escape_display;
 use crate::home::DanglingLink;
 use crate::json::ParseError;
 use crate::quote;
@@ -158,7 +158,7 @@ impl Finding {
         };
         let message = format!(
             "is a link to `{}`, which does not exist, and {hidden} with it",
-            visible(&link.target.to_string_lossy())
+            escape_display(&link.target.to_string_lossy())
         );
         let remedy = "mount the disk that it leads to, or let it lead to a directory";
         Finding::at(Code::DanglingLink, &link.link, &message, remedy)
@@ -170,7 +170,7 @@ impl Finding {
             path,
             &format!(
                 "has the version {}, which this program does not change",
-                visible(version)
+                escape_display(version)
             ),
             "a newer program wrote it; look for a newer cldctl-registry",
         )
@@ -180,7 +180,7 @@ impl Finding {
 /// A command with a reference, as it can be given to a shell.
 pub(super) fn command(start: &str, reference: &str, end: &str) -> String {
     // What cannot be typed is shown all the same, to name the artifact.
-    let word = quote::operand(reference).unwrap_or_else(|| visible(reference).into_owned());
+    let word = quote::operand(reference).unwrap_or_else(|| escape_display(reference).into_owned());
     format!("`cldctl-registry {start} {word}{end}`")
 }
 

@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::SystemTime;
 
 use super::Cache;
-use crate::document::{Document, EntryView};
+use crate::document::{Document, EntryRef};
 use crate::error::{Error, Result};
 use content::Checked;
 
@@ -75,7 +75,7 @@ impl Cache {
             report.add(Finding::dangling_link(&link));
         }
         let chosen: Option<HashSet<&str>> = references.map(|some| some.iter().copied().collect());
-        let is_chosen = |entry: &EntryView<'_>| {
+        let is_chosen = |entry: &EntryRef<'_>| {
             let chosen = chosen.as_ref();
             chosen.is_none_or(|chosen| chosen.contains(&*entry.reference()))
         };
@@ -97,7 +97,7 @@ impl Cache {
     fn check_content(
         &self,
         document: &Document,
-        entries: &[EntryView<'_>],
+        entries: &[EntryRef<'_>],
         report: &mut Report,
     ) -> Result<()> {
         let found = content::check(self, document, entries)?;
@@ -162,7 +162,7 @@ impl Cache {
             places.push_back(checked.index);
         }
         // In the order of the file, as they were the first time.
-        let again: Vec<(usize, EntryView<'_>)> = document
+        let again: Vec<(usize, EntryRef<'_>)> = document
             .entries()
             .filter_map(|entry| {
                 let place = places.get_mut(&*entry.reference())?.pop_front()?;

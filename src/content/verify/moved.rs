@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::content::Cache;
-use crate::document::{Document, Edit, EntryView};
+use crate::document::{Document, Edit, EntryRef};
 use crate::error::Result;
 use crate::fields::Field;
 use crate::registry::Change;
@@ -81,7 +81,7 @@ impl Change for TakeOver<'_> {
 /// Counts the references that have each cache key: a directory that may be another's is
 /// not taken over.
 pub(in crate::content) fn keys<'d>(
-    entries: impl Iterator<Item = EntryView<'d>>,
+    entries: impl Iterator<Item = EntryRef<'d>>,
 ) -> HashMap<String, usize> {
     let references: HashSet<_> = entries.map(|entry| entry.reference()).collect();
     let mut keys = HashMap::new();

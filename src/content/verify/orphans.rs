@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::Report;
 use super::finding::{Code, Finding, command};
-use crate::content::{Cache, StrayKind};
+use crate::content::{Cache, UnreferencedKind};
 use crate::document::Document;
 use crate::error::{AtPath, Result};
 use crate::store::{self, if_exists};
@@ -19,8 +19,8 @@ pub(super) fn check(
     now: SystemTime,
     report: &mut Report,
 ) -> Result<()> {
-    let strays = cache.strays_beside(document, now)?;
-    for error in strays.unknown {
+    let unreferenced = cache.unreferenced_by(document, now)?;
+    for error in unreferenced.unknown {
         let path = cache.home().cache_root();
         report.add(Finding::at(
             Code::ContentUnreadable,
@@ -29,20 +29,20 @@ pub(super) fn check(
             "make it readable, or unmount what is mounted in it, and try again",
         ));
     }
-    for stray in strays.found {
-        report.add(match stray.kind {
-            StrayKind::Orphan => Finding::at(
+    for item in unreferenced.found {
+        report.add(match item.kind {
+            UnreferencedKind::Orphan => Finding::at(
                 Code::OrphanDirectory,
-                &stray.path,
+                &item.path,
                 "is a directory that no entry names",
                 format!(
                     "`cldctl-registry prune` removes it, {} registers it if you know its reference",
                     command("add", "REF", "")
                 ),
             ),
-            StrayKind::Leftover => Finding::at(
+            UnreferencedKind::Leftover => Finding::at(
                 Code::Leftover,
-                &stray.path,
+                &item.path,
                 "was left by an interrupted process",
                 "`cldctl-registry prune` removes it",
             ),
@@ -92,7 +92,7 @@ mod tests {
         let found: Vec<_> = problems.iter().map(|p| (p.code, &*p.subject)).collect();
         let orphan = fs::canonicalize(orphan).unwrap();
         assert_eq!(found, [(Code::OrphanDirectory, orphan.to_str().unwrap())]);
-        // Those that were asked for are not strays.
+        // Those that were asked for are not unreferenced.
         assert_eq!(cache.verify(Some(&[]), later).unwrap().problems, []);
     }
 }

@@ -20,7 +20,7 @@ use std::collections::HashSet;
 use super::scan::Scan;
 use crate::error::Result;
 use crate::interrupt::Interrupt;
-use crate::json::{ParseError, Places, Span, decode};
+use crate::json::{LineIndex, ParseError, Span, decode};
 use choice::Choice;
 use found::{Found, Object, Root};
 use remains::Gap;
@@ -199,7 +199,7 @@ fn gaps(text: &str, saved: &[&Object], whole: &[Root]) -> Vec<Gap> {
 /// Returns the losses in the order of the text, with their places in lines.
 fn in_lines(text: &str, mut lost: Vec<Lost>) -> Vec<Loss> {
     lost.sort_by_key(|lost| lost.offset);
-    let mut places = Places::new(text.as_bytes());
+    let mut places = LineIndex::new(text.as_bytes());
     let lost = lost.into_iter().map(|lost| {
         let literal = lost.reference.map(|span| &text[span]);
         Loss {

@@ -31,12 +31,12 @@ impl ReadAt for Text<'_> {
 }
 
 /// What is seen of an entry.
-fn seen(entry: &EntryView<'_>) -> String {
+fn seen(entry: &EntryRef<'_>) -> String {
     format!("{} {:?} {}", entry.text(), entry.size(), entry.reference())
 }
 
 fn streamed(text: &[u8], cut: Cut, reads: usize) -> Option<Vec<String>> {
-    let visit = |found: &mut Vec<String>, entry: &EntryView<'_>| found.push(seen(entry));
+    let visit = |found: &mut Vec<String>, entry: &EntryRef<'_>| found.push(seen(entry));
     let parts = fold_in(&Text::new(text, reads), visit, cut).unwrap();
     parts.map(|parts| parts.concat())
 }
@@ -104,7 +104,7 @@ proptest! {
         (cut, reads) in cut(),
     ) {
         let source = Text::new(text.as_bytes(), reads);
-        let visit = |found: &mut Vec<String>, entry: &EntryView<'_>| found.push(seen(entry));
+        let visit = |found: &mut Vec<String>, entry: &EntryRef<'_>| found.push(seen(entry));
         let parts = fold_in(&source, visit, cut).unwrap();
         prop_assert_eq!(parts.map(|parts| parts.concat()), read_whole(&text));
     }
@@ -160,7 +160,7 @@ fn a_large_document_is_seen_in_parts() {
         window: 200,
         largest: 200,
     };
-    let count = |seen: &mut usize, _: &EntryView<'_>| *seen += 1;
+    let count = |seen: &mut usize, _: &EntryRef<'_>| *seen += 1;
     let parts = fold_in(&Text::new(text.as_bytes(), 77), count, cut).unwrap();
     let parts = parts.unwrap();
     assert_eq!(parts.len(), 5);
@@ -203,6 +203,6 @@ fn a_document_that_becomes_shorter_meanwhile_is_an_error() {
         }
     }
     let text = format!("{HEAD}{{}},\n    {{}}");
-    let visit = |seen: &mut usize, _: &EntryView<'_>| *seen += 1;
+    let visit = |seen: &mut usize, _: &EntryRef<'_>| *seen += 1;
     assert!(fold(&Shorter(Text::new(text.as_bytes(), 100)), visit).is_err());
 }

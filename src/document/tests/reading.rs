@@ -50,7 +50,7 @@ fn a_field_that_cannot_be_read_is_told_from_one_that_is_missing() {
                       {"size":9223372036854775808},{"size":-3},{"size":1e3},{"size":"1"}]}"#,
     );
     let first = document.entry(0).unwrap();
-    assert_eq!(first.string(Field::Reference), Err(view::Unreadable));
+    assert_eq!(first.string(Field::Reference), Err(entry_ref::Unreadable));
     assert_eq!(first.string(Field::Repository), Ok(None));
     assert_eq!(
         first.unreadable_fields().collect::<Vec<_>>(),
@@ -62,7 +62,7 @@ fn a_field_that_cannot_be_read_is_told_from_one_that_is_missing() {
         .skip(1)
         .map(|entry| entry.size())
         .collect();
-    let unreadable = Err(view::Unreadable);
+    let unreadable = Err(entry_ref::Unreadable);
     assert_eq!(sizes, [unreadable, Ok(Some(-3)), unreadable, unreadable]);
 }
 

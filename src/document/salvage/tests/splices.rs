@@ -18,7 +18,7 @@ const BLOCK: usize = 512;
 
 /// A registry before the damage.
 #[derive(Clone, Debug)]
-struct Source {
+struct ImportSource {
     text: String,
     entries: Vec<Original>,
 }
@@ -32,7 +32,7 @@ struct Original {
     beginning: String,
 }
 
-impl Source {
+impl ImportSource {
     fn new(text: impl Into<String>) -> Self {
         let text = text.into();
         let members = Members::of(&text);
@@ -48,7 +48,7 @@ impl Source {
                 beginning: entry[..end].to_owned(),
             }
         });
-        Source {
+        ImportSource {
             entries: entries.collect(),
             text,
         }
@@ -67,7 +67,7 @@ fn full(reference: &str, tag: &str, size: i64) -> String {
 
 /// Registries of every form: cldctl's own; compact ones, whose entries have few
 /// fields, odd strings, and values of a later version; in the older form; none.
-static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
+static SOURCES: LazyLock<Vec<ImportSource>> = LazyLock::new(|| {
     let fixtures = [
         include_str!("../../../../tests/fixtures/cldctl/base/artifacts.json"),
         include_str!("../../../../tests/fixtures/cldctl/after-add/artifacts.json"),
@@ -97,7 +97,7 @@ static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
         &older,
         &document(&[]),
     ]
-    .map(Source::new)
+    .map(ImportSource::new)
     .to_vec()
 });
 
@@ -284,7 +284,7 @@ fn read(document: &str) -> (Vec<&str>, HashSet<String>) {
 
 /// Judges what is saved of a text that was made of these sources, by damage at a
 /// single place or at several.
-fn judge(damaged: &[u8], sources: [&Source; 2], is_single: bool) -> Result<(), String> {
+fn judge(damaged: &[u8], sources: [&ImportSource; 2], is_single: bool) -> Result<(), String> {
     let text = String::from_utf8_lossy(damaged);
     let originals = || sources.into_iter().flat_map(|source| &source.entries);
     let Some(salvaged) = salvage_of(damaged) else {

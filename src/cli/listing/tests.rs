@@ -12,7 +12,7 @@ fn document(entries: &[&str]) -> Document {
     Document::parse(format!("{{\"artifacts\":[{}]}}", entries.join(","))).unwrap()
 }
 
-fn push(list: &mut List, order: &Order, entry: &EntryView<'_>) {
+fn push(list: &mut List, order: &Order, entry: &EntryRef<'_>) {
     list.push(order, entry, |text| {
         text.push_str(&entry.reference());
         text.push_str(entry.raw(Field::Size).unwrap_or("?"));
@@ -35,7 +35,7 @@ fn entries_are_sorted_by_rank_then_text_then_reference_then_place() {
             reverse,
             limit: None,
         };
-        let list = |entry: EntryView<'_>| {
+        let list = |entry: EntryRef<'_>| {
             let mut list = List::default();
             push(&mut list, &order, &entry);
             list

@@ -32,16 +32,16 @@ impl ParseError {
 }
 
 /// Tells the places of many errors in a text, in one pass over it.
-pub(crate) struct Places<'t> {
+pub(crate) struct LineIndex<'t> {
     text: &'t [u8],
     at: usize,
     line: usize,
     column: usize,
 }
 
-impl<'t> Places<'t> {
+impl<'t> LineIndex<'t> {
     pub(crate) fn new(text: &'t [u8]) -> Self {
-        Places {
+        LineIndex {
             text,
             at: 0,
             line: 1,

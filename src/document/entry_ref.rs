@@ -23,7 +23,7 @@ pub(crate) struct Unreadable;
 /// cannot be read.
 pub(crate) type FieldValue<T> = Result<Option<T>, Unreadable>;
 
-impl AsRef<str> for EntryView<'_> {
+impl AsRef<str> for EntryRef<'_> {
     fn as_ref(&self) -> &str {
         self.text
     }
@@ -31,14 +31,14 @@ impl AsRef<str> for EntryView<'_> {
 
 /// An entry of a document.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct EntryView<'d> {
+pub(crate) struct EntryRef<'d> {
     text: &'d str,
     spans: &'d EntrySpans,
 }
 
-impl<'d> EntryView<'d> {
+impl<'d> EntryRef<'d> {
     pub(super) fn new(document: &'d str, spans: &'d EntrySpans) -> Self {
-        EntryView {
+        EntryRef {
             text: &document[spans.span()],
             spans,
         }

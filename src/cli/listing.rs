@@ -5,7 +5,7 @@ use std::cmp::Ordering::{self, Greater};
 
 use super::exit::Failure;
 use super::select::{Rank, SortKey, rank};
-use crate::document::EntryView;
+use crate::document::EntryRef;
 use crate::parallel;
 
 /// How a list is sorted, and how many lines of it are wanted.
@@ -66,7 +66,7 @@ impl List {
     pub(super) fn push(
         &mut self,
         order: &Order,
-        entry: &EntryView<'_>,
+        entry: &EntryRef<'_>,
         append: impl FnOnce(&mut String) -> Result<(), Failure>,
     ) {
         let (rank, name) = rank(order.key, entry);
@@ -139,7 +139,7 @@ impl List {
         self.len = 0;
         for (index, block) in std::mem::take(&mut self.blocks).into_iter().enumerate() {
             for (number, line) in block.lines.into_iter().enumerate() {
-                let is_kept = |place: &Place| (place.block, place.line) == (index, number);
+                let is_kept = |place: &LinePosition| (place.block, place.line) == (index, number);
                 if kept.next_if(is_kept).is_some() {
                     self.keep(&block.text, line);
                 }
@@ -199,7 +199,7 @@ impl Order {
 }
 
 /// Where a line is.
-struct Place {
+struct LinePosition {
     rank: Rank,
     block: usize,
     line: usize,
@@ -207,14 +207,14 @@ struct Place {
 
 /// The places of all lines in order: by rank and key, those of the same by
 /// reference, those of the same reference as they stand in the file.
-fn places(blocks: &[&Block], order: &Order) -> Vec<Place> {
+fn places(blocks: &[&Block], order: &Order) -> Vec<LinePosition> {
     let mut places = Vec::with_capacity(blocks.iter().map(|block| block.lines.len()).sum());
     for (block, Block { lines, .. }) in blocks.iter().enumerate() {
         let lines = lines.iter().enumerate();
-        places.extend(lines.map(|(line, &Line { rank, .. })| Place { rank, block, line }));
+        places.extend(lines.map(|(line, &Line { rank, .. })| LinePosition { rank, block, line }));
     }
     parallel::sort_unstable_by(&mut places, |a, b| {
-        let names = |of: &Place| blocks[of.block].names(of.line);
+        let names = |of: &LinePosition| blocks[of.block].names(of.line);
         let by_names = || order.compare(&names(a), &names(b));
         let by_place = || order.compare(&(a.block, a.line), &(b.block, b.line));
         let by_rank = order.compare(&a.rank, &b.rank);

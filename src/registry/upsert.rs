@@ -8,7 +8,7 @@ use crate::reference::Reference;
 
 /// Inserts or replaces one entry.
 #[derive(Debug, Default)]
-pub(crate) struct Put {
+pub(crate) struct Upsert {
     /// The entry; after the edit, with the time that stands in the registry.
     pub(crate) entry: ArtifactEntry,
     /// Does not count another time as a change.
@@ -20,7 +20,7 @@ pub(crate) struct Put {
     pub(crate) stored: String,
 }
 
-impl Change for Put {
+impl Change for Upsert {
     /// The edit that inserts the entry, or replaces the first one of its
     /// reference and removes the others.
     fn edit(&mut self, document: &Document) -> Result<Edit> {

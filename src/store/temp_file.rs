@@ -27,13 +27,13 @@ const BUFFER: usize = 64 * 1024;
 
 /// The new text of a file, complete and synced under another name. Dropped
 /// without being published, it vanishes.
-pub(crate) struct Prepared<'d> {
+pub(crate) struct TempFile<'d> {
     temporary: NamedTempFile,
     disk: &'d Disk,
 }
 
 /// What came of publishing.
-pub(crate) enum Published {
+pub(crate) enum Persisted {
     /// The file is replaced, and the directory is synced.
     Done,
     /// The file is replaced, but the directory could not be synced.
@@ -42,7 +42,7 @@ pub(crate) enum Published {
     Exists,
 }
 
-impl<'d> Prepared<'d> {
+impl<'d> TempFile<'d> {
     /// Writes and syncs a text, given in pieces, beside `target`, with the mode and, where that
     /// is permitted, the owner of the file it is to replace. A new file gets
     /// 0666 less the umask, and the owner that the disk gives it.
@@ -83,11 +83,11 @@ impl<'d> Prepared<'d> {
         drop(out.into_parts());
         written.at("write", &path)?;
         sync(temporary.as_file()).at("sync", &path)?;
-        Ok(Prepared { temporary, disk })
+        Ok(TempFile { temporary, disk })
     }
 
     /// Renames the file over the target, or to it if it must not exist yet.
-    pub(crate) fn publish(mut self, target: &Path, replace: bool) -> Result<Published> {
+    pub(crate) fn persist(mut self, target: &Path, replace: bool) -> Result<Persisted> {
         let from = self.temporary.path().to_owned();
         let synced = self.temporary.as_file().metadata().at("read", &from)?;
         let renamed = if replace {
@@ -96,14 +96,14 @@ impl<'d> Prepared<'d> {
             rename_without_replacing(&from, target)
         };
         if !renamed.at("replace", target)? {
-            return Ok(Published::Exists);
+            return Ok(Persisted::Exists);
         }
         // The name of the temporary file is gone, or it is another link to a
         // file that is now in place; in both cases nothing is to be undone.
         self.temporary.disable_cleanup(true);
         Ok(match self.disk.sync_name(target, Some(id(&synced))) {
-            Ok(()) => Published::Done,
-            Err(error) => Published::NotDurable(error),
+            Ok(()) => Persisted::Done,
+            Err(error) => Persisted::NotDurable(error),
         })
     }
 }
@@ -240,10 +240,10 @@ mod tests {
         for mode in [0o600, 0o644, 0o664] {
             fs::set_permissions(&target, Permissions::from_mode(mode)).unwrap();
             let like = fs::metadata(&target).unwrap();
-            let prepared = Prepared::write(&disk, &target, [&b"new"[..]], Some(&like)).unwrap();
+            let prepared = TempFile::write(&disk, &target, [&b"new"[..]], Some(&like)).unwrap();
             assert!(matches!(
-                prepared.publish(&target, true).unwrap(),
-                Published::Done
+                prepared.persist(&target, true).unwrap(),
+                Persisted::Done
             ));
             assert_eq!(fs::metadata(&target).unwrap().mode() & 0o7777, mode);
         }
@@ -255,11 +255,11 @@ mod tests {
     fn a_new_file_never_replaces_one_that_came_meanwhile() {
         let dir = tempfile::tempdir().unwrap();
         let (disk, target) = (Disk::default(), dir.path().join("a.json"));
-        let prepared = Prepared::write(&disk, &target, [&b"ours"[..]], None).unwrap();
+        let prepared = TempFile::write(&disk, &target, [&b"ours"[..]], None).unwrap();
         fs::write(&target, "theirs").unwrap();
         assert!(matches!(
-            prepared.publish(&target, false).unwrap(),
-            Published::Exists
+            prepared.persist(&target, false).unwrap(),
+            Persisted::Exists
         ));
         assert_eq!(fs::read(&target).unwrap(), b"theirs");
         assert_eq!(names(dir.path()), ["a.json"]);
@@ -269,7 +269,7 @@ mod tests {
     fn what_is_not_published_vanishes() {
         let dir = tempfile::tempdir().unwrap();
         let (disk, target) = (Disk::default(), dir.path().join("a.json"));
-        drop(Prepared::write(&disk, &target, [&b"new"[..]], None).unwrap());
+        drop(TempFile::write(&disk, &target, [&b"new"[..]], None).unwrap());
         assert_eq!(names(dir.path()), Vec::<String>::new());
     }
 
