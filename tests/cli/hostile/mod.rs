@@ -14,8 +14,7 @@ use serde::de::IgnoredAny;
 
 use crate::support::{ADD, Sandbox, at_once, write_tree};
 
-/// How many files there are, and how often the program ran over them. The
-/// README states these numbers.
+/// The number of files, and of runs of the program over them, as `docs/reliability.md` states them.
 const FILES: usize = 912;
 const RUNS: usize = 3648;
 
@@ -156,6 +155,6 @@ fn over_hostile_files_every_command_ends_as_documented_and_leaves_what_it_refuse
     assert_eq!(
         (count, runs),
         (FILES, RUNS),
-        "the README states these numbers"
+        "docs/reliability.md states these numbers"
     );
 }
