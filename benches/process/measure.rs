@@ -50,6 +50,23 @@ impl Contender {
         }
     }
 
+    /// Runs a command before each measurement, to prepare it.
+    pub(crate) fn after(mut self, mut command: Command) -> Self {
+        Contender::new(self.name, move || {
+            time(&mut command)?;
+            (self.measure)()
+        })
+    }
+
+    /// Runs a command after each measurement, to undo it.
+    pub(crate) fn then(mut self, mut command: Command) -> Self {
+        Contender::new(self.name, move || {
+            let figure = (self.measure)()?;
+            time(&mut command)?;
+            Ok(figure)
+        })
+    }
+
     /// The time that a command takes that changes nothing.
     pub(crate) fn timing(name: impl Into<String>, mut command: Command) -> Self {
         Contender::new(name, move || time(&mut command))

@@ -32,13 +32,16 @@ pub(crate) const GROUPS: &[Group] = &[
         "beside a C program that copies the registry, fsyncs and renames it",
         small::changes,
     ),
-    group("beside CPython's json.load", large::rows),
+    group(
+        "beside CPython's json.load; changes beside the C program; memory beside the file",
+        large::rows,
+    ),
     Group {
         on_request: true,
         ..group("beside CPython's json.load", large::million)
     },
     group(
-        "add beside `cp -r`, `sync -f` and `sha256sum`, verify beside `openssl dgst`",
+        "add beside `cp -r`, `sync -f` and `sha256sum`, verify beside `openssl dgst`, inspect beside verify",
         content::rows,
     ),
     group("many processes", together::rows),
