@@ -72,3 +72,28 @@ fn the_tour_prints_what_it_says() {
         );
     }
 }
+
+/// Returns the targets of the links of a page that lead to files.
+fn links(page: &str) -> Vec<String> {
+    let targets = page.split("](").skip(1);
+    let targets = targets.filter_map(|rest| rest.split_once(')').map(|(target, _)| target));
+    let files = targets.filter(|target| !target.contains("://") && !target.starts_with('#'));
+    let files = files.map(|target| target.split('#').next().unwrap_or_default());
+    files.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_link_of_the_documentation_leads_to_a_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages = vec![root.join("README.md"), root.join("CHANGELOG.md")];
+    for page in std::fs::read_dir(root.join("docs")).unwrap() {
+        pages.push(page.unwrap().path());
+    }
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for target in links(&text) {
+            let file = page.parent().unwrap().join(&target);
+            assert!(file.is_file(), "{page:?} links to `{target}`");
+        }
+    }
+}
