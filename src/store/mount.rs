@@ -15,6 +15,10 @@ use super::{if_exists, is};
 /// tell two mounts of one file system apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MountId {
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "only Linux has it")
+    )]
     Number(u64),
     Device(u64),
 }

@@ -172,8 +172,8 @@ fn help_prints_what_the_option_prints_for_every_command_and_alias() {
         assert!(names.iter().any(|name| name == alias), "{alias}: {names:?}");
     }
     for name in &names {
-        let help = sandbox.ok(&["help", name]);
-        assert_eq!(help, sandbox.ok(&[name, "--help"]), "{name}");
+        let help = sandbox.ok(&["help", name.as_str()]);
+        assert_eq!(help, sandbox.ok(&[name.as_str(), "--help"]), "{name}");
         assert!(help.contains("Usage: cldctl-registry "), "{help}");
     }
     sandbox.refuses(&["help", "imagse"], 2, "unrecognized subcommand 'imagse'");

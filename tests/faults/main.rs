@@ -20,6 +20,10 @@
 //! itself. A call that fails is not made, so a short write, and a `close` that
 //! fails after it closed, cannot be had in this way.
 
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "this harness needs strace")
+)]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

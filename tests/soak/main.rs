@@ -18,6 +18,10 @@
 //! The control does the same with processes that have neither the lock nor the
 //! last look, and must be found to lose entries.
 
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "this harness needs inotify and strace")
+)]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
