@@ -16,6 +16,7 @@ use crate::entry::ArtifactEntry;
 use crate::error::{AtPath, Error, Result};
 use crate::reference::CacheKey;
 use crate::registry::{Added, Change, Upsert};
+use crate::store::Locked;
 
 /// Registers content and swaps it into its place.
 pub(super) struct Install<'c> {
@@ -198,16 +199,19 @@ impl Change for Install<'_> {
         !self.in_place || self.needs_manifest
     }
 
-    fn before_commit(&mut self, document: &Document, edit: &Edit) -> Result<()> {
+    fn before_commit(
+        &mut self,
+        locked: &Locked<'_>,
+        document: &Document,
+        edit: &Edit,
+    ) -> Result<()> {
         let digest = self.upsert.entry.digest.as_deref();
         self.unreferenced = Manifests::unreferenced_after(document, edit, digest);
         self.leftovers = self.staged.root.recover()?;
         self.cache.manifests.sweep()?;
         if self.needs_manifest {
             self.kept_manifest = true;
-            self.cache
-                .manifests
-                .keep(&self.staged.manifest, self.cache.disk())?;
+            self.cache.manifests.keep(&self.staged.manifest, locked)?;
         }
         self.swap_in()
     }
@@ -270,7 +274,12 @@ impl Change for Recording<'_> {
         self.upsert.edit(document)
     }
 
-    fn before_commit(&mut self, document: &Document, edit: &Edit) -> Result<()> {
+    fn before_commit(
+        &mut self,
+        _locked: &Locked<'_>,
+        document: &Document,
+        edit: &Edit,
+    ) -> Result<()> {
         let digest = self.upsert.entry.digest.as_deref();
         self.unreferenced = Manifests::unreferenced_after(document, edit, digest);
         self.cache.manifests.sweep()?;

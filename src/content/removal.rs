@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::fields::Field;
 use crate::reference::CacheKey;
 use crate::registry::Change;
-use crate::store::{Dir, FileId, Kind, lstat};
+use crate::store::{Dir, FileId, Kind, Locked, lstat};
 
 /// An artifact that was removed, or would be.
 #[derive(Debug)]
@@ -194,7 +194,12 @@ impl Change for Removal<'_, '_> {
         Ok(edit)
     }
 
-    fn before_commit(&mut self, document: &Document, edit: &Edit) -> Result<()> {
+    fn before_commit(
+        &mut self,
+        _locked: &Locked<'_>,
+        document: &Document,
+        edit: &Edit,
+    ) -> Result<()> {
         self.unreferenced = Manifests::unreferenced_after(document, edit, None);
         self.cache.manifests.sweep()?;
         if let Some(root) = &self.root {

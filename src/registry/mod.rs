@@ -1,11 +1,13 @@
 //! The registry: the list of artifacts, and how it is read and changed.
 
+mod backup;
 mod load;
 mod repair;
 mod survey;
 mod update;
 mod upsert;
 
+pub(crate) use backup::Backup;
 pub use repair::{Damage, LostEntry, Repaired};
 pub(crate) use update::Change;
 pub(crate) use upsert::Upsert;

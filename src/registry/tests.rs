@@ -7,6 +7,7 @@ mod stored;
 use super::*;
 use crate::error::Error;
 use crate::reference::Reference;
+use crate::store::Locked;
 use crate::timestamp;
 
 fn registry() -> (tempfile::TempDir, Registry, PathBuf) {
@@ -146,7 +147,7 @@ fn what_was_prepared_is_rolled_back_if_the_commit_fails() {
         fn edit(&mut self, document: &Document) -> Result<Edit> {
             self.1.edit(document)
         }
-        fn before_commit(&mut self, _: &Document, _: &Edit) -> Result<()> {
+        fn before_commit(&mut self, _: &Locked<'_>, _: &Document, _: &Edit) -> Result<()> {
             // Without its temporary file, the rename must fail.
             for entry in fs::read_dir(self.0).unwrap() {
                 let path = entry.unwrap().path();
@@ -302,7 +303,7 @@ fn what_was_prepared_is_rolled_back_if_the_file_cannot_be_looked_at() {
         fn edit(&mut self, document: &Document) -> Result<Edit> {
             self.1.edit(document)
         }
-        fn before_commit(&mut self, _: &Document, _: &Edit) -> Result<()> {
+        fn before_commit(&mut self, _: &Locked<'_>, _: &Document, _: &Edit) -> Result<()> {
             fs::rename(self.0, self.0.with_extension("away")).unwrap();
             fs::write(self.0, "").unwrap();
             Ok(())

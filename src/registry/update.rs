@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::Registry;
-use super::load::{Loaded, load};
+use super::load::load;
 use crate::document::{Document, Edit};
 use crate::error::{AtPath, Error, Result};
-use crate::store::{self, Identity, Lock, LockWait, Persisted, TempFile};
+use crate::store::{self, Guard, LockWait, Locked, NewText};
 
 /// A change to the registry, and to what goes with it.
 pub(crate) trait Change {
@@ -23,7 +23,12 @@ pub(crate) trait Change {
 
     /// Does what must be in place before the new registry is. An error stops
     /// the change.
-    fn before_commit(&mut self, _document: &Document, _edit: &Edit) -> Result<()> {
+    fn before_commit(
+        &mut self,
+        _locked: &Locked<'_>,
+        _document: &Document,
+        _edit: &Edit,
+    ) -> Result<()> {
         Ok(())
     }
 
@@ -43,10 +48,10 @@ impl Registry {
         let path = store::resolve(&self.path)?;
         let loaded = load(&path, &self.legacy_path())?;
         if loaded.is_legacy
-            && let Ok(Some(lock)) = Lock::try_acquire(&lock_path(&path))
+            && let Ok(Some(locked)) = Locked::try_acquire(&path, self.disk(), &self.interrupt)
         {
             // Whatever keeps us from it, the reader has what it came for.
-            let _ = self.attempt(&path, &lock, &mut Conversion);
+            let _ = self.attempt(&locked, &mut Conversion);
         }
         Ok(loaded.document)
     }
@@ -78,12 +83,7 @@ impl Registry {
             return Err(Error::DanglingLink { link, target });
         }
         self.disk().create_dir(dir)?;
-        self.locked(&path, |lock| {
-            Ok(match self.attempt(&path, lock, change)? {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            })
-        })
+        self.transact(&path, |locked| self.attempt(locked, change))
     }
 
     /// Returns how a change waits for a lock from now on: on the registry, or on
@@ -97,37 +97,19 @@ impl Registry {
         }
     }
 
-    /// Takes the lock of a registry file, sweeps up what killed processes left
-    /// beside it, and attempts something until that comes to its end.
-    pub(super) fn locked<T>(
+    /// Changes the registry file under its lock, as [`transact`](store::transact) does.
+    pub(super) fn transact<T>(
         &self,
         path: &Path,
-        mut attempt: impl FnMut(&Lock) -> Result<ControlFlow<T>>,
+        attempt: impl FnMut(&Locked<'_>) -> Result<ControlFlow<T>>,
     ) -> Result<T> {
-        let lock_path = lock_path(path);
-        let wait = self.lock_wait();
-        loop {
-            let lock = Lock::acquire(&lock_path, &wait)?;
-            store::sweep(path)?;
-            while lock.is_current()? {
-                if let ControlFlow::Break(result) = attempt(&lock)? {
-                    return Ok(result);
-                }
-                wait.check(|waited| Error::Contended {
-                    path: path.to_owned(),
-                    waited,
-                })?;
-            }
-            wait.check(|waited| Error::LockTimeout {
-                path: lock_path.clone(),
-                waited,
-            })?;
-        }
+        store::transact(path, self.disk(), &self.lock_wait(), attempt)
     }
 
-    /// One attempt at a change under the lock. False if another process
-    /// replaced the file or the lock meanwhile, and nothing was done.
-    fn attempt(&self, path: &Path, lock: &Lock, change: &mut dyn Change) -> Result<bool> {
+    /// Attempts a change under the lock. Continues if another process replaced the file
+    /// or the lock meanwhile, and nothing was done.
+    fn attempt(&self, locked: &Locked<'_>, change: &mut dyn Change) -> Result<ControlFlow<()>> {
+        let path = locked.path();
         let loaded = load(path, &self.legacy_path())?;
         loaded.require_writable(path)?;
 
@@ -142,78 +124,58 @@ impl Registry {
                 false => path,
             };
             loaded.require_readable(source, pieces.iter().map(|piece| &**piece))?;
-        } else {
-            self.sync_read(path, &loaded)?;
-            if !change.touches_content() {
-                return Ok(Identity::of(path)? == loaded.file);
-            }
         }
-        let prepared = pieces
-            .map(|pieces| {
-                let pieces = pieces.iter().map(|piece| piece.as_bytes());
-                TempFile::write(self.disk(), path, pieces, loaded.like.as_ref())
-            })
-            .transpose()?;
-
-        self.interrupt.check()?;
-        let read = loaded.file;
         if loaded.is_legacy {
-            // It lies beside what is synced next, and is kept.
+            // It is kept, and its name is synced with that of the new file.
             let legacy = store::resolve(&self.legacy_path())?;
             store::sync_contents(&legacy).at("sync", &legacy)?;
         }
-        if read.is_none() {
-            self.disk().sync_parents(path)?;
-        }
-        if Identity::of(path)? != read || !lock.is_current()? {
-            return Ok(false);
-        }
-        let published = change
-            .before_commit(&loaded.document, &edit)
-            .and_then(|()| {
-                // Putting content in place takes its time, so look once more; at
-                // the registry last, so that little can happen to it until the rename.
-                if !lock.is_current()? || Identity::of(path)? != read {
-                    return Ok(None);
-                }
-                match prepared {
-                    None => Ok(Some(Persisted::Done)),
-                    Some(prepared) => prepared.persist(path, read.is_some()).map(Some),
-                }
-            });
-        match published {
-            Ok(Some(Persisted::Done)) => {
-                change.after_commit(true);
-                Ok(true)
-            }
-            Ok(Some(Persisted::NotDurable(cause))) => {
-                change.after_commit(false);
-                Err(Error::NotDurable {
-                    path: path.to_owned(),
-                    cause,
-                })
-            }
-            Ok(Some(Persisted::Exists) | None) => {
-                change.roll_back();
-                Ok(false)
-            }
-            Err(error) => {
-                change.roll_back();
-                Err(error)
-            }
-        }
+        let text = pieces.as_ref().map(|pieces| NewText {
+            pieces: pieces.iter().map(|piece| piece.as_bytes()),
+            like: loaded.like.as_ref(),
+        });
+        let hooks = Hooks {
+            change,
+            document: &loaded.document,
+            edit: &edit,
+            is_prepared: false,
+        };
+        locked.commit(loaded.file, text, hooks)
+    }
+}
+
+/// What a change does besides its edit.
+struct Hooks<'h> {
+    change: &'h mut dyn Change,
+    document: &'h Document,
+    edit: &'h Edit,
+    /// Whether there may be something to roll back.
+    is_prepared: bool,
+}
+
+impl Guard for Hooks<'_> {
+    type Value = ();
+
+    fn acts_alone(&self) -> bool {
+        self.change.touches_content()
     }
 
-    /// Syncs the registry that was read and stays as it is: what is in it is reported as
-    /// done, or acted upon, and the process that put it there may have been killed before
-    /// it synced, or sync nothing at all.
-    ///
-    /// Where there is no registry, nothing is synced: that could only make durable that
-    /// one is gone.
-    pub(super) fn sync_read(&self, path: &Path, loaded: &Loaded) -> Result<()> {
-        match loaded.file {
-            Some(_) => self.disk().sync_file(path).at("sync", path),
-            None => Ok(()),
+    fn prepare(&mut self, locked: &Locked<'_>) -> Result<()> {
+        self.is_prepared = true;
+        self.change.before_commit(locked, self.document, self.edit)
+    }
+
+    fn committed(mut self, durable: bool) {
+        if std::mem::take(&mut self.is_prepared) {
+            self.change.after_commit(durable);
+        }
+    }
+}
+
+impl Drop for Hooks<'_> {
+    fn drop(&mut self) {
+        if self.is_prepared {
+            self.change.roll_back();
         }
     }
 }
@@ -232,10 +194,4 @@ fn changes_nothing(change: &mut dyn Change) -> Result<bool> {
     let nothing = Document::empty();
     let edit = change.edit(&nothing)?;
     Ok(nothing.pieces(&edit).is_none() && !change.touches_content())
-}
-
-fn lock_path(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".lock");
-    path.with_file_name(name)
 }

@@ -7,7 +7,8 @@ use crate::content::Cache;
 use crate::document::{Document, Edit, EntryRef};
 use crate::error::Result;
 use crate::fields::Field;
-use crate::registry::Change;
+use crate::registry::{Backup, Change};
+use crate::store::{Guard, Locked};
 
 /// What taking over a moved home came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,7 @@ impl Cache {
     pub fn take_over_moved(&self) -> Result<Option<TakenOver>> {
         let mut change = TakeOver {
             cache: self,
+            backup: Backup::default(),
             copy: None,
             references: Vec::new(),
         };
@@ -42,6 +44,7 @@ impl Cache {
 
 struct TakeOver<'c> {
     cache: &'c Cache,
+    backup: Backup,
     copy: Option<PathBuf>,
     references: Vec<String>,
 }
@@ -65,16 +68,16 @@ impl Change for TakeOver<'_> {
         Ok(edit)
     }
 
-    fn before_commit(&mut self, _: &Document, _: &Edit) -> Result<()> {
-        self.copy = self.cache.registry().keep_copy()?;
-        Ok(())
+    fn before_commit(&mut self, locked: &Locked<'_>, _: &Document, _: &Edit) -> Result<()> {
+        self.backup.prepare(locked)
     }
 
     fn roll_back(&mut self) {
-        if let Some(copy) = self.copy.take() {
-            // The file itself is still there.
-            let _ = std::fs::remove_file(copy);
-        }
+        self.backup = Backup::default();
+    }
+
+    fn after_commit(&mut self, durable: bool) {
+        self.copy = std::mem::take(&mut self.backup).committed(durable);
     }
 }
 
