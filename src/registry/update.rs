@@ -1,4 +1,4 @@
-//! The one operation that changes the registry: lock, read, edit, commit.
+//! The one operation that changes the registry: lock, read, decide, commit.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -10,35 +10,40 @@ use crate::document::{Document, Edit};
 use crate::error::{AtPath, Error, Result};
 use crate::store::{self, Guard, LockWait, Locked, NewText};
 
-/// A change to the registry, and to what goes with it.
-pub(crate) trait Change {
-    /// Decides what is to change. Called again with a new document if another
-    /// process replaced the file meanwhile.
-    fn edit(&mut self, document: &Document) -> Result<Edit>;
+/// A change to the registry, decided on a document.
+pub(crate) struct Update<G> {
+    edit: Edit,
+    guard: G,
+}
 
-    /// Whether there is something to do besides the edit.
-    fn touches_content(&self) -> bool {
-        false
+impl<T> Update<Unguarded<T>> {
+    /// Returns an edit that is all there is to do, and the value of it.
+    pub(crate) fn new(edit: Edit, value: T) -> Self {
+        Update::guarded(edit, Unguarded(value))
+    }
+}
+
+impl<G: Guard> Update<G> {
+    /// Returns an edit with what has to be in place before it is committed.
+    pub(crate) fn guarded(edit: Edit, guard: G) -> Self {
+        Update { edit, guard }
     }
 
-    /// Does what must be in place before the new registry is. An error stops
-    /// the change.
-    fn before_commit(
-        &mut self,
-        _locked: &Locked<'_>,
-        _document: &Document,
-        _edit: &Edit,
-    ) -> Result<()> {
-        Ok(())
+    /// Returns whether there is nothing to do.
+    fn changes_nothing(&self, document: &Document) -> bool {
+        document.pieces(&self.edit).is_none() && !self.guard.acts_alone()
     }
+}
 
-    /// Undoes what [`before_commit`](Self::before_commit) did, also where it
-    /// got no further than half way.
-    fn roll_back(&mut self) {}
+/// The value of an edit that is all there is to do.
+pub(crate) struct Unguarded<T>(T);
 
-    /// Does what may only be done after the commit, still under the lock.
-    /// `durable` is false if the commit may not survive a power loss.
-    fn after_commit(&mut self, _durable: bool) {}
+impl<T> Guard for Unguarded<T> {
+    type Value = T;
+
+    fn committed(self, _durable: bool) -> T {
+        self.0
+    }
 }
 
 impl Registry {
@@ -51,7 +56,7 @@ impl Registry {
             && let Ok(Some(locked)) = Locked::try_acquire(&path, self.disk(), &self.interrupt)
         {
             // Whatever keeps us from it, the reader has what it came for.
-            let _ = self.attempt(&locked, &mut Conversion);
+            let _ = self.attempt(&locked, |_| Ok(Update::new(Edit::default(), ())));
         }
         Ok(loaded.document)
     }
@@ -70,20 +75,31 @@ impl Registry {
         self.path.with_file_name("components.json")
     }
 
-    /// Changes the registry: lock, read, edit, commit. Every change goes
-    /// through here.
-    pub(crate) fn update(&self, change: &mut dyn Change) -> Result<()> {
+    /// Changes the registry: locks, reads, decides, commits. Every change goes through
+    /// here. Returns the value of the attempt that was committed.
+    ///
+    /// `decide` is called again with a new document if another process replaced the file
+    /// meanwhile. It may look at the disk, and change nothing there: what has to be
+    /// changed is for the guard to do.
+    pub(crate) fn update<G: Guard>(
+        &self,
+        mut decide: impl FnMut(&Document) -> Result<Update<G>>,
+    ) -> Result<G::Value> {
         let path = store::resolve(&self.path)?;
         let dir = path.parent().unwrap_or(Path::new("/"));
-        if store::stat(dir).at("read", dir)?.is_none() && changes_nothing(change)? {
-            return Ok(());
+        if store::stat(dir).at("read", dir)?.is_none() {
+            let nothing = Document::empty();
+            let update = decide(&nothing)?;
+            if update.changes_nothing(&nothing) {
+                return Ok(update.guard.committed(true));
+            }
         }
         // It leads to a disk that is not mounted, say, and the registry lies there.
         if let Some((link, target)) = store::link_to_missing_dir(&self.path)? {
             return Err(Error::DanglingLink { link, target });
         }
         self.disk().create_dir(dir)?;
-        self.transact(&path, |locked| self.attempt(locked, change))
+        self.transact(&path, |locked| self.attempt(locked, &mut decide))
     }
 
     /// Returns how a change waits for a lock from now on: on the registry, or on
@@ -108,12 +124,16 @@ impl Registry {
 
     /// Attempts a change under the lock. Continues if another process replaced the file
     /// or the lock meanwhile, and nothing was done.
-    fn attempt(&self, locked: &Locked<'_>, change: &mut dyn Change) -> Result<ControlFlow<()>> {
+    fn attempt<G: Guard>(
+        &self,
+        locked: &Locked<'_>,
+        mut decide: impl FnMut(&Document) -> Result<Update<G>>,
+    ) -> Result<ControlFlow<G::Value>> {
         let path = locked.path();
         let loaded = load(path, &self.legacy_path())?;
         loaded.require_writable(path)?;
 
-        let edit = change.edit(&loaded.document)?;
+        let Update { edit, guard } = decide(&loaded.document)?;
         let pieces = match loaded.document.pieces(&edit) {
             None if loaded.is_legacy => Some(vec![loaded.document.text().into()]),
             pieces => pieces,
@@ -134,64 +154,6 @@ impl Registry {
             pieces: pieces.iter().map(|piece| piece.as_bytes()),
             like: loaded.like.as_ref(),
         });
-        let hooks = Hooks {
-            change,
-            document: &loaded.document,
-            edit: &edit,
-            is_prepared: false,
-        };
-        locked.commit(loaded.file, text, hooks)
+        locked.commit(loaded.file, text, guard)
     }
-}
-
-/// What a change does besides its edit.
-struct Hooks<'h> {
-    change: &'h mut dyn Change,
-    document: &'h Document,
-    edit: &'h Edit,
-    /// Whether there may be something to roll back.
-    is_prepared: bool,
-}
-
-impl Guard for Hooks<'_> {
-    type Value = ();
-
-    fn acts_alone(&self) -> bool {
-        self.change.touches_content()
-    }
-
-    fn prepare(&mut self, locked: &Locked<'_>) -> Result<()> {
-        self.is_prepared = true;
-        self.change.before_commit(locked, self.document, self.edit)
-    }
-
-    fn committed(mut self, durable: bool) {
-        if std::mem::take(&mut self.is_prepared) {
-            self.change.after_commit(durable);
-        }
-    }
-}
-
-impl Drop for Hooks<'_> {
-    fn drop(&mut self) {
-        if self.is_prepared {
-            self.change.roll_back();
-        }
-    }
-}
-
-/// Changes nothing; a legacy registry is written in the form of today.
-struct Conversion;
-
-impl Change for Conversion {
-    fn edit(&mut self, _: &Document) -> Result<Edit> {
-        Ok(Edit::default())
-    }
-}
-
-/// Whether a change has nothing to do where there is no registry.
-fn changes_nothing(change: &mut dyn Change) -> Result<bool> {
-    let nothing = Document::empty();
-    let edit = change.edit(&nothing)?;
-    Ok(nothing.pieces(&edit).is_none() && !change.touches_content())
 }

@@ -266,3 +266,159 @@ fn lock_path(path: &Path) -> PathBuf {
     name.push(".lock");
     path.with_file_name(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::time::{Duration, Instant};
+
+    /// Prepares by a step, and notes what happens to it.
+    struct Noted<'n, F> {
+        prepare: F,
+        notes: &'n std::cell::RefCell<Vec<&'static str>>,
+        is_prepared: bool,
+    }
+
+    impl<F: FnMut(&Path)> Guard for Noted<'_, F> {
+        type Value = ();
+
+        fn acts_alone(&self) -> bool {
+            true
+        }
+
+        fn prepare(&mut self, locked: &Locked<'_>) -> Result<()> {
+            self.is_prepared = true;
+            self.notes.borrow_mut().push("prepared");
+            (self.prepare)(locked.path());
+            locked.check_interrupt()
+        }
+
+        fn committed(mut self, durable: bool) {
+            self.is_prepared = false;
+            assert!(durable);
+            self.notes.borrow_mut().push("committed");
+        }
+    }
+
+    impl<F> Drop for Noted<'_, F> {
+        fn drop(&mut self) {
+            if self.is_prepared {
+                self.notes.borrow_mut().push("rolled back");
+            }
+        }
+    }
+
+    /// Writes `new` over a file that contains `old`, and calls `prepare` with its path and
+    /// the number of each attempt before the rename. Returns what happened to the guards,
+    /// and what the file contains then.
+    fn replaced(
+        text: Option<&[u8]>,
+        interrupt: &Interrupt,
+        prepare: impl Fn(&Path, usize),
+    ) -> (Result<()>, Vec<&'static str>, Option<String>) {
+        let dir = tempfile::tempdir().unwrap();
+        let (disk, path) = (Disk::default(), dir.path().join("file"));
+        fs::write(&path, "old").unwrap();
+        let wait = LockWait {
+            limit: Duration::from_secs(60),
+            since: Instant::now(),
+            notice: &|_| (),
+            interrupt,
+        };
+        let notes = std::cell::RefCell::default();
+        let mut attempts = 0;
+        let result = transact(&path, &disk, &wait, |locked| {
+            let read = Identity::of(&path)?;
+            attempts += 1;
+            let guard = Noted {
+                prepare: |path: &Path| prepare(path, attempts),
+                notes: &notes,
+                is_prepared: false,
+            };
+            let text = text.map(|text| NewText {
+                pieces: [text],
+                like: None,
+            });
+            locked.commit(read, text, guard)
+        });
+        assert!(temporaries(dir.path()).is_empty());
+        (result, notes.into_inner(), fs::read_to_string(&path).ok())
+    }
+
+    /// Returns the temporary files in a directory; none if there is no such directory.
+    fn temporaries(dir: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(dir).into_iter().flatten();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths
+            .filter(|path| path.extension().is_some_and(|it| it == "tmp"))
+            .collect()
+    }
+
+    #[test]
+    fn what_was_prepared_stays_with_the_commit_and_goes_without_it() {
+        let interrupt = Interrupt::default();
+        let new = Some(&b"new"[..]);
+        let (result, notes, text) = replaced(new, &interrupt, |_, _| ());
+        assert!(result.is_ok());
+        assert_eq!(notes, ["prepared", "committed"]);
+        assert_eq!(text.as_deref(), Some("new"));
+
+        // Without its temporary file, the rename must fail.
+        let (result, notes, text) = replaced(new, &interrupt, |path, _| {
+            for temporary in temporaries(path.parent().unwrap()) {
+                fs::remove_file(temporary).unwrap();
+            }
+        });
+        let error = result.unwrap_err().to_string();
+        assert!(error.starts_with("could not replace `"), "{error}");
+        assert_eq!(notes, ["prepared", "rolled back"]);
+        assert_eq!(text.as_deref(), Some("old"));
+
+        let (result, notes, _) = replaced(new, &interrupt, |path, _| {
+            let dir = path.parent().unwrap();
+            fs::remove_dir_all(dir).unwrap();
+            fs::write(dir, "").unwrap();
+        });
+        assert!(result.is_err());
+        assert_eq!(notes, ["prepared", "rolled back"]);
+    }
+
+    #[test]
+    fn a_guard_that_fails_is_rolled_back_however_far_it_got() {
+        let interrupt = Interrupt::default();
+        let new = Some(&b"new"[..]);
+        let (result, notes, text) = replaced(new, &interrupt, |_, _| interrupt.raise(2));
+        assert!(matches!(result, Err(Error::Interrupted { signal: 2 })));
+        assert_eq!(notes, ["prepared", "rolled back"]);
+        assert_eq!(text.as_deref(), Some("old"));
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_while_a_guard_prepares_is_read_again() {
+        let interrupt = Interrupt::default();
+        for (text, expected) in [(Some(&b"new"[..]), "new"), (None, "theirs")] {
+            let (result, notes, text) = replaced(text, &interrupt, |path, attempt| {
+                if attempt == 1 {
+                    fs::write(path, "theirs").unwrap();
+                }
+            });
+            assert!(result.is_ok());
+            assert_eq!(notes, ["prepared", "rolled back", "prepared", "committed"]);
+            assert_eq!(text.as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_lock_file_that_is_removed_while_a_guard_prepares_is_created_again() {
+        let interrupt = Interrupt::default();
+        let (result, notes, text) = replaced(Some(b"new"), &interrupt, |path, attempt| {
+            if attempt == 1 {
+                fs::remove_file(lock_path(path)).unwrap();
+            }
+        });
+        assert!(result.is_ok());
+        assert_eq!(notes, ["prepared", "rolled back", "prepared", "committed"]);
+        assert_eq!(text.as_deref(), Some("new"));
+    }
+}
