@@ -15,8 +15,8 @@ use super::workdir::{Leftover, Purpose, WorkDir};
 use crate::document::{Document, Edit};
 use crate::error::{AtPath, Error, Result};
 use crate::reference::can_be_key;
-use crate::registry::Change;
-use crate::store::{self, Kind, if_exists};
+use crate::registry::Update;
+use crate::store::{self, Guard, Kind, if_exists};
 
 /// For how long nothing in a directory without an entry may have changed, to be
 /// an orphan and not something that cldctl is pulling just now.
@@ -87,16 +87,18 @@ impl Cache {
         unreferenced: &[Unreferenced],
         now: SystemTime,
     ) -> Result<PruneOutcome> {
-        let mut change = Sweep {
-            cache: self,
-            planned: unreferenced,
-            now,
-            current: Vec::new(),
-            going: Vec::new(),
-        };
-        self.registry().update(&mut change)?;
+        let going = self.registry().update(|document| {
+            let observed = self.unreferenced_by(document, now)?.found;
+            // Only as they were seen: what grew meanwhile is being worked on.
+            let still = |item: &Unreferenced| unreferenced.contains(item);
+            let sweep = Sweep {
+                cache: self,
+                current: observed.into_iter().filter(still).collect(),
+            };
+            Ok(Update::guarded(Edit::default(), sweep))
+        })?;
         let mut swept = PruneOutcome::default();
-        for (item, going) in change.going {
+        for (item, going) in going {
             let deleted = going.and_then(|going| match going {
                 Going::Trash(trash) => trash.delete(),
                 Going::Leftover(leftover) => leftover.delete(),
@@ -221,49 +223,43 @@ fn newest_change(root: &CacheRoot, name: &OsStr) -> Result<Option<SystemTime>> {
     Ok(Some(UNIX_EPOCH + since))
 }
 
-/// A item on its way out.
+/// An item on its way out.
 enum Going {
     Trash(WorkDir),
     Leftover(Leftover),
     Gone,
 }
 
-/// Removes unreferenced under the registry's lock, so that none of them gets an entry
-/// meanwhile.
-struct Sweep<'s> {
-    cache: &'s Cache,
-    planned: &'s [Unreferenced],
-    now: SystemTime,
-    /// Those of the planned that still are unreferenced.
+/// Moves what no entry needs out of the way under the registry's lock, so that none of
+/// it gets an entry meanwhile.
+struct Sweep<'c> {
+    cache: &'c Cache,
+    /// What is to go.
     current: Vec<Unreferenced>,
-    /// Those that are out of the way, or why they are not.
-    going: Vec<(Unreferenced, Result<Going>)>,
 }
 
-impl Change for Sweep<'_> {
-    fn edit(&mut self, document: &Document) -> Result<Edit> {
-        let mut unreferenced = self.cache.unreferenced_by(document, self.now)?.found;
-        // Only as they were seen: what grew meanwhile is being worked on.
-        unreferenced.retain(|item| self.planned.contains(item));
-        self.current = unreferenced;
-        Ok(Edit::default())
-    }
+impl Guard for Sweep<'_> {
+    /// What is out of the way, or why it is not.
+    type Value = Vec<(Unreferenced, Result<Going>)>;
 
-    fn touches_content(&self) -> bool {
+    fn acts_alone(&self) -> bool {
         !self.current.is_empty()
     }
 
-    fn after_commit(&mut self, _durable: bool) {
+    fn committed(self, _durable: bool) -> Self::Value {
+        let mut all_going = Vec::new();
+        if self.current.is_empty() {
+            return all_going;
+        }
         let root = match self.cache.root() {
             Ok(root) => root,
             Err(error) => {
                 // The first one tells why; the others count as changed.
-                let first = self.current.drain(..).next();
-                self.going.extend(first.map(|item| (item, Err(error))));
-                return;
+                let first = self.current.into_iter().next();
+                return first.map(|item| (item, Err(error))).into_iter().collect();
             }
         };
-        for item in std::mem::take(&mut self.current) {
+        for item in self.current {
             let name = item.path.file_name().unwrap_or_default();
             let in_root = root
                 .as_ref()
@@ -284,8 +280,9 @@ impl Change for Sweep<'_> {
                     .at("remove", &item.path)
                     .map(|_| Going::Gone),
             };
-            self.going.push((item, going));
+            all_going.push((item, going));
         }
+        all_going
     }
 }
 

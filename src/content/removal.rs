@@ -1,23 +1,23 @@
 //! Removing artifacts: the entry first, then its content.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::Cache;
 use super::cache_root::{CacheRoot, Trashed, id_of};
+use super::cleanup::{Cleanup, Leftovers};
 use super::deletion::refuse_mounts;
 use super::file_tree::FileTree;
-use super::manifest::Manifests;
 use super::ownership::{Ownership, own_key};
 use super::progress::{Operation, ProgressGuard, ProgressObserver};
-use super::workdir::Leftover;
 use crate::document::{Document, Edit};
 use crate::error::{Error, Result};
 use crate::fields::Field;
 use crate::reference::CacheKey;
-use crate::registry::Change;
-use crate::store::{Dir, FileId, Kind, lstat};
+use crate::registry::Update;
+use crate::store::{Dir, FileId, Guard, Kind, Locked, lstat};
 
 /// An artifact that was removed, or would be.
 #[derive(Debug)]
@@ -110,21 +110,31 @@ impl Cache {
     /// Removes what a plan selects. The entries go in one change; entries of
     /// the same reference are one artifact.
     pub(crate) fn remove_selected(&self, plan: RemovalPlan<'_>) -> Result<Vec<Removed>> {
-        let mut change = Removal {
-            cache: self,
-            root: None,
-            planned: Vec::new(),
-            unreferenced: Vec::new(),
-            leftovers: Vec::new(),
-            plan,
-        };
-        let outcome = self.registry().update(&mut change);
+        let removal = self.registry().update(|document| {
+            let selected = (plan.select)(document)?;
+            let root = open_root(self, plan.keep_content)?;
+            let planned = observe(document, &selected, root.as_ref(), plan.keep_content)?;
+            let edit = without_refused(document, selected, &planned);
+            let cleanup = Cleanup::after(self, document, &edit, None);
+            Ok(Update::guarded(
+                edit,
+                Removal {
+                    root,
+                    planned,
+                    cleanup,
+                },
+            ))
+        })?;
         // The registry is free again; deleting may take its time.
-        let removed = delete_all(change.planned, change.root.as_ref(), &self.progress);
-        let leftovers = change.leftovers;
+        let Trash {
+            root,
+            planned,
+            leftovers,
+        } = removal;
+        let removed = delete_all(planned, root.as_ref(), &self.progress);
         self.progress
-            .during(Operation::Deleting, || delete_leftovers(leftovers));
-        outcome.map(|()| removed)
+            .during(Operation::Deleting, || leftovers.delete());
+        Ok(removed)
     }
 
     /// Returns what removing by an edit of this document would come to.
@@ -144,14 +154,6 @@ impl Cache {
     }
 }
 
-/// Deletes what killed processes left. What cannot be deleted is found by its name
-/// another time.
-pub(super) fn delete_leftovers(leftovers: Vec<Leftover>) {
-    for leftover in leftovers {
-        let _ = leftover.delete();
-    }
-}
-
 /// Opens the cache root, unless all content is to stay.
 fn open_root(cache: &Cache, keep_content: bool) -> Result<Option<CacheRoot>> {
     match keep_content {
@@ -160,78 +162,87 @@ fn open_root(cache: &Cache, keep_content: bool) -> Result<Option<CacheRoot>> {
     }
 }
 
-struct Removal<'c, 's> {
-    cache: &'c Cache,
-    plan: RemovalPlan<'s>,
+/// Moves content out of the way once the entries are gone.
+struct Removal<'c> {
     root: Option<CacheRoot>,
     planned: Vec<PlannedRemoval>,
-    unreferenced: Vec<String>,
-    /// What killed processes left.
-    leftovers: Vec<Leftover>,
+    cleanup: Cleanup<'c>,
 }
 
-impl Change for Removal<'_, '_> {
-    fn edit(&mut self, document: &Document) -> Result<Edit> {
-        let mut edit = (self.plan.select)(document)?;
-        let keep_content = self.plan.keep_content;
-        self.root = open_root(self.cache, keep_content)?;
-        let mut refused = Vec::new();
-        loop {
-            self.planned = plan(document, &edit, self.root.as_ref(), keep_content)?;
-            let (stay, go) = std::mem::take(&mut self.planned)
-                .into_iter()
-                .partition(PlannedRemoval::is_refused);
-            self.planned = go;
-            let stay: Vec<PlannedRemoval> = stay;
-            if stay.is_empty() {
-                break;
-            }
-            // What stays may have directories of what else was to go.
-            edit = without(document, &edit, &stay);
-            refused.extend(stay);
+/// What was moved out of the way, to be deleted.
+struct Trash {
+    root: Option<CacheRoot>,
+    planned: Vec<PlannedRemoval>,
+    leftovers: Leftovers,
+}
+
+impl Guard for Removal<'_> {
+    type Value = Trash;
+
+    fn prepare(&mut self, _locked: &Locked<'_>) -> Result<()> {
+        self.cleanup.sweep_manifests()?;
+        match &self.root {
+            Some(root) => self.cleanup.recover(root),
+            None => Ok(()),
         }
-        self.planned.extend(refused);
-        Ok(edit)
     }
 
-    fn before_commit(&mut self, document: &Document, edit: &Edit) -> Result<()> {
-        self.unreferenced = Manifests::unreferenced_after(document, edit, None);
-        self.cache.manifests.sweep()?;
-        if let Some(root) = &self.root {
-            self.leftovers = root.recover()?;
-        }
-        Ok(())
-    }
-
-    fn roll_back(&mut self) {
-        self.planned.clear();
-    }
-
-    fn after_commit(&mut self, durable: bool) {
+    fn committed(mut self, durable: bool) -> Trash {
         // Should the power fail now, the entries may be back; so their content
         // stays. `prune` finds it if they are not.
-        if !durable {
-            self.planned.clear();
-            return;
-        }
-        if let Some(root) = &self.root {
+        if durable && let Some(root) = &self.root {
             for planned in &mut self.planned {
                 planned.move_to_trash(root);
             }
         }
-        self.cache.manifests.remove_all(&self.unreferenced);
+        Trash {
+            leftovers: self.cleanup.committed(durable),
+            root: self.root,
+            planned: self.planned,
+        }
     }
 }
 
-/// Returns an edit that removes what another one does, but for some entries.
-fn without(document: &Document, edit: &Edit, stay: &[PlannedRemoval]) -> Edit {
-    let stay: HashSet<(&str, &str)> = stay
+/// Looks at the content of the entries that are selected to go, and returns what is to
+/// become of it; the refused ones last.
+fn observe(
+    document: &Document,
+    selected: &Edit,
+    root: Option<&CacheRoot>,
+    keep_content: bool,
+) -> Result<Vec<PlannedRemoval>> {
+    let mut refused = Vec::new();
+    let mut edit = Cow::Borrowed(selected);
+    loop {
+        let planned = plan(document, &edit, root, keep_content)?;
+        let (stay, mut go): (Vec<_>, Vec<_>) =
+            planned.into_iter().partition(PlannedRemoval::is_refused);
+        let is_settled = stay.is_empty();
+        // What stays may have directories of what else was to go, so look again.
+        if !is_settled {
+            edit = Cow::Owned(without_refused(document, edit.into_owned(), &stay));
+        }
+        refused.extend(stay);
+        if is_settled {
+            go.extend(refused);
+            return Ok(go);
+        }
+    }
+}
+
+/// Decides what goes: what is selected, but for the entries that are refused.
+fn without_refused(document: &Document, selected: Edit, planned: &[PlannedRemoval]) -> Edit {
+    let stay: HashSet<(&str, &str)> = planned
         .iter()
+        .filter(|planned| planned.is_refused())
         .map(|planned| (&*planned.reference, &*planned.path))
         .collect();
+    if stay.is_empty() {
+        return selected;
+    }
     let mut rest = Edit::default();
     let entries = document.entries().enumerate();
-    for (index, entry) in entries.filter(|(index, _)| edit.is_removed(*index)) {
+    for (index, entry) in entries.filter(|(index, _)| selected.is_removed(*index)) {
         if !stay.contains(&(&*entry.reference(), &*entry.text_of(Field::CachePath))) {
             rest.remove(index);
         }

@@ -1,21 +1,23 @@
 //! The registry: the list of artifacts, and how it is read and changed.
 
+mod backup;
 mod load;
 mod repair;
 mod survey;
 mod update;
 mod upsert;
 
+pub(crate) use backup::Backup;
 pub use repair::{Damage, LostEntry, Repaired};
-pub(crate) use update::Change;
-pub(crate) use upsert::Upsert;
+pub(crate) use update::Update;
+pub(crate) use upsert::{Upsert, Upserted};
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::document::{Document, Edit, EntryRef};
+use crate::document::{Edit, EntryRef};
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{AtPath, Result};
 use crate::fields::Field;
@@ -242,12 +244,14 @@ impl Registry {
     /// [`Error::NegativeSize`](crate::Error::NegativeSize), and those of every change: I/O,
     /// [`Error::Corrupt`](crate::Error::Corrupt), [`Error::LockTimeout`](crate::Error::LockTimeout), …
     pub fn add(&self, entry: ArtifactEntry) -> Result<Added> {
-        let mut change = Upsert {
+        let upsert = Upsert {
             entry,
             ..Upsert::default()
         };
-        self.update(&mut change)?;
-        Ok(change.result)
+        self.update(|document| {
+            let (edit, upserted) = upsert.decide(document)?;
+            Ok(Update::new(edit, upserted.result))
+        })
     }
 
     /// Removes all entries with exactly this reference. Was one there?
@@ -256,23 +260,17 @@ impl Registry {
     ///
     /// Those of every change.
     pub fn remove(&self, reference: &str) -> Result<bool> {
-        struct Remove<'a>(&'a str, bool);
-        impl Change for Remove<'_> {
-            fn edit(&mut self, document: &Document) -> Result<Edit> {
-                let mut edit = Edit::default();
-                self.1 = false;
-                for (index, entry) in document.entries().enumerate() {
-                    if entry.reference() == self.0 {
-                        edit.remove(index);
-                        self.1 = true;
-                    }
+        self.update(|document| {
+            let mut edit = Edit::default();
+            let mut was_there = false;
+            for (index, entry) in document.entries().enumerate() {
+                if entry.reference() == reference {
+                    edit.remove(index);
+                    was_there = true;
                 }
-                Ok(edit)
             }
-        }
-        let mut change = Remove(reference, false);
-        self.update(&mut change)?;
-        Ok(change.1)
+            Ok(Update::new(edit, was_there))
+        })
     }
 
     /// Removes all entries.
@@ -281,13 +279,7 @@ impl Registry {
     ///
     /// Those of every change.
     pub fn clear(&self) -> Result<()> {
-        struct Clear;
-        impl Change for Clear {
-            fn edit(&mut self, _: &Document) -> Result<Edit> {
-                Ok(Edit::clear())
-            }
-        }
-        self.update(&mut Clear)
+        self.update(|_| Ok(Update::new(Edit::clear(), ())))
     }
 }
 
