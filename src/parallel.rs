@@ -11,7 +11,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::memory;
 
-/// Works on each piece, on as many threads as there are cores. The results are
+/// Works on each piece, with one thread for each core. The results are
 /// in the order of the pieces.
 pub(crate) fn map<P, T>(pieces: Vec<P>, work: impl Fn(P) -> T + Send + Sync) -> Vec<T>
 where

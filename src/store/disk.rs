@@ -95,7 +95,7 @@ impl Disk {
     pub(crate) fn sync_open_dir(&self, opened: &File, dir: &Path) -> io::Result<()> {
         match sync(opened) {
             Err(error) if is_unsupported(&error) => {
-                self.tell(dir);
+                self.notify(dir);
                 Ok(())
             }
             result => result,
@@ -111,7 +111,7 @@ impl Disk {
         }
     }
 
-    fn tell(&self, dir: &Path) {
+    fn notify(&self, dir: &Path) {
         if let Some(notice) = &self.notice
             && !self.noticed.swap(true, Ordering::Relaxed)
         {

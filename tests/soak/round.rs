@@ -176,7 +176,7 @@ fn watch(ours: &Ours<'_>, stop: &AtomicBool) -> Seen {
                 let refused = ours.program(&add).status.code() == Some(1);
                 let stays = fs::read(&registry).unwrap() == text.as_bytes();
                 seen.written_over += u64::from(!refused || !stays);
-                mend(&registry, &whole);
+                repair(&registry, &whole);
                 damaged = None;
             } else {
                 damaged = Some((same, since));
@@ -190,7 +190,7 @@ fn watch(ours: &Ours<'_>, stop: &AtomicBool) -> Seen {
     seen
 }
 
-fn mend(registry: &Path, whole: &[u8]) {
+fn repair(registry: &Path, whole: &[u8]) {
     let repaired = registry.with_file_name("repaired");
     let mut file = fs::File::create(&repaired).unwrap();
     file.write_all(whole).unwrap();

@@ -143,7 +143,7 @@ impl Recorded {
     ///
     /// # Errors
     ///
-    /// What is wrong.
+    /// The state is wrong, or the program does not continue from it.
     pub(super) fn go_on(&self, loss: &Loss) -> Result<(), String> {
         if self.lower.is_some() {
             return Ok(());

@@ -288,7 +288,7 @@ impl Scenario {
             let said = |what: String| {
                 let at = match &place {
                     None => "before".to_owned(),
-                    Some((name, number)) => format!("behind {name} {number}"),
+                    Some((name, number)) => format!("after {name} {number}"),
                 };
                 format!("unsynced {}, {at}: {what}", self.name)
             };
