@@ -1,4 +1,4 @@
-//! The fields that cldctl knows, and the text of an entry made of them.
+//! The fields that cldctl knows, and the text of an entry with them.
 
 /// The fields that cldctl knows, in the order in which it writes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Field {
         Field::CachePath,
     ];
 
-    /// The key in the file.
+    /// Returns the key in the file.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Field::Reference => "reference",
@@ -53,7 +53,7 @@ pub(crate) struct FieldTexts {
 }
 
 impl FieldTexts {
-    /// An entry of these fields and, behind them, unknown ones.
+    /// Returns the text of an entry with these fields and, after them, unknown ones.
     pub(crate) fn join(&self, unknown: &[(&str, &str)]) -> String {
         let known = [
             (Field::Reference, Some(&self.reference)),

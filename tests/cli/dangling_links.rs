@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::support::{ADD, Sandbox};
 
-/// A home with one artifact, of which one part lies behind a link to nothing.
+/// Creates a home with one artifact, and makes one part of it a dangling link.
 fn home_with_link_at(part: &str) -> (Sandbox, PathBuf, PathBuf) {
     let sandbox = Sandbox::new();
     sandbox.component("app");

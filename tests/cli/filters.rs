@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Run, Sandbox, warns};
 
-/// Six artifacts that differ in every key.
+/// Returns six artifacts that differ in every key.
 fn entries() -> Vec<Value> {
     let hex = |digit: &str| format!("sha256:{}", digit.repeat(64));
     vec![
@@ -41,7 +41,7 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// The references that these filters choose, sorted.
+/// Returns the references that these filters select, sorted.
 fn chosen(sandbox: &Sandbox, filters: &[&str]) -> Vec<String> {
     let mut args = vec!["images", "-q"];
     for filter in filters {
@@ -52,7 +52,7 @@ fn chosen(sandbox: &Sandbox, filters: &[&str]) -> Vec<String> {
     references
 }
 
-/// The references of the entries for which this holds, sorted.
+/// Returns the references of the entries with this property, sorted.
 fn those(holds: impl Fn(&Value) -> bool) -> Vec<String> {
     let mut references: Vec<_> = entries()
         .iter()
@@ -247,7 +247,7 @@ fn times_bound_strictly_and_unreadable_ones_match_nothing() {
         chosen(&sandbox, &["before=ghcr.io/acme/db:v1"]),
         before("2026-03-01T00:00:00Z")
     );
-    // The same instant at another offset.
+    // The same instant has another offset.
     assert_eq!(
         chosen(&sandbox, &["before=2026-03-01T01:00:00+01:00"]),
         before("2026-03-01T00:00:00Z")
@@ -270,18 +270,18 @@ fn times_bound_strictly_and_unreadable_ones_match_nothing() {
     assert_eq!(chosen(&sandbox, &["until=5000w"]), those(|_| false));
 }
 
-/// What is chosen where the local zone is the middle of Europe's.
+/// Returns the selection with the local time zone of central Europe.
 fn chosen_in_europe(sandbox: &Sandbox, filter: &str) -> Vec<String> {
     let args = ["images", "-q", "--sort", "reference", "--filter", filter];
     let mut command = sandbox.command(&args);
-    // Written out, so that it does not depend on the machine's data.
+    // The rule is written out, so that it does not depend on the machine's data.
     let output = command.env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3").output();
     let run = Run::from(output.unwrap());
     assert_eq!(run.code, 0, "{run:?}");
     run.stdout.lines().map(str::to_owned).collect()
 }
 
-/// A registry with an artifact made at each of these times, named by letters.
+/// Creates a registry with an artifact for each of these times, named by letters.
 fn made_at(times: &[&str]) -> Sandbox {
     let entries = ('a'..)
         .zip(times)
@@ -293,7 +293,7 @@ fn made_at(times: &[&str]) -> Sandbox {
 #[test]
 fn times_are_taken_in_the_forms_of_docker() {
     let sandbox = made_at(&["2026-07-01T10:00:00Z", "2026-07-01T10:00:01Z"]);
-    // Each form stands for the same instant, or for one that is said.
+    // Each form is the same instant, or a documented one.
     for (time, earlier, later) in [
         ("2026-07-01T10:00:01Z", "a", ""),
         ("2026-07-01T05:00:01-05:00", "a", ""),
@@ -331,10 +331,10 @@ fn a_local_time_is_that_of_the_season_and_has_a_meaning_also_where_clocks_change
     for (time, earlier) in [
         ("2026-02-01T00:31", "a"),
         ("2026-02-01", ""),
-        // Left out by the clocks: 02:00 is 03:00.
+        // The clocks skip it: 02:00 is 03:00.
         ("2026-03-29T02:00", "a b"),
         ("2026-03-29T03:00", "a b"),
-        // It comes twice, and the first one counts.
+        // It occurs twice, and the first one counts.
         ("2026-10-25T02:58", "a b c"),
         ("2026-10-25T03:00", "a b c d e"),
     ] {
@@ -406,13 +406,13 @@ fn in_before_and_since_a_name_goes_before_a_time_and_a_time_before_the_start_of_
     );
     assert_eq!(chosen(&sandbox, &["since=24h"]), ["late", "later"]);
     assert_eq!(chosen(&sandbox, &["since=2026-01-01"]), ["late", "later"]);
-    // 2006, and not when the artifact was made whose digest starts so.
+    // It is a time in 2006, not the digest prefix of an artifact.
     assert_eq!(chosen(&sandbox, &["since=1136073600"]).len(), 4);
     assert_eq!(chosen(&sandbox, &["since=11360736000"]).len(), 0, "in 2330");
     let whole = hex("1136073600");
     assert_eq!(chosen(&sandbox, &[&format!("since={whole}")]), ["later"]);
     assert_eq!(chosen(&sandbox, &["before=cafe"]).len(), 3);
-    // `until` takes times alone.
+    // `until` accepts only times.
     assert_eq!(chosen(&sandbox, &["until=24h"]).len(), 4);
 }
 

@@ -1,4 +1,4 @@
-//! Hints: what each of them advises is done as it stands there, and helps.
+//! Hints: each of their commands is run as shown, and helps.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -40,12 +40,12 @@ fn hint_of(run: &Run) -> String {
     hints[0].to_owned()
 }
 
-/// What stands between the backticks of a hint: commands, options and operands.
+/// Returns the texts between the backticks of a hint: commands, options and operands.
 fn shown(hint: &str) -> Vec<&str> {
     hint.split('`').skip(1).step_by(2).collect()
 }
 
-/// Runs the program with what a hint shows, in words, and expects it to succeed.
+/// Runs the program with the words that a hint shows, and expects it to succeed.
 #[track_caller]
 fn again(sandbox: &Sandbox, args: &[&str], shown: &str) {
     let added: Vec<&str> = shown.split(' ').collect();
@@ -239,7 +239,7 @@ fn a_directory_is_free_after_the_removal_that_is_shown() {
         assert_eq!(run.stdout, format!("removed {other}\n"), "{run:?}");
         sandbox.ok(&["add", mine, source]);
     }
-    // Where the other entry alone says that the directory is its own.
+    // Only the other entry says that the directory is its own.
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
     let source = source.to_str().unwrap();
@@ -311,7 +311,7 @@ fn a_name_that_may_have_been_meant_can_be_typed() {
         );
         assert!(!sandbox.path("pwned").exists());
     }
-    // What can only be shown escaped cannot be typed as it is shown.
+    // A name that can only be shown escaped cannot be typed, so it is not suggested.
     let sandbox = Sandbox::with_registry(r#"{"artifacts":[]}"#);
     sandbox.record_as_cldctl("app\u{202e}lication:v1");
     let run = sandbox.run(&["rm", "application:v1"]);
@@ -413,7 +413,7 @@ fn no_remedy_of_verify_is_an_add_that_is_refused() {
         foreign,
     ]});
     let before = artifacts.to_string();
-    // In the user's home, and in one that is named.
+    // In the user's home, and in one that `--home` names.
     for home in [&[][..], &["--home", "it's $here"]] {
         let registry = match home {
             [] => sandbox.registry(),
@@ -435,7 +435,7 @@ fn no_remedy_of_verify_is_an_add_that_is_refused() {
             fs::write(&registry, &before).unwrap();
             let line = command.replace(" REF", " new:1").replace("PATH", "source");
             let run = typed(&sandbox, &line);
-            // A repair leaves other problems.
+            // A repair may leave other problems.
             assert!([0, 1].contains(&run.code), "{line}: {run:?}");
             assert!(
                 fs::read_to_string(&registry).unwrap() != before,

@@ -1,17 +1,17 @@
-//! The README's tour, as a reader would type it.
+//! The README's tour, run as a reader would type it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::{PROGRAM, Sandbox};
 
-/// A command and what the README says that it prints.
+/// A command and its output in the README.
 struct Step {
     command: String,
     expected: String,
 }
 
-/// The steps of all `console` blocks.
+/// Returns the steps of all `console` blocks.
 fn tour() -> Vec<Step> {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = std::fs::read_to_string(readme).unwrap();
@@ -35,7 +35,7 @@ fn tour() -> Vec<Step> {
     steps
 }
 
-/// The text with every time replaced by one.
+/// Returns the text with every time replaced by the same one.
 fn without_times(text: &str) -> String {
     let mut out = String::new();
     for line in text.lines() {
@@ -53,7 +53,7 @@ fn the_tour_prints_what_it_says() {
     let mut path = vec![PathBuf::from(PROGRAM).parent().unwrap().to_owned()];
     path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
     let steps = tour();
-    assert!(steps.len() >= 8, "the tour was found");
+    assert!(steps.len() >= 8, "the README has a tour");
     for Step { command, expected } in steps {
         let output = Command::new("sh")
             .args(["-c", &format!("exec 2>&1; {command}")])

@@ -1,4 +1,4 @@
-//! Changes of the registry, each undone outside of the measured time.
+//! Changes of the registry, each undone outside the measured time.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::tools::{Tools, sync};
 
 const NEW: &str = "ghcr.io/acme/new:v1";
 
-/// Registers a reference that is new.
+/// Registers a new reference.
 pub(super) fn add(user: &User) -> Contender {
     let [mut add, mut rm] = commands(user);
     let dir = user.cache_root();

@@ -1,4 +1,4 @@
-//! Content, where the disk and hashing are what takes time.
+//! Content, where the disk and hashing take the time.
 
 use std::fs;
 use std::path::Path;
@@ -74,7 +74,7 @@ fn references() -> Vec<String> {
     references.collect()
 }
 
-/// Makes a user whose artifacts all have content.
+/// Creates a user whose artifacts all have content.
 fn with_content(bench: &Bench) -> Result<User> {
     let user = User::with_entries(&bench.program, ARTIFACTS)?;
     for reference in references() {
@@ -99,7 +99,7 @@ fn add(user: &User) -> Contender {
     })
 }
 
-/// Does the same by hand, one after the other.
+/// Does the same with other programs, one after the other.
 fn copy_and_hash(user: &User) -> Option<Contender> {
     let (source, copy) = (user.path("source"), user.path("copy"));
     let mut cp = user.run(on_path("cp")?, &["-r".as_ref(), source.as_path(), &copy]);

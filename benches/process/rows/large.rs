@@ -1,4 +1,4 @@
-//! Large registries, where reading is what takes time.
+//! Large registries, where reading takes the time.
 
 use std::fs;
 use std::process::Command;
@@ -17,7 +17,7 @@ pub(super) fn rows(bench: &Bench) -> Result<Rows> {
     with_entries(bench, 100_000, "100,000", bench.options.runs(9))
 }
 
-/// Without bars: these are about what still works.
+/// Returns rows without bars, because they only show what still works.
 pub(super) fn million(bench: &Bench) -> Result<Rows> {
     let mut rows = with_entries(bench, 1_000_000, "1,000,000", bench.options.runs(5))?;
     for row in &mut rows.rows {
@@ -87,7 +87,7 @@ fn with_entries(bench: &Bench, entries: usize, label: &str, runs: usize) -> Resu
 /// Compares peak memory to the size of the file.
 fn peak_row(bench: &Bench, user: &User, name: String, peak: Option<Contender>) -> Result<Row> {
     let Some(peak) = peak else {
-        return Ok(Row::lacking(name, "it takes cc to measure it"));
+        return Ok(Row::lacking(name, "measuring it needs cc"));
     };
     let bytes = fs::metadata(user.registry())?.len() as f64;
     let file = Contender::new("the file", move || Ok(bytes));

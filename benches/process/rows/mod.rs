@@ -1,4 +1,4 @@
-//! The rows of the table, by what they are run on.
+//! The rows of the table, grouped by registry.
 
 mod change;
 mod content;
@@ -13,9 +13,9 @@ use crate::program::User;
 use crate::row::Row;
 
 pub(crate) struct Group {
-    /// What its rows are measured beside, as it is said above the table.
+    /// The yardstick of its rows, as printed above the table.
     pub(crate) yardstick: &'static str,
-    /// Only with `--million`.
+    /// True if it needs `--million`.
     pub(crate) on_request: bool,
     pub(crate) rows: fn(&Bench) -> Result<Rows>,
 }

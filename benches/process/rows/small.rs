@@ -1,4 +1,4 @@
-//! Small registries, where starting is what takes time.
+//! Small registries, where starting takes the time.
 
 use std::process::Command;
 
@@ -42,7 +42,7 @@ pub(super) fn rows(bench: &Bench) -> Result<Rows> {
     })
 }
 
-/// Changes wait for the disk, which no empty program does.
+/// Returns rows of changes, which wait for the disk as no empty program does.
 pub(super) fn changes(bench: &Bench) -> Result<Rows> {
     let few = User::with_entries(&bench.program, 10)?;
     let row = |name: &str, ours: Contender| {
