@@ -56,7 +56,7 @@ impl Lock {
     /// # Errors
     ///
     /// [`Error::LockTimeout`], [`Error::Interrupted`], [`Error::LockUnsupported`], or
-    /// that the lock file cannot be opened or is no regular file.
+    /// that the lock file cannot be opened or is not a regular file.
     pub(crate) fn acquire(path: &Path, wait: &LockWait<'_>) -> Result<Self> {
         let mut pauses = wait.pauses();
         loop {

@@ -15,7 +15,7 @@ const NOT_DURABLE: &str = "is applied, but may not survive a power loss";
 const NOT_ALL: &str = "but not all of its content";
 
 /// What is said of content that was replaced, and is still there.
-const NOT_DELETED: &str = "the old content is not all deleted";
+const NOT_DELETED: &str = "could not delete all of the old content";
 /// What is said of an entry that was to go, and stays.
 const KEPT: &str = "kept `";
 /// What is said of a directory whose file system does not sync directories.
