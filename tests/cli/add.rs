@@ -34,7 +34,7 @@ fn a_component_is_imported_as_cldctl_would_cache_it() {
     assert_data_eq!(
         run.stderr,
         str![[r#"
-note: left out 3 hidden or generated items; `--all-files` takes them
+note: left out 3 hidden or generated items; `--all-files` includes them
 
 "#]]
     );
@@ -395,7 +395,7 @@ fn no_clobber_keeps_what_is_there() {
     for args in again {
         sandbox
             .run(args)
-            .fails(4, "artifact `app:v1` exists already");
+            .fails(4, "artifact `app:v1` already exists");
     }
     assert_eq!(sandbox.registry_text(), before);
 }
@@ -411,7 +411,7 @@ fn a_type_that_cannot_be_told_is_asked_for() {
         let run = sandbox.run(&["add", "x:1", dir.to_str().unwrap()]);
         run.fails(2, reason);
         assert!(
-            run.stderr.contains("hint: say it with `--type component`"),
+            run.stderr.contains("hint: set it with `--type component`"),
             "{run:?}"
         );
         assert!(!sandbox.home().exists());
@@ -438,7 +438,7 @@ fn wrong_usage_is_told_at_once() {
         ),
         (
             vec!["add", "..", "--metadata-only", "--type", "dc"],
-            "directory of the file system",
+            "would be `.` or `..`",
         ),
         (
             vec!["add", "a:1", "x", "--untagged", "y"],

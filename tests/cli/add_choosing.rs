@@ -62,8 +62,8 @@ fn links_are_refused_with_hints_that_work() {
         symlink(target, source.join("link")).unwrap();
         let run = sandbox.run(&["add", "app:1", source.to_str().unwrap()]);
         run.fails(4, "source/link`");
-        let hint = "hint: `--dereference` stores what the link leads to, \
-                    `--exclude GLOB` leaves it out\n";
+        let hint = "hint: `--dereference` stores the target of the link, \
+                    `--exclude GLOB` skips it\n";
         assert!(run.stderr.ends_with(hint), "{run:?}");
 
         let own = ["cld.yml", "src/lib/util.ts", "src/main.ts"];
@@ -89,7 +89,7 @@ fn what_only_a_glob_can_leave_out_is_refused_with_that_hint() {
             let add = ["add", "app:1", source.to_str().unwrap()];
             let run = sandbox.run(&[&add, options].concat());
             run.fails(4, "source/odd`");
-            let hint = "\nhint: `--exclude GLOB` leaves it out\n";
+            let hint = "\nhint: `--exclude GLOB` skips it\n";
             assert!(run.stderr.ends_with(hint), "{run:?}");
         }
         assert_eq!(stored(&sandbox, &source, &["--exclude", "odd"]).len(), 3);

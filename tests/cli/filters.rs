@@ -379,7 +379,7 @@ fn an_age_counts_back_from_now_in_each_bound() {
         ("-1h", "cannot be negative"),
         ("99999999999999999999w", "too large"),
         ("1771074191000", "are they milliseconds?"),
-        ("2026-2-4", "all zeros"),
+        ("2026-2-4", "leading zeros"),
         ("2026-02-30", "no such date"),
         ("2026-01-01T25:00", "no such date"),
         ("soon", "expected a time such as"),
@@ -429,7 +429,7 @@ fn a_time_that_go_never_set_is_unknown() {
     }
     sandbox
         .run(&["images", "--filter", "before=a"])
-        .fails(2, "`a` has no time that is known");
+        .fails(2, "`a` has no known creation time");
     let list = |args: &[&str]| {
         let format = "{{.Reference}} {{.CreatedSince}}, {{.CreatedAt}}";
         sandbox.ok(&[&["images", "--format", format], args].concat())
@@ -520,14 +520,14 @@ fn a_filter_that_cannot_be_is_wrong_usage_and_lists_the_keys() {
         .run(&["images", "--filter", "before=nothing"])
         .fails(
             2,
-            "`nothing` is no artifact, and no time: expected a time such as",
+            "`nothing` is neither an artifact nor a time: expected a time such as",
         );
     sandbox
         .run(&["images", "--filter", "since=odd"])
-        .fails(2, "no time that is known");
+        .fails(2, "no known creation time");
     sandbox
         .run(&["images", "--filter", "before=2026-02-30"])
-        .fails(2, "no artifact, and no time: there is no such date");
+        .fails(2, "neither an artifact nor a time: there is no such date");
 }
 
 #[test]
@@ -594,7 +594,7 @@ fn what_a_filter_chooses_can_be_removed() {
     let sandbox = sandbox();
     sandbox
         .run(&["rm", "--filter", "tag=v1"])
-        .fails(2, "standard input is no terminal");
+        .fails(2, "standard input is not a terminal");
     assert_eq!(
         sandbox.ok(&["rm", "--filter", "tag=v1", "--filter", "size>1kB", "-n"]),
         "would remove ghcr.io/acme/db:v1\n"
@@ -606,7 +606,7 @@ fn what_a_filter_chooses_can_be_removed() {
     );
     sandbox
         .run(&["rm", "--filter", "before=nothing", "-y"])
-        .fails(2, "`nothing` is no artifact, and no time");
+        .fails(2, "`nothing` is neither an artifact nor a time");
     assert_eq!(sandbox.run(&["rm", "dc", "--filter", "tag=v1"]).code, 2);
     assert_eq!(sandbox.ok(&["rm", "--filter", "tag=nothing", "-y"]), "");
 }
@@ -617,9 +617,9 @@ fn what_is_odd_about_the_artifact_of_a_filter_is_told_once() {
         r#"{"version":"v3","artifacts":[{"reference":"app","createdAt":"soon"}]}"#,
     );
     let run = sandbox.run(&["images", "--filter", "before=app"]);
-    run.fails(2, "`app` has no time that is known");
+    run.fails(2, "`app` has no known creation time");
     for warning in [
-        "has the version \"v3\"",
+        "has version \"v3\"",
         "entry `app` has an unreadable `createdAt`",
     ] {
         assert_eq!(run.stderr.matches(warning).count(), 1, "{run:?}");
@@ -628,5 +628,5 @@ fn what_is_odd_about_the_artifact_of_a_filter_is_told_once() {
         r#"{"version":"v3","artifacts":[{"reference":"app","createdAt":"2026-03-01T00:00:00Z"}]}"#,
     );
     let run = sandbox.run(&["images", "--filter", "before=app"]);
-    warns(&run, &["has the version \"v3\""]);
+    warns(&run, &["has version \"v3\""]);
 }

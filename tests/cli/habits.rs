@@ -235,7 +235,7 @@ fn a_pattern_that_matches_nothing_gets_the_one_that_would() {
     sandbox.record("other:o1");
     sandbox.record("o'brien:1");
     let hint = |pattern: &str, wider: &str| {
-        format!("hint: no artifact matches `{pattern}`, but {wider} lists some")
+        format!("hint: no artifact matches `{pattern}`, but {wider} matches some")
     };
     for (pattern, wider, count) in [
         ("app", "'*app*'", 2),

@@ -96,7 +96,7 @@ fn values_that_prevent_a_conversion_are_removed_together() {
     );
     let hint = hint(&sandbox, ADD, 1);
     assert!(
-        hint.contains("remove all such entries in one `rm`"),
+        hint.contains("remove all such entries with one `rm`"),
         "{hint}"
     );
     sandbox.ok(&["rm", "a:1", "b:1"]);
@@ -133,7 +133,7 @@ fn a_link_to_nothing_works_once_it_leads_to_a_directory() {
     let sandbox = Sandbox::new();
     symlink(sandbox.path("disk"), sandbox.home()).unwrap();
     let hint = hint(&sandbox, ADD, 1);
-    assert!(hint.contains("let it lead to a directory"), "{hint}");
+    assert!(hint.contains("point it to a directory"), "{hint}");
     fs::create_dir(sandbox.path("disk")).unwrap();
     sandbox.ok(ADD);
 }
@@ -332,7 +332,7 @@ fn each_name_of_an_ambiguous_operand_can_be_typed() {
     let run = sandbox.run(&["inspect", "app"]);
     assert_eq!(
         (run.code, &*hint_of(&run)),
-        (4, "give one of these references")
+        (4, "use one of these references")
     );
     let error = run.stderr.lines().find(|line| line.starts_with("error: "));
     let listed = shown(error.unwrap());
@@ -362,7 +362,7 @@ fn the_wider_pattern_that_is_shown_lists_something() {
         }
         let hint = hint_of(&run);
         let wider = hint.split(", but ").nth(1).unwrap();
-        let wider = wider.strip_suffix(" lists some").unwrap();
+        let wider = wider.strip_suffix(" matches some").unwrap();
         let run = typed(&sandbox, &format!("cldctl-registry images -q {wider}"));
         assert_eq!(run.stdout.lines().count(), count, "{wider}: {run:?}");
     }

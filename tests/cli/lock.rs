@@ -227,7 +227,7 @@ fn where_there_are_no_locks_a_change_is_refused_with_what_to_do_about_it() {
             let (run, attempts) = with_flock(&sandbox, &format!("error={error}"), &args);
             run.fails(1, "artifacts.json.lock");
             assert!(
-                run.stderr.contains("\nhint: locks do not work on `"),
+                run.stderr.contains("\nhint: file locks do not work on `"),
                 "{run:?}"
             );
             assert!(run.stderr.contains("`--home DIR`"), "{run:?}");

@@ -110,7 +110,7 @@ fn untagged_gone_and_left_over_things_go_and_nothing_else() {
     let before = sandbox.registry_text();
     sandbox
         .run(&["prune"])
-        .fails(2, "standard input is no terminal");
+        .fails(2, "standard input is not a terminal");
     assert_eq!(sandbox.registry_text(), before);
 
     let mut done = named(&sandbox.json(&["prune", "-y", "--format", "json"]));

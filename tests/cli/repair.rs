@@ -125,7 +125,7 @@ fn a_registry_in_utf16_is_saved_in_utf8() {
         sandbox.refuses_everything("invalid UTF-8");
         let run = sandbox.run(&["verify", "--repair"]);
         assert_eq!(run.code, 0, "{run:?}");
-        assert!(run.stdout.contains("  saved: 2 entries\n"), "{run:?}");
+        assert!(run.stdout.contains("  recovered: 2 entries\n"), "{run:?}");
         let text = sandbox.registry_text().replace("\r\n", "\n");
         assert_eq!(text, registry(&[A, B]));
         assert_eq!(fs::read(&copies(&sandbox)[0]).unwrap(), damaged);
@@ -146,10 +146,10 @@ fn a_registry_is_not_emptied_without_a_word() {
             let sandbox = Sandbox::with_registry(damaged);
             let run = sandbox.run(&["verify", "--repair"]);
             assert_eq!(run.code, 1, "{damaged}: {run:?}");
-            assert!(run.stdout.contains("  saved: 0 entries\n"), "{run:?}");
+            assert!(run.stdout.contains("  recovered: 0 entries\n"), "{run:?}");
             assert!(
                 run.stdout
-                    .contains("  lost: an entry without reference (line 1, "),
+                    .contains("  lost: an entry without a reference (line 1, "),
                 "{run:?}"
             );
             assert_eq!(
@@ -229,7 +229,7 @@ fn nothing_is_made_an_entry_that_was_a_part_of_something_else() {
         (
             r#"{"artifacts":[{"reference":"a:1","size":1}],"artifacts":[{"reference":"b:1"},{"#,
             &["a:1", "b:1"],
-            &["lost: an entry without reference ("],
+            &["lost: an entry without a reference ("],
         ),
         (
             r#"{"artifacts":[]}[{"reference":"a:1","size":1}]"#,
@@ -462,7 +462,7 @@ fn a_legacy_registry_is_never_written() {
     assert_eq!(run.code, 1, "{run:?}");
     assert!(run.stdout.contains("unparsable-registry: "), "{run:?}");
     assert!(
-        run.stdout.contains("nothing here writes a legacy"),
+        run.stdout.contains("never writes a legacy registry"),
         "{run:?}"
     );
     assert_eq!(fs::read_to_string(legacy).unwrap(), "{\"components\": [");

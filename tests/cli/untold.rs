@@ -46,7 +46,7 @@ fn an_entry_that_cannot_be_looked_at_keeps_no_command_from_the_others() {
 fn a_removal_names_the_entry_that_may_have_the_same_directory() {
     let (sandbox, _) = with_a_circle();
     let run = sandbox.run(&["rm", "a:1"]);
-    run.fails(1, "could not tell whether `odd:1` has the same directory");
+    run.fails(1, "could not check whether `odd:1` has the same directory");
     assert_eq!(sandbox.references(), ["a:1", "odd:1"]);
     // Its entry alone can be removed, and then nothing is in the way.
     sandbox.ok(&["rm", "--keep-cache", "odd:1"]);

@@ -15,7 +15,7 @@ const NOT_DURABLE: &str = "is applied, but may not survive a power loss";
 const NOT_ALL: &str = "but not all of its content";
 
 /// The message for replaced content that still exists.
-const NOT_DELETED: &str = "the old content is not all deleted";
+const NOT_DELETED: &str = "could not delete all of the old content";
 /// The message for an entry that was to be removed and is kept.
 const KEPT: &str = "kept `";
 /// The message for a directory whose file system does not sync directories.

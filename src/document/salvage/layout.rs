@@ -51,7 +51,7 @@ fn members<'t>(text: &'t str, roots: &[Root]) -> Members<'t> {
         let _ = Scanner::at(text, root.span.start).object(|scanner, key| {
             let value = scanner.value()?;
             if value.end > root.span.end {
-                return Err(scanner.error("behind the end of the root"));
+                return Err(scanner.error("after the end of the root"));
             }
             // In what is torn, it may be another value that ends here.
             let behind = text[value.end..].trim_start_matches(SPACE);
