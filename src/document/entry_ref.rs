@@ -10,7 +10,7 @@ use super::elements::known_field;
 use super::elements::{GO_END, GO_FORM};
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::fields::Field;
-use crate::json::{Scanner, SyntaxError, decode, go_string};
+use crate::json::{Members, decode, go_string};
 #[cfg(feature = "cli")]
 use crate::reference::UNTAGGED;
 use crate::timestamp;
@@ -162,16 +162,9 @@ impl<'d> EntryRef<'d> {
     /// The members that are no known fields, as key and value in JSON, in their
     /// order.
     pub(crate) fn unknown_members(&self) -> Vec<(&'d str, &'d str)> {
-        let mut members = Vec::new();
-        // The entry was scanned when its document was read.
-        let _ = Scanner::new(self.text).object::<SyntaxError>(|scanner, key| {
-            let value = scanner.value()?;
-            if known_field(&self.text[key.clone()]).is_none() {
-                members.push((&self.text[key], &self.text[value]));
-            }
-            Ok(())
-        });
-        members
+        Members::of(self.text)
+            .filter(|(key, _)| known_field(key).is_none())
+            .collect()
     }
 
     /// Returns the text of the entry with another `cachePath`, and all else as it

@@ -4,7 +4,7 @@
 use super::{Document, EntryRef, VERSION};
 use crate::escape::escape_display;
 use crate::fields::{Field, FieldTexts};
-use crate::json::{Scanner, SyntaxError, decode, go_string};
+use crate::json::{Members, decode, go_string};
 use crate::timestamp;
 
 impl Document {
@@ -74,19 +74,12 @@ impl Document {
 
     /// The members of the root besides the version and the entries.
     fn unknown_members(&self) -> Vec<(&str, &str)> {
-        let mut members = Vec::new();
-        let text = &self.text;
-        // The text was scanned before; a root that is null has no members.
-        let _ = Scanner::new(text).object::<SyntaxError>(|scanner, key| {
-            let value = scanner.value()?;
-            let known = decode(&text[key.clone()])
-                .is_some_and(|key| matches!(&*key, "version" | "artifacts" | "components"));
-            if !known {
-                members.push((&text[key], &text[value]));
-            }
-            Ok(())
-        });
-        members
+        let is_known = |key: &str| {
+            decode(key).is_some_and(|key| matches!(&*key, "version" | "artifacts" | "components"))
+        };
+        Members::of(&self.text)
+            .filter(|(key, _)| !is_known(key))
+            .collect()
     }
 }
 

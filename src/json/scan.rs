@@ -148,7 +148,7 @@ impl<'t> Scanner<'t> {
         mut member: impl FnMut(&mut Self, Span) -> Result<(), E>,
     ) -> Result<(), E> {
         while !self.take(b'}') {
-            self.open(b',', "expected `,` or `}`")?;
+            self.comma_in_object()?;
             let key = self.key()?;
             member(self, key)?;
         }
@@ -254,7 +254,7 @@ impl<'t> Scanner<'t> {
                     open.pop();
                     visitor.leave(self.at);
                 } else if close == b'}' {
-                    self.open(b',', "expected `,` or `}`")?;
+                    self.comma_in_object()?;
                     self.visited_key(visitor)?;
                     break;
                 } else {
@@ -303,7 +303,8 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    fn take(&mut self, byte: u8) -> bool {
+    /// Passes over a token of one byte, if it comes next.
+    pub(crate) fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
         found
@@ -317,8 +318,13 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// A key with its colon; the span is the key's, quotes included.
-    fn key(&mut self) -> Result<Span, SyntaxError> {
+    /// Passes over the comma between two members of an object.
+    pub(crate) fn comma_in_object(&mut self) -> Result<(), SyntaxError> {
+        self.open(b',', "expected `,` or `}`").map(|_| ())
+    }
+
+    /// Passes over a key with its colon; the span is the key's, quotes included.
+    pub(crate) fn key(&mut self) -> Result<Span, SyntaxError> {
         let key = self.key_literal()?;
         self.open(b':', "expected `:`")?;
         Ok(key)

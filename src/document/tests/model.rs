@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::document::generated;
-use crate::json::members::{Members, elements, place};
+use crate::json::oracle::{Members, elements, place};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
