@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Document, Layout, VERSION};
+use super::go_form::{self, VERSION};
+use super::{Document, Layout};
 use crate::json::Span;
 
 /// What is to change in a document. Entries are named by their place in it.
@@ -88,14 +89,14 @@ impl Document {
             } => array_of(&edit.appended, edit.clears)
                 .map(|array| Splice {
                     span: end..end,
-                    text: format!(",\n  \"artifacts\": {array}"),
+                    text: go_form::appended_member("\"artifacts\"", &array),
                 })
                 .into_iter()
                 .collect(),
             Layout::Nothing | Layout::Components => {
                 let array = array_of(&edit.appended, edit.clears)?;
-                let text = format!("{{\n  \"version\": {VERSION},\n  \"artifacts\": {array}\n}}");
-                return Some(vec![text.into()]);
+                let members = [("\"version\"", VERSION), ("\"artifacts\"", &*array)];
+                return Some(vec![go_form::document(&members).into()]);
             }
         };
         self.spliced(splices, edit.clears)
@@ -144,7 +145,7 @@ impl Document {
         let Some(last_kept) = last_kept else {
             return vec![Splice {
                 span: array.clone(),
-                text: array_of(&edit.appended, true).unwrap_or_default(),
+                text: go_form::array(&edit.appended),
             }];
         };
 
@@ -172,11 +173,7 @@ impl Document {
         if last_kept + 1 < count || !edit.appended.is_empty() {
             splices.push(Splice {
                 span: end_of_kept..end_of_all,
-                text: edit
-                    .appended
-                    .iter()
-                    .map(|entry| format!(",\n    {entry}"))
-                    .collect(),
+                text: go_form::appended(&edit.appended),
             });
         }
         splices
@@ -191,10 +188,7 @@ impl Document {
     }
 }
 
-/// An array of entries as Go writes it; `None` where there is nothing to write.
+/// Returns an array of entries; `None` where there is nothing to write.
 fn array_of(entries: &[String], even_if_empty: bool) -> Option<String> {
-    match entries {
-        [] => even_if_empty.then(|| "[]".to_owned()),
-        entries => Some(format!("[\n    {}\n  ]", entries.join(",\n    "))),
-    }
+    (even_if_empty || !entries.is_empty()).then(|| go_form::array(entries))
 }

@@ -6,6 +6,7 @@
 //! that of one pass from the start, errors included, whatever was guessed.
 
 use super::EntrySpans;
+use super::go_form::BEFORE_VALUES;
 use crate::fields::Field;
 use crate::json::{Kind, Scanner, Span, SyntaxError, decode};
 use crate::parallel;
@@ -15,23 +16,6 @@ const PART: usize = 1 << 20;
 
 /// How far behind a place an element is looked for, in bytes.
 const LOOK: usize = 1 << 16;
-
-/// What stands before the fields of an entry in the form that Go writes. They
-/// are whole tokens, so that a text which has them needs no closer look.
-pub(super) const GO_FORM: [(&str, Field); 8] = [
-    ("{\n      \"reference\": ", Field::Reference),
-    (",\n      \"repository\": ", Field::Repository),
-    (",\n      \"tag\": ", Field::Tag),
-    (",\n      \"type\": ", Field::Type),
-    (",\n      \"digest\": ", Field::Digest),
-    (",\n      \"size\": ", Field::Size),
-    (",\n      \"createdAt\": ", Field::CreatedAt),
-    (",\n      \"cachePath\": ", Field::CachePath),
-];
-
-/// What stands behind the last field of an entry in that form.
-#[cfg(feature = "cli")]
-pub(super) const GO_END: &str = "\n    }";
 
 /// Scans the array of entries that comes next, on all cores if it is large.
 /// `key` is its name, for errors.
@@ -153,10 +137,10 @@ pub(super) fn entry(
     }
     let (start, escapes) = (scanner.offset(), scanner.escapes());
     let mut values: [Span; 8] = Default::default();
-    let is_go_form = scanner.skip(GO_FORM[0].0);
+    let is_go_form = scanner.skip(BEFORE_VALUES[0].0);
     if is_go_form {
         values[0] = scanner.value()?;
-        for (tokens, field) in &GO_FORM[1..] {
+        for (tokens, field) in &BEFORE_VALUES[1..] {
             if scanner.skip(tokens) {
                 values[*field as usize] = scanner.value()?;
             }

@@ -7,7 +7,7 @@ use chrono::{DateTime, FixedOffset};
 use super::EntrySpans;
 use super::elements::known_field;
 #[cfg(feature = "cli")]
-use super::elements::{GO_END, GO_FORM};
+use super::go_form::{BEFORE_VALUES, END_OF_ENTRY};
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::fields::Field;
 use crate::json::{Members, decode, go_string};
@@ -139,7 +139,7 @@ impl<'d> EntryRef<'d> {
     pub(crate) fn in_go_form(&self) -> Option<impl Iterator<Item = &'d str>> {
         let mut at = 0;
         let mut found = [None; 8];
-        for (tokens, field) in GO_FORM {
+        for (tokens, field) in BEFORE_VALUES {
             let (start, len) = self.spans.fields[field as usize];
             if len == 0 {
                 continue;
@@ -155,7 +155,7 @@ impl<'d> EntryRef<'d> {
             at = end;
         }
         // What comes first opens the object.
-        let is_whole = found[0].is_some() && self.text[at..] == *GO_END;
+        let is_whole = found[0].is_some() && self.text[at..] == *END_OF_ENTRY;
         is_whole.then(|| found.into_iter().flatten())
     }
 

@@ -11,6 +11,7 @@ mod elements;
 mod entry_ref;
 #[cfg(test)]
 pub(crate) mod generated;
+mod go_form;
 mod legacy;
 mod salvage;
 mod scan;
@@ -32,9 +33,6 @@ use scan::Scan;
 
 /// So many entries are worth a thread, if little is done with each.
 const MANY: usize = 4096;
-
-/// The version that is written for a new document.
-const VERSION: &str = "\"v2\"";
 
 /// A registry document and where its parts stand.
 #[derive(Clone, Debug)]

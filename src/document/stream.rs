@@ -12,18 +12,9 @@ use std::io;
 
 use super::EntryRef;
 use super::elements::entry;
+use super::go_form::{BEFORE_REFERENCE, HEAD, TAIL};
 use crate::json::{Scanner, SyntaxError};
 use crate::parallel;
-
-/// What stands before the first entry in the form that Go writes.
-const HEAD: &str = "{\n  \"version\": \"v2\",\n  \"artifacts\": [\n    ";
-
-/// What stands before an entry in that form, and nowhere else in a document of it:
-/// what lies deeper is set in further, and no string has a line break.
-const BEFORE_ENTRY: &str = "\n    {\n      \"reference\": ";
-
-/// What stands behind the array of entries in that form.
-const TAIL: &str = "\n}";
 
 /// How far behind a place an entry is looked for, in bytes.
 const LOOK: usize = 16 << 10;
@@ -117,9 +108,9 @@ fn fold_in<S: Default + Send>(
 fn guess(source: &impl ReadAt, at: u64, look: usize) -> io::Result<Option<u64>> {
     let mut bytes = vec![0; look];
     let len = read_all(source, &mut bytes, at)?;
-    let mut places = bytes[..len].windows(BEFORE_ENTRY.len());
-    let found = places.position(|bytes| bytes == BEFORE_ENTRY.as_bytes());
-    let brace = BEFORE_ENTRY.find('{').unwrap_or_default();
+    let mut places = bytes[..len].windows(BEFORE_REFERENCE.len());
+    let found = places.position(|bytes| bytes == BEFORE_REFERENCE.as_bytes());
+    let brace = BEFORE_REFERENCE.find('{').unwrap_or_default();
     Ok(found.map(|found| at + (found + brace) as u64))
 }
 

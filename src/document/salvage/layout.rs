@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use super::SPACE;
 use super::found::Root;
 use crate::document::elements::known_field;
-use crate::document::{VERSION, is_foreign};
+use crate::document::go_form::{self, VERSION};
+use crate::document::is_foreign;
 use crate::json::{self, decode};
 
 /// The members of documents besides their lists of entries.
@@ -24,20 +25,13 @@ pub(super) fn document(text: &str, roots: &[Root], entries: &[&str], key: &str) 
         mut members,
         before_list,
     } = members(text, roots);
-    let list = match entries {
-        [] => "[]".to_owned(),
-        entries => format!("[\n    {}\n  ]", entries.join(",\n    ")),
-    };
+    let list = go_form::array(entries);
     let key = format!("\"{key}\"");
     members.insert(before_list, (&key, &list));
     if !members.iter().any(is_version) {
         members.insert(0, ("\"version\"", VERSION));
     }
-    let members: Vec<String> = members
-        .iter()
-        .map(|(key, value)| format!("{key}: {value}"))
-        .collect();
-    format!("{{\n  {}\n}}", members.join(",\n  "))
+    go_form::document(&members)
 }
 
 fn members<'t>(text: &'t str, roots: &[Root]) -> Members<'t> {

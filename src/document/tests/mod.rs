@@ -7,6 +7,7 @@ mod model;
 mod older_forms;
 mod reading;
 
+use super::go_form::VERSION;
 use super::*;
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::fields::Field;
