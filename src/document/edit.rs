@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Document;
 use super::go_form::{self, VERSION};
-use super::{Document, Layout};
+use super::index::Layout;
 use crate::json::Span;
 
 /// What is to change in a document. Entries are named by their place in it.
@@ -47,7 +48,7 @@ impl Edit {
         document: &'a Document,
     ) -> impl Iterator<Item = usize> + 'a {
         let (all, some) = if self.clears {
-            (0..document.entries.len(), None)
+            (0..document.index.entries.len(), None)
         } else {
             (0..0, Some(self.removed.iter().chain(self.replaced.keys())))
         };
@@ -75,7 +76,7 @@ impl Document {
     /// The text with the edit applied, in pieces to be written one behind the
     /// other; `None` if that changes nothing. What stays is not copied.
     pub(crate) fn pieces(&self, edit: &Edit) -> Option<Vec<Cow<'_, str>>> {
-        let splices = match &self.form {
+        let splices = match &self.index.layout {
             Layout::Array(span) => self.array_splices(span, edit),
             Layout::Null(span) => array_of(&edit.appended, edit.clears)
                 .map(|text| Splice {
@@ -105,7 +106,7 @@ impl Document {
     /// The text with these parts replaced, and the version too if it is to be
     /// written anew.
     fn spliced(&self, mut splices: Vec<Splice>, new_version: bool) -> Option<Vec<Cow<'_, str>>> {
-        if new_version && let Some(span) = &self.version {
+        if new_version && let Some(span) = &self.index.version {
             splices.push(Splice {
                 span: span.clone(),
                 text: VERSION.to_owned(),
@@ -137,7 +138,7 @@ impl Document {
     /// it and the comma behind it, but for the last entry that stays: its comma
     /// goes, and the white space before the closing bracket stays.
     fn array_splices(&self, array: &Span, edit: &Edit) -> Vec<Splice> {
-        let count = self.entries.len();
+        let count = self.index.entries.len();
         if count == 0 && edit.appended.is_empty() {
             return Vec::new();
         }
@@ -163,13 +164,13 @@ impl Document {
                 });
             } else if let Some(text) = edit.replaced.get(&index) {
                 splices.push(Splice {
-                    span: self.entries[index].span(),
+                    span: self.index.entries[index].span(),
                     text: text.clone(),
                 });
             }
         }
-        let end_of_kept = self.entries[last_kept].span().end;
-        let end_of_all = self.entries[count - 1].span().end;
+        let end_of_kept = self.index.entries[last_kept].span().end;
+        let end_of_all = self.index.entries[count - 1].span().end;
         if last_kept + 1 < count || !edit.appended.is_empty() {
             splices.push(Splice {
                 span: end_of_kept..end_of_all,
@@ -181,9 +182,9 @@ impl Document {
 
     /// Where the comma behind an entry stands that is not the last one.
     fn comma_after(&self, index: usize) -> usize {
-        let end = self.entries[index].span().end;
+        let end = self.index.entries[index].span().end;
         // Between two elements there are only white space and one comma.
-        let gap = &self.text[end..self.entries[index + 1].start];
+        let gap = &self.text[end..self.index.entries[index + 1].start];
         end + gap.find(',').unwrap_or_default()
     }
 }

@@ -4,10 +4,9 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, FixedOffset};
 
-use super::EntrySpans;
-use super::elements::known_field;
 #[cfg(feature = "cli")]
 use super::go_form::{BEFORE_VALUES, END_OF_ENTRY};
+use super::index::{EntrySpans, known_field};
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::fields::Field;
 use crate::json::{Members, decode, go_string};
@@ -47,6 +46,14 @@ impl<'d> EntryRef<'d> {
     /// The entry as it stands in the file.
     pub(crate) fn text(&self) -> &'d str {
         self.text
+    }
+
+    /// Returns where the entry and its fields are in a text in which it starts here.
+    pub(super) fn spans_at(&self, start: usize) -> EntrySpans {
+        EntrySpans {
+            start,
+            ..self.spans.clone()
+        }
     }
 
     /// A field as it stands in the file, null included.

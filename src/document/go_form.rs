@@ -45,6 +45,9 @@ pub(super) const BEFORE_END_OF_ARRAY: &str = "\n  ";
 /// Follows the array of entries of a document without unknown members.
 pub(super) const TAIL: &str = "\n}";
 
+/// Follows the last entry of such a document.
+pub(super) const END: &str = "\n  ]\n}";
+
 /// Separates two members of the root.
 const BETWEEN_MEMBERS: &str = ",\n  ";
 
@@ -223,6 +226,7 @@ mod tests {
         let inner = text.strip_prefix(HEAD).unwrap();
         let inner = inner.strip_suffix(TAIL).unwrap().strip_suffix(']').unwrap();
         let inner = inner.strip_suffix(BEFORE_END_OF_ARRAY).unwrap();
+        assert_eq!(END, format!("{BEFORE_END_OF_ARRAY}]{TAIL}"));
         assert_eq!(inner, entries.join(BETWEEN_ENTRIES));
         assert_eq!(text.matches(BEFORE_REFERENCE).count(), 2);
         for (tokens, field) in BEFORE_VALUES {

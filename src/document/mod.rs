@@ -7,17 +7,14 @@
 //! the form that Go writes, the result is what cldctl would have written.
 
 mod edit;
-mod elements;
 mod entry_ref;
 #[cfg(test)]
 pub(crate) mod generated;
 mod go_form;
+mod index;
 mod legacy;
 mod salvage;
-mod scan;
 mod stream;
-
-use std::ops::Range;
 
 pub(crate) use edit::Edit;
 pub(crate) use entry_ref::EntryRef;
@@ -27,9 +24,9 @@ pub(crate) use stream::{ReadAt, fold};
 
 use bytestring::ByteString;
 
-use crate::json::{ParseError, Span, decode};
+use crate::json::{ParseError, decode};
 use crate::parallel;
-use scan::Scan;
+use index::{Index, Layout};
 
 /// So many entries are worth a thread, if little is done with each.
 const MANY: usize = 4096;
@@ -38,48 +35,11 @@ const MANY: usize = 4096;
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
     text: ByteString,
-    entries: Vec<EntrySpans>,
-    form: Layout,
-    version: Option<Span>,
+    index: Index,
     /// A foreign version that the text was made from and does not have itself.
     original_version: Option<String>,
     /// Whether the text was made from an older form.
     is_converted: bool,
-}
-
-/// Where the entries stand in the document.
-#[derive(Clone, Debug)]
-enum Layout {
-    /// `"artifacts": [ … ]`, the span from bracket to bracket.
-    Array(Span),
-    /// `"artifacts": null`, the span of the null.
-    Null(Span),
-    /// An object with other members only; new ones go to its end, where the
-    /// last of them ends.
-    NoArtifacts { end_of_members: usize },
-    /// `null` or `{}`: nothing to keep.
-    Nothing,
-    /// Under the v1 key `components`.
-    Components,
-}
-
-/// Where an entry and its known fields stand. Fields are relative to the
-/// entry, in 32 bits: a registry of 100,000 entries is held in memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct EntrySpans {
-    start: usize,
-    len: u32,
-    /// Whether each field that is to be a string is one that is spelled without
-    /// escapes, or null, or missing.
-    is_plain: bool,
-    /// Each field's start and length; no value has the length 0.
-    fields: [(u32, u32); 8],
-}
-
-impl EntrySpans {
-    fn span(&self) -> Range<usize> {
-        self.start..self.start + self.len as usize
-    }
 }
 
 impl Document {
@@ -87,9 +47,7 @@ impl Document {
     pub(crate) fn empty() -> Self {
         Document {
             text: ByteString::from_static("null"),
-            entries: Vec::new(),
-            form: Layout::Nothing,
-            version: None,
+            index: Index::default(),
             original_version: None,
             is_converted: false,
         }
@@ -99,7 +57,9 @@ impl Document {
     /// conversion is in memory until a change is written.
     pub(crate) fn parse<T: Into<ByteString>>(text: T) -> Result<Self, ParseError> {
         match Self::scan(text.into(), "artifacts")? {
-            document if matches!(document.form, Layout::Components) => Ok(document.converted()),
+            document if matches!(document.index.layout, Layout::Components) => {
+                Ok(document.converted())
+            }
             document => Ok(document),
         }
     }
@@ -134,14 +94,16 @@ impl Document {
 
     /// The entries in the order of the file.
     pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = EntryRef<'_>> {
-        self.entries
+        self.index
+            .entries
             .iter()
             .map(|spans| EntryRef::new(&self.text, spans))
     }
 
     /// One entry, by its place in [`entries`](Self::entries).
     pub(crate) fn entry(&self, index: usize) -> Option<EntryRef<'_>> {
-        self.entries
+        self.index
+            .entries
             .get(index)
             .map(|spans| EntryRef::new(&self.text, spans))
     }
@@ -152,7 +114,7 @@ impl Document {
         &self,
         visit: impl Fn(&mut S, &EntryRef<'_>) + Send + Sync,
     ) -> Vec<S> {
-        parallel::map_slices(&self.entries, MANY, |spans| {
+        parallel::map_slices(&self.index.entries, MANY, |spans| {
             let mut state = S::default();
             for spans in spans {
                 visit(&mut state, &EntryRef::new(&self.text, spans));
@@ -167,18 +129,16 @@ impl Document {
         if let Some(version) = &self.original_version {
             return Some(version);
         }
-        let raw = &self.text[self.version.clone()?];
+        let raw = &self.text[self.index.version.clone()?];
         is_foreign(raw).then_some(raw)
     }
 
     /// Scans a document whose entries stand under `key`, or under `components`
     /// where that is missing or null.
     fn scan(text: ByteString, key: &'static str) -> Result<Self, ParseError> {
-        match Scan::run(&text, key) {
-            Ok(scan) => Ok(Document {
-                entries: scan.entries,
-                form: scan.form,
-                version: scan.version,
+        match Index::of(&text, key) {
+            Ok(index) => Ok(Document {
+                index,
                 original_version: None,
                 is_converted: false,
                 text,

@@ -86,7 +86,9 @@ impl Registry {
         let Some(opened) = Opened::at(&path)? else {
             return Ok(None);
         };
-        let parts = document::fold(&opened, visit).ok().flatten();
+        let parts = document::fold(&opened, |state, _, entry| visit(state, entry))
+            .ok()
+            .flatten();
         // Else they could be of two texts.
         Ok(parts.filter(|_| opened.is_unchanged()))
     }

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::SPACE;
 use super::found::Root;
-use crate::document::elements::known_field;
 use crate::document::go_form::{self, VERSION};
+use crate::document::index::known_field;
 use crate::document::is_foreign;
 use crate::json::{self, decode};
 
