@@ -9,7 +9,7 @@ use crate::document::{Document, EntryRef};
 use crate::error::Result;
 use crate::fields::Field;
 use crate::reference::ReferenceParts;
-use crate::registry::Registry;
+use crate::registry::{ReadMode, Registry};
 
 /// How many hex digits at least may stand for a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,14 +266,14 @@ impl Registry {
         }
         let wanted = operands.iter().map(|operand| Operand::new(operand, start));
         let wanted: Vec<_> = wanted.collect();
-        let survey = self.survey(|named: &mut Vec<String>, entry| {
+        let scanned = self.scan(ReadMode::Patient, |named: &mut Vec<String>, entry| {
             let is_named = |wanted: &Operand<'_>| STEPS.iter().any(|step| step(wanted, entry));
             if wanted.iter().any(is_named) {
                 named.push(entry.text().to_owned());
             }
         })?;
-        let named: Vec<_> = survey.parts.into_iter().flatten().collect();
-        Ok(Document::of(&named, survey.foreign_version))
+        let named: Vec<_> = scanned.parts.into_iter().flatten().collect();
+        Ok(Document::of(&named, scanned.foreign_version))
     }
 }
 

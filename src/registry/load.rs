@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use bytestring::ByteString;
 
+use super::scan::ReadMode;
 use crate::document::{Document, Unreadable};
 use crate::error::{Error, Result};
 use crate::escape::escape_display;
@@ -83,13 +84,17 @@ impl Loaded {
     }
 }
 
-/// Reads the registry, and again for a moment if it cannot be parsed: cldctl
-/// can leave it empty or torn while it writes.
-pub(super) fn load(path: &Path, legacy_path: &Path) -> Result<Loaded> {
+/// Reads the registry.
+///
+/// # Errors
+///
+/// It cannot be read, or is none.
+pub(super) fn load(path: &Path, legacy_path: &Path, mode: ReadMode) -> Result<Loaded> {
     let since = Instant::now();
+    let is_patient = mode == ReadMode::Patient;
     loop {
         match load_once(path, legacy_path) {
-            Err(Error::Corrupt { .. }) if since.elapsed() < TORN_FOR => {
+            Err(Error::Corrupt { .. }) if is_patient && since.elapsed() < TORN_FOR => {
                 std::thread::sleep(TORN_PAUSE);
             }
             result => return result,
@@ -97,7 +102,7 @@ pub(super) fn load(path: &Path, legacy_path: &Path) -> Result<Loaded> {
     }
 }
 
-pub(super) fn load_once(path: &Path, legacy_path: &Path) -> Result<Loaded> {
+fn load_once(path: &Path, legacy_path: &Path) -> Result<Loaded> {
     if let Some(snapshot) = store::read(path)? {
         return Ok(Loaded {
             file: Some(snapshot.identity),

@@ -2,11 +2,12 @@
 
 mod load;
 mod repair;
-mod survey;
+mod scan;
 mod update;
 mod upsert;
 
 pub use repair::{Damage, LostEntry, Repaired};
+pub(crate) use scan::ReadMode;
 pub(crate) use update::Change;
 pub(crate) use upsert::Upsert;
 
@@ -203,12 +204,12 @@ impl Registry {
         &self,
         is_wanted: impl Fn(&EntryRef<'_>) -> bool + Send + Sync,
     ) -> Result<Vec<ArtifactEntry>> {
-        let survey = self.survey(|entries: &mut Vec<_>, entry| {
+        let scanned = self.scan(ReadMode::Patient, |entries: &mut Vec<_>, entry| {
             if is_wanted(entry) {
                 entries.push(entry.to_entry());
             }
         })?;
-        let mut entries: Vec<ArtifactEntry> = survey.parts.into_iter().flatten().collect();
+        let mut entries: Vec<ArtifactEntry> = scanned.parts.into_iter().flatten().collect();
         entries.sort_by(|a, b| {
             let by_time = b.created_at.cmp(&a.created_at);
             by_time.then_with(|| a.reference.cmp(&b.reference))
@@ -222,12 +223,12 @@ impl Registry {
     ///
     /// As [`list`](Self::list).
     pub fn get(&self, reference: &str) -> Result<Option<ArtifactEntry>> {
-        let survey = self.survey(|found: &mut Option<_>, entry| {
+        let scanned = self.scan(ReadMode::Patient, |found: &mut Option<_>, entry| {
             if found.is_none() && entry.has(Field::Reference, reference) {
                 *found = Some(entry.to_entry());
             }
         })?;
-        Ok(survey.parts.into_iter().flatten().next())
+        Ok(scanned.parts.into_iter().flatten().next())
     }
 
     /// Inserts the entry, or replaces the one of the same reference in its

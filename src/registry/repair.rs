@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Registry;
 use super::load::{Loaded, load, parse};
+use super::scan::ReadMode;
 use crate::document::{Document, Edit, Salvaged, salvage};
 use crate::error::{AtPath, Error, Result};
 use crate::json::ParseError;
@@ -87,7 +88,7 @@ impl Registry {
 
     /// Continues where another process replaced the file or the lock meanwhile.
     fn attempt_repair(&self, path: &Path, lock: &Lock) -> Result<ControlFlow<Option<Repaired>>> {
-        let (snapshot, text, damage) = match load(path, &self.legacy_path()) {
+        let (snapshot, text, damage) = match load(path, &self.legacy_path(), ReadMode::Patient) {
             Ok(loaded) => {
                 let Some((text, references)) = without_copies(&loaded.document) else {
                     self.sync_read(path, &loaded)?;

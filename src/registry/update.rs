@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::Registry;
 use super::load::{Loaded, load};
+use super::scan::ReadMode;
 use crate::document::{Document, Edit};
 use crate::error::{AtPath, Error, Result};
 use crate::store::{self, Identity, Lock, LockWait, Persisted, TempFile};
@@ -37,26 +38,13 @@ pub(crate) trait Change {
 }
 
 impl Registry {
-    /// Reads the registry. A legacy one is converted on the way if that is
-    /// possible without waiting; if not, its entries are just shown.
-    pub(crate) fn load(&self) -> Result<Document> {
-        let path = store::resolve(&self.path)?;
-        let loaded = load(&path, &self.legacy_path())?;
-        if loaded.is_legacy
-            && let Ok(Some(lock)) = Lock::try_acquire(&lock_path(&path))
-        {
+    /// Converts a legacy registry, if that is possible without waiting; if not, its
+    /// entries are just shown.
+    pub(super) fn convert_legacy(&self, path: &Path) {
+        if let Ok(Some(lock)) = Lock::try_acquire(&lock_path(path)) {
             // Whatever keeps us from it, the reader has what it came for.
-            let _ = self.attempt(&path, &lock, &mut Conversion);
+            let _ = self.attempt(path, &lock, &mut Conversion);
         }
-        Ok(loaded.document)
-    }
-
-    /// Reads the registry as it is at this moment: a torn file is not read
-    /// again, a legacy one not converted. For completion, which has no time.
-    #[cfg(feature = "cli")]
-    pub(crate) fn peek(&self) -> Result<Document> {
-        let path = store::resolve(&self.path)?;
-        super::load::load_once(&path, &self.legacy_path()).map(|loaded| loaded.document)
     }
 
     /// The registry of cldctl's first version, which lies beside this one, or
@@ -128,7 +116,7 @@ impl Registry {
     /// One attempt at a change under the lock. False if another process
     /// replaced the file or the lock meanwhile, and nothing was done.
     fn attempt(&self, path: &Path, lock: &Lock, change: &mut dyn Change) -> Result<bool> {
-        let loaded = load(path, &self.legacy_path())?;
+        let loaded = load(path, &self.legacy_path(), ReadMode::Patient)?;
         loaded.require_writable(path)?;
 
         let edit = change.edit(&loaded.document)?;
