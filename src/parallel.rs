@@ -50,6 +50,7 @@ where
 
 /// Works on slices of `size` items, or less for the last one. The results are in
 /// the order of the slices.
+#[cfg(feature = "cli")]
 pub(crate) fn map_slices<'i, T, R>(
     items: &'i [T],
     size: usize,
@@ -74,11 +75,6 @@ pub(crate) fn sort_unstable_by<T: Send>(
         Some(threads) => threads.install(|| items.par_sort_unstable_by(compare)),
         None => items.sort_unstable_by(compare),
     }
-}
-
-/// How many pieces can be worked on at once.
-pub(crate) fn width() -> usize {
-    threads().map_or(1, ThreadPool::current_num_threads)
 }
 
 /// None where the system has no threads to give, or no memory for them; then the calling

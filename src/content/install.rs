@@ -11,7 +11,7 @@ use super::ownership::Ownership;
 use super::removal::delete_leftovers;
 use super::stage::{InPlace, Staged, require_unchanged};
 use super::workdir::Leftover;
-use crate::document::{Document, Edit};
+use crate::document::{Edit, EntryRef, OpenDocument};
 use crate::entry::ArtifactEntry;
 use crate::error::{AtPath, Error, Result};
 use crate::reference::CacheKey;
@@ -89,11 +89,12 @@ impl<'c> Install<'c> {
     }
 
     /// Refuses a copy whose source is another one now, or gone.
-    fn require_same_source(&self, document: &Document) -> Result<()> {
+    fn require_same_source(&self, document: &OpenDocument) -> Result<()> {
         let Some(source) = &self.source else {
             return Ok(());
         };
-        if document.entries().any(|entry| entry.to_entry() == *source) {
+        let is_there = document.find(|entry| (entry.to_entry() == *source).then_some(()))?;
+        if !is_there.is_empty() {
             return Ok(());
         }
         Err(Error::ContentChanged {
@@ -102,12 +103,12 @@ impl<'c> Install<'c> {
     }
 
     /// Refuses to take a directory that is another entry's too.
-    fn require_sole_owner(&self, document: &Document) -> Result<()> {
+    fn require_sole_owner(&self, document: &OpenDocument) -> Result<()> {
         let reference = self.upsert.entry.reference.as_deref().unwrap_or_default();
-        let others = document
-            .entries()
-            .filter(|entry| entry.reference() != reference);
-        match Ownership::of(&self.staged.root, others).holder_of(&self.key)? {
+        let is_other = |_, entry: &EntryRef<'_>| entry.reference() != reference;
+        let names = [self.key.as_str()];
+        let ownership = Ownership::of_names(&self.staged.root, document, &names, is_other)?;
+        match ownership.holder_of(&self.key)? {
             None => Ok(()),
             Some(other) => Err(Error::Collision {
                 reference: reference.to_owned(),
@@ -173,7 +174,7 @@ impl<'c> Install<'c> {
 }
 
 impl Change for Install<'_> {
-    fn edit(&mut self, document: &Document) -> Result<Edit> {
+    fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
         self.require_same_source(document)?;
         self.require_sole_owner(document)?;
         self.in_place = self.is_in_place()?;
@@ -198,9 +199,9 @@ impl Change for Install<'_> {
         !self.in_place || self.needs_manifest
     }
 
-    fn before_commit(&mut self, document: &Document, edit: &Edit) -> Result<()> {
+    fn before_commit(&mut self, document: &OpenDocument, edit: &Edit) -> Result<()> {
         let digest = self.upsert.entry.digest.as_deref();
-        self.unreferenced = Manifests::unreferenced_after(document, edit, digest);
+        self.unreferenced = Manifests::unreferenced_after(document, edit, digest)?;
         self.leftovers = self.staged.root.recover()?;
         self.cache.manifests.sweep()?;
         if self.needs_manifest {
@@ -266,13 +267,13 @@ impl<'c> Recording<'c> {
 }
 
 impl Change for Recording<'_> {
-    fn edit(&mut self, document: &Document) -> Result<Edit> {
+    fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
         self.upsert.edit(document)
     }
 
-    fn before_commit(&mut self, document: &Document, edit: &Edit) -> Result<()> {
+    fn before_commit(&mut self, document: &OpenDocument, edit: &Edit) -> Result<()> {
         let digest = self.upsert.entry.digest.as_deref();
-        self.unreferenced = Manifests::unreferenced_after(document, edit, digest);
+        self.unreferenced = Manifests::unreferenced_after(document, edit, digest)?;
         self.cache.manifests.sweep()?;
         // Content is not what this is about, so trouble with it is no matter.
         if let Ok(Some(root)) = self.cache.root() {

@@ -12,7 +12,7 @@ use super::deletion::refuse_mounts;
 use super::file_tree::FileTree;
 use super::ownership::Ownership;
 use super::workdir::{Leftover, Purpose, WorkDir};
-use crate::document::{Document, Edit};
+use crate::document::{Document, Edit, OpenDocument};
 use crate::error::{AtPath, Error, Result};
 use crate::reference::can_be_key;
 use crate::registry::Change;
@@ -241,8 +241,11 @@ struct Sweep<'s> {
 }
 
 impl Change for Sweep<'_> {
-    fn edit(&mut self, document: &Document) -> Result<Edit> {
-        let mut unreferenced = self.cache.unreferenced_by(document, self.now)?.found;
+    fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
+        let mut unreferenced = self
+            .cache
+            .unreferenced_by(document.whole()?, self.now)?
+            .found;
         // Only as they were seen: what grew meanwhile is being worked on.
         unreferenced.retain(|item| self.planned.contains(item));
         self.current = unreferenced;

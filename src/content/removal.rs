@@ -12,10 +12,10 @@ use super::manifest::Manifests;
 use super::ownership::{Ownership, own_key};
 use super::progress::{Operation, ProgressGuard, ProgressObserver};
 use super::workdir::Leftover;
-use crate::document::{Document, Edit};
+use crate::document::{Edit, EntryRef, OpenDocument};
 use crate::error::{Error, Result};
 use crate::fields::Field;
-use crate::reference::CacheKey;
+use crate::reference::{CacheKey, Reference};
 use crate::registry::Change;
 use crate::store::{Dir, FileId, Kind, lstat};
 
@@ -74,7 +74,7 @@ pub enum ContentOutcome {
 }
 
 /// Chooses what to remove from a document.
-pub(crate) type Selection<'s> = dyn FnMut(&Document) -> Result<Edit> + 's;
+pub(crate) type Selection<'s> = dyn FnMut(&OpenDocument) -> Result<Edit> + 's;
 
 /// What is to be removed and how.
 pub(crate) struct RemovalPlan<'s> {
@@ -93,12 +93,10 @@ impl Cache {
     /// Those of every change. Content that cannot be deleted is no error; its
     /// [`ContentOutcome`] says so.
     pub fn remove(&self, reference: &str) -> Result<Vec<Removed>> {
-        let mut select = |document: &Document| {
+        let mut select = |document: &OpenDocument| {
             let mut edit = Edit::default();
-            let entries = document.entries().enumerate();
-            for (index, _) in entries.filter(|(_, entry)| entry.reference() == reference) {
-                edit.remove(index);
-            }
+            let found = document.find(|entry| (entry.reference() == reference).then_some(()))?;
+            found.iter().for_each(|&(index, ())| edit.remove(index));
             Ok(edit)
         };
         self.remove_selected(RemovalPlan {
@@ -131,7 +129,7 @@ impl Cache {
     #[cfg(feature = "cli")]
     pub(crate) fn would_remove(
         &self,
-        document: &Document,
+        document: &OpenDocument,
         edit: &Edit,
         keep_content: bool,
     ) -> Result<Vec<Removed>> {
@@ -171,7 +169,7 @@ struct Removal<'c, 's> {
 }
 
 impl Change for Removal<'_, '_> {
-    fn edit(&mut self, document: &Document) -> Result<Edit> {
+    fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
         let mut edit = (self.plan.select)(document)?;
         let keep_content = self.plan.keep_content;
         self.root = open_root(self.cache, keep_content)?;
@@ -187,15 +185,15 @@ impl Change for Removal<'_, '_> {
                 break;
             }
             // What stays may have directories of what else was to go.
-            edit = without(document, &edit, &stay);
+            edit = without(document, &edit, &stay)?;
             refused.extend(stay);
         }
         self.planned.extend(refused);
         Ok(edit)
     }
 
-    fn before_commit(&mut self, document: &Document, edit: &Edit) -> Result<()> {
-        self.unreferenced = Manifests::unreferenced_after(document, edit, None);
+    fn before_commit(&mut self, document: &OpenDocument, edit: &Edit) -> Result<()> {
+        self.unreferenced = Manifests::unreferenced_after(document, edit, None)?;
         self.cache.manifests.sweep()?;
         if let Some(root) = &self.root {
             self.leftovers = root.recover()?;
@@ -224,19 +222,28 @@ impl Change for Removal<'_, '_> {
 }
 
 /// Returns an edit that removes what another one does, but for some entries.
-fn without(document: &Document, edit: &Edit, stay: &[PlannedRemoval]) -> Edit {
+fn without(document: &OpenDocument, edit: &Edit, stay: &[PlannedRemoval]) -> Result<Edit> {
     let stay: HashSet<(&str, &str)> = stay
         .iter()
         .map(|planned| (&*planned.reference, &*planned.path))
         .collect();
     let mut rest = Edit::default();
-    let entries = document.entries().enumerate();
-    for (index, entry) in entries.filter(|(index, _)| edit.is_removed(*index)) {
-        if !stay.contains(&(&*entry.reference(), &*entry.text_of(Field::CachePath))) {
+    for (index, (reference, path)) in removed_by(edit, document)? {
+        if !stay.contains(&(&*reference, &*path)) {
             rest.remove(index);
         }
     }
-    rest
+    Ok(rest)
+}
+
+/// Returns the entries that an edit removes, each with its place, reference and path.
+fn removed_by(edit: &Edit, document: &OpenDocument) -> Result<Vec<(usize, (String, String))>> {
+    let removed = edit.changed(document.len());
+    let removed = removed.filter(|&index| edit.is_removed(index)).collect();
+    document.pick_at(&removed, |entry| {
+        let path = entry.text_of(Field::CachePath);
+        (entry.reference().into_owned(), path.into_owned())
+    })
 }
 
 /// An artifact on its way out.
@@ -345,37 +352,36 @@ fn delete_all(
 
 /// Returns what an edit removes, and what is to become of the content.
 fn plan(
-    document: &Document,
+    document: &OpenDocument,
     edit: &Edit,
     root: Option<&CacheRoot>,
     keep_content: bool,
 ) -> Result<Vec<PlannedRemoval>> {
     let mut planned: Vec<PlannedRemoval> = Vec::new();
     let mut seen = HashSet::new();
+    let removed = removed_by(edit, document)?;
     let mut planner = Planner {
         document,
         edit,
         root,
+        removed: &removed,
         taken: HashSet::new(),
         ownership: None,
     };
-    let entries = document.entries().enumerate();
-    for (_, entry) in entries.filter(|(index, _)| edit.is_removed(*index)) {
-        let reference = entry.reference().into_owned();
-        let path = entry.text_of(Field::CachePath).into_owned();
+    for (_, (reference, path)) in &removed {
         // The same reference twice is one artifact, unless its paths differ.
-        if !seen.insert((reference.clone(), path.clone())) {
+        if !seen.insert((reference, path)) {
             continue;
         }
         let outcome = match keep_content {
             true => Planned::Kept,
             false => planner
-                .outcome(&reference, &path)
+                .outcome(reference, path)
                 .unwrap_or_else(Planned::Refused),
         };
         planned.push(PlannedRemoval {
-            reference,
-            path,
+            reference: reference.clone(),
+            path: path.clone(),
             outcome,
             trashed: None,
         });
@@ -396,9 +402,11 @@ fn plan(
 
 /// Decides what becomes of content.
 struct Planner<'d> {
-    document: &'d Document,
+    document: &'d OpenDocument,
     edit: &'d Edit,
     root: Option<&'d CacheRoot>,
+    /// The entries that go: their places, references and paths.
+    removed: &'d [(usize, (String, String))],
     /// The directories that go.
     taken: HashSet<FileId>,
     /// What the entries that stay own, once that was asked.
@@ -428,9 +436,13 @@ impl Planner<'_> {
             });
         };
         if self.ownership.is_none() {
-            let entries = self.document.entries().enumerate();
-            let stay = entries.filter(|(index, _)| !self.edit.is_removed(*index));
-            self.ownership = Some(Ownership::of(root, stay.map(|(_, entry)| entry)));
+            let keys = self.removed.iter().filter_map(|(_, (reference, _))| {
+                Some(Reference::parse(reference).ok()?.cache_key())
+            });
+            let keys: Vec<CacheKey> = keys.collect();
+            let names: Vec<&str> = keys.iter().map(CacheKey::as_str).collect();
+            let stays = |index, _: &EntryRef<'_>| !self.edit.is_removed(index);
+            self.ownership = Some(Ownership::of_names(root, self.document, &names, stays)?);
         }
         let ownership = self.ownership.as_ref().expect("it was made above");
         if let Some(other) = ownership.holder_of(&key)? {

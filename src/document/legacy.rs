@@ -22,7 +22,7 @@ impl Document {
         members.extend(self.unknown_members());
         let text = go_form::document(&members);
         let document =
-            Document::scan(text.into(), "artifacts").expect("what was just written is a document");
+            Document::scan(text, "artifacts").expect("what was just written is a document");
         Document {
             original_version: self.foreign_version().map(str::to_owned),
             is_converted: true,

@@ -13,20 +13,20 @@ pub(crate) mod generated;
 mod go_form;
 mod index;
 mod legacy;
+mod open;
 mod salvage;
 mod stream;
 
-pub(crate) use edit::Edit;
+pub(crate) use edit::{Edit, Piece};
 pub(crate) use entry_ref::EntryRef;
 pub(crate) use legacy::Unreadable;
+pub(crate) use open::{InFile, OpenDocument};
 pub(crate) use salvage::{Salvaged, salvage};
 pub(crate) use stream::{ReadAt, fold};
 
-use bytestring::ByteString;
-
 use crate::json::{ParseError, decode};
 use crate::parallel;
-use index::{Index, Layout};
+use index::{EntrySpans, Index, Layout};
 
 /// So many entries are worth a thread, if little is done with each.
 const MANY: usize = 4096;
@@ -34,7 +34,7 @@ const MANY: usize = 4096;
 /// A registry document and where its parts stand.
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
-    text: ByteString,
+    text: String,
     index: Index,
     /// A foreign version that the text was made from and does not have itself.
     original_version: Option<String>,
@@ -46,7 +46,7 @@ impl Document {
     /// A registry without entries, as cldctl writes it.
     pub(crate) fn empty() -> Self {
         Document {
-            text: ByteString::from_static("null"),
+            text: "null".to_owned(),
             index: Index::default(),
             original_version: None,
             is_converted: false,
@@ -55,7 +55,7 @@ impl Document {
 
     /// Reads an `artifacts.json`. One in the v1 form is converted; the
     /// conversion is in memory until a change is written.
-    pub(crate) fn parse<T: Into<ByteString>>(text: T) -> Result<Self, ParseError> {
+    pub(crate) fn parse<T: Into<String>>(text: T) -> Result<Self, ParseError> {
         match Self::scan(text.into(), "artifacts")? {
             document if matches!(document.index.layout, Layout::Components) => {
                 Ok(document.converted())
@@ -65,7 +65,7 @@ impl Document {
     }
 
     /// Reads a legacy `components.json` and converts it.
-    pub(crate) fn parse_legacy<T: Into<ByteString>>(text: T) -> Result<Self, ParseError> {
+    pub(crate) fn parse_legacy<T: Into<String>>(text: T) -> Result<Self, ParseError> {
         Self::scan(text.into(), "components").map(|document| document.converted())
     }
 
@@ -114,10 +114,19 @@ impl Document {
         &self,
         visit: impl Fn(&mut S, &EntryRef<'_>) + Send + Sync,
     ) -> Vec<S> {
-        parallel::map_slices(&self.index.entries, MANY, |spans| {
+        self.fold_indexed(|state, _, entry| visit(state, entry))
+    }
+
+    /// As [`fold`](Self::fold), with the places of the entries.
+    fn fold_indexed<S: Default + Send>(
+        &self,
+        visit: impl Fn(&mut S, usize, &EntryRef<'_>) + Send + Sync,
+    ) -> Vec<S> {
+        let parts = self.index.entries.chunks(MANY).enumerate().collect();
+        parallel::map(parts, |(part, spans): (usize, &[EntrySpans])| {
             let mut state = S::default();
-            for spans in spans {
-                visit(&mut state, &EntryRef::new(&self.text, spans));
+            for (index, spans) in (part * MANY..).zip(spans) {
+                visit(&mut state, index, &EntryRef::new(&self.text, spans));
             }
             state
         })
@@ -135,7 +144,7 @@ impl Document {
 
     /// Scans a document whose entries stand under `key`, or under `components`
     /// where that is missing or null.
-    fn scan(text: ByteString, key: &'static str) -> Result<Self, ParseError> {
+    fn scan(text: String, key: &'static str) -> Result<Self, ParseError> {
         match Index::of(&text, key) {
             Ok(index) => Ok(Document {
                 index,

@@ -90,6 +90,40 @@ fn fold_in<S: Default + Send>(
         starts.extend(guess(source, part * cut.part, cut.window.min(LOOK))?);
     }
     starts.dedup();
+    fold_parts(source, starts, visit, cut)
+}
+
+/// As [`fold`], where it is known at which offsets the entries start.
+pub(super) fn fold_from<S: Default + Send>(
+    source: &(impl ReadAt + ?Sized),
+    starts: &[u64],
+    visit: impl Fn(&mut S, u64, &EntryRef<'_>) + Send + Sync,
+) -> io::Result<Option<Vec<S>>> {
+    fold_from_in(source, starts, visit, CUT)
+}
+
+fn fold_from_in<S: Default + Send>(
+    source: &(impl ReadAt + ?Sized),
+    starts: &[u64],
+    visit: impl Fn(&mut S, u64, &EntryRef<'_>) + Send + Sync,
+    cut: Cut,
+) -> io::Result<Option<Vec<S>>> {
+    let first = |at: u64| starts.get(starts.partition_point(|&start| start < at));
+    let parts = 0..(source.len() / cut.part).max(1);
+    let mut starts: Vec<u64> = parts
+        .filter_map(|part| first(part * cut.part).copied())
+        .collect();
+    starts.dedup();
+    fold_parts(source, starts, visit, cut)
+}
+
+/// Passes over parts that start at these offsets.
+fn fold_parts<S: Default + Send>(
+    source: &(impl ReadAt + ?Sized),
+    starts: Vec<u64>,
+    visit: impl Fn(&mut S, u64, &EntryRef<'_>) + Send + Sync,
+    cut: Cut,
+) -> io::Result<Option<Vec<S>>> {
     let ends = starts.iter().skip(1).copied().chain([u64::MAX]);
     let parts: Vec<(u64, u64)> = starts.iter().copied().zip(ends).collect();
     let size = usize::try_from(source.len()).unwrap_or(usize::MAX);
@@ -265,7 +299,11 @@ impl<'s, R: ReadAt + ?Sized> Window<'s, R> {
 }
 
 /// Reads until the bytes are filled or the text ends.
-fn read_all(source: &(impl ReadAt + ?Sized), bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+pub(super) fn read_all(
+    source: &(impl ReadAt + ?Sized),
+    bytes: &mut [u8],
+    offset: u64,
+) -> io::Result<usize> {
     let mut filled = 0;
     while filled < bytes.len() {
         match source.read_at(&mut bytes[filled..], offset + filled as u64) {
@@ -279,4 +317,4 @@ fn read_all(source: &(impl ReadAt + ?Sized), bytes: &mut [u8], offset: u64) -> i
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::document::{Document, Edit, EntryRef};
+use crate::document::{Edit, EntryRef, OpenDocument};
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{AtPath, Result};
 use crate::fields::Field;
@@ -259,15 +259,11 @@ impl Registry {
     pub fn remove(&self, reference: &str) -> Result<bool> {
         struct Remove<'a>(&'a str, bool);
         impl Change for Remove<'_> {
-            fn edit(&mut self, document: &Document) -> Result<Edit> {
+            fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
                 let mut edit = Edit::default();
-                self.1 = false;
-                for (index, entry) in document.entries().enumerate() {
-                    if entry.reference() == self.0 {
-                        edit.remove(index);
-                        self.1 = true;
-                    }
-                }
+                let found = document.find(|entry| (entry.reference() == self.0).then_some(()))?;
+                found.iter().for_each(|&(index, ())| edit.remove(index));
+                self.1 = !found.is_empty();
                 Ok(edit)
             }
         }
@@ -284,7 +280,7 @@ impl Registry {
     pub fn clear(&self) -> Result<()> {
         struct Clear;
         impl Change for Clear {
-            fn edit(&mut self, _: &Document) -> Result<Edit> {
+            fn edit(&mut self, _: &OpenDocument) -> Result<Edit> {
                 Ok(Edit::clear())
             }
         }

@@ -90,7 +90,7 @@ impl Registry {
     fn attempt_repair(&self, path: &Path, lock: &Lock) -> Result<ControlFlow<Option<Repaired>>> {
         let (snapshot, text, damage) = match load(path, &self.legacy_path(), ReadMode::Patient) {
             Ok(loaded) => {
-                let Some((text, references)) = without_copies(&loaded.document) else {
+                let Some((edit, references)) = without_copies(loaded.document.whole()?) else {
                     self.sync_read(path, &loaded)?;
                     return Ok(match Identity::of(path)? == loaded.file {
                         true => ControlFlow::Break(None),
@@ -98,7 +98,11 @@ impl Registry {
                     });
                 };
                 loaded.require_writable(path)?;
-                loaded.require_readable(path, [&*text])?;
+                let document = loaded.document.whole()?;
+                let pieces = document.pieces(&edit).unwrap_or_default();
+                loaded.require_readable(path, &pieces)?;
+                let text = pieces.iter().map(|piece| document.text_of(piece));
+                let text: String = text.collect();
                 match store::read(path)? {
                     Some(snapshot) if Some(snapshot.identity) == loaded.file => {
                         (snapshot, text, Damage::Duplicates { references })
@@ -172,18 +176,13 @@ fn require_writable(path: &Path, snapshot: &Snapshot, text: &str) -> Result<()> 
         path: path.to_owned(),
         cause,
     })?;
-    let loaded = Loaded {
-        document,
-        file: Some(snapshot.identity),
-        like: Some(snapshot.metadata.clone()),
-        is_legacy: false,
-    };
-    loaded.require_writable(path)
+    let like = Some(snapshot.metadata.clone());
+    Loaded::in_memory(document, Some(snapshot.identity), like).require_writable(path)
 }
 
-/// The document with one of each entry that stands in it several times, all the
-/// same to the byte, and their references. None if there is no such entry.
-fn without_copies(document: &Document) -> Option<(String, Vec<String>)> {
+/// Returns the edit that keeps one of each entry that is stored several times, all the
+/// same to the byte, and their references; `None` if there is no such entry.
+fn without_copies(document: &Document) -> Option<(Edit, Vec<String>)> {
     let mut first: HashMap<_, (_, bool)> = HashMap::new();
     for entry in document.entries() {
         match first.entry(entry.reference()) {
@@ -214,8 +213,7 @@ fn without_copies(document: &Document) -> Option<(String, Vec<String>)> {
             }
         }
     }
-    let pieces = document.pieces(&edit)?;
-    Some((pieces.concat(), references))
+    (!references.is_empty()).then_some((edit, references))
 }
 
 /// Keeps a durable copy of a file beside it, under a name that was free.

@@ -74,7 +74,7 @@ impl Registry {
         if loaded.is_legacy && mode == ReadMode::Patient {
             self.convert_legacy(&path);
         }
-        Ok(loaded.document)
+        loaded.document.into_whole()
     }
 
     /// Fails unless there is memory for several times the size of the registry: for what

@@ -1,10 +1,12 @@
 use std::fs;
 use std::path::PathBuf;
 
+mod large;
 mod model;
 mod stored;
 
 use super::*;
+use crate::document::Document;
 use crate::error::Error;
 use crate::reference::Reference;
 use crate::timestamp;
@@ -56,7 +58,7 @@ struct Raced<'p> {
 }
 
 impl Change for Raced<'_> {
-    fn edit(&mut self, document: &Document) -> Result<Edit> {
+    fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
         let edit = self.upsert.edit(document)?;
         if self.edits < self.races {
             append_without_lock(self.path, &format!("theirs:{}", self.edits));
@@ -117,7 +119,7 @@ fn a_change_that_is_always_raced_gives_up_in_time() {
 fn a_lock_file_that_is_deleted_while_we_edit_is_taken_anew() {
     struct Unlocked<'p>(&'p std::path::Path, Upsert, usize);
     impl Change for Unlocked<'_> {
-        fn edit(&mut self, document: &Document) -> Result<Edit> {
+        fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
             if self.2 == 0 {
                 fs::remove_file(self.0).unwrap();
             }
@@ -143,10 +145,10 @@ fn a_lock_file_that_is_deleted_while_we_edit_is_taken_anew() {
 fn what_was_prepared_is_rolled_back_if_the_commit_fails() {
     struct Doomed<'p>(&'p std::path::Path, Upsert, Vec<&'static str>);
     impl Change for Doomed<'_> {
-        fn edit(&mut self, document: &Document) -> Result<Edit> {
+        fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
             self.1.edit(document)
         }
-        fn before_commit(&mut self, _: &Document, _: &Edit) -> Result<()> {
+        fn before_commit(&mut self, _: &OpenDocument, _: &Edit) -> Result<()> {
             // Without its temporary file, the rename must fail.
             for entry in fs::read_dir(self.0).unwrap() {
                 let path = entry.unwrap().path();
@@ -182,7 +184,7 @@ fn what_was_prepared_is_rolled_back_if_the_commit_fails() {
 fn an_interrupt_before_the_commit_changes_nothing() {
     struct Interrupted(Upsert, Interrupt);
     impl Change for Interrupted {
-        fn edit(&mut self, document: &Document) -> Result<Edit> {
+        fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
             self.1.raise(2);
             self.0.edit(document)
         }
@@ -299,10 +301,10 @@ fn the_newest_comes_first_and_unreadable_times_last() {
 fn what_was_prepared_is_rolled_back_if_the_file_cannot_be_looked_at() {
     struct Unseen<'p>(&'p std::path::Path, Upsert, bool);
     impl Change for Unseen<'_> {
-        fn edit(&mut self, document: &Document) -> Result<Edit> {
+        fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
             self.1.edit(document)
         }
-        fn before_commit(&mut self, _: &Document, _: &Edit) -> Result<()> {
+        fn before_commit(&mut self, _: &OpenDocument, _: &Edit) -> Result<()> {
             fs::rename(self.0, self.0.with_extension("away")).unwrap();
             fs::write(self.0, "").unwrap();
             Ok(())

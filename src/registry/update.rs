@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::Registry;
-use super::load::{Loaded, load};
-use super::scan::ReadMode;
-use crate::document::{Document, Edit};
+use super::load::{Loaded, open};
+use crate::document::{Document, Edit, OpenDocument};
 use crate::error::{AtPath, Error, Result};
 use crate::store::{self, Identity, Lock, LockWait, Persisted, TempFile};
 
@@ -15,7 +14,7 @@ use crate::store::{self, Identity, Lock, LockWait, Persisted, TempFile};
 pub(crate) trait Change {
     /// Decides what is to change. Called again with a new document if another
     /// process replaced the file meanwhile.
-    fn edit(&mut self, document: &Document) -> Result<Edit>;
+    fn edit(&mut self, document: &OpenDocument) -> Result<Edit>;
 
     /// Whether there is something to do besides the edit.
     fn touches_content(&self) -> bool {
@@ -24,7 +23,7 @@ pub(crate) trait Change {
 
     /// Does what must be in place before the new registry is. An error stops
     /// the change.
-    fn before_commit(&mut self, _document: &Document, _edit: &Edit) -> Result<()> {
+    fn before_commit(&mut self, _document: &OpenDocument, _edit: &Edit) -> Result<()> {
         Ok(())
     }
 
@@ -116,20 +115,23 @@ impl Registry {
     /// One attempt at a change under the lock. False if another process
     /// replaced the file or the lock meanwhile, and nothing was done.
     fn attempt(&self, path: &Path, lock: &Lock, change: &mut dyn Change) -> Result<bool> {
-        let loaded = load(path, &self.legacy_path(), ReadMode::Patient)?;
+        let loaded = open(path, &self.legacy_path())?;
         loaded.require_writable(path)?;
 
-        let edit = change.edit(&loaded.document)?;
-        let pieces = match loaded.document.pieces(&edit) {
-            None if loaded.is_legacy => Some(vec![loaded.document.text().into()]),
-            pieces => pieces,
-        };
+        let decided = change
+            .edit(&loaded.document)
+            .and_then(|edit| Ok((loaded.pieces(&edit)?, edit)));
+        if !loaded.is_unchanged() {
+            // Entries of two texts could have been looked at.
+            return Ok(false);
+        }
+        let (pieces, edit) = decided?;
         if let Some(pieces) = &pieces {
             let source = match loaded.is_legacy {
                 true => &self.legacy_path(),
                 false => path,
             };
-            loaded.require_readable(source, pieces.iter().map(|piece| &**piece))?;
+            loaded.require_readable(source, pieces)?;
         } else {
             self.sync_read(path, &loaded)?;
             if !change.touches_content() {
@@ -137,11 +139,16 @@ impl Registry {
             }
         }
         let prepared = pieces
+            .as_ref()
             .map(|pieces| {
-                let pieces = pieces.iter().map(|piece| piece.as_bytes());
-                TempFile::write(self.disk(), path, pieces, loaded.like.as_ref())
+                let parts = loaded.parts(pieces)?;
+                TempFile::write(self.disk(), path, parts, loaded.like.as_ref())
             })
-            .transpose()?;
+            .transpose();
+        if prepared.is_err() && !loaded.is_unchanged() {
+            return Ok(false);
+        }
+        let prepared = prepared?;
 
         self.interrupt.check()?;
         let read = loaded.file;
@@ -210,16 +217,16 @@ impl Registry {
 struct Conversion;
 
 impl Change for Conversion {
-    fn edit(&mut self, _: &Document) -> Result<Edit> {
+    fn edit(&mut self, _: &OpenDocument) -> Result<Edit> {
         Ok(Edit::default())
     }
 }
 
 /// Whether a change has nothing to do where there is no registry.
 fn changes_nothing(change: &mut dyn Change) -> Result<bool> {
-    let nothing = Document::empty();
+    let nothing = OpenDocument::from(Document::empty());
     let edit = change.edit(&nothing)?;
-    Ok(nothing.pieces(&edit).is_none() && !change.touches_content())
+    Ok(nothing.pieces(&edit)?.is_none() && !change.touches_content())
 }
 
 fn lock_path(path: &Path) -> PathBuf {

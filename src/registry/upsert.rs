@@ -1,9 +1,10 @@
 //! Inserting or replacing one entry.
 
 use super::{Added, Change};
-use crate::document::{Document, Edit};
+use crate::document::{Edit, OpenDocument};
 use crate::entry::ArtifactEntry;
 use crate::error::{Error, Result};
+use crate::fields::Field;
 use crate::reference::Reference;
 
 /// Inserts or replaces one entry.
@@ -23,14 +24,20 @@ pub(crate) struct Upsert {
 impl Change for Upsert {
     /// The edit that inserts the entry, or replaces the first one of its
     /// reference and removes the others.
-    fn edit(&mut self, document: &Document) -> Result<Edit> {
+    fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
         let reference = self.entry.reference.clone().unwrap_or_default();
         let reference = Reference::parse(&reference)?;
         let mut edit = Edit::default();
-        let mut same = document
-            .entries()
-            .enumerate()
-            .filter(|(_, existing)| existing.reference() == reference.as_str());
+        let found = document.find(|existing| {
+            let is_same = existing.has(Field::Reference, reference.as_str());
+            is_same.then(|| Existing {
+                text: existing.text().to_owned(),
+                entry: existing.to_entry(),
+                is_readable: existing.unreadable_fields().next().is_none(),
+                updated: self.entry.encode(&existing.unknown_members()),
+            })
+        })?;
+        let mut same = found.into_iter();
 
         let Some((index, existing)) = same.next() else {
             self.stored = self.entry.encode(&[])?;
@@ -43,7 +50,7 @@ impl Change for Upsert {
                 reference: reference.to_string(),
             });
         }
-        let there = existing.to_entry();
+        let there = existing.entry;
         let with_its_time = ArtifactEntry {
             created_at: there.created_at,
             ..self.entry.clone()
@@ -53,14 +60,14 @@ impl Change for Upsert {
         } else {
             &self.entry
         };
-        let is_readable = existing.unreadable_fields().next().is_none();
-        if is_readable && there.created_at.is_some() && there.says_the_same_as(compared) {
+        let has_time = existing.is_readable && there.created_at.is_some();
+        if has_time && there.says_the_same_as(compared) {
             self.result = Added::Unchanged;
-            self.stored = existing.text().to_owned();
+            self.stored = existing.text;
             self.entry = there;
         } else {
             self.result = Added::Updated;
-            self.stored = self.entry.encode(&existing.unknown_members())?;
+            self.stored = existing.updated?;
             edit.replace(index, self.stored.clone());
         }
         for (index, _) in same {
@@ -69,4 +76,14 @@ impl Change for Upsert {
         }
         Ok(edit)
     }
+}
+
+/// An entry of the same reference.
+struct Existing {
+    text: String,
+    entry: ArtifactEntry,
+    /// Whether cldctl can read all its fields.
+    is_readable: bool,
+    /// The text of the new entry, with the unknown members of this one.
+    updated: Result<String>,
 }

@@ -21,6 +21,7 @@ mod file_system;
 mod fs;
 mod lock;
 mod mount;
+mod part;
 mod permissions;
 mod temp_file;
 mod wait;
@@ -36,6 +37,7 @@ pub(crate) use fs::{
 };
 pub(crate) use lock::{DirLock, Lock, cannot_lock};
 pub(crate) use mount::{MountId, is_mounted_below};
+pub(crate) use part::Part;
 pub(crate) use permissions::{Owner, set_mode};
 pub(crate) use temp_file::{Persisted, TempFile, leftovers, sweep, sweep_all};
 pub(crate) use wait::LockWait;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::content::Cache;
-use crate::document::{Document, Edit, EntryRef};
+use crate::document::{Edit, EntryRef, OpenDocument};
 use crate::error::Result;
 use crate::fields::Field;
 use crate::registry::Change;
@@ -47,7 +47,8 @@ struct TakeOver<'c> {
 }
 
 impl Change for TakeOver<'_> {
-    fn edit(&mut self, document: &Document) -> Result<Edit> {
+    fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
+        let document = document.whole()?;
         let contents = self.cache.contents();
         let mut edit = Edit::default();
         self.references.clear();
@@ -65,7 +66,7 @@ impl Change for TakeOver<'_> {
         Ok(edit)
     }
 
-    fn before_commit(&mut self, _: &Document, _: &Edit) -> Result<()> {
+    fn before_commit(&mut self, _: &OpenDocument, _: &Edit) -> Result<()> {
         self.copy = self.cache.registry().keep_copy()?;
         Ok(())
     }

@@ -53,7 +53,7 @@ fn read_whole(text: &str) -> Option<Vec<String>> {
 
 /// An entry as Go writes it, perhaps with a field that may trap whoever starts in
 /// its middle.
-fn entry() -> impl Strategy<Value = String> {
+pub(crate) fn entry() -> impl Strategy<Value = String> {
     let unknown = prop_oneof![
         Just(json!([{"reference": 1}, {"reference": {"reference": []}}])),
         Just(json!("\n    {\n      \"reference\": 1")),
@@ -71,7 +71,7 @@ fn entry() -> impl Strategy<Value = String> {
 }
 
 /// An entry in another form.
-fn odd_entry() -> impl Strategy<Value = String> {
+pub(crate) fn odd_entry() -> impl Strategy<Value = String> {
     proptest::sample::select(vec![
         "{}",
         "{\"nested\":\n    {\n      \"reference\": {\n      \"reference\": 0}}}",
@@ -80,7 +80,7 @@ fn odd_entry() -> impl Strategy<Value = String> {
     .prop_map(str::to_owned)
 }
 
-fn document(entry: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+pub(crate) fn document(entry: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     proptest::collection::vec(entry, 1..30).prop_map(|entries| {
         let entries: Vec<_> = entries
             .iter()
@@ -114,6 +114,9 @@ proptest! {
         prop_assert_eq!(parts.map(|parts| parts.concat()), read_whole(&text));
 
         let index = Index::of(&text, "artifacts").unwrap();
+        let starts: Vec<u64> = index.entries.iter().map(|spans| spans.start as u64).collect();
+        let parts = fold_from_in(&source, &starts, visit, cut).unwrap();
+        prop_assert_eq!(parts.map(|parts| parts.concat()), read_whole(&text));
         let at_a_glance = Index::of_go_form(&text).unwrap();
         prop_assert_eq!(format!("{at_a_glance:?}"), format!("{index:?}"));
     }

@@ -3,6 +3,7 @@
 mod beside_cldctl;
 mod editing;
 mod hostile;
+mod in_file;
 mod model;
 mod older_forms;
 mod reading;
