@@ -1,8 +1,8 @@
 //! The library's operations within one process: `cargo bench --bench library`.
 //!
-//! Each reads or replaces the file on disk as it does for its users, so that
+//! Each operation reads or replaces the file on disk as it does for its users, so
 //! changes include an fsync.
-#![allow(clippy::unwrap_used, reason = "a benchmark ends with whatever fails")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
 
 #[path = "common/random.rs"]
 mod random;
@@ -29,7 +29,7 @@ fn main() {
     divan::main();
 }
 
-/// A registry of `count` entries in a directory that goes with it.
+/// Creates a registry of `count` entries in a temporary directory.
 fn stocked(count: usize) -> (TempDir, Registry) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("registry/artifacts.json");
@@ -37,7 +37,7 @@ fn stocked(count: usize) -> (TempDir, Registry) {
     (dir, Registry::open(path).unwrap())
 }
 
-/// An entry that no generated registry has.
+/// Returns an entry that no generated registry has.
 fn new_entry() -> ArtifactEntry {
     let reference = Reference::parse(NEW).unwrap();
     let time = chrono::DateTime::UNIX_EPOCH.fixed_offset();
@@ -63,7 +63,7 @@ fn get(bencher: Bencher<'_, '_>, count: usize) {
         .bench_local(|| registry.get(&last).unwrap().unwrap());
 }
 
-/// Puts an entry at the end.
+/// Appends an entry.
 #[divan::bench(args = COUNTS, max_time = 5, sample_size = 1)]
 fn add(bencher: Bencher<'_, '_>, count: usize) {
     let (_dir, registry) = stocked(count);
@@ -76,7 +76,7 @@ fn add(bencher: Bencher<'_, '_>, count: usize) {
         .bench_local_values(|entry| assert_eq!(registry.add(entry).unwrap(), Added::Added));
 }
 
-/// Writes the last entry anew, with another size each time.
+/// Replaces the last entry, with another size each time.
 #[divan::bench(args = COUNTS, max_time = 5, sample_size = 1)]
 fn replace(bencher: Bencher<'_, '_>, count: usize) {
     let (_dir, registry) = stocked(count);
@@ -98,7 +98,7 @@ fn replace(bencher: Bencher<'_, '_>, count: usize) {
         .bench_local_values(|entry| assert_eq!(registry.add(entry).unwrap(), Added::Updated));
 }
 
-/// Takes the last entry out.
+/// Removes the last entry.
 #[divan::bench(args = COUNTS, max_time = 5, sample_size = 1)]
 fn remove(bencher: Bencher<'_, '_>, count: usize) {
     let (_dir, registry) = stocked(count);

@@ -20,7 +20,7 @@ module completions {
   # List artifacts
   export extern "cldctl-registry images" [
     --type: string@"nu-complete cldctl-registry images artifact_type" # List only artifacts of this type
-    --filter(-f): string      # List only what matches, such as tag=v1*, size>10MB or until=30d
+    --filter(-f): string      # List only artifacts that match, such as tag=v1*, size>10MB or until=30d
     --sort: string@"nu-complete cldctl-registry images sort" # Choose the order
     --reverse                 # Reverse the order
     --limit: string           # List at most N artifacts
@@ -29,12 +29,12 @@ module completions {
     --quiet(-q)               # Print only references, one per line
     --no-trunc                # Show whole digests in the table
     --digests                 # Add a column of digests to the table
-    --no-headers              # Leave out the header of the table
-    --all(-a)                 # Accepted as a habit from docker: all artifacts are always listed
+    --no-headers              # Omit the table header
+    --all(-a)                 # Accepted for docker compatibility; all artifacts are always listed
     --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help (see more with '--help')
-    ...patterns: string       # List only these: a glob on the repository, or on repository:tag
+    ...patterns: string       # List only artifacts that match a glob on the repository, or on repository:tag
   ]
 
   def "nu-complete cldctl-registry add artifact_type" [] {
@@ -54,11 +54,11 @@ module completions {
     --digest: string          # The digest to record
     --cache-path: directory   # The directory to record [default: the reference's own, if it exists]
     --created-at: string      # The time to record, such as 2026-02-14T13:03:11Z [default: now]
-    --no-clobber              # Refuse to replace an artifact that is registered already
-    --all-files               # Import hidden files, node_modules and the like too
-    --dereference(-L)         # Store what links lead to that leave the directory or lead to directories; otherwise such links are refused
-    --exclude: string         # Leave out what matches: a glob on names or, if it contains a /, on paths from the top; * also matches /; can be repeated
-    --include: string         # Import what matches even if it would be left out; can be repeated; --exclude takes precedence
+    --no-clobber              # Refuse to replace an artifact that is already registered
+    --all-files               # Also import hidden files, node_modules and the like
+    --dereference(-L)         # Store the targets of links that leave the directory or lead to directories, instead of refusing such links
+    --exclude: string         # Leave out what matches GLOB, a glob on names or, if it contains a /, on paths from the top; * also matches /; can be repeated
+    --include: string         # Import what matches GLOB even if it would be left out; can be repeated; --exclude takes precedence
     --format: string@"nu-complete cldctl-registry add format" # Choose the output format
     --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
@@ -78,7 +78,7 @@ module completions {
   # Remove artifacts and their content
   export extern "cldctl-registry rm" [
     --all                     # Remove all artifacts
-    --filter: string          # Remove what matches, such as tag=v1*, size>10MB or until=30d
+    --filter: string          # Remove artifacts that match, such as tag=v1*, size>10MB or until=30d
     --type: string@"nu-complete cldctl-registry rm artifact_type" # With --all or --filter, remove only artifacts of this type
     --force(-f)               # Ignore artifacts that do not exist
     --dry-run(-n)             # Show what would be removed
@@ -118,9 +118,9 @@ module completions {
     ...references: string     # The artifacts to look for, by reference or whole digest
   ]
 
-  # Register an artifact's content under other references too
+  # Register an artifact's content under additional references
   export extern "cldctl-registry tag" [
-    --no-clobber              # Refuse to replace an artifact that is registered already
+    --no-clobber              # Refuse to replace an artifact that is already registered
     --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help
@@ -134,7 +134,7 @@ module completions {
 
   # Check the registry and its content, and optionally repair the registry
   export extern "cldctl-registry verify" [
-    --repair                  # First repair the registry file where that needs no guess; the original is kept under another name
+    --repair                  # Repair the registry first, as far as that needs no guessing; the original is kept under another name
     --format: string@"nu-complete cldctl-registry verify format" # Choose the output format
     --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
@@ -194,12 +194,12 @@ module completions {
     --help(-h)                # Print help
   ]
 
-  # Print the help of the program, or of a command
+  # Print help for the program or a command
   export extern "cldctl-registry help" [
     --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help
-    command?: string          # The command; without one, the program
+    command?: string          # The command to explain [default: the whole program]
   ]
 
   # Print version

@@ -9,12 +9,14 @@ use sha2::{Digest as _, Sha256};
 /// Source: OCI image specification, descriptor, "registered algorithms".
 const ALGORITHMS: [(&str, usize); 2] = [("sha256:", 64), ("sha512:", 128)];
 
-/// How many hex digits stand for a digest where it is shown short.
+/// The number of hex digits in the short form of a digest.
 #[cfg(feature = "cli")]
 pub(crate) const SHORT_HEX: usize = 12;
 
-/// The hex digits of a digest: `None` if the text is no whole digest, as with
-/// what `cldctl pull` stores (`sha256:7b22…`, ending in three dots).
+/// Returns the hex digits of a digest.
+///
+/// `None` if the text is not a whole digest, such as what `cldctl pull` stores
+/// (`sha256:7b22…`, ending in three dots).
 ///
 /// ```
 /// use cldctl_registry::digest_hex;
@@ -29,30 +31,30 @@ pub fn digest_hex(digest: &str) -> Option<&str> {
     (hex.len() == digits && is_hex(hex)).then_some(hex)
 }
 
-/// Whether a text consists of lower-case hex digits, as digests do.
+/// Returns whether a text consists of lower-case hex digits, as digests do.
 pub(crate) fn is_hex(text: &str) -> bool {
-    // Without an end in between, the compiler can look at many bytes at once.
+    // There is no early exit, so that the compiler can check many bytes at once.
     text.bytes().fold(true, |all, byte| {
         all & matches!(byte, b'0'..=b'9' | b'a'..=b'f')
     })
 }
 
-/// A digest that was computed here: `sha256:` and 64 hex digits.
+/// A computed digest: `sha256:` and 64 hex digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Digest(String);
 
 impl Digest {
-    /// The digest of some bytes.
+    /// Computes the digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Digest(format!("sha256:{}", hex(&Sha256::digest(bytes))))
     }
 
-    /// The digest with its algorithm.
+    /// Returns the digest with its algorithm.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The 64 hex digits.
+    /// Returns the 64 hex digits.
     pub fn hex(&self) -> &str {
         &self.0[ALGORITHMS[0].0.len()..]
     }
@@ -64,7 +66,7 @@ impl fmt::Display for Digest {
     }
 }
 
-/// Bytes in lower-case hex.
+/// Returns bytes in lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
@@ -79,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_whole_lower_case_digests_count() {
+    fn only_whole_lower_case_digests_are_accepted() {
         let hex = "0123456789abcdef".repeat(4);
         assert_eq!(digest_hex(&format!("sha256:{hex}")), Some(hex.as_str()));
         assert_eq!(digest_hex(&format!("sha512:{hex}")), None);
@@ -91,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_of_nothing_is_the_known_one() {
+    fn the_digest_of_no_bytes_is_the_published_one() {
         let digest = Digest::of(b"");
         assert_eq!(
             digest.as_str(),

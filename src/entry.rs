@@ -7,7 +7,7 @@ use chrono::{DateTime, FixedOffset};
 
 use crate::reference::{Reference, UNTAGGED};
 
-/// What an artifact is.
+/// The type of an artifact.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ArtifactType {
@@ -15,12 +15,12 @@ pub enum ArtifactType {
     Component,
     /// A datacenter, described by a `datacenter.dc`.
     Datacenter,
-    /// A type that this version does not know; kept as it is.
+    /// A type that this version does not know; it is kept as it is.
     Other(String),
 }
 
 impl ArtifactType {
-    /// The name that stands in the registry.
+    /// Returns the name that the registry stores.
     pub fn as_str(&self) -> &str {
         match self {
             ArtifactType::Component => "component",
@@ -48,9 +48,9 @@ impl fmt::Display for ArtifactType {
 
 /// An entry of the registry, with the fields of cldctl's `ArtifactEntry`.
 ///
-/// A field is `None` where the file has none, has null, or has something that
-/// cannot be read as what the field is. Written, `None` becomes what Go writes
-/// for a field that was never set: an empty string, 0, the year 1.
+/// A field is `None` if the file lacks it, has null, or has a value of another type.
+/// `None` is written as what Go writes for a field that was never set: an empty string,
+/// 0, the year 1.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ArtifactEntry {
     /// The full reference, such as `ghcr.io/org/app:v1.0.0`.
@@ -65,14 +65,14 @@ pub struct ArtifactEntry {
     pub digest: Option<String>,
     /// The content's size in bytes.
     pub size: Option<i64>,
-    /// When the artifact was registered.
+    /// The time when the artifact was registered.
     pub created_at: Option<DateTime<FixedOffset>>,
-    /// The directory that holds the content, an absolute path.
+    /// The absolute path of the directory that contains the content.
     pub cache_path: Option<String>,
 }
 
 impl ArtifactEntry {
-    /// An entry without a digest and of size 0; repository and tag follow from
+    /// Creates an entry without a digest and of size 0; repository and tag follow from
     /// the reference.
     pub fn new(
         reference: &Reference,
@@ -93,7 +93,7 @@ impl ArtifactEntry {
         }
     }
 
-    /// Gives the entry the names of an artifact that was built without a tag:
+    /// Sets the repository and tag of an artifact that was built without a tag:
     /// `<none>` for both.
     #[must_use]
     pub fn untagged(mut self) -> Self {
@@ -102,7 +102,7 @@ impl ArtifactEntry {
         self
     }
 
-    /// The content's directory, where the entry names one.
+    /// Returns the content's directory, if the entry names one.
     pub fn cache_dir(&self) -> Option<&Path> {
         self.cache_path
             .as_deref()
@@ -110,8 +110,9 @@ impl ArtifactEntry {
             .map(Path::new)
     }
 
-    /// Whether two entries say the same, whatever the form: an empty digest is
-    /// as good as none. Times are the same if they are written the same.
+    /// Returns whether two entries have the same values.
+    ///
+    /// An empty digest equals none. Times are equal if they are written the same.
     pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
         fn offset(entry: &ArtifactEntry) -> Option<i32> {
             entry.created_at.map(|time| time.offset().local_minus_utc())
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_instant_at_another_offset_is_another_time() {
+    fn the_same_instant_at_another_offset_is_a_different_time() {
         let mut other = entry();
         assert!(entry().says_the_same_as(&other));
         other.digest = Some(String::new());

@@ -40,7 +40,7 @@ pub enum Error {
         cause: io::Error,
     },
 
-    /// The registry is no JSON, or not of the registry's shape.
+    /// The registry is not JSON, or not of the registry's shape.
     #[error("the registry `{}` is damaged: {cause}", shown(.path))]
     Corrupt {
         /// The registry.
@@ -71,7 +71,7 @@ pub enum Error {
 
     /// The registry has a version that this program does not write.
     #[error(
-        "the registry `{}` has the version {}, which this program does not change",
+        "the registry `{}` has version {}, which this program cannot change",
         shown(.path), escape_display(.version)
     )]
     ForeignVersion {
@@ -88,7 +88,7 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// Something that is no regular file stands where one has to.
+    /// Something that is not a regular file stands where one has to.
     #[error("`{}` is {found}, expected a regular file", shown(.path))]
     NotAFile {
         /// Where it stands.
@@ -111,7 +111,7 @@ pub enum Error {
     },
 
     /// Another process held the lock for longer than we were to wait.
-    #[error("could not lock `{}` within {}", shown(.path), in_seconds(.waited))]
+    #[error("timed out after {} waiting for the lock `{}`", in_seconds(.waited), shown(.path))]
     LockTimeout {
         /// The lock file.
         path: PathBuf,
@@ -152,7 +152,7 @@ pub enum Error {
     InvalidReference(#[from] InvalidReference),
 
     /// A time that cldctl could not read back.
-    #[error("invalid time `{0}`: cldctl could not read it back")]
+    #[error("invalid time `{0}`: cldctl cannot read it back")]
     UnwritableTime(String),
 
     /// A size below zero.
@@ -190,7 +190,7 @@ pub enum Error {
     },
 
     /// Neither a component nor a datacenter, or both.
-    #[error("could not tell the type of `{}`: {reason}", shown(.path))]
+    #[error("could not detect the type of `{}`: {reason}", shown(.path))]
     UnknownType {
         /// The directory.
         path: PathBuf,
@@ -209,7 +209,7 @@ pub enum Error {
 
     /// The content's directory belongs to another entry too.
     #[error(
-        "the content of `{}` would replace that of `{}`: both lie in `{}`",
+        "the content of `{}` would replace that of `{}`: both are stored in `{}`",
         escape_display(.reference), escape_display(.other), shown(.path)
     )]
     Collision {
@@ -223,7 +223,7 @@ pub enum Error {
 
     /// The system does not say whether another entry names the same directory.
     #[error(
-        "could not tell whether `{}` has the same directory: `{}`: {}",
+        "could not check whether `{}` has the same directory: `{}`: {}",
         escape_display(.reference), shown(.path), os_message(.cause)
     )]
     UnknownDirectory {
@@ -236,7 +236,7 @@ pub enum Error {
     },
 
     /// There is an entry of this reference already, and it was to be kept.
-    #[error("artifact `{}` exists already", escape_display(.reference))]
+    #[error("artifact `{}` already exists", escape_display(.reference))]
     AlreadyExists {
         /// The reference.
         reference: String,

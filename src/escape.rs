@@ -1,9 +1,9 @@
-//! Keeps what a file holds from acting on a terminal.
+//! Escapes text, so that the content of a file cannot control a terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Whether a character could move the cursor, change colours, or turn the
+/// Returns whether a character could move the cursor, change colours, or turn the
 /// reading direction: C0, DEL, C1, and Unicode's line and bidi controls.
 pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control()
@@ -13,17 +13,17 @@ pub(crate) fn is_unsafe(c: char) -> bool {
         )
 }
 
-/// The text with every [unsafe](is_unsafe) character written `\u{1b}`.
+/// Returns the text with every [unsafe](is_unsafe) character written `\u{1b}`.
 pub(crate) fn escape_display(text: &str) -> Cow<'_, str> {
     escape(text, |out, c| {
         let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
     })
 }
 
-/// A JSON text with every [unsafe](is_unsafe) character written `\u001b`.
+/// Returns a JSON text with every [unsafe](is_unsafe) character written `\u001b`.
 ///
-/// Only inside of string literals can a JSON text hold one besides its white
-/// space, so the caller passes literals, not whole documents.
+/// Besides its white space, a JSON text can contain such a character only in string
+/// literals, so the caller passes literals, not whole documents.
 #[cfg(feature = "cli")]
 pub(crate) fn visible_json(literal: &str) -> Cow<'_, str> {
     escape(literal, |out, c| {
@@ -32,8 +32,8 @@ pub(crate) fn visible_json(literal: &str) -> Cow<'_, str> {
 }
 
 fn escape(text: &str, write: impl Fn(&mut String, char)) -> Cow<'_, str> {
-    // All that can be unsafe is below the space, DEL, or not ASCII at all.
-    // Looked at in pieces, so that the compiler can look at many bytes at once.
+    // Every unsafe character is below the space, DEL, or not ASCII. The text is checked
+    // in pieces, so that the compiler can check many bytes at once.
     let is_safe = |bytes: &[u8]| {
         bytes
             .iter()
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn controls_are_shown_and_letters_stay() {
+    fn controls_are_escaped_and_letters_are_kept() {
         assert_eq!(escape_display("a\u{1b}[31mb\n"), r"a\u{1b}[31mb\u{a}");
         assert_eq!(
             escape_display("\u{202e}x\u{9b}\u{7f}"),

@@ -25,7 +25,7 @@ impl Field {
         Field::CachePath,
     ];
 
-    /// The key in the file.
+    /// Returns the key in the file.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Field::Reference => "reference",

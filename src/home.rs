@@ -1,4 +1,4 @@
-//! Where everything lies.
+//! The directory of cldctl, and the paths in it.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -21,7 +21,8 @@ use crate::store::{self, dangling_link, stat};
 pub struct Home(PathBuf);
 
 impl Home {
-    /// A home anywhere. A relative path is taken from the current directory.
+    /// Creates a home at any directory. A relative path starts at the current
+    /// directory.
     ///
     /// # Errors
     ///
@@ -36,8 +37,9 @@ impl Home {
         if absolute.to_str().is_none() {
             return Err(Error::NotUtf8 { path: absolute });
         }
-        // As Go joins paths: by their spelling alone, without doubled and
-        // trailing slashes, `.` and `..`.
+        // Go joins paths by their spelling alone and removes doubled and trailing
+        // slashes, `.` and `..`. The stored paths have to be equal to Go's, so this
+        // does the same.
         let mut plain = PathBuf::new();
         for part in absolute.components() {
             match part {
@@ -51,12 +53,12 @@ impl Home {
         Ok(Home(plain))
     }
 
-    /// `~/.cldctl`, the home of the user as `$HOME` or the password database
-    /// names it.
+    /// Returns `~/.cldctl`, the home of the user that `$HOME` or the password database
+    /// names.
     ///
     /// # Errors
     ///
-    /// [`Error::NoHome`] if there is none, or if `$HOME` is relative.
+    /// [`Error::NoHome`] if there is no home, or if `$HOME` is relative.
     pub fn of_user() -> Result<Self> {
         let Some(user) = dirs::home_dir() else {
             let reason = "HOME is not set, and the password database names none".to_owned();
@@ -72,37 +74,36 @@ impl Home {
         Home::at(&user.join(".cldctl"))
     }
 
-    /// The directory itself, absolute.
+    /// Returns the absolute path of the directory itself.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The file that the registry lies in.
+    /// Returns the path of the registry file.
     pub fn registry_path(&self) -> PathBuf {
         self.0.join("registry").join("artifacts.json")
     }
 
-    /// The directory of the manifests of content that was hashed here.
+    /// Returns the directory of the manifests of content that this program hashed.
     pub fn manifests_dir(&self) -> PathBuf {
         self.0.join("registry").join("manifests")
     }
 
-    /// The directory that holds one directory of content for each reference.
+    /// Returns the directory that contains one directory of content for each reference.
     pub fn cache_root(&self) -> PathBuf {
         self.0.join("cache").join("artifacts")
     }
 
-    /// Finds the symbolic links on the way to the registry and to the content that lead
-    /// to nothing, as to a disk that is not mounted. What lies behind them looks as if
-    /// there were none.
+    /// Finds the dangling symbolic links on the path to the registry and to the
+    /// content, for example to a disk that is not mounted. Everything below such a link
+    /// looks as if it did not exist.
     ///
-    /// A registry file that is itself a link to nothing is one of them only if the
-    /// directory that it leads to does not exist; otherwise the first change creates
-    /// the file.
+    /// A registry file that is itself a dangling link is reported only if the directory
+    /// that it points into does not exist; otherwise the first change creates the file.
     ///
     /// # Errors
     ///
-    /// The system does not say what exists.
+    /// The system cannot report what exists.
     pub fn dangling_links(&self) -> Result<Vec<DanglingLink>> {
         let mut found = Vec::new();
         let registry = self.registry_path();
@@ -124,21 +125,23 @@ impl Home {
         Ok(found)
     }
 
-    /// Where the content of a reference lies, or would lie.
+    /// Returns the path where the content of a reference is stored, whether it exists
+    /// or not.
     pub fn cache_path(&self, reference: &Reference) -> PathBuf {
         self.cache_root().join(reference.cache_key().as_str())
     }
 }
 
-/// A symbolic link to nothing, on the way to something in a [`Home`].
+/// A dangling symbolic link on the path to something in a [`Home`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DanglingLink {
     /// The link.
     pub link: PathBuf,
-    /// Where it leads, as it says.
+    /// The target, as the link stores it.
     pub target: PathBuf,
-    /// Whether the registry is behind it, with all artifacts; otherwise their content is.
+    /// True if the link hides the registry, with all artifacts; false if it hides their
+    /// content.
     pub hides_registry: bool,
 }
 
@@ -156,7 +159,7 @@ impl DanglingLink {
     }
 }
 
-/// Where the content of a reference lies, or would lie, in the user's home.
+/// Returns the path where the content of a reference is stored in the user's home.
 ///
 /// ```
 /// let path = cldctl_registry::cache_path_for_ref("ghcr.io/org/app:v1.0.0")?;
@@ -193,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_to_nothing_is_found_wherever_it_is_on_the_way() {
+    fn a_dangling_link_is_found_anywhere_on_the_path() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("disk");
         for (link, hides_registry) in [
@@ -214,7 +217,7 @@ mod tests {
             };
             assert_eq!(home.dangling_links().unwrap(), [found]);
             fs::remove_file(&link).unwrap();
-            // A link to something is as good as what it leads to.
+            // A link to an existing directory is not reported.
             fs::create_dir(&target).unwrap();
             symlink(&target, &link).unwrap();
             assert_eq!(home.dangling_links().unwrap(), []);
@@ -225,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_file_that_is_a_link_to_nothing_is_in_order_if_its_directory_exists() {
+    fn a_registry_file_that_is_a_dangling_link_is_accepted_if_its_directory_exists() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(&dir.path().join("home")).unwrap();
         fs::create_dir_all(home.path().join("registry")).unwrap();
@@ -245,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_home_that_cannot_stand_in_json_is_refused() {
+    fn a_home_whose_path_is_not_utf8_is_refused() {
         let odd = Path::new(OsStr::from_bytes(b"/a/\xff"));
         assert!(matches!(Home::at(odd), Err(Error::NotUtf8 { .. })));
         assert!(matches!(Home::at(Path::new("")), Err(Error::NoHome { .. })));

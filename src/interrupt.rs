@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 
-/// Asks an operation to stop at the next safe place. Before its commit an
-/// operation undoes what it began; after it, it finishes.
+/// Asks an operation to stop at the next safe point. Before its commit, an operation
+/// undoes what it began; after its commit, it finishes.
 ///
-/// Clones share one state. An interrupt stays raised, so that every operation that can
-/// be interrupted by it stops, until it is [reset](Self::reset).
+/// Clones share one state. An interrupt stays raised until it is [reset](Self::reset),
+/// and stops every operation that uses it.
 ///
 /// ```
 /// use cldctl_registry::{Error, Interrupt};
@@ -25,8 +25,8 @@ use crate::error::{Error, Result};
 pub struct Interrupt(Arc<AtomicUsize>);
 
 impl Interrupt {
-    /// Asks to stop, because of a signal of this number; no signal has a number
-    /// below 1, so such a one counts as 1.
+    /// Asks operations to stop, because of a signal with this number. Signal numbers
+    /// begin with 1, so a smaller number counts as 1.
     pub fn raise(&self, signal: i32) {
         self.0.store(
             usize::try_from(signal.max(1)).unwrap_or(1),
@@ -34,22 +34,22 @@ impl Interrupt {
         );
     }
 
-    /// Takes the request back, so that operations can begin again.
+    /// Withdraws the request, so that operations can begin again.
     pub fn reset(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
 
-    /// The cell that holds the signal's number, 0 while nobody asks: for a
-    /// signal handler, which may do no more than to store a number.
+    /// Returns the cell that contains the signal's number, or 0 without a request. It
+    /// is for a signal handler, which may do no more than store a number.
     pub fn cell(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.0)
     }
 
-    /// Goes on unless somebody asked to stop.
+    /// Succeeds unless a stop was requested.
     ///
     /// # Errors
     ///
-    /// [`Error::Interrupted`] once somebody has.
+    /// [`Error::Interrupted`] after a request to stop.
     pub fn check(&self) -> Result<()> {
         match self.0.load(Ordering::Relaxed) {
             0 => Ok(()),

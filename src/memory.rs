@@ -1,8 +1,8 @@
-//! Whether there is enough memory for what is about to be done.
+//! Checks that there is enough memory before it is used.
 //!
-//! Where an allocation fails, the standard library ends the process. Under a limit of the
-//! address space (`ulimit -v`) that can be told before: what takes much memory asks first,
-//! and fails with an error. Without such a limit nothing is asked.
+//! When an allocation fails, the standard library aborts the process. Under a limit of
+//! the address space (`ulimit -v`) this can be foreseen, so work that takes much memory
+//! checks first and fails with an error. Without such a limit nothing is checked.
 
 use std::hint::black_box;
 use std::io;
@@ -11,23 +11,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::process::{Resource, getrlimit};
 
-/// A thread reserves this much of the address space, in bytes: its stack, and what the
+/// The address space that a thread reserves, in bytes: its stack, and what the
 /// allocator of glibc sets aside for it.
 const THREAD: usize = (2 + 128) << 20;
 
-/// What the work that asked last may still need, in bytes.
+/// The number of bytes that the latest work to call [`require`] may still need.
 static NEEDED: AtomicUsize = AtomicUsize::new(0);
 
-/// Returns whether this many bytes can be had, or nothing limits them.
+/// Returns whether this many bytes can be allocated, or nothing limits them.
 pub(crate) fn is_available(bytes: usize) -> bool {
     !is_limited() || can_be_had(bytes)
 }
 
-/// Fails unless this many bytes can be had.
+/// Fails unless this many bytes can be allocated.
 ///
 /// # Errors
 ///
-/// As of an allocation that fails.
+/// The error of a failed allocation.
 pub(crate) fn require(bytes: u64) -> io::Result<()> {
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     if !is_available(bytes) {
@@ -37,8 +37,7 @@ pub(crate) fn require(bytes: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns whether threads can be had without taking the memory away from what is done
-/// on them.
+/// Returns whether this many threads can start and leave enough memory for their work.
 pub(crate) fn is_available_for_threads(count: usize) -> bool {
     is_available(
         count
@@ -59,7 +58,7 @@ pub(crate) fn is_limited() -> bool {
 fn can_be_had(bytes: usize) -> bool {
     let mut memory: Vec<u8> = Vec::new();
     let reserved = memory.try_reserve_exact(bytes).is_ok();
-    // Otherwise the compiler could leave the allocation out.
+    // Otherwise the compiler could remove the allocation.
     black_box(&mut memory);
     reserved
 }
@@ -69,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_than_there_is_cannot_be_had() {
+    fn more_memory_than_exists_is_not_available() {
         assert!(can_be_had(1 << 20));
         assert!(!can_be_had(usize::MAX / 4));
         assert!(!can_be_had(usize::MAX));

@@ -1,4 +1,4 @@
-//! Work for all cores, where there is enough of it to pay for threads.
+//! Work on all cores, if there is enough of it to pay for threads.
 
 #[cfg(feature = "cli")]
 use std::cmp::Ordering;
@@ -11,7 +11,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::memory;
 
-/// Works on each piece, on as many threads as there are cores. The results are
+/// Works on each piece, with one thread for each core. The results are
 /// in the order of the pieces.
 pub(crate) fn map<P, T>(pieces: Vec<P>, work: impl Fn(P) -> T + Send + Sync) -> Vec<T>
 where
@@ -25,8 +25,9 @@ where
     }
 }
 
-/// As [`map`], with something that is made for one piece and used again for further ones,
-/// as long as those are not handed to another thread. The first failure ends the work.
+/// Works as [`map`] does, with a state that is created for one piece and used again for
+/// the next ones, until one of them moves to another thread. The first failure ends the
+/// work.
 pub(crate) fn try_map_with<P, S, T, E>(
     pieces: Vec<P>,
     make: impl Fn() -> S + Send + Sync,
@@ -48,8 +49,8 @@ where
     }
 }
 
-/// Works on slices of `size` items, or less for the last one. The results are in
-/// the order of the slices.
+/// Works on slices of `size` items; the last one may be shorter. The results are in the
+/// order of the slices.
 #[cfg(feature = "cli")]
 pub(crate) fn map_slices<'i, T, R>(
     items: &'i [T],
@@ -63,13 +64,13 @@ where
     map(items.chunks(size).collect(), work)
 }
 
-/// Sorts items; where they are equal, their order is left to chance.
+/// Sorts items; the order of equal items is unspecified.
 #[cfg(feature = "cli")]
 pub(crate) fn sort_unstable_by<T: Send>(
     items: &mut [T],
     compare: impl Fn(&T, &T) -> Ordering + Send + Sync,
 ) {
-    /// Fewer are sorted before threads have started.
+    /// The number of items below which sorting is faster than starting threads.
     const FEW: usize = 10_000;
     match (items.len() > FEW).then(threads).flatten() {
         Some(threads) => threads.install(|| items.par_sort_unstable_by(compare)),
@@ -77,8 +78,10 @@ pub(crate) fn sort_unstable_by<T: Send>(
     }
 }
 
-/// None where the system has no threads to give, or no memory for them; then the calling
-/// thread does all the work.
+/// Returns the thread pool.
+///
+/// `None` if the system has no threads or memory to give; the calling thread then does
+/// all the work.
 fn threads() -> Option<&'static ThreadPool> {
     static THREADS: OnceLock<Option<ThreadPool>> = OnceLock::new();
     let start = || {

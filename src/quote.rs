@@ -1,24 +1,24 @@
-//! Text as it is typed in a POSIX shell.
+//! Quoting for a POSIX shell.
 
 use crate::escape::is_unsafe;
 
-/// Quotes a word where a shell would take it for anything but itself.
+/// Quotes a word if a shell would change its meaning.
 ///
-/// `None` if a terminal cannot show it as it is: what messages print for such
-/// characters means something else when it is typed.
+/// `None` if a terminal cannot show it as it is, because the escapes that messages
+/// print for such characters mean something else to a shell.
 pub(crate) fn word(text: &str) -> Option<String> {
     if text.contains(is_unsafe) {
         return None;
     }
     let is_plain = |c: char| c.is_alphanumeric() || "@%+=:,./-_".contains(c);
-    // zsh takes `=name` for the path of a program.
+    // zsh replaces `=name` with the path of a program.
     if !text.is_empty() && !text.starts_with('=') && text.chars().all(is_plain) {
         return Some(text.to_owned());
     }
     Some(format!("'{}'", text.replace('\'', r"'\''")))
 }
 
-/// As [`word`], for an operand that could be taken for an option.
+/// Quotes a word as [`word`] does, and keeps it from being read as an option.
 pub(crate) fn operand(text: &str) -> Option<String> {
     let word = word(text)?;
     Some(match text.starts_with('-') {
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_words_stay_and_others_are_quoted() {
+    fn only_words_that_need_it_are_quoted() {
         for (text, quoted) in [
             (
                 "ghcr.io/acme/app:v1@sha256:abc",
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_reads_back_what_was_quoted() {
+    fn a_shell_reads_a_quoted_word_unchanged() {
         for text in [
             "$(touch x)",
             "`x`",

@@ -298,7 +298,7 @@ pub enum InvalidReason {
     #[error("it is empty")]
     Empty,
     /// It is `.` or `..`.
-    #[error("its cache key would be a directory of the file system's own")]
+    #[error("its cache key would be `.` or `..`")]
     SpecialDirectory,
     /// It is longer than a file system lets a name be.
     #[error("its cache key would be longer than {MAX_KEY_BYTES} bytes")]

@@ -1,25 +1,26 @@
-//! The times of the registry: RFC 3339 as Go's `time` package reads and
-//! writes it, which is narrower than what chrono accepts. One time that Go
-//! cannot read costs cldctl the whole registry.
+//! The times of the registry: RFC 3339 as Go's `time` package reads and writes it,
+//! which accepts less than chrono does. One time that Go cannot read makes cldctl
+//! reject the whole registry.
 
 use std::time::SystemTime;
 
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, SecondsFormat, Timelike, Utc};
 
-/// What Go writes for a time that was never set.
+/// The text that Go writes for a time that was never set.
 pub(crate) const ZERO: &str = "0001-01-01T00:00:00Z";
 
-/// The time by the system's clock, in UTC. `Utc::now` panics where the clock
-/// stands before 1970, as it may on a machine without a battery.
+/// Returns the time of the system's clock, in UTC.
+///
+/// `Utc::now` panics if the clock is before 1970, as it may be on a machine without a
+/// battery.
 pub(crate) fn now() -> DateTime<FixedOffset> {
     DateTime::<Utc>::from(SystemTime::now()).fixed_offset()
 }
 
-/// Returns false for the instant that Go takes for no time at all, at whatever
-/// offset it is written.
+/// Returns false for the instant that Go treats as no time at all, at any offset.
 #[cfg(feature = "cli")]
 pub(crate) fn is_known(time: &DateTime<FixedOffset>) -> bool {
-    /// Of the start of the year 1.
+    /// The start of the year 1.
     const ZERO_SECONDS: i64 = -62_135_596_800;
     (time.timestamp(), time.timestamp_subsec_nanos()) != (ZERO_SECONDS, 0)
 }
@@ -48,7 +49,7 @@ pub(crate) fn parse(text: &str) -> Option<DateTime<FixedOffset>> {
         .single()
 }
 
-/// A number of decimal digits, at most nine of them.
+/// Parses decimal digits, at most nine of them.
 fn number(digits: &[u8]) -> Option<u32> {
     let (mut number, mut are_digits) = (0_u32, true);
     for digit in digits.iter().map(|byte| byte.wrapping_sub(b'0')) {
@@ -58,7 +59,7 @@ fn number(digits: &[u8]) -> Option<u32> {
     are_digits.then_some(number)
 }
 
-/// The nanoseconds of a fraction of a second, and what stands behind it.
+/// Parses a fraction of a second to nanoseconds; returns them and the rest of the text.
 fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
     let (mut nanos, mut unit) = (0, 1_000_000_000_u32);
     for (at, byte) in text.iter().enumerate() {
@@ -72,7 +73,7 @@ fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
     None
 }
 
-/// An offset from UTC in seconds, `Z` or `±HH:MM`.
+/// Parses an offset from UTC, `Z` or `±HH:MM`, to seconds.
 fn seconds_east(offset: &[u8]) -> Option<i32> {
     let &[sign, h1, h2, b':', m1, m2] = offset else {
         return (offset == b"Z").then_some(0);
@@ -87,8 +88,8 @@ fn seconds_east(offset: &[u8]) -> Option<i32> {
     }
 }
 
-/// As [`parse`], but for a time that we are to write: at most nine digits of
-/// a fraction, so that what is stored is what was given.
+/// Reads a time that will be stored: as [`parse`], but with at most nine digits of a
+/// fraction, so that none are dropped.
 #[cfg(feature = "cli")]
 pub(crate) fn parse_to_store(text: &str) -> Option<DateTime<FixedOffset>> {
     let fraction = text.get(19..)?.strip_prefix('.').unwrap_or_default();
@@ -96,9 +97,10 @@ pub(crate) fn parse_to_store(text: &str) -> Option<DateTime<FixedOffset>> {
     parse(text).filter(|_| digits <= 9)
 }
 
-/// Writes a time as Go does: `Z` for no offset, no trailing zeros in the
-/// fraction. `None` if Go could not read it back: a year beyond 9999, an
-/// offset with seconds, a leap second.
+/// Formats a time as Go does: `Z` for no offset, no trailing zeros in the fraction.
+///
+/// `None` if Go could not read it: a year after 9999, an offset with seconds, a leap
+/// second.
 pub(crate) fn format(time: &DateTime<FixedOffset>) -> Option<String> {
     let writable = (0..=9999).contains(&time.year())
         && time.offset().local_minus_utc() % 60 == 0
@@ -107,7 +109,7 @@ pub(crate) fn format(time: &DateTime<FixedOffset>) -> Option<String> {
         return None;
     }
     let text = time.to_rfc3339_opts(SecondsFormat::Nanos, true);
-    // 19 characters of date and time, the point, nine digits, the offset.
+    // Date and time have 19 characters; the point, nine digits and the offset follow.
     let (head, offset) = text.split_at(29);
     let head = head.trim_end_matches('0').trim_end_matches('.');
     Some(format!("{head}{offset}"))
@@ -118,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_go_reads_is_read() {
+    fn times_that_go_reads_are_read() {
         for text in [
             "2026-02-14T13:03:11.482915736-05:00",
             "2026-02-11T23:59:59.5Z",
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_go_cannot_read_is_refused() {
+    fn times_that_go_cannot_read_are_refused() {
         for text in [
             "",
             "2026-02-14",
@@ -162,7 +164,7 @@ mod tests {
 
     #[cfg(feature = "cli")]
     #[test]
-    fn the_time_that_go_takes_for_none_is_unknown_at_any_offset() {
+    fn the_zero_time_of_go_is_unknown_at_any_offset() {
         for text in [
             ZERO,
             "0001-01-01T05:30:00+05:30",
@@ -198,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_beyond_what_go_reads_is_not_written() {
+    fn a_time_that_go_cannot_read_is_not_written() {
         let leap = DateTime::parse_from_rfc3339("2016-12-31T23:59:60Z").unwrap();
         assert_eq!(format(&leap), None);
         let odd = parse(ZERO)

@@ -1,4 +1,4 @@
-//! The program that is measured, and the home that it is run in.
+//! The measured program, and the home that it runs in.
 
 use std::env;
 use std::ffi::OsStr;
@@ -13,11 +13,11 @@ use tempfile::TempDir;
 
 use crate::registry;
 
-/// Makes what `cargo build --release` makes and copies it to `dir`, so that a
-/// later build does not change what is measured.
+/// Builds the release program with `cargo build --release` and copies it to `dir`, so
+/// that a later build does not change what is measured.
 ///
-/// Cargo's own `CARGO_BIN_EXE_` is something else: it is built together with
-/// the dependencies of the tests, which turn features of common ones on.
+/// Cargo's own `CARGO_BIN_EXE_` differs: it is built together with the dependencies of
+/// the tests, which turn on features of common ones.
 pub(crate) fn build(dir: &Path) -> Result<PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
@@ -35,14 +35,14 @@ pub(crate) fn build(dir: &Path) -> Result<PathBuf> {
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
         .next_back()
-        .context("cargo did not say what it built")?;
+        .context("cargo did not report the program")?;
     let program = dir.join("cldctl-registry");
     fs::copy(built, &program)?;
     Ok(program)
 }
 
-/// The command run by a tool, in the same surroundings: `tool` and its arguments
-/// so far, then the command's own.
+/// Returns a command that runs another one by a tool, in the same environment: `tool`
+/// and its arguments, then the command's own.
 pub(crate) fn within(mut tool: Command, command: &Command) -> Command {
     let surroundings = command.get_envs();
     tool.arg(command.get_program())
@@ -59,7 +59,7 @@ pub(crate) struct User {
 }
 
 impl User {
-    /// A user without a registry.
+    /// Creates a user without a registry.
     pub(crate) fn new(program: &Path) -> io::Result<Self> {
         Ok(User {
             dir: tempfile::tempdir()?,
@@ -67,7 +67,7 @@ impl User {
         })
     }
 
-    /// A user with a registry of `count` entries, and nothing in the cache.
+    /// Creates a user with a registry of `count` entries, and nothing in the cache.
     pub(crate) fn with_entries(program: &Path, count: usize) -> io::Result<Self> {
         let user = User::new(program)?;
         fs::create_dir_all(user.cache_root())?;
@@ -75,34 +75,34 @@ impl User {
         Ok(user)
     }
 
-    /// A place beside `~/.cldctl`.
+    /// Returns a path beside `~/.cldctl`.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    /// `~/.cldctl/registry/artifacts.json`
+    /// Returns `~/.cldctl/registry/artifacts.json`.
     pub(crate) fn registry(&self) -> PathBuf {
         self.path(".cldctl/registry/artifacts.json")
     }
 
-    /// `~/.cldctl/cache/artifacts`
+    /// Returns `~/.cldctl/cache/artifacts`.
     pub(crate) fn cache_root(&self) -> PathBuf {
         self.path(".cldctl/cache/artifacts")
     }
 
-    /// The program with these arguments, run by this user.
+    /// Returns the program with these arguments, run by this user.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
         self.run(&self.program, args)
     }
 
-    /// What a shell runs to complete `word` behind `inspect`.
+    /// Returns the command that a shell runs to complete `word` after `inspect`.
     pub(crate) fn completion(&self, word: &str) -> Command {
         let mut command = self.command(&["--", "cldctl-registry", "inspect", word]);
         command.env("CLDCTL_REGISTRY_COMPLETE", "fish");
         command
     }
 
-    /// Another program in the same surroundings.
+    /// Returns another program in the same environment.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, args: &[S]) -> Command {
         let mut command = Command::new(program);
         command

@@ -1,5 +1,5 @@
-//! Registries of any size, such as cldctl leaves them on a machine that is used
-//! a lot: the bytes have the form of Go's `json.MarshalIndent`.
+//! Registries of any size, similar to those of cldctl on a machine that is used a lot:
+//! the bytes have the form of Go's `json.MarshalIndent`.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -9,7 +9,7 @@ use chrono::{DateTime, FixedOffset};
 
 use crate::random::Random;
 
-/// Tags that each repository has, until the last one.
+/// The number of tags of each repository but the last.
 const TAGS: usize = 8;
 
 const HOSTS: &[&str] = &[
@@ -124,12 +124,12 @@ const KINDS: &[&str] = &[
     "mesh",
 ];
 
-/// The offsets from UTC of those who build.
+/// The offsets from UTC of the machines that build.
 const HOURS: [i32; 4] = [0, -5, 1, 1];
 
-/// The reference of the entry at `index` of a registry of `count` entries. No
-/// two are the same; those of one repository lie far from each other, as when
-/// each is built now and then.
+/// Returns the reference of the entry at `index` of a registry of `count` entries. No
+/// two are the same; those of one repository are far apart, because each is built at
+/// another time.
 pub(crate) fn reference(index: usize, count: usize) -> String {
     let repositories = count.div_ceil(TAGS);
     let (repository, turn) = (index % repositories, index / repositories);
@@ -155,20 +155,20 @@ pub(crate) fn reference(index: usize, count: usize) -> String {
     format!("{host}/{organisation}/{subject}-{kind}:{tag}")
 }
 
-/// The reference of the last entry.
+/// Returns the reference of the last entry.
 pub(crate) fn last_reference(count: usize) -> String {
     reference(count - 1, count)
 }
 
-/// Writes a registry of `count` entries, at least one, whose content would lie
-/// below `cache_root`. Makes the directories that the file lies in.
+/// Writes a registry of `count` entries, at least one, whose content would be below
+/// `cache_root`. Creates the directory of the file.
 pub(crate) fn write_registry(path: &Path, cache_root: &Path, count: usize) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
     let mut file = BufWriter::with_capacity(1 << 20, fs::File::create(path)?);
     let mut random = Random::new(count as u64);
-    // 14 February 2025; then one artifact every few minutes.
+    // The first time is 14 February 2025; then one artifact follows every few minutes.
     let mut seconds = 1_739_538_000;
     file.write_all(b"{\n  \"version\": \"v2\",\n  \"artifacts\": [\n")?;
     for index in 0..count {
@@ -221,9 +221,9 @@ fn write_entry(
     )
 }
 
-/// A time as Go writes it: with the nanoseconds that it has, and an offset.
+/// Formats a time as Go does: with all its nanoseconds, and an offset.
 fn time(seconds: i64, random: &mut Random) -> String {
-    // Odd, since Go leaves zeros at the end out.
+    // An odd number has no zeros at the end, which Go would omit.
     let nanoseconds = random.within(0..1_000_000_000) as u32 | 1;
     let time = DateTime::from_timestamp(seconds, nanoseconds).unwrap_or_default();
     let form = "%Y-%m-%dT%H:%M:%S%.9f";

@@ -6,20 +6,20 @@ use std::path::Path;
 
 use crate::random::Random;
 
-/// How many files a directory has.
+/// The number of files in a directory.
 const FILES_IN_DIRECTORY: usize = 50;
 
-/// What a tree of content is made of.
+/// The size of a tree of content.
 #[derive(Clone, Copy)]
 pub(crate) struct Tree {
     pub(crate) files: usize,
-    /// The sum of the files' lengths, about.
+    /// The approximate sum of the files' lengths.
     pub(crate) bytes: usize,
 }
 
 impl Tree {
-    /// Makes a component of this size at `dir`. Its files are between nothing
-    /// and twice the average long and cannot be compressed.
+    /// Writes a component of this size to `dir`. Its files have up to twice the average
+    /// length and cannot be compressed.
     pub(crate) fn write(self, dir: &Path) -> io::Result<()> {
         fs::create_dir_all(dir)?;
         fs::write(dir.join("cld.yml"), "name: app\n")?;

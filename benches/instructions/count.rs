@@ -12,7 +12,7 @@ use crate::registry;
 
 const NEW: &str = "ghcr.io/acme/new:v1";
 
-/// What the command of each figure takes with a registry of `entries`.
+/// Counts the instructions of the command of each figure, with a registry of `entries`.
 pub(crate) fn count_all(program: &Path, entries: usize) -> Result<Vec<u64>> {
     let user = User::with_entries(program, entries)?;
     let last = registry::last_reference(entries);
@@ -28,7 +28,7 @@ pub(crate) fn count_all(program: &Path, entries: usize) -> Result<Vec<u64>> {
         ("exists", user.command(&["exists", &last])),
         ("completion", user.completion(&last)),
         ("add --metadata-only", user.command(&add)),
-        // What was just added, so that both leave the registry as it was.
+        // Both leave the registry as it was, because this removes what was just added.
         ("rm", user.command(&["rm", NEW])),
     ];
     let counts = FIGURES
@@ -41,7 +41,7 @@ pub(crate) fn count_all(program: &Path, entries: usize) -> Result<Vec<u64>> {
     counts.collect()
 }
 
-/// How many instructions the command takes to its end, in all of its threads.
+/// Counts the instructions of the command to its end, in all of its threads.
 fn count(command: &Command) -> Result<u64> {
     let log = tempfile::NamedTempFile::new()?;
     let mut valgrind = Command::new("valgrind");
@@ -50,7 +50,7 @@ fn count(command: &Command) -> Result<u64> {
         .arg(format!("--log-file={}", log.path().display()));
     let mut valgrind = within(valgrind, command);
     valgrind
-        // Idle threads of a pool take instructions by chance.
+        // Idle threads of a pool execute a varying number of instructions.
         .env("RAYON_NUM_THREADS", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::null());

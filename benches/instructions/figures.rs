@@ -1,15 +1,15 @@
 //! The figures that must hold.
 //!
-//! Each stands about a fifth above what was measured, as other processors,
-//! compilers and C libraries count a little differently. After a change that
-//! makes a command faster (`held by far`), or slower for a good reason, write here
-//! what the run prints as `new start` and `new entry`.
+//! Each is about a fifth above the measurement, because other processors, compilers and
+//! C libraries count a little differently. After a change that makes a command faster
+//! (`held by far`), or slower for a good reason, write here what the run prints as `new
+//! start` and `new entry`.
 
-/// The growth from 10 to 10,000 entries is at most so many times that from 10 to
-/// 1,000. In proportion it is 10.1; sorting adds a little.
+/// The largest ratio of the growth from 10 to 10,000 entries to that from 10 to 1,000.
+/// In proportion it is 10.1; sorting adds a little.
 pub(crate) const GROWTH: f64 = 11.0;
 
-/// At most so many instructions.
+/// The largest number of instructions of a command.
 pub(crate) struct Figure {
     pub(crate) command: &'static str,
     /// With 10 entries: starting, parsing arguments, ending.
@@ -18,7 +18,7 @@ pub(crate) struct Figure {
     pub(crate) entry: u64,
 }
 
-/// In the order in which the commands are run.
+/// The figures, in the order in which the commands run.
 pub(crate) const FIGURES: &[Figure] = &[
     figure("images", 1_100_000, 15_000),
     figure("images -q", 950_000, 5_600),

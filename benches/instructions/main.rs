@@ -1,11 +1,11 @@
-//! Whole processes of the release program, their instructions counted by
-//! valgrind: a check of speed that says the same on a busy machine.
+//! Whole processes of the release program, with their instructions counted by valgrind:
+//! a check of speed with the same result on a busy machine.
 //!
-//! `cargo bench --bench instructions` prints a table, and fails if a command
-//! takes more than its figure in `figures.rs` or more than in proportion to the
-//! number of entries. `cargo test --bench instructions -- --check` does the same
-//! without building all that the tests need a second time.
-#![allow(clippy::print_stdout, reason = "the table is for whoever runs this")]
+//! `cargo bench --bench instructions` prints a table, and fails if a command takes more
+//! than its figure in `figures.rs` or more than in proportion to the number of entries.
+//! `cargo test --bench instructions -- --check` does the same without building the
+//! dependencies of the tests a second time.
+#![allow(clippy::print_stdout, reason = "the table is for people")]
 
 mod count;
 mod figures;
@@ -23,11 +23,11 @@ use anyhow::Result;
 
 use crate::figures::{FIGURES, Figure, GROWTH};
 
-/// Three sizes of a registry: next to nothing, and two to compare.
+/// Three sizes of a registry: almost empty, and two to compare.
 const ENTRIES: [usize; 3] = [10, 1_000, 10_000];
 
 fn main() -> Result<ExitCode> {
-    // Under `cargo test --all-targets`, neither of them is given.
+    // `cargo test --all-targets` passes neither of them.
     if !env::args().any(|arg| arg == "--bench" || arg == "--check") {
         return Ok(ExitCode::SUCCESS);
     }
@@ -54,7 +54,7 @@ fn main() -> Result<ExitCode> {
     })
 }
 
-/// Prints one line of the table. Does the figure hold?
+/// Prints one line of the table. Returns whether the figure holds.
 fn judge(figure: &Figure, counts: [u64; 3]) -> bool {
     let [start, some, many] = counts;
     let entry = many.saturating_sub(start) / (ENTRIES[2] - ENTRIES[0]) as u64;
@@ -85,7 +85,7 @@ fn judge(figure: &Figure, counts: [u64; 3]) -> bool {
     missed.is_empty()
 }
 
-/// A fifth more, in two digits.
+/// Returns a fifth more, in two digits.
 fn with_headroom(measured: u64) -> u64 {
     let figure = measured + measured / 5;
     let unit = 10_u64.pow(figure.max(1).ilog10().saturating_sub(1));

@@ -1,11 +1,11 @@
-//! On what, and when.
+//! The machine and the time of a measurement.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-/// Prints what figures depend on.
+/// Prints the facts that figures depend on.
 pub(crate) fn describe(dir: &Path) {
     let cores = thread::available_parallelism().map_or(0, usize::from);
     let now = chrono::Utc::now().format("%Y-%m-%d %H:%M UTC");

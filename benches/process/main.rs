@@ -7,7 +7,7 @@
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "the table is for whoever runs this"
+    reason = "the table is for people"
 )]
 
 mod machine;
@@ -37,7 +37,7 @@ use crate::report::Report;
 use crate::rows::{GROUPS, Group, Rows};
 use crate::tools::Tools;
 
-/// What all groups of rows are made from.
+/// The parts that all groups of rows are made from.
 struct Bench {
     options: Options,
     program: PathBuf,
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures and prints all that is wanted. Did every bar hold?
+/// Measures and prints the chosen rows. Returns whether every bar held.
 fn bench(options: Options) -> Result<bool> {
     let dir = tempfile::tempdir()?;
     let bench = Bench {
@@ -88,7 +88,7 @@ fn run(group: &Group, bench: &Bench, report: &mut Report) -> Result<()> {
     if group.on_request && !bench.options.million {
         return Ok(());
     }
-    // The users' homes go when they do.
+    // The users' homes are removed with them.
     let Rows {
         mut rows,
         users: _users,

@@ -1,5 +1,4 @@
-//! Running contenders in turn, so that what else the machine does meets all of
-//! them.
+//! Running contenders in turn, so that the load of the machine affects all of them.
 
 use std::io::{Read, Seek};
 use std::process::{Command, Stdio};
@@ -7,12 +6,12 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-/// How long a process takes from its start to its end, in milliseconds. What it
-/// prints goes to /dev/null, whoever it is.
+/// Measures a process from its start to its end, in milliseconds. Its output goes to
+/// /dev/null, for every contender.
 ///
 /// # Errors
 ///
-/// It does not run, or fails.
+/// The command cannot be run, or fails.
 pub(crate) fn time(command: &mut Command) -> Result<f64> {
     let mut errors = tempfile::tempfile()?;
     command
@@ -31,15 +30,15 @@ pub(crate) fn time(command: &mut Command) -> Result<f64> {
     Ok(taken.as_secs_f64() * 1e3)
 }
 
-/// What is measured: ours, a yardstick or a peer.
+/// A measured command: ours, a yardstick or a peer.
 pub(crate) struct Contender {
     pub(crate) name: String,
     measure: Box<dyn FnMut() -> Result<f64>>,
 }
 
 impl Contender {
-    /// What `measure` returns is the figure of one run. It may prepare before
-    /// and tidy up after what it measures.
+    /// Creates a contender. `measure` returns the figure of one run, and may prepare
+    /// before it and clean up after it.
     pub(crate) fn new(
         name: impl Into<String>,
         measure: impl FnMut() -> Result<f64> + 'static,
@@ -50,13 +49,30 @@ impl Contender {
         }
     }
 
-    /// The time that a command takes that changes nothing.
+    /// Runs a command before each measurement, to prepare it.
+    pub(crate) fn after(mut self, mut command: Command) -> Self {
+        Contender::new(self.name, move || {
+            time(&mut command)?;
+            (self.measure)()
+        })
+    }
+
+    /// Runs a command after each measurement, to undo it.
+    pub(crate) fn then(mut self, mut command: Command) -> Self {
+        Contender::new(self.name, move || {
+            let figure = (self.measure)()?;
+            time(&mut command)?;
+            Ok(figure)
+        })
+    }
+
+    /// Creates a contender for the time of a command that changes nothing.
     pub(crate) fn timing(name: impl Into<String>, mut command: Command) -> Self {
         Contender::new(name, move || time(&mut command))
     }
 }
 
-/// What was measured of one contender.
+/// The figures of one contender.
 pub(crate) struct Sample {
     pub(crate) median: f64,
     pub(crate) least: f64,

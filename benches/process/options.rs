@@ -1,4 +1,4 @@
-//! What was asked for on the command line.
+//! The options of the command line.
 
 use anyhow::{Result, bail};
 
@@ -18,8 +18,8 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// None unless the process was started to benchmark: `cargo test` may start
-    /// it too.
+    /// Parses the arguments; `None` unless the process was started to benchmark,
+    /// because `cargo test` may start it too.
     pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Option<Self>> {
         let mut options = Options::default();
         let mut benchmarking = false;
@@ -44,7 +44,7 @@ impl Options {
         self.only.as_ref().is_none_or(|text| row.contains(text))
     }
 
-    /// How many runs of a row: `usual`, or a few.
+    /// Returns the number of runs of a row: `usual`, or a few.
     pub(crate) fn runs(&self, usual: usize) -> usize {
         if self.quick { usual.div_ceil(5) } else { usual }
     }

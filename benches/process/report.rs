@@ -1,9 +1,9 @@
-//! The table, in Markdown that can also be read as it is.
+//! The table, in Markdown that is also readable as text.
 
 use crate::measure::Sample;
 use crate::row::{Bar, Outcome, Row, Unit};
 
-/// Prints rows as they are measured, and keeps how they came out.
+/// Prints rows as they are measured, and counts their results.
 #[derive(Default)]
 pub(crate) struct Report {
     held: usize,
@@ -42,20 +42,20 @@ impl Report {
         }
     }
 
-    /// A row that cannot be measured here.
+    /// Prints a row that cannot be measured here.
     pub(crate) fn skipped(&mut self, row: &Row, lacks: &str) {
         self.skipped += 1;
         println!("| {:<42} | skipped: {lacks} |", row.name);
     }
 
-    /// A row whose work failed.
+    /// Prints a row whose work failed.
     pub(crate) fn failed(&mut self, row: &Row, error: &anyhow::Error) {
         self.missed += 1;
         println!("| {:<42} | NOT held, it failed: {error} |", row.name);
     }
 
     fn judge(&mut self, row: &Row, outcome: &Outcome) -> [String; 3] {
-        // Without a bar the ratio is still worth knowing.
+        // The ratio is useful even without a bar.
         let bar = row.bar.unwrap_or(Bar::Times(f64::INFINITY));
         let judged = bar.judge(outcome);
         let say = |figure: f64| match bar {
@@ -81,7 +81,7 @@ impl Report {
         [figure, limit, verdict.to_owned()]
     }
 
-    /// Prints the sum. Did every bar hold that was tried?
+    /// Prints the totals. Returns whether every tried bar held.
     pub(crate) fn end(&self) -> bool {
         let Report {
             held,

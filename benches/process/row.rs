@@ -1,25 +1,24 @@
-//! A row of the table: some work, what it is measured beside, and how long it
-//! may take.
+//! A row of the table: some work, its yardstick, and the time that it may take.
 
 use anyhow::Result;
 
 use crate::measure::{Contender, Sample, in_turn};
 
-/// What the figures of a row count.
+/// The unit of a row's figures.
 #[derive(Clone, Copy)]
 pub(crate) enum Unit {
     Milliseconds,
     Bytes,
 }
 
-/// What must hold.
+/// The condition that must hold.
 #[derive(Clone, Copy)]
 pub(crate) enum Bar {
-    /// At most so many milliseconds more than the yardstick.
+    /// At most this number of milliseconds more than the yardstick.
     Above(f64),
-    /// At most so many times the yardstick.
+    /// At most this multiple of the yardstick.
     Times(f64),
-    /// Less than so many milliseconds.
+    /// Less than this number of milliseconds.
     Within(f64),
 }
 
@@ -27,7 +26,7 @@ pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) unit: Unit,
     pub(crate) bar: Option<Bar>,
-    /// What it takes to measure the row, if that is missing.
+    /// The tool that is missing to measure the row, if one is.
     pub(crate) lacks: Option<&'static str>,
     runs: usize,
     ours: Contender,
@@ -35,7 +34,7 @@ pub(crate) struct Row {
     peers: Vec<Contender>,
 }
 
-/// What was measured for a row.
+/// The measurements of a row.
 pub(crate) struct Outcome {
     pub(crate) ours: Sample,
     pub(crate) yardstick: Option<Sample>,
@@ -56,7 +55,7 @@ impl Row {
         }
     }
 
-    /// A row that cannot be measured here.
+    /// Creates a row that cannot be measured here.
     pub(crate) fn lacking(name: impl Into<String>, what: &'static str) -> Self {
         let nothing = Contender::new("", || Ok(f64::NAN));
         let row = Row::new(name, 0, nothing);
@@ -81,7 +80,7 @@ impl Row {
         self
     }
 
-    /// Others that do the like, to be shown below.
+    /// Adds programs that do similar work, to be shown below.
     pub(crate) fn peers(mut self, peers: impl IntoIterator<Item = Contender>) -> Self {
         self.peers.extend(peers);
         self
@@ -104,7 +103,8 @@ impl Row {
 }
 
 impl Bar {
-    /// What is judged, and whether the bar holds; none if the yardstick lacks.
+    /// Returns the judged figure, and whether the bar holds; `None` without a
+    /// yardstick.
     pub(crate) fn judge(self, outcome: &Outcome) -> Option<(f64, bool)> {
         let ours = outcome.ours.median;
         let yardstick = outcome.yardstick.as_ref().map(|sample| sample.median);

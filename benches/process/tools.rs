@@ -18,7 +18,7 @@ pub(crate) struct Tools {
 }
 
 impl Tools {
-    /// Compiles the small programs into `dir` and looks for the others.
+    /// Compiles the small programs into `dir` and finds the others.
     pub(crate) fn find(dir: &Path) -> Self {
         Tools {
             empty: compile(dir, "empty"),
@@ -28,13 +28,13 @@ impl Tools {
         }
     }
 
-    /// An empty static C program.
+    /// Returns an empty static C program.
     pub(crate) fn empty(&self) -> Option<Contender> {
         let program = self.empty.as_ref()?;
         Some(Contender::timing("empty C program", Command::new(program)))
     }
 
-    /// A C program that does no more than replace the registry durably.
+    /// Returns a C program that only replaces the registry durably.
     pub(crate) fn durable(&self, user: &User) -> Option<Contender> {
         let mut command = Command::new(self.durable.as_ref()?);
         command.arg(user.registry());
@@ -44,7 +44,7 @@ impl Tools {
         ))
     }
 
-    /// CPython reading the registry.
+    /// Returns CPython reading the registry.
     pub(crate) fn python(&self, user: &User) -> Option<Contender> {
         let read = "import json, sys; json.load(open(sys.argv[1]))";
         let mut command = user.run(self.python.as_ref()?, &["-c", read]);
@@ -52,7 +52,7 @@ impl Tools {
         Some(Contender::timing("CPython json.load", command))
     }
 
-    /// The most memory that a command has resident, in bytes.
+    /// Returns a contender for the peak resident memory of a command, in bytes.
     pub(crate) fn peak(&self, name: &str, command: &Command) -> Option<Contender> {
         let dir = self.peak.as_ref()?.parent()?;
         let file = dir.join("peak.bytes");
@@ -65,7 +65,7 @@ impl Tools {
         }))
     }
 
-    /// What is missing here, for whoever wonders about gaps in the table.
+    /// Returns the missing tools, which explain gaps in the table.
     pub(crate) fn missing(&self) -> Vec<&'static str> {
         let compiled = self.empty.is_some() && self.durable.is_some() && self.peak.is_some();
         let mut missing = Vec::new();
@@ -77,7 +77,7 @@ impl Tools {
     }
 }
 
-/// A program that may be installed or not, run by this user; `None` if not.
+/// Returns a program run by this user; `None` if it is not installed.
 pub(crate) fn peer(user: &User, tool: &str, args: &[&str]) -> Option<Contender> {
     let name = format!("{tool} {}", args.first().unwrap_or(&""));
     let args: Vec<_> = args.iter().map(|arg| arg.to_string()).collect();
@@ -99,7 +99,7 @@ fn compile(dir: &Path, name: &str) -> Option<PathBuf> {
     time(&mut cc).is_ok().then_some(program)
 }
 
-/// The interpreter itself, where `python3` is a script that looks for it.
+/// Returns the interpreter itself, because `python3` may be a script that looks for it.
 fn python() -> Option<PathBuf> {
     let mut python = Command::new("python3");
     python.args(["-c", "import sys; print(sys.executable)"]);
@@ -111,8 +111,8 @@ fn python() -> Option<PathBuf> {
     path.canonicalize().ok()
 }
 
-/// Lets what was written before reach the disk of `dir`, so that nobody's time
-/// holds another's writing.
+/// Waits until earlier writes have reached the disk of `dir`, so that no measured time
+/// includes another's writes.
 pub(crate) fn sync(dir: &Path) -> Result<()> {
     let status = Command::new("sync").arg("-f").arg(dir).status()?;
     if !status.success() {

@@ -36,7 +36,7 @@ impl Context {
             .with_lock_notice(|path| {
                 let path = path.to_string_lossy();
                 messages::note(format_args!(
-                    "waiting for another process to free `{}`",
+                    "waiting for another process to release `{}`",
                     escape_display(&path)
                 ));
             })
@@ -107,8 +107,8 @@ fn warn_of_links(home: &Home) {
     } in home.dangling_links().unwrap_or_default()
     {
         let consequence = match hides_registry {
-            true => "no artifact behind it is seen",
-            false => "no content behind it is seen or removed",
+            true => "the artifacts behind it cannot be found",
+            false => "the content behind it is neither found nor removed",
         };
         messages::warning(format_args!(
             "`{}` is a symbolic link to `{}`, which does not exist: {consequence}",
@@ -140,7 +140,7 @@ pub(super) fn warn_of(document: &Document) {
 fn warn_of_version(foreign_version: Option<&str>) {
     if let Some(version) = foreign_version {
         messages::warning(format_args!(
-            "the registry has the version {}, which this program lists but does not change",
+            "the registry has version {}, which this program can list but not change",
             escape_display(version)
         ));
     }

@@ -52,23 +52,27 @@ pub(super) fn of(error: &anyhow::Error) -> Option<String> {
     }
     Some(match error.downcast_ref::<Error>()? {
         Error::Corrupt { path, .. } if path.ends_with("components.json") => {
-            "mend it by hand or move it away; a legacy registry is never written".to_owned()
+            "repair it by hand or move it away; this program never writes a legacy registry"
+                .to_owned()
         }
         Error::Corrupt { .. } => {
-            format!("{} saves every complete entry", command("verify --repair")?)
+            format!(
+                "{} recovers every complete entry",
+                command("verify --repair")?
+            )
         }
         Error::NothingRecovered { .. } => {
-            "restore it from a backup, or move it away to begin with an empty registry".to_owned()
+            "restore it from a backup, or move it away to start with an empty registry".to_owned()
         }
         Error::Unconvertible { .. } => {
-            "mend it by hand, or remove all such entries in one `rm`".to_owned()
+            "repair it by hand, or remove all such entries with one `rm`".to_owned()
         }
         Error::ReadOnly { path } => {
             let path = path.to_str().and_then(quote::word)?;
             format!("`chmod u+w {path}` allows changes")
         }
         Error::ForeignVersion { .. } => {
-            "a newer program wrote it; look for a newer cldctl-registry".to_owned()
+            "it was written by a newer program; upgrade cldctl-registry".to_owned()
         }
         // A directory of this process alone: no other one can have locked it.
         Error::LockTimeout { path, .. } if path.extension().is_none_or(|it| it != "lock") => {
@@ -77,7 +81,8 @@ pub(super) fn of(error: &anyhow::Error) -> Option<String> {
                 None => "this file system".to_owned(),
             };
             format!(
-                "locks may not work on {here}; `--home DIR` names a home on another file system"
+                "file locks may not work on {here}; use `--home DIR` to name a home on another \
+                 file system"
             )
         }
         Error::LockTimeout { waited, .. } => format!(
@@ -89,35 +94,38 @@ pub(super) fn of(error: &anyhow::Error) -> Option<String> {
             longer_than(*waited)
         ),
         Error::DanglingLink { .. } => {
-            "mount the disk that it leads to, or let it lead to a directory".to_owned()
+            "mount the disk that it points to, or point it to a directory".to_owned()
         }
         Error::LockUnsupported { file_system, .. } => {
             let here = match file_system {
                 Some(name) => format!("`{}`", escape_display(name)),
                 None => "this file system".to_owned(),
             };
-            format!("locks do not work on {here}; `--home DIR` names a home on another file system")
+            format!(
+                "file locks do not work on {here}; use `--home DIR` to name a home on another \
+                 file system"
+            )
         }
         Error::InvalidReference(invalid) => of_reference(invalid)?,
         Error::UnknownType { .. } => {
-            "say it with `--type component` or `--type datacenter`".to_owned()
+            "set it with `--type component` or `--type datacenter`".to_owned()
         }
         Error::NoContent { .. } => {
-            "give the directory to import, or register no content: `--metadata-only --type TYPE`"
+            "name the directory to import, or register no content: `--metadata-only --type TYPE`"
                 .to_owned()
         }
         Error::Collision { other, .. } => {
             let other = command(&format!("rm {}", quote::operand(other)?))?;
-            format!("choose another reference, or give up the other artifact: {other}")
+            format!("choose another reference, or remove the other artifact: {other}")
         }
         Error::UnsafeContent { reason, .. } => match reason.as_str() {
             NO_SOURCE | NO_DIR => return None,
-            LINK_OUT | LINK_TO_DIR => "`--dereference` stores what the link leads to, \
-                                       `--exclude GLOB` leaves it out"
+            LINK_OUT | LINK_TO_DIR => "`--dereference` stores the target of the link, \
+                                       `--exclude GLOB` skips it"
                 .to_owned(),
-            _ => "`--exclude GLOB` leaves it out".to_owned(),
+            _ => "`--exclude GLOB` skips it".to_owned(),
         },
-        Error::AlreadyExists { .. } => "leave out `--no-clobber` to replace it".to_owned(),
+        Error::AlreadyExists { .. } => "omit `--no-clobber` to replace it".to_owned(),
         Error::ContentChanged { .. } => "try again when nothing writes to it".to_owned(),
         Error::NoHome { .. } => "name the directory with `--home DIR`".to_owned(),
         _ => return None,
@@ -145,7 +153,7 @@ fn of_reference(invalid: &InvalidReference) -> Option<String> {
         | InvalidReason::EmptyPart
         | InvalidReason::EmptyTag
         | InvalidReason::EmptyDigest => {
-            Some("look at the variables that it is made of: one of them may be empty".to_owned())
+            Some("check the variables that it is built from: one of them may be empty".to_owned())
         }
         _ => None,
     }

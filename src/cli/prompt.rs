@@ -13,7 +13,7 @@ pub(super) fn require_terminal(option: &str) -> Result<(), Failure> {
     }
     Err(Failure {
         exit: Exit::Usage,
-        message: format!("`{option}` asks before it removes, and standard input is no terminal"),
+        message: format!("`{option}` needs confirmation, but standard input is not a terminal"),
         hint: Some("`-y` answers yes".to_owned()),
     })
 }

@@ -5,15 +5,14 @@ use std::path::PathBuf;
 use chrono::{DateTime, FixedOffset};
 
 use super::Cache;
-use super::install::{Install, Recording};
-use super::progress::Operation;
+use super::install::{self, Install};
 use super::rules::Rules;
 use super::stage::Staged;
 use super::status::CacheState;
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{Error, Result};
 use crate::reference::Reference;
-use crate::registry::{Added, Upsert};
+use crate::registry::{Added, Upsert, Upserted};
 use crate::timestamp;
 
 /// Where content comes from, and what it is to be called.
@@ -128,12 +127,12 @@ pub struct Imported {
 }
 
 impl Imported {
-    fn new(upsert: Upsert, left_out: usize, not_deleted: Option<Error>) -> Self {
+    fn new(upserted: Upserted, left_out: usize, not_deleted: Option<Error>) -> Self {
         Imported {
-            result: upsert.result,
-            entry: upsert.entry,
+            result: upserted.result,
+            entry: upserted.entry,
             left_out,
-            stored: upsert.stored,
+            stored: upserted.stored,
             not_deleted,
         }
     }
@@ -328,14 +327,10 @@ impl Cache {
             entry,
             keeps_time,
             no_clobber,
-            ..Upsert::default()
         };
-        let mut change = Install::new(self, staged, key, there, upsert).copied_from(source);
-        self.registry().update(&mut change)?;
-        let (upsert, not_deleted) = self
-            .progress
-            .during(Operation::Deleting, || change.finish());
-        Ok(Imported::new(upsert, left_out, not_deleted))
+        let install = Install::new(self, staged, key, there, upsert).copied_from(source);
+        let (upserted, not_deleted) = install.run()?;
+        Ok(Imported::new(upserted, left_out, not_deleted))
     }
 
     /// Registers metadata alone. Content of the reference, if there is any,
@@ -352,14 +347,8 @@ impl Cache {
             entry: record.entry,
             keeps_time: record.keeps_time,
             no_clobber: record.no_clobber,
-            ..Upsert::default()
         };
-        let mut change = Recording::new(self, upsert);
-        self.registry().update(&mut change)?;
-        let upsert = self
-            .progress
-            .during(Operation::Deleting, || change.finish());
-        Ok(Imported::new(upsert, 0, None))
+        Ok(Imported::new(install::record(self, &upsert)?, 0, None))
     }
 }
 

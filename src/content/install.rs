@@ -1,70 +1,86 @@
 //! The changes to the registry that registering an artifact makes, with what
 //! happens to its content on the way.
+//!
+//! An attempt looks at the disk first and decides then; what the decision needs on the
+//! disk is put in place by a guard.
 
+mod guard;
+
+use std::cell::Cell;
 use std::ffi::OsStr;
 
 use super::Cache;
-use super::cache_root::Swap;
+use super::cleanup::{Cleanup, Leftovers};
 use super::copy;
-use super::manifest::Manifests;
 use super::ownership::Ownership;
-use super::removal::delete_leftovers;
+use super::progress::Operation;
 use super::stage::{InPlace, Staged, require_unchanged};
-use super::workdir::Leftover;
-use crate::document::{Edit, EntryRef, OpenDocument};
+use super::workdir::WorkDir;
+use guard::{Installed, Installing};
+
+use crate::document::{EntryRef, OpenDocument};
 use crate::entry::ArtifactEntry;
 use crate::error::{AtPath, Error, Result};
 use crate::reference::CacheKey;
-use crate::registry::{Added, Change, Upsert};
+use crate::registry::{Added, Update, Upsert, Upserted};
+use crate::store::{Guard, Locked};
 
 /// Registers content and swaps it into its place.
 pub(super) struct Install<'c> {
     cache: &'c Cache,
     staged: Staged,
     key: CacheKey,
-    /// The same content where it is to lie, as it was seen before the lock was
-    /// acquired.
+    /// The same content in its place, as it was seen before the lock was acquired.
     there: Option<InPlace>,
-    /// Whether the content is still there.
-    in_place: bool,
-    /// Whether an earlier attempt moved the content in for good: what was there before
-    /// had to be deleted.
-    is_moved_in: bool,
-    /// Whether the manifest of the content has to be kept.
-    needs_manifest: bool,
-    keeps_time: bool,
     /// The entry that the content is a copy of.
     source: Option<ArtifactEntry>,
     upsert: Upsert,
-    swap: Option<Swap>,
-    kept_manifest: bool,
-    unreferenced: Vec<String>,
-    leftovers: Vec<Leftover>,
+    /// Whether the content was staged, so that it is not in its place yet.
+    is_staged: bool,
+    /// What the content is staged in, while no attempt has it.
+    work: Cell<Option<WorkDir>>,
+    /// Whether an earlier attempt moved the content in for good: what was there before
+    /// had to be deleted.
+    is_moved_in: Cell<bool>,
+}
+
+/// What an attempt finds on the disk.
+struct Observed {
+    place: Place,
+    /// Whether the manifest of the content has to be kept.
+    needs_manifest: bool,
+}
+
+/// What lies in the place of the content.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The same content, durably.
+    Same,
+    /// The content itself, durably: an earlier attempt moved it in.
+    MovedIn,
+    /// Something else, or nothing.
+    Other,
 }
 
 impl<'c> Install<'c> {
     pub(super) fn new(
         cache: &'c Cache,
-        staged: Staged,
+        mut staged: Staged,
         key: CacheKey,
         there: Option<InPlace>,
         upsert: Upsert,
     ) -> Self {
+        let work = staged.work.take();
         Install {
             cache,
             staged,
             key,
             there,
-            in_place: false,
-            is_moved_in: false,
-            needs_manifest: false,
-            keeps_time: upsert.keeps_time,
             source: None,
             upsert,
-            swap: None,
-            kept_manifest: false,
-            unreferenced: Vec::new(),
-            leftovers: Vec::new(),
+            is_staged: work.is_some(),
+            work: Cell::new(work),
+            is_moved_in: Cell::new(false),
         }
     }
 
@@ -75,17 +91,26 @@ impl<'c> Install<'c> {
         self
     }
 
-    /// Deletes the content that was replaced, and what killed processes left.
-    /// Returns what was registered, and why not all of the old content could be deleted.
-    pub(super) fn finish(self) -> (Upsert, Option<Error>) {
-        delete_leftovers(self.leftovers);
-        let deleted = match (self.swap, self.staged.work) {
-            (Some(Swap::InTwoSteps(aside, _)), _) => aside.delete(),
-            // In the staged one's place is what was replaced, if anything was.
-            (_, Some(work)) => work.delete(),
-            (_, None) => Ok(()),
-        };
-        (self.upsert, deleted.err())
+    /// Registers the content, and deletes what it replaced and what killed processes
+    /// left. Returns what was registered, and why not all of the old content could be
+    /// deleted.
+    pub(super) fn run(self) -> Result<(Upserted, Option<Error>)> {
+        let installed = self.cache.registry().update(|document| {
+            self.require_same_source(document)?;
+            self.require_sole_owner(document)?;
+            let observed = self.observe()?;
+            self.decide(document, &observed)
+        })?;
+        let Installed {
+            upserted,
+            replaced,
+            leftovers,
+        } = installed;
+        let deleted = self.cache.progress.during(Operation::Deleting, || {
+            leftovers.delete();
+            replaced.map_or(Ok(()), WorkDir::delete)
+        });
+        Ok((upserted, deleted.err()))
     }
 
     /// Refuses a copy whose source is another one now, or gone.
@@ -93,8 +118,8 @@ impl<'c> Install<'c> {
         let Some(source) = &self.source else {
             return Ok(());
         };
-        let is_there = document.find(|entry| (entry.to_entry() == *source).then_some(()))?;
-        if !is_there.is_empty() {
+        let found = document.find(|entry| (entry.to_entry() == *source).then_some(()))?;
+        if !found.is_empty() {
             return Ok(());
         }
         Err(Error::ContentChanged {
@@ -118,24 +143,54 @@ impl<'c> Install<'c> {
         }
     }
 
-    /// Returns whether the content lies where it is to lie, also now that no other
-    /// process can replace it.
-    fn is_in_place(&self) -> Result<bool> {
+    /// Looks at what is in place already, and makes it survive a power loss, because it
+    /// is reported as done: the process that put it there may have been killed before it
+    /// synced it, or never does.
+    fn observe(&self) -> Result<Observed> {
+        let place = self.place()?;
+        let dir = match place {
+            Place::Same => Some(self.there.as_ref().map_or(&self.staged.dir, InPlace::dir)),
+            Place::MovedIn => Some(&self.staged.dir),
+            Place::Other => None,
+        };
+        if let Some(dir) = dir {
+            let root = &self.staged.root;
+            copy::sync(dir, root.dir())?;
+            root.sync()?;
+        }
+        let (manifests, disk) = (&self.cache.manifests, self.cache.disk());
+        let needs_manifest = match self.own_digest() {
+            Some(digest) => !manifests.settle(digest, disk)?,
+            None => false,
+        };
+        Ok(Observed {
+            place,
+            needs_manifest,
+        })
+    }
+
+    /// Returns what lies in the place of the content, now that no other process can
+    /// replace it.
+    fn place(&self) -> Result<Place> {
         let (root, key) = (&self.staged.root, &self.key);
-        if self.is_moved_in {
+        if self.is_moved_in.get() {
             let found = root.look(OsStr::new(key.as_str()))?;
             let own = self.staged.dir.attributes();
             let own = own.at("read", &root.dir_of(key))?;
             return match found.is_some_and(|found| found.id == own.id) {
-                true => Ok(true),
+                true => Ok(Place::MovedIn),
                 false => Err(Error::ContentChanged {
                     path: root.dir_of(key),
                 }),
             };
         }
-        if self.staged.work.is_some() {
+        if self.is_staged {
             let there = self.there.as_ref();
-            return Ok(there.is_some_and(|there| there.require_unchanged(root, key).is_ok()));
+            let is_same = there.is_some_and(|there| there.require_unchanged(root, key).is_ok());
+            return Ok(match is_same {
+                true => Place::Same,
+                false => Place::Other,
+            });
         }
         if root.look(OsStr::new(key.as_str()))?.is_none() {
             return Err(Error::NoContent {
@@ -143,16 +198,7 @@ impl<'c> Install<'c> {
                 path: root.dir_of(key),
             });
         }
-        require_unchanged(&self.staged.tree, &self.staged.dir, root, key).map(|()| true)
-    }
-
-    /// Makes what is in place already survive a power loss. The process that put it
-    /// there may have been killed before it synced it, or never does.
-    fn settle(&self) -> Result<()> {
-        let root = &self.staged.root;
-        let there = self.there.as_ref().map_or(&self.staged.dir, InPlace::dir);
-        copy::sync(there, root.dir())?;
-        root.sync()
+        require_unchanged(&self.staged.tree, &self.staged.dir, root, key).map(|()| Place::Same)
     }
 
     /// Returns the digest of the content, if its manifest belongs to the entry: a copy
@@ -162,129 +208,77 @@ impl<'c> Install<'c> {
         (self.upsert.entry.digest.as_deref() == Some(own)).then_some(own)
     }
 
-    /// Swaps the content in, durably.
-    fn swap_in(&mut self) -> Result<()> {
-        let (Some(work), false) = (&mut self.staged.work, self.in_place) else {
-            return Ok(());
+    /// Decides what is registered, and what has to be in place before.
+    fn decide(
+        &self,
+        document: &OpenDocument,
+        observed: &Observed,
+    ) -> Result<Update<Installing<'_>>> {
+        let is_same = observed.place == Place::Same;
+        let upsert = Upsert {
+            // Other content is another artifact, made at another time.
+            keeps_time: self.upsert.keeps_time && is_same,
+            ..self.upsert.clone()
         };
-        let wait = self.cache.registry().lock_wait();
-        self.swap = Some(self.staged.root.swap_in(work, &self.key, &wait)?);
-        self.staged.root.sync()
-    }
-}
-
-impl Change for Install<'_> {
-    fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
-        self.require_same_source(document)?;
-        self.require_sole_owner(document)?;
-        self.in_place = self.is_in_place()?;
-        if self.in_place {
-            self.settle()?;
+        let (edit, mut upserted) = upsert.decide(document)?;
+        if !is_same && upserted.result == Added::Unchanged {
+            upserted.result = Added::Updated;
         }
-        // Other content is another artifact, made at another time.
-        let is_same = self.in_place && !self.is_moved_in;
-        self.upsert.keeps_time = self.keeps_time && is_same;
-        let edit = self.upsert.edit(document)?;
-        if !is_same && self.upsert.result == Added::Unchanged {
-            self.upsert.result = Added::Updated;
-        }
-        self.needs_manifest = match self.own_digest() {
-            Some(digest) => !self.cache.manifests.settle(digest, self.cache.disk())?,
-            None => false,
+        let digest = upserted.entry.digest.as_deref();
+        let cleanup = Cleanup::after(self.cache, document, &edit, digest)?;
+        let installing = Installing {
+            install: self,
+            upserted,
+            moves_in: observed.place == Place::Other,
+            needs_manifest: observed.needs_manifest,
+            work: self.work.take(),
+            swap: None,
+            kept_manifest: false,
+            cleanup,
         };
-        Ok(edit)
-    }
-
-    fn touches_content(&self) -> bool {
-        !self.in_place || self.needs_manifest
-    }
-
-    fn before_commit(&mut self, document: &OpenDocument, edit: &Edit) -> Result<()> {
-        let digest = self.upsert.entry.digest.as_deref();
-        self.unreferenced = Manifests::unreferenced_after(document, edit, digest)?;
-        self.leftovers = self.staged.root.recover()?;
-        self.cache.manifests.sweep()?;
-        if self.needs_manifest {
-            self.kept_manifest = true;
-            self.cache
-                .manifests
-                .keep(&self.staged.manifest, self.cache.disk())?;
-        }
-        self.swap_in()
-    }
-
-    fn roll_back(&mut self) {
-        if let (Some(swap), Some(work)) = (self.swap.take(), &mut self.staged.work) {
-            self.is_moved_in |= matches!(swap, Swap::Deleted);
-            self.staged.root.swap_back(work, &self.key, swap);
-        }
-        if std::mem::take(&mut self.kept_manifest) {
-            let digest = self.staged.manifest.digest().as_str();
-            // A manifest too many does no harm.
-            let _ = self.cache.manifests.remove(digest);
-        }
-    }
-
-    fn after_commit(&mut self, durable: bool) {
-        if durable {
-            // What was replaced is deleted when the registry is free again.
-            self.cache.manifests.remove_all(&self.unreferenced);
-            return;
-        }
-        // Should the power fail now, the old entry may be back; `prune` finds
-        // its content if it is not.
-        match (&mut self.swap, &mut self.staged.work) {
-            (Some(Swap::Exchanged), Some(work)) => work.keep(),
-            (Some(Swap::InTwoSteps(aside, _)), _) => aside.keep(),
-            _ => {}
-        }
+        Ok(Update::guarded(edit, installing))
     }
 }
 
-/// Registers metadata alone, and removes manifests that no entry needs then.
-pub(super) struct Recording<'c> {
-    cache: &'c Cache,
-    upsert: Upsert,
-    unreferenced: Vec<String>,
-    leftovers: Vec<Leftover>,
-}
-
-impl<'c> Recording<'c> {
-    pub(super) fn new(cache: &'c Cache, upsert: Upsert) -> Self {
-        Recording {
+/// Registers metadata alone.
+pub(super) fn record(cache: &Cache, upsert: &Upsert) -> Result<Upserted> {
+    let (upserted, leftovers) = cache.registry().update(|document| {
+        let (edit, upserted) = upsert.decide(document)?;
+        let digest = upserted.entry.digest.as_deref();
+        let cleanup = Cleanup::after(cache, document, &edit, digest)?;
+        let recording = Recording {
             cache,
-            upsert,
-            unreferenced: Vec::new(),
-            leftovers: Vec::new(),
-        }
-    }
-
-    /// Deletes what killed processes left, and returns what was registered.
-    pub(super) fn finish(self) -> Upsert {
-        delete_leftovers(self.leftovers);
-        self.upsert
-    }
+            upserted,
+            cleanup,
+        };
+        Ok(Update::guarded(edit, recording))
+    })?;
+    let progress = &cache.progress;
+    progress.during(Operation::Deleting, || leftovers.delete());
+    Ok(upserted)
 }
 
-impl Change for Recording<'_> {
-    fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
-        self.upsert.edit(document)
-    }
+/// Clears away what no entry needs any more when metadata alone is registered.
+struct Recording<'c> {
+    cache: &'c Cache,
+    upserted: Upserted,
+    cleanup: Cleanup<'c>,
+}
 
-    fn before_commit(&mut self, document: &OpenDocument, edit: &Edit) -> Result<()> {
-        let digest = self.upsert.entry.digest.as_deref();
-        self.unreferenced = Manifests::unreferenced_after(document, edit, digest)?;
-        self.cache.manifests.sweep()?;
-        // Content is not what this is about, so trouble with it is no matter.
+impl Guard for Recording<'_> {
+    type Value = (Upserted, Leftovers);
+
+    fn prepare(&mut self, _locked: &Locked<'_>) -> Result<()> {
+        self.cleanup.sweep_manifests()?;
+        // Content is not what this is about, so trouble with it does not matter.
         if let Ok(Some(root)) = self.cache.root() {
-            self.leftovers = root.recover().unwrap_or_default();
+            let _ = self.cleanup.recover(&root);
         }
         Ok(())
     }
 
-    fn after_commit(&mut self, durable: bool) {
-        if durable {
-            self.cache.manifests.remove_all(&self.unreferenced);
-        }
+    fn committed(mut self, durable: bool) -> Self::Value {
+        let leftovers = self.cleanup.committed(durable);
+        (self.upserted, leftovers)
     }
 }

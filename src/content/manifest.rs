@@ -14,7 +14,7 @@ use crate::digest::{Digest, digest_hex, hex};
 use crate::document::{Document, Edit, EntryRef, OpenDocument};
 use crate::error::{AtPath, Result};
 use crate::fields::Field;
-use crate::store::{self, Disk, Persisted, TempFile, if_exists};
+use crate::store::{self, Disk, Locked, if_exists};
 
 /// The longest manifest, in bytes: that of some million files. What is longer in
 /// the place of one is none.
@@ -150,16 +150,13 @@ impl Manifests {
         Ok(true)
     }
 
-    /// Keeps a manifest, durably.
-    pub(crate) fn keep(&self, manifest: &Manifest, disk: &Disk) -> Result<()> {
+    /// Keeps a manifest, durably, under the registry's lock.
+    pub(crate) fn keep(&self, manifest: &Manifest, locked: &Locked<'_>) -> Result<()> {
         let Some(path) = self.path(manifest.digest().as_str()) else {
             return Ok(());
         };
-        disk.create_dir(&self.dir)?;
-        match TempFile::write(disk, &path, [&*manifest.text], None)?.persist(&path, true)? {
-            Persisted::Done | Persisted::Exists => Ok(()),
-            Persisted::NotDurable(cause) => Err(cause).at("sync", &self.dir),
-        }
+        locked.disk().create_dir(&self.dir)?;
+        locked.put(&path, &manifest.text)
     }
 
     /// Removes what killed processes left. Only the holder of the registry's
@@ -268,6 +265,7 @@ impl Manifests {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interrupt::Interrupt;
 
     #[test]
     fn files_stand_in_the_byte_order_of_their_paths_with_odd_names_escaped() {
@@ -303,7 +301,10 @@ mod tests {
         let manifest = Manifest::of(vec![(b"a".to_vec(), [0; 32])]);
         let digest = manifest.digest().as_str();
         assert!(!manifests.can_verify(digest).unwrap());
-        manifests.keep(&manifest, &Disk::default()).unwrap();
+        let (disk, interrupt) = (Disk::default(), Interrupt::default());
+        let registry = dir.path().join("artifacts.json");
+        let locked = Locked::try_acquire(&registry, &disk, &interrupt).unwrap();
+        manifests.keep(&manifest, &locked.unwrap()).unwrap();
         fs::write(dir.path().join("manifests/.a.sha256.abcdefghijkl.tmp"), "").unwrap();
         manifests.sweep().unwrap();
         assert_eq!(

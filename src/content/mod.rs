@@ -9,6 +9,7 @@
 //! cache root no symbolic link is ever followed.
 
 mod cache_root;
+mod cleanup;
 mod copy;
 mod deletion;
 mod file_tree;

@@ -1,4 +1,4 @@
-//! What lies in the cache, or among the manifests, and belongs to no entry.
+//! Data in the cache, or among the manifests, that belongs to no entry.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,11 +12,11 @@ use super::deletion::refuse_mounts;
 use super::file_tree::FileTree;
 use super::ownership::Ownership;
 use super::workdir::{Leftover, Purpose, WorkDir};
-use crate::document::{Document, Edit, OpenDocument};
+use crate::document::{Document, Edit};
 use crate::error::{AtPath, Error, Result};
 use crate::reference::can_be_key;
-use crate::registry::Change;
-use crate::store::{self, Kind, if_exists};
+use crate::registry::Update;
+use crate::store::{self, Guard, Kind, if_exists};
 
 /// For how long nothing in a directory without an entry may have changed, to be
 /// an orphan and not something that cldctl is pulling just now.
@@ -36,7 +36,7 @@ pub struct Unreferenced {
     pub allocated: u64,
 }
 
-/// What a item is.
+/// The kind of unreferenced data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnreferencedKind {
@@ -47,23 +47,23 @@ pub enum UnreferencedKind {
     Leftover,
 }
 
-/// What lies in the cache and belongs to no entry.
+/// Data in the cache that belongs to no entry.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct UnreferencedData {
     /// What can be removed, by path.
     pub found: Vec<Unreferenced>,
-    /// Why it is not known of some directories whether they could be removed.
+    /// Why some directories could not be judged.
     pub unknown: Vec<Error>,
 }
 
-/// What came of removing unreferenced. Those in neither list changed meanwhile.
+/// The outcome of removing unreferenced data. What is in neither list changed meanwhile.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct PruneOutcome {
-    /// They are gone.
+    /// What is removed.
     pub gone: Vec<Unreferenced>,
-    /// They could not be removed.
+    /// What could not be removed, and why.
     pub failed: Vec<(Unreferenced, Error)>,
 }
 
@@ -77,7 +77,7 @@ impl Cache {
         self.unreferenced_by(&self.registry().load()?, now)
     }
 
-    /// Removes unreferenced, as far as they still are some.
+    /// Removes unreferenced data, unless an entry needs it by now or it changed.
     ///
     /// # Errors
     ///
@@ -87,16 +87,18 @@ impl Cache {
         unreferenced: &[Unreferenced],
         now: SystemTime,
     ) -> Result<PruneOutcome> {
-        let mut change = Sweep {
-            cache: self,
-            planned: unreferenced,
-            now,
-            current: Vec::new(),
-            going: Vec::new(),
-        };
-        self.registry().update(&mut change)?;
+        let going = self.registry().update(|document| {
+            let observed = self.unreferenced_by(document.whole()?, now)?.found;
+            // Only as they were seen: what grew meanwhile is being worked on.
+            let still = |item: &Unreferenced| unreferenced.contains(item);
+            let sweep = Sweep {
+                cache: self,
+                current: observed.into_iter().filter(still).collect(),
+            };
+            Ok(Update::guarded(Edit::default(), sweep))
+        })?;
         let mut swept = PruneOutcome::default();
-        for (item, going) in change.going {
+        for (item, going) in going {
             let deleted = going.and_then(|going| match going {
                 Going::Trash(trash) => trash.delete(),
                 Going::Leftover(leftover) => leftover.delete(),
@@ -221,52 +223,43 @@ fn newest_change(root: &CacheRoot, name: &OsStr) -> Result<Option<SystemTime>> {
     Ok(Some(UNIX_EPOCH + since))
 }
 
-/// A item on its way out.
+/// An item on its way out.
 enum Going {
     Trash(WorkDir),
     Leftover(Leftover),
     Gone,
 }
 
-/// Removes unreferenced under the registry's lock, so that none of them gets an entry
-/// meanwhile.
-struct Sweep<'s> {
-    cache: &'s Cache,
-    planned: &'s [Unreferenced],
-    now: SystemTime,
-    /// Those of the planned that still are unreferenced.
+/// Moves what no entry needs out of the way under the registry's lock, so that none of
+/// it gets an entry meanwhile.
+struct Sweep<'c> {
+    cache: &'c Cache,
+    /// What is to go.
     current: Vec<Unreferenced>,
-    /// Those that are out of the way, or why they are not.
-    going: Vec<(Unreferenced, Result<Going>)>,
 }
 
-impl Change for Sweep<'_> {
-    fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
-        let mut unreferenced = self
-            .cache
-            .unreferenced_by(document.whole()?, self.now)?
-            .found;
-        // Only as they were seen: what grew meanwhile is being worked on.
-        unreferenced.retain(|item| self.planned.contains(item));
-        self.current = unreferenced;
-        Ok(Edit::default())
-    }
+impl Guard for Sweep<'_> {
+    /// What is out of the way, or why it is not.
+    type Value = Vec<(Unreferenced, Result<Going>)>;
 
-    fn touches_content(&self) -> bool {
+    fn acts_alone(&self) -> bool {
         !self.current.is_empty()
     }
 
-    fn after_commit(&mut self, _durable: bool) {
+    fn committed(self, _durable: bool) -> Self::Value {
+        let mut all_going = Vec::new();
+        if self.current.is_empty() {
+            return all_going;
+        }
         let root = match self.cache.root() {
             Ok(root) => root,
             Err(error) => {
                 // The first one tells why; the others count as changed.
-                let first = self.current.drain(..).next();
-                self.going.extend(first.map(|item| (item, Err(error))));
-                return;
+                let first = self.current.into_iter().next();
+                return first.map(|item| (item, Err(error))).into_iter().collect();
             }
         };
-        for item in std::mem::take(&mut self.current) {
+        for item in self.current {
             let name = item.path.file_name().unwrap_or_default();
             let in_root = root
                 .as_ref()
@@ -287,8 +280,9 @@ impl Change for Sweep<'_> {
                     .at("remove", &item.path)
                     .map(|_| Going::Gone),
             };
-            self.going.push((item, going));
+            all_going.push((item, going));
         }
+        all_going
     }
 }
 

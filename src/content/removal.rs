@@ -1,23 +1,21 @@
 //! Removing artifacts: the entry first, then its content.
 
-use std::collections::HashSet;
+mod plan;
+
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use plan::PlannedRemoval;
 
 use super::Cache;
-use super::cache_root::{CacheRoot, Trashed, id_of};
-use super::deletion::refuse_mounts;
+use super::cache_root::CacheRoot;
+use super::cleanup::{Cleanup, Leftovers};
 use super::file_tree::FileTree;
-use super::manifest::Manifests;
-use super::ownership::{Ownership, own_key};
-use super::progress::{Operation, ProgressGuard, ProgressObserver};
-use super::workdir::Leftover;
-use crate::document::{Edit, EntryRef, OpenDocument};
+use super::progress::{Operation, ProgressObserver};
+use crate::document::{Edit, OpenDocument};
 use crate::error::{Error, Result};
-use crate::fields::Field;
-use crate::reference::{CacheKey, Reference};
-use crate::registry::Change;
-use crate::store::{Dir, FileId, Kind, lstat};
+use crate::registry::Update;
+use crate::store::{Dir, Guard, Locked};
 
 /// An artifact that was removed, or would be.
 #[derive(Debug)]
@@ -108,21 +106,31 @@ impl Cache {
     /// Removes what a plan selects. The entries go in one change; entries of
     /// the same reference are one artifact.
     pub(crate) fn remove_selected(&self, plan: RemovalPlan<'_>) -> Result<Vec<Removed>> {
-        let mut change = Removal {
-            cache: self,
-            root: None,
-            planned: Vec::new(),
-            unreferenced: Vec::new(),
-            leftovers: Vec::new(),
-            plan,
-        };
-        let outcome = self.registry().update(&mut change);
+        let removal = self.registry().update(|document| {
+            let selected = (plan.select)(document)?;
+            let root = open_root(self, plan.keep_content)?;
+            let planned = plan::observe(document, &selected, root.as_ref(), plan.keep_content)?;
+            let edit = plan::without_refused(document, selected, &planned)?;
+            let cleanup = Cleanup::after(self, document, &edit, None)?;
+            Ok(Update::guarded(
+                edit,
+                Removal {
+                    root,
+                    planned,
+                    cleanup,
+                },
+            ))
+        })?;
         // The registry is free again; deleting may take its time.
-        let removed = delete_all(change.planned, change.root.as_ref(), &self.progress);
-        let leftovers = change.leftovers;
+        let Trash {
+            root,
+            planned,
+            leftovers,
+        } = removal;
+        let removed = delete_all(planned, root.as_ref(), &self.progress);
         self.progress
-            .during(Operation::Deleting, || delete_leftovers(leftovers));
-        outcome.map(|()| removed)
+            .during(Operation::Deleting, || leftovers.delete());
+        Ok(removed)
     }
 
     /// Returns what removing by an edit of this document would come to.
@@ -134,19 +142,11 @@ impl Cache {
         keep_content: bool,
     ) -> Result<Vec<Removed>> {
         let root = open_root(self, keep_content)?;
-        let planned = plan(document, edit, root.as_ref(), keep_content)?;
+        let planned = plan::plan(document, edit, root.as_ref(), keep_content)?;
         Ok(planned
             .into_iter()
             .map(|planned| planned.preview(root.as_ref()))
             .collect())
-    }
-}
-
-/// Deletes what killed processes left. What cannot be deleted is found by its name
-/// another time.
-pub(super) fn delete_leftovers(leftovers: Vec<Leftover>) {
-    for leftover in leftovers {
-        let _ = leftover.delete();
     }
 }
 
@@ -158,176 +158,43 @@ fn open_root(cache: &Cache, keep_content: bool) -> Result<Option<CacheRoot>> {
     }
 }
 
-struct Removal<'c, 's> {
-    cache: &'c Cache,
-    plan: RemovalPlan<'s>,
+/// Moves content out of the way once the entries are gone.
+struct Removal<'c> {
     root: Option<CacheRoot>,
     planned: Vec<PlannedRemoval>,
-    unreferenced: Vec<String>,
-    /// What killed processes left.
-    leftovers: Vec<Leftover>,
+    cleanup: Cleanup<'c>,
 }
 
-impl Change for Removal<'_, '_> {
-    fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
-        let mut edit = (self.plan.select)(document)?;
-        let keep_content = self.plan.keep_content;
-        self.root = open_root(self.cache, keep_content)?;
-        let mut refused = Vec::new();
-        loop {
-            self.planned = plan(document, &edit, self.root.as_ref(), keep_content)?;
-            let (stay, go) = std::mem::take(&mut self.planned)
-                .into_iter()
-                .partition(PlannedRemoval::is_refused);
-            self.planned = go;
-            let stay: Vec<PlannedRemoval> = stay;
-            if stay.is_empty() {
-                break;
-            }
-            // What stays may have directories of what else was to go.
-            edit = without(document, &edit, &stay)?;
-            refused.extend(stay);
+/// What was moved out of the way, to be deleted.
+struct Trash {
+    root: Option<CacheRoot>,
+    planned: Vec<PlannedRemoval>,
+    leftovers: Leftovers,
+}
+
+impl Guard for Removal<'_> {
+    type Value = Trash;
+
+    fn prepare(&mut self, _locked: &Locked<'_>) -> Result<()> {
+        self.cleanup.sweep_manifests()?;
+        match &self.root {
+            Some(root) => self.cleanup.recover(root),
+            None => Ok(()),
         }
-        self.planned.extend(refused);
-        Ok(edit)
     }
 
-    fn before_commit(&mut self, document: &OpenDocument, edit: &Edit) -> Result<()> {
-        self.unreferenced = Manifests::unreferenced_after(document, edit, None)?;
-        self.cache.manifests.sweep()?;
-        if let Some(root) = &self.root {
-            self.leftovers = root.recover()?;
-        }
-        Ok(())
-    }
-
-    fn roll_back(&mut self) {
-        self.planned.clear();
-    }
-
-    fn after_commit(&mut self, durable: bool) {
+    fn committed(mut self, durable: bool) -> Trash {
         // Should the power fail now, the entries may be back; so their content
         // stays. `prune` finds it if they are not.
-        if !durable {
-            self.planned.clear();
-            return;
-        }
-        if let Some(root) = &self.root {
+        if durable && let Some(root) = &self.root {
             for planned in &mut self.planned {
                 planned.move_to_trash(root);
             }
         }
-        self.cache.manifests.remove_all(&self.unreferenced);
-    }
-}
-
-/// Returns an edit that removes what another one does, but for some entries.
-fn without(document: &OpenDocument, edit: &Edit, stay: &[PlannedRemoval]) -> Result<Edit> {
-    let stay: HashSet<(&str, &str)> = stay
-        .iter()
-        .map(|planned| (&*planned.reference, &*planned.path))
-        .collect();
-    let mut rest = Edit::default();
-    for (index, (reference, path)) in removed_by(edit, document)? {
-        if !stay.contains(&(&*reference, &*path)) {
-            rest.remove(index);
-        }
-    }
-    Ok(rest)
-}
-
-/// Returns the entries that an edit removes, each with its place, reference and path.
-fn removed_by(edit: &Edit, document: &OpenDocument) -> Result<Vec<(usize, (String, String))>> {
-    let removed = edit.changed(document.len());
-    let removed = removed.filter(|&index| edit.is_removed(index)).collect();
-    document.pick_at(&removed, |entry| {
-        let path = entry.text_of(Field::CachePath);
-        (entry.reference().into_owned(), path.into_owned())
-    })
-}
-
-/// An artifact on its way out.
-struct PlannedRemoval {
-    reference: String,
-    /// Where its content lies, as the entry has it.
-    path: String,
-    outcome: Planned,
-    /// What became of its directory, once it was moved out of the way.
-    trashed: Option<Result<Trashed>>,
-}
-
-/// What is to be done with the content of an entry.
-enum Planned {
-    /// It is in the entry's own directory, and is deleted.
-    Delete(CacheKey),
-    Absent,
-    Kept,
-    Shared(String),
-    Foreign,
-    Refused(Error),
-}
-
-impl PlannedRemoval {
-    fn is_refused(&self) -> bool {
-        matches!(self.outcome, Planned::Refused(_))
-    }
-
-    fn move_to_trash(&mut self, root: &CacheRoot) {
-        if let Planned::Delete(key) = &self.outcome {
-            self.trashed = Some(root.move_to_trash(OsStr::new(key.as_str())));
-        }
-    }
-
-    /// Returns what deleting would come to.
-    #[cfg(feature = "cli")]
-    fn preview(self, root: Option<&CacheRoot>) -> Removed {
-        let bytes = match (&self.outcome, root) {
-            (Planned::Delete(key), Some(root)) => stored_bytes(root.dir(), key.as_str().as_ref()),
-            _ => 0,
-        };
-        self.into_removed(|path| ContentOutcome::Deleted { path, bytes })
-    }
-
-    /// Returns how many bytes there are to delete.
-    fn bytes(&self, root: &CacheRoot) -> u64 {
-        match &self.trashed {
-            Some(Ok(Trashed::Moved(trash))) => stored_bytes(root.dir(), trash.name()),
-            Some(Ok(Trashed::Deleted { bytes })) => *bytes,
-            _ => 0,
-        }
-    }
-
-    /// Deletes what was moved out of the way.
-    fn delete(mut self, bytes: u64, deleting: &ProgressGuard) -> Removed {
-        let trashed = self.trashed.take();
-        self.into_removed(|path| {
-            let deleted = match trashed {
-                Some(Ok(Trashed::Moved(trash))) => trash.delete(),
-                Some(Ok(Trashed::Deleted { .. })) => Ok(()),
-                Some(Err(error)) => Err(error),
-                Some(Ok(Trashed::Nothing)) | None => return ContentOutcome::Absent,
-            };
-            deleting.advance(bytes);
-            match deleted {
-                Ok(()) => ContentOutcome::Deleted { path, bytes },
-                Err(error) => ContentOutcome::Failed { path, error },
-            }
-        })
-    }
-
-    fn into_removed(self, deleted: impl FnOnce(PathBuf) -> ContentOutcome) -> Removed {
-        let path = PathBuf::from(self.path);
-        let content = match self.outcome {
-            Planned::Delete(_) => deleted(path),
-            Planned::Absent => ContentOutcome::Absent,
-            Planned::Kept => ContentOutcome::Kept,
-            Planned::Shared(with) => ContentOutcome::Shared { path, with },
-            Planned::Foreign => ContentOutcome::Foreign { path },
-            Planned::Refused(error) => ContentOutcome::Refused { path, error },
-        };
-        Removed {
-            reference: self.reference,
-            content,
+        Trash {
+            leftovers: self.cleanup.committed(durable),
+            root: self.root,
+            planned: self.planned,
         }
     }
 }
@@ -348,120 +215,6 @@ fn delete_all(
     planned
         .map(|(planned, bytes)| planned.delete(bytes, &deleting))
         .collect()
-}
-
-/// Returns what an edit removes, and what is to become of the content.
-fn plan(
-    document: &OpenDocument,
-    edit: &Edit,
-    root: Option<&CacheRoot>,
-    keep_content: bool,
-) -> Result<Vec<PlannedRemoval>> {
-    let mut planned: Vec<PlannedRemoval> = Vec::new();
-    let mut seen = HashSet::new();
-    let removed = removed_by(edit, document)?;
-    let mut planner = Planner {
-        document,
-        edit,
-        root,
-        removed: &removed,
-        taken: HashSet::new(),
-        ownership: None,
-    };
-    for (_, (reference, path)) in &removed {
-        // The same reference twice is one artifact, unless its paths differ.
-        if !seen.insert((reference, path)) {
-            continue;
-        }
-        let outcome = match keep_content {
-            true => Planned::Kept,
-            false => planner
-                .outcome(reference, path)
-                .unwrap_or_else(Planned::Refused),
-        };
-        planned.push(PlannedRemoval {
-            reference: reference.clone(),
-            path: path.clone(),
-            outcome,
-            trashed: None,
-        });
-    }
-    // What one entry may not take is removed all the same with the one that owns it.
-    for planned in &mut planned {
-        if !matches!(planned.outcome, Planned::Foreign) {
-            continue;
-        }
-        match id_of(Path::new(&planned.path)) {
-            Ok(Some(id)) if planner.taken.contains(&id) => planned.outcome = Planned::Absent,
-            // Nothing here touches it, whatever it is.
-            Ok(_) | Err(_) => {}
-        }
-    }
-    Ok(planned)
-}
-
-/// Decides what becomes of content.
-struct Planner<'d> {
-    document: &'d OpenDocument,
-    edit: &'d Edit,
-    root: Option<&'d CacheRoot>,
-    /// The entries that go: their places, references and paths.
-    removed: &'d [(usize, (String, String))],
-    /// The directories that go.
-    taken: HashSet<FileId>,
-    /// What the entries that stay own, once that was asked.
-    ownership: Option<Ownership<'d>>,
-}
-
-impl Planner<'_> {
-    /// Returns what becomes of the content of an entry.
-    ///
-    /// # Errors
-    ///
-    /// Why the entry is better not touched.
-    fn outcome(&mut self, reference: &str, path: &str) -> Result<Planned> {
-        let named = Path::new(path);
-        if path.is_empty() {
-            return Ok(Planned::Absent);
-        }
-        let key = match self.root {
-            Some(root) => own_key(root, reference, path)?.map(|key| (root, key)),
-            None => None,
-        };
-        let Some((root, key)) = key else {
-            // Nothing here touches it, so that nothing depends on what it is.
-            return Ok(match lstat(named) {
-                Ok(None) => Planned::Absent,
-                Ok(Some(_)) | Err(_) => Planned::Foreign,
-            });
-        };
-        if self.ownership.is_none() {
-            let keys = self.removed.iter().filter_map(|(_, (reference, _))| {
-                Some(Reference::parse(reference).ok()?.cache_key())
-            });
-            let keys: Vec<CacheKey> = keys.collect();
-            let names: Vec<&str> = keys.iter().map(CacheKey::as_str).collect();
-            let stays = |index, _: &EntryRef<'_>| !self.edit.is_removed(index);
-            self.ownership = Some(Ownership::of_names(root, self.document, &names, stays)?);
-        }
-        let ownership = self.ownership.as_ref().expect("it was made above");
-        if let Some(other) = ownership.holder_of(&key)? {
-            return Ok(Planned::Shared(other.to_owned()));
-        }
-        let name = OsStr::new(key.as_str());
-        match root.look(name)? {
-            None => return Ok(Planned::Absent),
-            Some(found) if found.kind == Kind::Dir => {
-                // Two entries of one key have one directory, which goes once.
-                if !self.taken.insert(found.id) {
-                    return Ok(Planned::Absent);
-                }
-                refuse_mounts(root.dir(), name)?;
-            }
-            Some(_) => {}
-        }
-        Ok(Planned::Delete(key))
-    }
 }
 
 /// Returns how much there is to free. What cannot be read does not count.

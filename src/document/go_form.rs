@@ -129,8 +129,8 @@ impl FieldTexts {
 }
 
 impl ArtifactEntry {
-    /// Returns the entry as it stands in `artifacts.json`: the eight fields in their
-    /// order, then `unknown` fields, each a key and a value in JSON.
+    /// Encodes the entry for `artifacts.json`: the eight fields in their order, then
+    /// `unknown` fields, each a key and a value in JSON.
     ///
     /// # Errors
     ///
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_cldctl_could_not_read_is_not_written() {
+    fn an_entry_that_cldctl_cannot_read_is_not_written() {
         let negative = ArtifactEntry {
             size: Some(-1),
             ..entry()

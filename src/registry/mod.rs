@@ -1,22 +1,24 @@
 //! The registry: the list of artifacts, and how it is read and changed.
 
+mod backup;
 mod load;
 mod repair;
 mod scan;
 mod update;
 mod upsert;
 
+pub(crate) use backup::Backup;
 pub use repair::{Damage, LostEntry, Repaired};
 pub(crate) use scan::ReadMode;
-pub(crate) use update::Change;
-pub(crate) use upsert::Upsert;
+pub(crate) use update::Update;
+pub(crate) use upsert::{Upsert, Upserted};
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::document::{Edit, EntryRef, OpenDocument};
+use crate::document::{Edit, EntryRef};
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{AtPath, Result};
 use crate::fields::Field;
@@ -243,12 +245,14 @@ impl Registry {
     /// [`Error::NegativeSize`](crate::Error::NegativeSize), and those of every change: I/O,
     /// [`Error::Corrupt`](crate::Error::Corrupt), [`Error::LockTimeout`](crate::Error::LockTimeout), …
     pub fn add(&self, entry: ArtifactEntry) -> Result<Added> {
-        let mut change = Upsert {
+        let upsert = Upsert {
             entry,
             ..Upsert::default()
         };
-        self.update(&mut change)?;
-        Ok(change.result)
+        self.update(|document| {
+            let (edit, upserted) = upsert.decide(document)?;
+            Ok(Update::new(edit, upserted.result))
+        })
     }
 
     /// Removes all entries with exactly this reference. Was one there?
@@ -257,19 +261,12 @@ impl Registry {
     ///
     /// Those of every change.
     pub fn remove(&self, reference: &str) -> Result<bool> {
-        struct Remove<'a>(&'a str, bool);
-        impl Change for Remove<'_> {
-            fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
-                let mut edit = Edit::default();
-                let found = document.find(|entry| (entry.reference() == self.0).then_some(()))?;
-                found.iter().for_each(|&(index, ())| edit.remove(index));
-                self.1 = !found.is_empty();
-                Ok(edit)
-            }
-        }
-        let mut change = Remove(reference, false);
-        self.update(&mut change)?;
-        Ok(change.1)
+        self.update(|document| {
+            let mut edit = Edit::default();
+            let found = document.find(|entry| (entry.reference() == reference).then_some(()))?;
+            found.iter().for_each(|&(index, ())| edit.remove(index));
+            Ok(Update::new(edit, !found.is_empty()))
+        })
     }
 
     /// Removes all entries.
@@ -278,13 +275,7 @@ impl Registry {
     ///
     /// Those of every change.
     pub fn clear(&self) -> Result<()> {
-        struct Clear;
-        impl Change for Clear {
-            fn edit(&mut self, _: &OpenDocument) -> Result<Edit> {
-                Ok(Edit::clear())
-            }
-        }
-        self.update(&mut Clear)
+        self.update(|_| Ok(Update::new(Edit::clear(), ())))
     }
 }
 

@@ -6,13 +6,13 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::Registry;
+use super::backup::Backup;
 use super::load::{Loaded, load, parse};
 use super::scan::ReadMode;
 use crate::document::{Document, Edit, Salvaged, salvage};
 use crate::error::{AtPath, Error, Result};
 use crate::json::ParseError;
-use crate::store::{self, Disk, Identity, Lock, Persisted, Snapshot, TempFile};
-use crate::timestamp;
+use crate::store::{self, Locked, NewText, Snapshot};
 
 /// What a repair came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,41 +74,25 @@ impl Registry {
             // Nothing is locked or created for what is not there.
             return self.load().map(|_| None);
         }
-        self.locked(&path, |lock| self.attempt_repair(&path, lock))
+        self.transact(&path, |locked| self.attempt_repair(locked))
     }
 
-    /// Keeps a durable copy of the file beside it, before a change that its author may
-    /// regret. `None` if there is no file. The caller holds the lock.
-    pub(crate) fn keep_copy(&self) -> Result<Option<PathBuf>> {
-        let path = store::resolve(self.path())?;
-        let snapshot = store::read(&path)?;
-        let copy = snapshot.map(|snapshot| keep_copy(&path, &snapshot, self.disk()));
-        copy.transpose()
-    }
-
-    /// Continues where another process replaced the file or the lock meanwhile.
-    fn attempt_repair(&self, path: &Path, lock: &Lock) -> Result<ControlFlow<Option<Repaired>>> {
-        let (snapshot, text, damage) = match load(path, &self.legacy_path(), ReadMode::Patient) {
+    /// Attempts a repair under the lock.
+    fn attempt_repair(&self, locked: &Locked<'_>) -> Result<ControlFlow<Option<Repaired>>> {
+        let path = locked.path();
+        let (read, like, text, damage) = match load(path, &self.legacy_path(), ReadMode::Patient) {
             Ok(loaded) => {
-                let Some((edit, references)) = without_copies(loaded.document.whole()?) else {
-                    self.sync_read(path, &loaded)?;
-                    return Ok(match Identity::of(path)? == loaded.file {
-                        true => ControlFlow::Break(None),
-                        false => ControlFlow::Continue(()),
-                    });
+                let document = loaded.document.whole()?;
+                let Some((edit, references)) = without_copies(document) else {
+                    return locked.unchanged(loaded.file, || None);
                 };
                 loaded.require_writable(path)?;
-                let document = loaded.document.whole()?;
                 let pieces = document.pieces(&edit).unwrap_or_default();
                 loaded.require_readable(path, &pieces)?;
                 let text = pieces.iter().map(|piece| document.text_of(piece));
-                let text: String = text.collect();
-                match store::read(path)? {
-                    Some(snapshot) if Some(snapshot.identity) == loaded.file => {
-                        (snapshot, text, Damage::Duplicates { references })
-                    }
-                    _ => return Ok(ControlFlow::Continue(())),
-                }
+                let text = text.collect();
+                let damage = Damage::Duplicates { references };
+                (loaded.file, loaded.like, text, damage)
             }
             Err(Error::Corrupt { path: at, .. }) if at == path => {
                 let Some(snapshot) = store::read(path)? else {
@@ -134,39 +118,24 @@ impl Registry {
                     cause: loss.cause,
                 });
                 let lost = lost.collect();
-                (snapshot, text, Damage::Unparsable { cause, saved, lost })
+                let damage = Damage::Unparsable { cause, saved, lost };
+                let Snapshot {
+                    identity, metadata, ..
+                } = snapshot;
+                (Some(identity), Some(metadata), text, damage)
             }
             Err(error) => return Err(error),
         };
-
-        let prepared = TempFile::write(
-            self.disk(),
-            path,
-            [text.as_bytes()],
-            Some(&snapshot.metadata),
-        )?;
-        // The copy's name is synced before the new file is in place.
-        self.disk().sync_file(path).at("sync", path)?;
-        let copy = keep_copy(path, &snapshot, self.disk())?;
-        let published = self.interrupt.check().and_then(|()| {
-            // At the registry last, so that little can happen to it until the rename.
-            if !lock.is_current()? || Identity::of(path)? != Some(snapshot.identity) {
-                return Ok(None);
+        let text = NewText {
+            parts: [text.as_bytes()],
+            like: like.as_ref(),
+        };
+        Ok(match locked.commit(read, Some(text), Backup::default())? {
+            ControlFlow::Break(copy) => {
+                ControlFlow::Break(copy.map(|copy| Repaired { copy, damage }))
             }
-            prepared.persist(path, true).map(Some)
-        });
-        match published {
-            Ok(Some(Persisted::Done)) => Ok(ControlFlow::Break(Some(Repaired { copy, damage }))),
-            Ok(Some(Persisted::NotDurable(cause))) => Err(Error::NotDurable {
-                path: path.to_owned(),
-                cause,
-            }),
-            other => {
-                // The file itself is still there.
-                let _ = std::fs::remove_file(copy);
-                other.map(|_| ControlFlow::Continue(()))
-            }
-        }
+            ControlFlow::Continue(()) => ControlFlow::Continue(()),
+        })
     }
 }
 
@@ -180,8 +149,8 @@ fn require_writable(path: &Path, snapshot: &Snapshot, text: &str) -> Result<()> 
     Loaded::in_memory(document, Some(snapshot.identity), like).require_writable(path)
 }
 
-/// Returns the edit that keeps one of each entry that is stored several times, all the
-/// same to the byte, and their references; `None` if there is no such entry.
+/// The document with one of each entry that stands in it several times, all the
+/// same to the byte, and their references. None if there is no such entry.
 fn without_copies(document: &Document) -> Option<(Edit, Vec<String>)> {
     let mut first: HashMap<_, (_, bool)> = HashMap::new();
     for entry in document.entries() {
@@ -214,29 +183,4 @@ fn without_copies(document: &Document) -> Option<(Edit, Vec<String>)> {
         }
     }
     (!references.is_empty()).then_some((edit, references))
-}
-
-/// Keeps a durable copy of a file beside it, under a name that was free.
-fn keep_copy(path: &Path, snapshot: &Snapshot, disk: &Disk) -> Result<PathBuf> {
-    let time = timestamp::now().format("%Y%m%dT%H%M%SZ");
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut number = 0_u32;
-    loop {
-        let suffix = match number {
-            0 => String::new(),
-            number => format!("-{number}"),
-        };
-        let copy = path.with_file_name(format!("{name}.corrupt-{time}{suffix}"));
-        // Named as all temporary files of the registry are, so that it is swept up.
-        let prepared = TempFile::write(disk, path, [&*snapshot.bytes], Some(&snapshot.metadata))?;
-        match prepared.persist(&copy, false)? {
-            Persisted::Done => return Ok(copy),
-            Persisted::Exists => number += 1,
-            Persisted::NotDurable(cause) => {
-                // The file itself is still there.
-                let _ = std::fs::remove_file(&copy);
-                return Err(cause).at("sync", &copy);
-            }
-        }
-    }
 }

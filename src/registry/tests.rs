@@ -48,24 +48,20 @@ fn append_without_lock(path: &std::path::Path, reference: &str) {
     fs::rename(temporary, path).unwrap();
 }
 
-/// Adds an entry while, each of the first times, another process replaces the
-/// file between our read and our rename.
-struct Raced<'p> {
-    path: &'p std::path::Path,
-    upsert: Upsert,
-    races: usize,
-    edits: usize,
-}
-
-impl Change for Raced<'_> {
-    fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
-        let edit = self.upsert.edit(document)?;
-        if self.edits < self.races {
-            append_without_lock(self.path, &format!("theirs:{}", self.edits));
-        }
-        self.edits += 1;
-        Ok(edit)
-    }
+/// Adds an entry, and calls `meanwhile` with the number of each attempt between our read
+/// and our rename. Returns how many attempts it took.
+fn add_while(registry: &Registry, mut meanwhile: impl FnMut(usize)) -> Result<usize> {
+    let upsert = Upsert {
+        entry: entry("ours:1"),
+        ..Upsert::default()
+    };
+    let mut attempts = 0;
+    registry.update(|document| {
+        let (edit, _) = upsert.decide(document)?;
+        meanwhile(attempts);
+        attempts += 1;
+        Ok(Update::new(edit, attempts))
+    })
 }
 
 #[test]
@@ -76,18 +72,12 @@ fn a_file_that_is_replaced_while_we_edit_is_read_again_and_nothing_is_lost() {
         if exists_before {
             registry.add(entry("before:1")).unwrap();
         }
-        let upsert = Upsert {
-            entry: entry("ours:1"),
-            ..Upsert::default()
+        let race = |attempt| {
+            if attempt < 3 {
+                append_without_lock(&path, &format!("theirs:{attempt}"));
+            }
         };
-        let mut raced = Raced {
-            path: &path,
-            upsert,
-            races: 3,
-            edits: 0,
-        };
-        registry.update(&mut raced).unwrap();
-        assert_eq!(raced.edits, 4);
+        assert_eq!(add_while(&registry, race).unwrap(), 4);
         let mut expected = vec!["ours:1", "theirs:0", "theirs:1", "theirs:2"];
         if exists_before {
             expected.insert(0, "before:1");
@@ -97,108 +87,68 @@ fn a_file_that_is_replaced_while_we_edit_is_read_again_and_nothing_is_lost() {
 }
 
 #[test]
+fn the_result_is_that_of_the_last_attempt() {
+    let (_dir, registry, path) = registry();
+    registry.add(entry("a:1")).unwrap();
+    let upsert = Upsert {
+        entry: ArtifactEntry {
+            created_at: timestamp::parse("2026-04-01T00:00:00Z"),
+            ..entry("a:1")
+        },
+        keeps_time: true,
+        ..Upsert::default()
+    };
+    let mut attempts = 0;
+    let upserted = registry.update(|document| {
+        let (edit, upserted) = upsert.decide(document)?;
+        if attempts == 0 {
+            assert_eq!(upserted.result, Added::Unchanged);
+            let text = fs::read_to_string(&path).unwrap();
+            let without = path.with_extension("other");
+            fs::write(&without, text.replace("a:1", "b:1")).unwrap();
+            fs::rename(without, &path).unwrap();
+        }
+        attempts += 1;
+        Ok(Update::new(edit, upserted))
+    });
+    let upserted = upserted.unwrap();
+    assert_eq!(upserted.result, Added::Added);
+    // The time that an earlier attempt found is not the time of this one.
+    assert_eq!(upserted.entry.created_at, upsert.entry.created_at);
+    assert_eq!(references(&registry), ["a:1", "b:1"]);
+}
+
+#[test]
 fn a_change_that_is_always_raced_gives_up_in_time() {
     let (_dir, registry, path) = registry();
     registry.add(entry("before:1")).unwrap();
     let registry = registry.with_lock_timeout(Duration::from_millis(100));
-    let upsert = Upsert {
-        entry: entry("ours:1"),
-        ..Upsert::default()
-    };
-    let mut raced = Raced {
-        path: &path,
-        upsert,
-        races: usize::MAX,
-        edits: 0,
-    };
-    let error = registry.update(&mut raced).unwrap_err();
+    let race = |attempt| append_without_lock(&path, &format!("theirs:{attempt}"));
+    let error = add_while(&registry, race).unwrap_err();
     assert!(matches!(error, Error::Contended { .. }), "{error}");
 }
 
 #[test]
-fn a_lock_file_that_is_deleted_while_we_edit_is_taken_anew() {
-    struct Unlocked<'p>(&'p std::path::Path, Upsert, usize);
-    impl Change for Unlocked<'_> {
-        fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
-            if self.2 == 0 {
-                fs::remove_file(self.0).unwrap();
-            }
-            self.2 += 1;
-            self.1.edit(document)
-        }
-    }
+fn a_lock_file_that_is_removed_while_we_edit_is_created_again() {
     let (_dir, registry, path) = registry();
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let lock = path.with_file_name("artifacts.json.lock");
-    let upsert = Upsert {
-        entry: entry("ours:1"),
-        ..Upsert::default()
-    };
-    let mut change = Unlocked(&lock, upsert, 0);
-    registry.update(&mut change).unwrap();
-    assert_eq!(change.2, 2);
+    let attempts = add_while(&registry, |attempt| {
+        if attempt == 0 {
+            fs::remove_file(&lock).unwrap();
+        }
+    });
+    assert_eq!(attempts.unwrap(), 2);
     assert_eq!(references(&registry), ["ours:1"]);
     assert!(lock.exists());
 }
 
 #[test]
-fn what_was_prepared_is_rolled_back_if_the_commit_fails() {
-    struct Doomed<'p>(&'p std::path::Path, Upsert, Vec<&'static str>);
-    impl Change for Doomed<'_> {
-        fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
-            self.1.edit(document)
-        }
-        fn before_commit(&mut self, _: &OpenDocument, _: &Edit) -> Result<()> {
-            // Without its temporary file, the rename must fail.
-            for entry in fs::read_dir(self.0).unwrap() {
-                let path = entry.unwrap().path();
-                if path.extension().is_some_and(|extension| extension == "tmp") {
-                    fs::remove_file(path).unwrap();
-                }
-            }
-            self.2.push("before");
-            Ok(())
-        }
-        fn roll_back(&mut self) {
-            self.2.push("back");
-        }
-        fn after_commit(&mut self, _: bool) {
-            self.2.push("after");
-        }
-    }
-    let (_dir, registry, path) = registry();
-    registry.add(entry("before:1")).unwrap();
-    let upsert = Upsert {
-        entry: entry("ours:1"),
-        ..Upsert::default()
-    };
-    let dir = path.parent().unwrap();
-    let mut change = Doomed(dir, upsert, Vec::new());
-    let error = registry.update(&mut change).unwrap_err().to_string();
-    assert!(error.starts_with("could not replace `"), "{error}");
-    assert_eq!(change.2, ["before", "back"]);
-    assert_eq!(references(&registry), ["before:1"]);
-}
-
-#[test]
 fn an_interrupt_before_the_commit_changes_nothing() {
-    struct Interrupted(Upsert, Interrupt);
-    impl Change for Interrupted {
-        fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
-            self.1.raise(2);
-            self.0.edit(document)
-        }
-    }
     let (_dir, registry, path) = registry();
     let interrupt = Interrupt::default();
     let registry = registry.with_interrupt(interrupt.clone());
-    let upsert = Upsert {
-        entry: entry("ours:1"),
-        ..Upsert::default()
-    };
-    let error = registry
-        .update(&mut Interrupted(upsert, interrupt))
-        .unwrap_err();
+    let error = add_while(&registry, |_| interrupt.raise(2)).unwrap_err();
     assert!(matches!(error, Error::Interrupted { signal: 2 }), "{error}");
     let names: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().collect();
     assert_eq!(names.len(), 1, "the lock alone: {names:?}");
@@ -295,31 +245,4 @@ fn the_newest_comes_first_and_unreadable_times_last() {
         .map(|entry| entry.reference.unwrap())
         .collect();
     assert_eq!(listed, ["a", "b", "old", "bad", "none"]);
-}
-
-#[test]
-fn what_was_prepared_is_rolled_back_if_the_file_cannot_be_looked_at() {
-    struct Unseen<'p>(&'p std::path::Path, Upsert, bool);
-    impl Change for Unseen<'_> {
-        fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
-            self.1.edit(document)
-        }
-        fn before_commit(&mut self, _: &OpenDocument, _: &Edit) -> Result<()> {
-            fs::rename(self.0, self.0.with_extension("away")).unwrap();
-            fs::write(self.0, "").unwrap();
-            Ok(())
-        }
-        fn roll_back(&mut self) {
-            self.2 = true;
-        }
-    }
-    let (_dir, registry, path) = registry();
-    registry.add(entry("before:1")).unwrap();
-    let upsert = Upsert {
-        entry: entry("ours:1"),
-        ..Upsert::default()
-    };
-    let mut change = Unseen(path.parent().unwrap(), upsert, false);
-    assert!(registry.update(&mut change).is_err());
-    assert!(change.2);
 }

@@ -1,4 +1,4 @@
-//! The one operation that changes the registry: lock, read, edit, commit.
+//! The one operation that changes the registry: lock, read, decide, commit.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -6,43 +6,53 @@ use std::time::Instant;
 
 use super::Registry;
 use super::load::{Loaded, open};
-use crate::document::{Document, Edit, OpenDocument};
+use crate::document::{Document, Edit, OpenDocument, Piece};
 use crate::error::{AtPath, Error, Result};
-use crate::store::{self, Identity, Lock, LockWait, Persisted, TempFile};
+use crate::store::{self, Guard, LockWait, Locked, NewText};
 
-/// A change to the registry, and to what goes with it.
-pub(crate) trait Change {
-    /// Decides what is to change. Called again with a new document if another
-    /// process replaced the file meanwhile.
-    fn edit(&mut self, document: &OpenDocument) -> Result<Edit>;
+/// A change to the registry, decided on a document.
+pub(crate) struct Update<G> {
+    edit: Edit,
+    guard: G,
+}
 
-    /// Whether there is something to do besides the edit.
-    fn touches_content(&self) -> bool {
-        false
+impl<T> Update<Unguarded<T>> {
+    /// Returns an edit that is all there is to do, and the value of it.
+    pub(crate) fn new(edit: Edit, value: T) -> Self {
+        Update::guarded(edit, Unguarded(value))
+    }
+}
+
+impl<G: Guard> Update<G> {
+    /// Returns an edit with what has to be in place before it is committed.
+    pub(crate) fn guarded(edit: Edit, guard: G) -> Self {
+        Update { edit, guard }
     }
 
-    /// Does what must be in place before the new registry is. An error stops
-    /// the change.
-    fn before_commit(&mut self, _document: &OpenDocument, _edit: &Edit) -> Result<()> {
-        Ok(())
+    /// Returns whether there is nothing to do.
+    fn changes_nothing(&self, document: &OpenDocument) -> Result<bool> {
+        Ok(document.pieces(&self.edit)?.is_none() && !self.guard.acts_alone())
     }
+}
 
-    /// Undoes what [`before_commit`](Self::before_commit) did, also where it
-    /// got no further than half way.
-    fn roll_back(&mut self) {}
+/// The value of an edit that is all there is to do.
+pub(crate) struct Unguarded<T>(T);
 
-    /// Does what may only be done after the commit, still under the lock.
-    /// `durable` is false if the commit may not survive a power loss.
-    fn after_commit(&mut self, _durable: bool) {}
+impl<T> Guard for Unguarded<T> {
+    type Value = T;
+
+    fn committed(self, _durable: bool) -> T {
+        self.0
+    }
 }
 
 impl Registry {
     /// Converts a legacy registry, if that is possible without waiting; if not, its
     /// entries are just shown.
     pub(super) fn convert_legacy(&self, path: &Path) {
-        if let Ok(Some(lock)) = Lock::try_acquire(&lock_path(path)) {
+        if let Ok(Some(locked)) = Locked::try_acquire(path, self.disk(), &self.interrupt) {
             // Whatever keeps us from it, the reader has what it came for.
-            let _ = self.attempt(path, &lock, &mut Conversion);
+            let _ = self.attempt(&locked, |_| Ok(Update::new(Edit::default(), ())));
         }
     }
 
@@ -52,25 +62,31 @@ impl Registry {
         self.path.with_file_name("components.json")
     }
 
-    /// Changes the registry: lock, read, edit, commit. Every change goes
-    /// through here.
-    pub(crate) fn update(&self, change: &mut dyn Change) -> Result<()> {
+    /// Changes the registry: locks, reads, decides, commits. Every change goes through
+    /// here. Returns the value of the attempt that was committed.
+    ///
+    /// `decide` is called again with a new document if another process replaced the file
+    /// meanwhile. It may look at the disk, and change nothing there: what has to be
+    /// changed is for the guard to do.
+    pub(crate) fn update<G: Guard>(
+        &self,
+        mut decide: impl FnMut(&OpenDocument) -> Result<Update<G>>,
+    ) -> Result<G::Value> {
         let path = store::resolve(&self.path)?;
         let dir = path.parent().unwrap_or(Path::new("/"));
-        if store::stat(dir).at("read", dir)?.is_none() && changes_nothing(change)? {
-            return Ok(());
+        if store::stat(dir).at("read", dir)?.is_none() {
+            let nothing = OpenDocument::from(Document::empty());
+            let update = decide(&nothing)?;
+            if update.changes_nothing(&nothing)? {
+                return Ok(update.guard.committed(true));
+            }
         }
         // It leads to a disk that is not mounted, say, and the registry lies there.
         if let Some((link, target)) = store::link_to_missing_dir(&self.path)? {
             return Err(Error::DanglingLink { link, target });
         }
         self.disk().create_dir(dir)?;
-        self.locked(&path, |lock| {
-            Ok(match self.attempt(&path, lock, change)? {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            })
-        })
+        self.transact(&path, |locked| self.attempt(locked, &mut decide))
     }
 
     /// Returns how a change waits for a lock from now on: on the registry, or on
@@ -84,153 +100,68 @@ impl Registry {
         }
     }
 
-    /// Takes the lock of a registry file, sweeps up what killed processes left
-    /// beside it, and attempts something until that comes to its end.
-    pub(super) fn locked<T>(
+    /// Changes the registry file under its lock, as [`transact`](store::transact) does.
+    pub(super) fn transact<T>(
         &self,
         path: &Path,
-        mut attempt: impl FnMut(&Lock) -> Result<ControlFlow<T>>,
+        attempt: impl FnMut(&Locked<'_>) -> Result<ControlFlow<T>>,
     ) -> Result<T> {
-        let lock_path = lock_path(path);
-        let wait = self.lock_wait();
-        loop {
-            let lock = Lock::acquire(&lock_path, &wait)?;
-            store::sweep(path)?;
-            while lock.is_current()? {
-                if let ControlFlow::Break(result) = attempt(&lock)? {
-                    return Ok(result);
-                }
-                wait.check(|waited| Error::Contended {
-                    path: path.to_owned(),
-                    waited,
-                })?;
-            }
-            wait.check(|waited| Error::LockTimeout {
-                path: lock_path.clone(),
-                waited,
-            })?;
-        }
+        store::transact(path, self.disk(), &self.lock_wait(), attempt)
     }
 
-    /// One attempt at a change under the lock. False if another process
-    /// replaced the file or the lock meanwhile, and nothing was done.
-    fn attempt(&self, path: &Path, lock: &Lock, change: &mut dyn Change) -> Result<bool> {
+    /// Attempts a change under the lock. Continues if another process replaced the file
+    /// or the lock meanwhile, and nothing was done.
+    fn attempt<G: Guard>(
+        &self,
+        locked: &Locked<'_>,
+        mut decide: impl FnMut(&OpenDocument) -> Result<Update<G>>,
+    ) -> Result<ControlFlow<G::Value>> {
+        let path = locked.path();
         let loaded = open(path, &self.legacy_path())?;
         loaded.require_writable(path)?;
 
-        let decided = change
-            .edit(&loaded.document)
-            .and_then(|edit| Ok((loaded.pieces(&edit)?, edit)));
-        if !loaded.is_unchanged() {
+        let attempted = decide(&loaded.document).and_then(|Update { edit, guard }| {
+            let pieces = loaded.pieces(&edit)?;
             // Entries of two texts could have been looked at.
-            return Ok(false);
+            if !loaded.is_unchanged() {
+                return Ok(ControlFlow::Continue(()));
+            }
+            self.commit(locked, &loaded, pieces.as_deref(), guard)
+        });
+        match attempted {
+            // What kept it from its end may be what another process wrote in place.
+            Err(error) if !matches!(error, Error::NotDurable { .. }) && !loaded.is_unchanged() => {
+                Ok(ControlFlow::Continue(()))
+            }
+            attempted => attempted,
         }
-        let (pieces, edit) = decided?;
-        if let Some(pieces) = &pieces {
+    }
+
+    /// Commits the new text of a registry, given in pieces; `None` leaves it as it is.
+    fn commit<G: Guard>(
+        &self,
+        locked: &Locked<'_>,
+        loaded: &Loaded,
+        pieces: Option<&[Piece]>,
+        guard: G,
+    ) -> Result<ControlFlow<G::Value>> {
+        if let Some(pieces) = pieces {
             let source = match loaded.is_legacy {
                 true => &self.legacy_path(),
-                false => path,
+                false => locked.path(),
             };
             loaded.require_readable(source, pieces)?;
-        } else {
-            self.sync_read(path, &loaded)?;
-            if !change.touches_content() {
-                return Ok(Identity::of(path)? == loaded.file);
-            }
         }
-        let prepared = pieces
-            .as_ref()
-            .map(|pieces| {
-                let parts = loaded.parts(pieces)?;
-                TempFile::write(self.disk(), path, parts, loaded.like.as_ref())
-            })
-            .transpose();
-        if prepared.is_err() && !loaded.is_unchanged() {
-            return Ok(false);
-        }
-        let prepared = prepared?;
-
-        self.interrupt.check()?;
-        let read = loaded.file;
         if loaded.is_legacy {
-            // It lies beside what is synced next, and is kept.
+            // It is kept, and its name is synced with that of the new file.
             let legacy = store::resolve(&self.legacy_path())?;
             store::sync_contents(&legacy).at("sync", &legacy)?;
         }
-        if read.is_none() {
-            self.disk().sync_parents(path)?;
-        }
-        if Identity::of(path)? != read || !lock.is_current()? {
-            return Ok(false);
-        }
-        let published = change
-            .before_commit(&loaded.document, &edit)
-            .and_then(|()| {
-                // Putting content in place takes its time, so look once more; at
-                // the registry last, so that little can happen to it until the rename.
-                if !lock.is_current()? || Identity::of(path)? != read {
-                    return Ok(None);
-                }
-                match prepared {
-                    None => Ok(Some(Persisted::Done)),
-                    Some(prepared) => prepared.persist(path, read.is_some()).map(Some),
-                }
-            });
-        match published {
-            Ok(Some(Persisted::Done)) => {
-                change.after_commit(true);
-                Ok(true)
-            }
-            Ok(Some(Persisted::NotDurable(cause))) => {
-                change.after_commit(false);
-                Err(Error::NotDurable {
-                    path: path.to_owned(),
-                    cause,
-                })
-            }
-            Ok(Some(Persisted::Exists) | None) => {
-                change.roll_back();
-                Ok(false)
-            }
-            Err(error) => {
-                change.roll_back();
-                Err(error)
-            }
-        }
+        let parts = pieces.map(|pieces| loaded.parts(pieces)).transpose()?;
+        let text = parts.map(|parts| NewText {
+            parts,
+            like: loaded.like.as_ref(),
+        });
+        locked.commit(loaded.file, text, guard)
     }
-
-    /// Syncs the registry that was read and stays as it is: what is in it is reported as
-    /// done, or acted upon, and the process that put it there may have been killed before
-    /// it synced, or sync nothing at all.
-    ///
-    /// Where there is no registry, nothing is synced: that could only make durable that
-    /// one is gone.
-    pub(super) fn sync_read(&self, path: &Path, loaded: &Loaded) -> Result<()> {
-        match loaded.file {
-            Some(_) => self.disk().sync_file(path).at("sync", path),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Changes nothing; a legacy registry is written in the form of today.
-struct Conversion;
-
-impl Change for Conversion {
-    fn edit(&mut self, _: &OpenDocument) -> Result<Edit> {
-        Ok(Edit::default())
-    }
-}
-
-/// Whether a change has nothing to do where there is no registry.
-fn changes_nothing(change: &mut dyn Change) -> Result<bool> {
-    let nothing = OpenDocument::from(Document::empty());
-    let edit = change.edit(&nothing)?;
-    Ok(nothing.pieces(&edit)?.is_none() && !change.touches_content())
-}
-
-fn lock_path(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".lock");
-    path.with_file_name(name)
 }

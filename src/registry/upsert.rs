@@ -1,6 +1,6 @@
 //! Inserting or replacing one entry.
 
-use super::{Added, Change};
+use super::Added;
 use crate::document::{Edit, OpenDocument};
 use crate::entry::ArtifactEntry;
 use crate::error::{Error, Result};
@@ -8,23 +8,33 @@ use crate::fields::Field;
 use crate::reference::Reference;
 
 /// Inserts or replaces one entry.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Upsert {
-    /// The entry; after the edit, with the time that stands in the registry.
     pub(crate) entry: ArtifactEntry,
     /// Does not count another time as a change.
     pub(crate) keeps_time: bool,
     /// Refuses a reference that is there already.
     pub(crate) no_clobber: bool,
+}
+
+/// What an upsert came to.
+#[derive(Debug, Default)]
+pub(crate) struct Upserted {
     pub(crate) result: Added,
-    /// The entry as it stands in the registry.
+    /// The entry, with the time that is stored in the registry.
+    pub(crate) entry: ArtifactEntry,
+    /// The entry as it is stored in the registry.
     pub(crate) stored: String,
 }
 
-impl Change for Upsert {
-    /// The edit that inserts the entry, or replaces the first one of its
+impl Upsert {
+    /// Returns the edit that inserts the entry, or replaces the first one of its
     /// reference and removes the others.
-    fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
+    ///
+    /// # Errors
+    ///
+    /// The entry cannot be stored, or [`Error::AlreadyExists`].
+    pub(crate) fn decide(&self, document: &OpenDocument) -> Result<(Edit, Upserted)> {
         let reference = self.entry.reference.clone().unwrap_or_default();
         let reference = Reference::parse(&reference)?;
         let mut edit = Edit::default();
@@ -40,10 +50,14 @@ impl Change for Upsert {
         let mut same = found.into_iter();
 
         let Some((index, existing)) = same.next() else {
-            self.stored = self.entry.encode(&[])?;
-            self.result = Added::Added;
-            edit.append(self.stored.clone());
-            return Ok(edit);
+            let stored = self.entry.encode(&[])?;
+            edit.append(stored.clone());
+            let upserted = Upserted {
+                result: Added::Added,
+                entry: self.entry.clone(),
+                stored,
+            };
+            return Ok((edit, upserted));
         };
         if self.no_clobber {
             return Err(Error::AlreadyExists {
@@ -61,20 +75,26 @@ impl Change for Upsert {
             &self.entry
         };
         let has_time = existing.is_readable && there.created_at.is_some();
-        if has_time && there.says_the_same_as(compared) {
-            self.result = Added::Unchanged;
-            self.stored = existing.text;
-            self.entry = there;
+        let mut upserted = if has_time && there.says_the_same_as(compared) {
+            Upserted {
+                result: Added::Unchanged,
+                stored: existing.text,
+                entry: there,
+            }
         } else {
-            self.result = Added::Updated;
-            self.stored = existing.updated?;
-            edit.replace(index, self.stored.clone());
-        }
+            let stored = existing.updated?;
+            edit.replace(index, stored.clone());
+            Upserted {
+                result: Added::Updated,
+                entry: self.entry.clone(),
+                stored,
+            }
+        };
         for (index, _) in same {
-            self.result = Added::Updated;
+            upserted.result = Added::Updated;
             edit.remove(index);
         }
-        Ok(edit)
+        Ok((edit, upserted))
     }
 }
 

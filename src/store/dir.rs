@@ -1,11 +1,10 @@
-//! Open directories, and how everything below them is reached.
+//! Open directories, and safe access to everything below them.
 //!
-//! Others may write below the directories that this program reads, fills and
-//! empties. A path that was checked can lead elsewhere a moment later; an open
-//! descriptor cannot. So whatever lies below an open directory is reached one
-//! name at a time, from the descriptor of the directory that contains it, and
-//! no symbolic link is ever followed on the way. A [`Dir`] knows its path for
-//! messages alone.
+//! Other users may write below the directories that this program reads, fills and
+//! empties. A path that was checked can point elsewhere a moment later; an open
+//! descriptor cannot. So everything below an open directory is reached one name at a
+//! time, from the descriptor of the directory that contains it, and no symbolic link is
+//! ever followed on the way. A [`Dir`] knows its path for messages alone.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -23,17 +22,18 @@ use super::{Identity, Owner, uninterrupted};
 const DIR: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
-/// Opening must neither follow a link nor wait for what may never come.
+/// Opening must neither follow a link nor wait, for example for the other end of a
+/// FIFO.
 const FILE: OFlags = OFlags::RDONLY
     .union(OFlags::NOFOLLOW)
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY)
     .union(OFlags::CLOEXEC);
 
-/// Device and inode: what identifies a file or directory, however it is named.
+/// Device and inode: the identity of a file or directory under any name.
 pub(crate) type FileId = (u64, u64);
 
-/// The kind of thing that a name stands for.
+/// The kind of file that a name refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     File,
@@ -45,7 +45,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Returns `None` where the file system does not tell kinds in listings.
+    /// Returns `None` if the file system does not report kinds in listings.
     fn of(kind: FileType) -> Option<Self> {
         Some(match kind {
             FileType::RegularFile => Kind::File,
@@ -59,18 +59,18 @@ impl Kind {
     }
 }
 
-/// What the system says of a file or directory.
+/// The attributes of a file or directory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attributes {
     pub(crate) kind: Kind,
     /// The permission bits, with set-user-ID, set-group-ID and sticky.
     pub(crate) mode: u32,
-    /// In bytes.
+    /// The length in bytes.
     pub(crate) len: u64,
-    /// How much disk is allocated, in bytes.
+    /// The allocated disk space in bytes.
     pub(crate) allocated: u64,
     pub(crate) id: FileId,
-    /// What tells this state from a later one.
+    /// The identity of this state, which a later change makes differ.
     pub(crate) identity: Identity,
 }
 
@@ -102,8 +102,7 @@ pub(crate) struct Dir {
 }
 
 impl Dir {
-    /// Opens a directory by a path that the caller vouches for: links in it are
-    /// followed.
+    /// Opens a directory by a path that the caller trusts: links in it are followed.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let fd = uninterrupted(|| Ok(sys::open(path, DIR, Mode::empty())?))?;
         Ok(Dir {
@@ -112,7 +111,7 @@ impl Dir {
         })
     }
 
-    /// Opens the same directory once more.
+    /// Opens the same directory again.
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
         Ok(Dir {
             fd: self.fd.try_clone()?,
@@ -125,12 +124,12 @@ impl Dir {
         File::from(self.fd)
     }
 
-    /// Gives the directory to an owner, as far as that is permitted.
+    /// Gives the directory to an owner, as far as permitted.
     pub(crate) fn give_to(&self, owner: Owner) -> io::Result<()> {
         owner.give(&self.try_clone()?.into_file())
     }
 
-    /// Returns the path it was opened by, for messages.
+    /// Returns the path that it was opened by, for messages.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -149,8 +148,8 @@ impl Dir {
         })
     }
 
-    /// Opens a directory anywhere below it. `path` is relative and names its
-    /// directories themselves: without `..`, and none of them through a link.
+    /// Opens a directory at any depth below it. `path` is relative, without `..`, and
+    /// no part of it may be a link.
     pub(crate) fn open_beneath(&self, path: &Path) -> io::Result<Self> {
         if let Some(fd) = self.open_beneath_at_once(path) {
             let path = self.path_of(path);
@@ -167,7 +166,7 @@ impl Dir {
         Ok(dir)
     }
 
-    /// Returns `None` where the system cannot do it in one step.
+    /// Opens the directory in one system call; `None` if the system cannot.
     #[cfg(target_os = "linux")]
     fn open_beneath_at_once(&self, path: &Path) -> Option<io::Result<OwnedFd>> {
         use rustix::fs::ResolveFlags;
@@ -178,8 +177,8 @@ impl Dir {
             ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         let opened =
             uninterrupted(|| Ok(sys::openat2(&self.fd, path, DIR, Mode::empty(), resolve)?));
-        // Linux before 5.6 lacks the call, filters of system calls refuse it, a
-        // path can be too long for it, and a rename elsewhere can disturb it.
+        // Linux before 5.6 lacks the call, filters of system calls refuse it, a path
+        // can be too long for it, and a concurrent rename elsewhere can make it fail.
         let by_hand = [Errno::NOSYS, Errno::PERM, Errno::NAMETOOLONG, Errno::AGAIN];
         match opened {
             Err(error) if by_hand.iter().any(|errno| is(&error, *errno)) => None,
@@ -199,13 +198,13 @@ impl Dir {
         Ok(Dir { fd, path })
     }
 
-    /// Opens a file in it for reading. The caller checks that it is one.
+    /// Opens a file in it for reading. The caller checks that it is a regular file.
     pub(crate) fn open_file(&self, name: &OsStr) -> io::Result<File> {
         let fd = uninterrupted(|| Ok(sys::openat(&self.fd, name, FILE, Mode::empty())?))?;
         Ok(File::from(fd))
     }
 
-    /// Creates a file in it that was not there, to be written.
+    /// Creates a new file in it for writing.
     pub(crate) fn create_file(&self, name: &OsStr, mode: u32) -> io::Result<File> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -214,7 +213,7 @@ impl Dir {
         Ok(File::from(fd))
     }
 
-    /// Creates a directory in it that was not there.
+    /// Creates a new directory in it.
     pub(crate) fn create_dir(&self, name: &OsStr, mode: u32) -> io::Result<()> {
         let mode = Mode::from_bits_truncate(mode as _);
         uninterrupted(|| Ok(sys::mkdirat(&self.fd, name, mode)?))
@@ -225,26 +224,25 @@ impl Dir {
         uninterrupted(|| Ok(sys::symlinkat(target, &self.fd, name)?))
     }
 
-    /// Returns where a symbolic link in it leads, as the link has it.
+    /// Returns the target of a symbolic link in it, as the link stores it.
     pub(crate) fn read_link(&self, name: &OsStr) -> io::Result<PathBuf> {
         let target = uninterrupted(|| Ok(sys::readlinkat(&self.fd, name, Vec::new())?))?;
         Ok(PathBuf::from(OsString::from_vec(target.into_bytes())))
     }
 
-    /// Returns what the system says of a name in it; of a link, of the link
-    /// itself.
+    /// Returns the attributes of a name in it, without following a link.
     pub(crate) fn attributes_of(&self, name: &OsStr) -> io::Result<Attributes> {
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         let stat = uninterrupted(|| Ok(sys::statat(&self.fd, name, flags)?))?;
         Ok(Attributes::from(&stat))
     }
 
-    /// Returns what the system says of the directory itself.
+    /// Returns the attributes of the directory itself.
     pub(crate) fn attributes(&self) -> io::Result<Attributes> {
         attributes_of(self)
     }
 
-    /// Returns the names in it, each with its kind if the file system tells it.
+    /// Returns the names in it, each with its kind if the file system reports it.
     pub(crate) fn names(&self) -> io::Result<Vec<(OsString, Option<Kind>)>> {
         uninterrupted(|| {
             let mut names = Vec::new();
@@ -259,8 +257,8 @@ impl Dir {
         })
     }
 
-    /// Returns the kind of a name in it, asking the system if the listing did
-    /// not tell.
+    /// Returns the kind of a name in it, asking the system if the listing did not
+    /// report it.
     pub(crate) fn kind_of(&self, name: &OsStr, listed: Option<Kind>) -> io::Result<Kind> {
         match listed {
             Some(kind) => Ok(kind),
@@ -284,7 +282,7 @@ impl Dir {
     }
 
     /// Renames a name in it: with `NOREPLACE` only if the new name is free, with
-    /// `EXCHANGE` each to the other's place. Not every file system can.
+    /// `EXCHANGE` by exchanging the two names. Not every file system can.
     pub(crate) fn rename_with(
         &self,
         name: &OsStr,
@@ -295,9 +293,9 @@ impl Dir {
         uninterrupted(|| Ok(sys::renameat_with(&self.fd, name, &to.fd, new_name, flags)?))
     }
 
-    /// Gives a directory in it the permissions that its owner needs to empty it,
-    /// if it lacks them; opening it would take some of them already. A directory
-    /// that another file system is mounted on is left as it is.
+    /// Gives a directory in it the permissions that its owner needs to empty it, if it
+    /// lacks them; opening it would need some of them already. A directory that is a
+    /// mount point is not changed.
     pub(crate) fn grant_owner(&self, name: &OsStr) -> io::Result<()> {
         let found = self.attributes_of(name)?;
         if found.kind != Kind::Dir || found.mode & OWNER_ALL == OWNER_ALL {
@@ -306,8 +304,8 @@ impl Dir {
         self.chmod_unopened(name, found)
     }
 
-    /// Changes the very directory that was looked at, whatever its name stands
-    /// for by now: by a descriptor that gives no access to it.
+    /// Changes the directory that was looked at, even if its name now refers to
+    /// another, through a descriptor that gives no access to it.
     #[cfg(target_os = "linux")]
     fn chmod_unopened(&self, name: &OsStr, found: Attributes) -> io::Result<()> {
         use std::os::fd::AsRawFd;
@@ -319,8 +317,8 @@ impl Dir {
         if mount_of(&fd)? != self.mount()? {
             return Err(Errno::XDEV.into());
         }
-        // `fchmod` refuses such a descriptor; its entry in /proc leads to just
-        // the same directory.
+        // `fchmod` refuses such a descriptor; its entry in /proc leads to exactly the
+        // same directory.
         let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
         let mode = Mode::from_bits_truncate(found.mode | OWNER_ALL);
         uninterrupted(|| Ok(sys::chmodat(sys::CWD, &path, mode, AtFlags::empty())?))
@@ -336,8 +334,8 @@ impl Dir {
         uninterrupted(|| Ok(sys::chmodat(&self.fd, name, mode, flags)?))
     }
 
-    /// Refuses a directory in which this user may not remove anything: it lacks the
-    /// permission and could not give it to itself.
+    /// Refuses a directory in which this user may not remove anything: the user lacks
+    /// the permission and could not grant it.
     pub(crate) fn require_writable(&self) -> io::Result<()> {
         let access = sys::Access::WRITE_OK | sys::Access::EXEC_OK;
         let uid = rustix::process::geteuid();
@@ -348,13 +346,13 @@ impl Dir {
         uninterrupted(|| Ok(sys::accessat(&self.fd, ".", access, AtFlags::empty())?))
     }
 
-    /// Returns what tells the mount that it lies in from others.
+    /// Returns the identity of its mount.
     pub(crate) fn mount(&self) -> io::Result<MountId> {
         mount_of(self)
     }
 }
 
-/// The permissions of a directory that its owner needs to do anything in it.
+/// The permissions that the owner of a directory needs for any operation in it.
 const OWNER_ALL: u32 = 0o700;
 
 impl AsFd for Dir {
@@ -363,19 +361,19 @@ impl AsFd for Dir {
     }
 }
 
-/// Returns what the system says of an open file or directory.
+/// Returns the attributes of an open file or directory.
 pub(crate) fn attributes_of(file: &impl AsFd) -> io::Result<Attributes> {
     let stat = uninterrupted(|| Ok(sys::fstat(file)?))?;
     Ok(Attributes::from(&stat))
 }
 
-/// Returns whether an error is this one of the system's.
+/// Returns whether an error has this number.
 pub(crate) fn is(error: &io::Error, errno: Errno) -> bool {
     error.raw_os_error() == Some(errno.raw_os_error())
 }
 
-/// Returns whether opening a directory or file failed because the name stands
-/// for something else: a link, say, that was exchanged for it.
+/// Returns whether opening a directory or file failed because the name refers to
+/// another kind of file: for example to a link that replaced it.
 pub(crate) fn is_another_kind(error: &io::Error) -> bool {
     [Errno::LOOP, Errno::NOTDIR, Errno::ISDIR, Errno::MLINK]
         .iter()
@@ -393,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_below_is_never_reached_through_a_link() {
+    fn nothing_below_a_directory_is_reached_through_a_link() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("top/a/b")).unwrap();
         fs::create_dir(dir.path().join("outside")).unwrap();
@@ -413,12 +411,12 @@ mod tests {
         assert_eq!(
             top.attributes_of(name("link")).unwrap().kind,
             Kind::Link,
-            "a link is told as itself"
+            "a link is not followed"
         );
     }
 
     #[test]
-    fn a_directory_that_may_not_be_opened_gets_its_owners_permissions_and_a_link_does_not() {
+    fn a_closed_directory_gets_its_owners_permissions_and_a_link_does_not() {
         let dir = tempfile::tempdir().unwrap();
         let mode = |path: &str| {
             let metadata = fs::metadata(dir.path().join(path)).unwrap();

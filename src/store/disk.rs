@@ -1,4 +1,4 @@
-//! Creating and syncing what lies on the disk of a registry and its content.
+//! Creating and syncing on the disk of a registry and its content.
 
 use std::fmt;
 use std::fs::{self, File, Metadata};
@@ -15,17 +15,17 @@ use super::fs::{dangling_link, if_exists, is_unsupported, lstat, stat, sync, uni
 use super::temp_file::split;
 use crate::error::{AtPath, Error, Result};
 
-/// How often a name is synced again that leads to another file each time.
+/// The number of syncs of a name that points to another file each time.
 const ROUNDS: usize = 8;
 
 /// The disk under a registry and its content.
 ///
 /// Not every file system can sync a directory: 9p, some FUSE and some network file
-/// systems answer `EINVAL` or `ENOTSUP`. A change there is as durable as it can be,
-/// so it is done; an observer is told of it, once for all clones.
+/// systems answer `EINVAL` or `ENOTSUP`. A change there is still made, as durable as it
+/// can be, and reported to an observer, once for all clones.
 ///
-/// When root works in a user's home, what it creates there belongs to the user, who
-/// could not go on otherwise.
+/// When root works in a user's home, what it creates there is given to the user,
+/// because the user could not change it otherwise.
 #[derive(Clone, Default)]
 pub(crate) struct Disk {
     /// The file of the registry.
@@ -37,7 +37,7 @@ pub(crate) struct Disk {
 type Notice = dyn Fn(&Path) + Send + Sync;
 
 impl Disk {
-    /// The disk of a registry that lies in this file, or will.
+    /// Creates the disk of a registry file that exists or will exist.
     pub(crate) fn of(registry: &Path) -> Self {
         Disk {
             registry: Some(registry.to_owned()),
@@ -53,9 +53,9 @@ impl Disk {
         }
     }
 
-    /// Makes what was created, renamed or removed in a directory survive a power
-    /// loss, as far as the file system can do that. If the registry lies there, its file
-    /// is [synced first](Self::sync_file).
+    /// Makes what was created, renamed or removed in a directory survive a power loss,
+    /// as far as the file system can. If it is the directory of the registry, the
+    /// registry file is [synced first](Self::sync_file).
     pub(crate) fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         match &self.registry {
             Some(registry) if registry.parent() == Some(dir) => self.sync_file(registry),
@@ -63,16 +63,17 @@ impl Disk {
         }
     }
 
-    /// Makes a file survive a power loss as it is, and the name that it has.
+    /// Makes a file and its name survive a power loss.
     ///
-    /// The file comes before its directory. Another program may have renamed it into
-    /// place without a sync; with the directory alone synced, some file systems would
-    /// keep the name and not the text, so that what it replaced would be lost as well.
+    /// The file is synced before its directory, because another program may have
+    /// renamed it into place without a sync. If only the directory were synced, some
+    /// file systems would keep the name and not the text, and the replaced file would
+    /// be lost as well.
     pub(crate) fn sync_file(&self, path: &Path) -> io::Result<()> {
         self.sync_name(path, None)
     }
 
-    /// As [`sync_file`](Self::sync_file), where one file is synced already.
+    /// Syncs as [`sync_file`](Self::sync_file) does, when one file is already synced.
     pub(super) fn sync_name(&self, path: &Path, mut synced: Option<FileId>) -> io::Result<()> {
         let (dir, _) = split(path);
         let opened = File::open(dir)?;
@@ -81,8 +82,7 @@ impl Disk {
                 synced = sync_contents(path)?;
             }
             self.sync_open_dir(&opened, dir)?;
-            // The name may be that of another file by now, which could be one that is
-            // not synced.
+            // The name may point to another file by now, which may not be synced.
             if id_of_file(path)? == synced {
                 break;
             }
@@ -90,19 +90,20 @@ impl Disk {
         Ok(())
     }
 
-    /// As [`sync_dir`](Self::sync_dir), for a directory that is open already.
+    /// Syncs as [`sync_dir`](Self::sync_dir) does, for a directory that is already
+    /// open.
     pub(crate) fn sync_open_dir(&self, opened: &File, dir: &Path) -> io::Result<()> {
         match sync(opened) {
             Err(error) if is_unsupported(&error) => {
-                self.tell(dir);
+                self.notify(dir);
                 Ok(())
             }
             result => result,
         }
     }
 
-    /// Returns whom everything that is created has to be [given](Owner::give); `None` if
-    /// it stays with its creator, as it does for every user but root.
+    /// Returns the owner that everything created has to be [given to](Owner::give);
+    /// `None` if it belongs to its creator, as for every user but root.
     pub(crate) fn owner(&self) -> Result<Option<Owner>> {
         match self.registry.as_deref().and_then(Path::parent) {
             Some(dir) => Owner::for_root_in(dir).at("read", dir),
@@ -110,7 +111,7 @@ impl Disk {
         }
     }
 
-    fn tell(&self, dir: &Path) {
+    fn notify(&self, dir: &Path) {
         if let Some(notice) = &self.notice
             && !self.noticed.swap(true, Ordering::Relaxed)
         {
@@ -118,7 +119,7 @@ impl Disk {
         }
     }
 
-    /// Creates a directory with all its parents, and syncs what it created.
+    /// Creates a directory with all its parents, and syncs them.
     pub(crate) fn create_dir(&self, dir: &Path) -> Result<()> {
         let is_there = |dir| stat(dir).map(|found| found.is_some_and(|found| found.is_dir()));
         if is_there(dir).at("open", dir)? {
@@ -128,7 +129,7 @@ impl Disk {
         self.create_dir(parent)?;
         let owner = self.owner()?;
         match uninterrupted(|| fs::create_dir(dir)) {
-            // Another process created it meanwhile.
+            // Another process created it concurrently.
             Err(error)
                 if error.kind() == io::ErrorKind::AlreadyExists
                     && is_there(dir).at("open", dir)? => {}
@@ -146,9 +147,9 @@ impl Disk {
         self.sync_dir(parent).at("sync", parent)
     }
 
-    /// Syncs what leads to the directory of a new file, up to what is another user's or
-    /// another file system's: cldctl, which syncs nothing, may have created it a moment
-    /// ago, or a process that was killed before it synced.
+    /// Syncs the directories on the path to a new file, up to one of another user or
+    /// another file system. cldctl, which syncs nothing, may have just created them, or
+    /// a process that was killed before it synced.
     pub(crate) fn sync_parents(&self, file: &Path) -> Result<()> {
         let mut own = None;
         for dir in file.ancestors().skip(1) {
@@ -162,7 +163,8 @@ impl Disk {
                 break;
             }
             match self.sync_dir(dir) {
-                // Who may not read it may all the same have been let through it.
+                // A user may be allowed through a directory without being allowed to
+                // read it.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
                 result => result.at("sync", dir)?,
             }
@@ -171,21 +173,21 @@ impl Disk {
     }
 }
 
-/// Device and inode.
+/// Device and inode of a file.
 pub(super) type FileId = (u64, u64);
 
 pub(super) fn id(metadata: &Metadata) -> FileId {
     (metadata.dev(), metadata.ino())
 }
 
-/// The regular file that a path names, if it names one itself.
+/// Returns the regular file at a path, without following a link.
 fn id_of_file(path: &Path) -> io::Result<Option<FileId>> {
     let found = lstat(path)?.filter(Metadata::is_file);
     Ok(found.as_ref().map(id))
 }
 
-/// Writes the regular file that a path names itself through to the disk, but not its
-/// name. Returns which one it is.
+/// Writes the regular file at a path through to the disk, but not its name. Returns
+/// which file it is. A link is not followed.
 pub(crate) fn sync_contents(path: &Path) -> io::Result<Option<FileId>> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
     if id_of_file(path)?.is_none() {
@@ -205,8 +207,8 @@ pub(crate) fn sync_contents(path: &Path) -> io::Result<Option<FileId>> {
 
 /// Gives a directory that root has just created to its owner.
 ///
-/// The parent may be the user's, who can put anything in its place, so that a link is
-/// not followed, and what is another's is left alone.
+/// The parent may belong to the user, who can replace the directory with anything. So a
+/// link is not followed, and a directory of another owner is not changed.
 fn give_dir(dir: &Path, owner: Owner) -> io::Result<()> {
     let flags = (OFlags::NOFOLLOW | OFlags::DIRECTORY).bits() as i32;
     let opened = File::options().read(true).custom_flags(flags).open(dir)?;
@@ -228,29 +230,29 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     #[test]
-    fn a_directory_that_cannot_be_synced_is_told_once_for_all_clones() {
-        let told = Arc::new(AtomicUsize::new(0));
+    fn a_directory_that_cannot_be_synced_is_reported_once_for_all_clones() {
+        let noticed = Arc::new(AtomicUsize::new(0));
         let disk = Disk::default().with_notice({
-            let told = Arc::clone(&told);
+            let noticed = Arc::clone(&noticed);
             move |dir| {
                 assert_eq!(dir, Path::new("/proc/self"));
-                told.fetch_add(1, Ordering::Relaxed);
+                noticed.fetch_add(1, Ordering::Relaxed);
             }
         });
         let dir = tempfile::tempdir().unwrap();
         disk.sync_dir(dir.path()).unwrap();
-        assert_eq!(told.load(Ordering::Relaxed), 0);
-        // The file system of processes has nothing to sync.
+        assert_eq!(noticed.load(Ordering::Relaxed), 0);
+        // procfs cannot be synced.
         if cfg!(target_os = "linux") {
             disk.clone().sync_dir(Path::new("/proc/self")).unwrap();
             disk.sync_dir(Path::new("/proc/self")).unwrap();
-            assert_eq!(told.load(Ordering::Relaxed), 1);
+            assert_eq!(noticed.load(Ordering::Relaxed), 1);
         }
         assert!(disk.sync_dir(&dir.path().join("absent")).is_err());
     }
 
     #[test]
-    fn a_directory_is_created_with_its_parents_and_a_file_is_none() {
+    fn a_directory_is_created_with_its_parents_and_a_file_in_its_place_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let deep = dir.path().join("a/b/c");
         Disk::default().create_dir(&deep).unwrap();

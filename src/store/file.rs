@@ -240,7 +240,7 @@ pub(crate) fn link_to_missing_dir(path: &Path) -> Result<Option<(PathBuf, PathBu
     Ok(Some((path.to_owned(), target)))
 }
 
-/// Refuses what is no regular file, by its name.
+/// Refuses what is not a regular file, by its name.
 pub(super) fn require_regular(path: &Path, metadata: &Metadata) -> Result<()> {
     let kind = metadata.file_type();
     let found = if kind.is_file() {

@@ -1,4 +1,4 @@
-//! Which kind of file system something lies on.
+//! The kinds of file systems.
 
 use std::fs::File;
 use std::io;
@@ -7,8 +7,8 @@ use std::path::Path;
 #[cfg(any(target_os = "linux", target_vendor = "apple"))]
 use rustix::fs::statfs;
 
-/// Returns whether the file system that a file lies on keeps modes and owners, to judge
-/// by the error that changing them came to.
+/// Returns whether the file system of a file keeps modes and owners, judging by the
+/// error of changing them.
 #[cfg(target_os = "linux")]
 pub(crate) fn has_modes(file: &File, _: &io::Error) -> bool {
     match rustix::fs::fstatfs(file) {
@@ -22,8 +22,8 @@ pub(crate) fn has_modes(_: &File, error: &io::Error) -> bool {
     !super::fs::is_unsupported(error)
 }
 
-/// Returns the name of the kind of file system that a path lies on, such as `nfs4`
-/// or `fuse.sshfs`; `None` where the system does not say.
+/// Returns the name of the kind of file system at a path, such as `nfs4` or
+/// `fuse.sshfs`; `None` if the system does not report it.
 #[cfg(target_os = "linux")]
 pub(crate) fn name_of(path: &Path) -> Option<String> {
     by_mount(path).or_else(|| {
@@ -32,9 +32,9 @@ pub(crate) fn name_of(path: &Path) -> Option<String> {
     })
 }
 
-/// As [`name_of`], by the table of mounts, which tells more than a magic number:
-/// which kind of FUSE it is, and kinds that are not listed here. Linux says since
-/// 5.8 which mount a path lies on.
+/// Returns the name as [`name_of`] does, from the table of mounts. The table contains
+/// more than a magic number: which kind of FUSE it is, and kinds that are not listed
+/// here. Linux reports the mount of a path since 5.8.
 #[cfg(target_os = "linux")]
 fn by_mount(path: &Path) -> Option<String> {
     use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
@@ -46,8 +46,8 @@ fn by_mount(path: &Path) -> Option<String> {
     kind_of_mount(&mounts, found.stx_mnt_id).map(str::to_owned)
 }
 
-/// The kind of a mount in the text of `mountinfo`: the id comes first in its line,
-/// the kind behind a dash of its own.
+/// Returns the kind of a mount in the text of `mountinfo`: the id is the first field of
+/// its line, the kind follows a field that is only a dash.
 #[cfg(target_os = "linux")]
 fn kind_of_mount(mounts: &str, id: u64) -> Option<&str> {
     let id = id.to_string();
@@ -69,16 +69,16 @@ pub(crate) fn name_of(_: &Path) -> Option<String> {
     None
 }
 
-/// A kind of file system that Linux tells by a number.
+/// A kind of file system that Linux identifies by a number.
 #[cfg(target_os = "linux")]
 struct Kind {
     magic: u32,
     name: &'static str,
-    /// Whether it keeps modes and owners, or makes them up.
+    /// True if it keeps modes and owners, false if it makes them up.
     has_modes: bool,
 }
 
-/// The kinds on which locks, modes or syncs are not what they are elsewhere.
+/// The kinds whose locks, modes or syncs differ from other file systems.
 #[cfg(target_os = "linux")]
 const KINDS: &[Kind] = &[
     kind(0x4d44, "vfat", false),
@@ -105,7 +105,7 @@ const fn kind(magic: u32, name: &'static str, has_modes: bool) -> Kind {
     }
 }
 
-/// Finds a kind by the number that `statfs` tells, whose type differs by machine; the
+/// Finds a kind by the number that `statfs` reports, whose type differs by machine; the
 /// number itself has 32 bits.
 #[cfg(target_os = "linux")]
 fn kind_of(magic: impl TryInto<i128>) -> Option<&'static Kind> {
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mount_is_found_by_its_number_and_its_kind_stands_behind_the_dash() {
+    fn the_kind_of_a_mount_is_found_by_its_number() {
         let mounts = "\
             36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n\
             361 35 0:9 / /home/a\\040-\\040b rw shared:7 master:2 - fuse.sshfs host:/ rw\n\
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_tells_the_kind_whatever_its_sign() {
+    fn a_number_identifies_the_kind_with_either_sign() {
         let name = |magic: i64| kind_of(magic).map(|kind| kind.name);
         assert_eq!(name(0xff53_4d42), Some("cifs"));
         assert_eq!(name(i64::from(0xff53_4d42_u32.cast_signed())), Some("cifs"));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_has_the_kind_of_the_mount_that_it_lies_on() {
+    fn a_path_has_the_kind_of_its_mount() {
         assert_eq!(name_of(Path::new("/proc/self")).as_deref(), Some("proc"));
         assert_eq!(name_of(Path::new("/nowhere/at all")), None);
     }

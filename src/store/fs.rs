@@ -1,5 +1,5 @@
-//! The system calls that the standard library leaves half done: repeated where a
-//! signal cut them short, and with answers that say no more than they mean.
+//! System calls that the standard library does not complete: they are repeated after a
+//! signal, and their errors are read exactly.
 
 use std::fs::{self, File, Metadata, ReadDir};
 use std::io;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-/// Repeats a system call that a signal cut short (POSIX `EINTR`). The standard
+/// Repeats a system call that a signal interrupted (POSIX `EINTR`). The standard
 /// library does so for reads, writes and opens, but not for every call.
 pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
@@ -18,14 +18,14 @@ pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::R
     }
 }
 
-/// Returns `None` for what does not exist.
+/// Returns `None` if the path does not exist.
 ///
 /// Only `ENOENT` and `ENOTDIR` say that a path does not exist.
 ///
 /// # Errors
 ///
-/// Any other answer, such as `EACCES`, `EIO` or `ESTALE`: it says nothing of what
-/// exists, so it must never count as "there is none".
+/// Any other error, such as `EACCES`, `EIO` or `ESTALE`: it does not say what exists,
+/// so it must never count as "there is none".
 pub(crate) fn if_exists<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
@@ -41,18 +41,19 @@ pub(crate) fn if_exists<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Returns what a path names, a link itself; `None` if it names nothing.
+/// Returns the metadata at a path, without following a link; `None` if nothing exists
+/// there.
 pub(crate) fn lstat(path: &Path) -> io::Result<Option<Metadata>> {
     if_exists(uninterrupted(|| fs::symlink_metadata(path)))
 }
 
-/// Returns what a path names, links followed; `None` if it leads to nothing.
+/// Returns the metadata at a path, following links; `None` if nothing exists there.
 pub(crate) fn stat(path: &Path) -> io::Result<Option<Metadata>> {
     if_exists(uninterrupted(|| fs::metadata(path)))
 }
 
-/// Finds the symbolic link to nothing that keeps a path from existing, and where the
-/// link leads; `None` if the path lacks a part that is no link.
+/// Finds the dangling link that makes a path missing, and its target; `None` if the
+/// missing part is not a link.
 pub(crate) fn dangling_link(path: &Path) -> io::Result<Option<(PathBuf, PathBuf)>> {
     for path in path.ancestors() {
         match lstat(path)? {
@@ -67,22 +68,23 @@ pub(crate) fn dangling_link(path: &Path) -> io::Result<Option<(PathBuf, PathBuf)
     Ok(None)
 }
 
-/// Returns whether an error says that the system, or the file system, does not know
-/// what it was asked for.
+/// Returns whether an error says that the system or the file system does not support
+/// the call.
 pub(crate) fn is_unsupported(error: &io::Error) -> bool {
-    // Compared by number: `ErrorKind::Unsupported` is not all of them, and which ones
-    // it is depends on the system. On Linux the middle two are one.
+    // The errors are compared by number, because `ErrorKind::Unsupported` covers only
+    // some of them, and which ones depends on the system. On Linux the middle two are
+    // the same.
     let unknown = [Errno::INVAL, Errno::NOTSUP, Errno::OPNOTSUPP, Errno::NOSYS];
     Errno::from_io_error(error).is_some_and(|errno| unknown.contains(&errno))
 }
 
-/// Writes what a file or directory holds through to the disk.
+/// Writes the content of a file or directory through to the disk.
 ///
 /// A failed sync must never be repeated: the system may have dropped the data, and
 /// would report success the second time.
 pub(crate) fn sync(file: &File) -> io::Result<()> {
     match file.sync_all() {
-        // That is F_FULLFSYNC, which not every file system of macOS knows.
+        // `sync_all` uses F_FULLFSYNC on macOS, which not every file system supports.
         #[cfg(target_vendor = "apple")]
         Err(error)
             if is_unsupported(&error) || Errno::from_io_error(&error) == Some(Errno::NOTTY) =>
@@ -93,13 +95,13 @@ pub(crate) fn sync(file: &File) -> io::Result<()> {
     }
 }
 
-/// Makes what is in a file survive a power loss.
+/// Makes the content of a file survive a power loss.
 pub(crate) fn sync_file(path: &Path) -> io::Result<()> {
     sync(&uninterrupted(|| File::open(path))?)
 }
 
-/// Opens a directory to read its names, which the standard library does not
-/// repeat either.
+/// Opens a directory to read its names, repeating the call as the standard library does
+/// not.
 pub(crate) fn read_dir(dir: &Path) -> io::Result<ReadDir> {
     uninterrupted(|| fs::read_dir(dir))
 }
@@ -109,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_two_answers_say_that_there_is_none() {
+    fn only_two_errors_mean_that_nothing_exists() {
         let answer = |errno: Errno| if_exists::<()>(Err(errno.into()));
         assert!(matches!(if_exists(Ok(1)), Ok(Some(1))));
         for errno in [Errno::NOENT, Errno::NOTDIR] {
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_system_does_not_know_is_told_by_number() {
+    fn unsupported_calls_are_recognized_by_number() {
         for errno in [Errno::INVAL, Errno::NOTSUP, Errno::OPNOTSUPP, Errno::NOSYS] {
             assert!(is_unsupported(&errno.into()), "{errno}");
         }
@@ -142,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_through_a_file_and_a_link_to_nothing_lead_nowhere() {
+    fn a_path_through_a_file_or_a_dangling_link_does_not_exist() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         std::fs::write(at("file"), "").unwrap();

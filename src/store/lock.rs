@@ -1,13 +1,12 @@
 //! The lock that makes changes take turns. This is the only file that uses fs4.
 //!
-//! It is an advisory `flock` on a sidecar file that is never deleted: whoever
-//! deleted it would hand out two locks, one on the old inode and one on the
-//! new. Should somebody else delete it, a waiter notices and starts over, and
-//! a holder notices before it commits. The kernel frees the lock of a process
-//! that dies.
+//! It is an advisory `flock` on a sidecar file that is never deleted, because deleting
+//! it would allow two locks, one on the old inode and one on the new. If another
+//! program deletes it, a waiter notices and starts over, and a holder notices before it
+//! commits. The kernel releases the lock of a process that dies.
 //!
-//! A lock needs no permission but to open the file, so the file is open to those
-//! alone who may change the registry.
+//! A lock needs no permission but to open the file, so only users who may change the
+//! registry can open it.
 
 use std::fmt;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -25,7 +24,8 @@ use super::wait::LockWait;
 use super::{Owner, file_system, if_exists, is_unsupported, lstat, set_mode, uninterrupted};
 use crate::error::{AtPath, Error, Result};
 
-/// Returns why something cannot be locked: by its file system, or by this attempt.
+/// Returns the error for a failed lock: its file system cannot lock, or this attempt
+/// failed.
 pub(crate) fn cannot_lock(path: &Path, cause: io::Error) -> Error {
     let path = path.to_owned();
     let has_no_lock = Errno::from_io_error(&cause) == Some(Errno::NOLCK);
@@ -44,19 +44,19 @@ pub(crate) fn cannot_lock(path: &Path, cause: io::Error) -> Error {
     }
 }
 
-/// A held lock. Dropping it frees it.
+/// A held lock. Dropping it releases it.
 pub(crate) struct Lock {
     file: File,
     path: PathBuf,
 }
 
 impl Lock {
-    /// Waits for the lock.
+    /// Acquires the lock, waiting until the limit.
     ///
     /// # Errors
     ///
     /// [`Error::LockTimeout`], [`Error::Interrupted`], [`Error::LockUnsupported`], or
-    /// that the lock file cannot be opened or is no regular file.
+    /// the lock file cannot be opened or is not a regular file.
     pub(crate) fn acquire(path: &Path, wait: &LockWait<'_>) -> Result<Self> {
         let mut pauses = wait.pauses();
         loop {
@@ -67,7 +67,7 @@ impl Lock {
         }
     }
 
-    /// Takes the lock if nobody holds it.
+    /// Acquires the lock if it is free.
     pub(crate) fn try_acquire(path: &Path) -> Result<Option<Self>> {
         let file = open(path)?;
         let is_locked = try_uninterrupted(|| FileExt::try_lock(&file));
@@ -78,11 +78,11 @@ impl Lock {
             file,
             path: path.to_owned(),
         };
-        // Between opening and locking, the file may have been deleted.
+        // The file may have been deleted between opening and locking.
         Ok(lock.is_current()?.then_some(lock))
     }
 
-    /// Whether the path still names the file that is locked.
+    /// Returns whether the path still names the locked file.
     pub(crate) fn is_current(&self) -> Result<bool> {
         let locked = self.file.metadata().at("read", &self.path)?;
         let here = lstat(&self.path).at("read", &self.path)?;
@@ -90,22 +90,22 @@ impl Lock {
     }
 }
 
-/// A lock on an open directory, shared by those who work in it.
+/// A lock on an open directory, which processes that work in it share.
 #[derive(Debug)]
 pub(crate) struct DirLock {
     _dir: File,
 }
 
 impl DirLock {
-    /// Takes a share of the lock; `None` if another process is about to delete
-    /// the directory. The caller checks that it still has its name.
+    /// Acquires a share of the lock; `None` if another process is about to delete the
+    /// directory. The caller checks that the directory still has its name.
     pub(crate) fn shared(dir: &Dir) -> io::Result<Option<Self>> {
         let file = dir.try_clone()?.into_file();
         let is_locked = try_uninterrupted(|| FileExt::try_lock_shared(&file))?;
         Ok(is_locked.then_some(DirLock { _dir: file }))
     }
 
-    /// Takes the lock alone; `None` if another process has a share of it.
+    /// Acquires the exclusive lock; `None` if another process has a share of it.
     pub(crate) fn exclusive(dir: &Dir) -> io::Result<Option<Self>> {
         let file = dir.try_clone()?.into_file();
         let is_locked = try_uninterrupted(|| FileExt::try_lock(&file))?;
@@ -113,7 +113,7 @@ impl DirLock {
     }
 }
 
-/// Whether a lock was had; false if somebody else holds it.
+/// Tries to lock; returns false if another process has the lock.
 fn try_uninterrupted(lock: impl Fn() -> std::result::Result<(), TryLockError>) -> io::Result<bool> {
     uninterrupted(|| match lock() {
         Err(TryLockError::Error(error)) => Err(error),
@@ -147,11 +147,11 @@ fn open(path: &Path) -> Result<File> {
     }
 }
 
-/// Opens the lock file; `None` if there is none.
+/// Opens the lock file; `None` if it does not exist.
 fn open_existing(path: &Path) -> Result<Option<File>> {
     let opened = match options().write(true).open(path) {
-        // Another user may have created it; on most file systems a lock needs
-        // no permission to write.
+        // Another user may have created it; on most file systems a lock needs no
+        // permission to write.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             options().open(path).map_err(|_| error)
         }
@@ -172,7 +172,7 @@ fn open_existing(path: &Path) -> Result<Option<File>> {
     }
 }
 
-/// Creates the lock file; `None` if another process has created it meanwhile.
+/// Creates the lock file; `None` if another process has just created it.
 fn create(path: &Path, dir: &Metadata) -> Result<Option<File>> {
     let mut options = options();
     options.write(true).create_new(true).mode(mode_for(dir));
@@ -181,7 +181,7 @@ fn create(path: &Path, dir: &Metadata) -> Result<Option<File>> {
         result => result.at("create the lock file", path)?,
     };
     // When root works in a user's home, or a user in a directory of a group, the others
-    // have to be able to go on.
+    // must still be able to lock.
     let owner = Owner::from(&file.metadata().at("read", path)?);
     let owner = match (rustix::process::geteuid().is_root(), is_shared(dir)) {
         (true, _) => Some(Owner::from(dir)),
@@ -194,45 +194,45 @@ fn create(path: &Path, dir: &Metadata) -> Result<Option<File>> {
     Ok(Some(file))
 }
 
-/// Lets exactly those lock who may change what is in the directory: anybody else could
-/// keep them from it for ever. A lock file of an earlier version lets in everybody.
+/// Allows exactly those users to lock who may change the directory, because anyone else
+/// could hold the lock for ever. The lock file of an earlier version allows everyone.
 fn set_mode_of_lock(file: &File, dir: &Metadata, is_new: bool) -> io::Result<()> {
     let lock = file.metadata()?;
     let is_owned_alike = dir.uid() == lock.uid() || dir.uid() == 0;
     let is_for_its_group = !is_shared(dir) || dir.gid() == lock.gid();
     let mode = match is_owned_alike && is_for_its_group {
         true => mode_for(dir),
-        // The owner or the group of the directory could not be given the file, so that
-        // it has to be open to all for them.
+        // The file could not be given to the owner or group of the directory, so it has
+        // to be open to all, or they could not lock.
         false if is_new => 0o666,
         false => return Ok(()),
     };
-    // What is no lock file, or has another name too, was put here by a user of the
-    // directory, and may not be for all of them.
+    // A file with content or with another name was put here by a user of the directory,
+    // and must not be opened to all of them.
     if lock.len() > 0 || lock.nlink() != 1 {
         return Ok(());
     }
     match set_mode(file, mode) {
-        // It is another user's.
+        // It belongs to another user.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         result => result,
     }
 }
 
-/// The mode of a lock file that belongs to the owner and group of its directory: who may
-/// write in the directory may read and write the file.
+/// Returns the mode of a lock file that belongs to the owner and group of its
+/// directory: users who may write in the directory may read and write the file.
 fn mode_for(dir: &Metadata) -> u32 {
     let write = dir.mode() & 0o022;
     0o600 | write | write << 1
 }
 
-/// Whether the group of a directory may change what is in it.
+/// Returns whether the group of a directory may change it.
 fn is_shared(dir: &Metadata) -> bool {
     dir.mode() & 0o020 != 0
 }
 
-/// How a lock file is opened: without following a link, and without waiting for
-/// what is no file.
+/// Returns options that open the lock file without following a link, and without
+/// waiting for anything but a file.
 fn options() -> OpenOptions {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
     let mut options = OpenOptions::new();
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_lock_is_not_had_and_a_freed_one_is() {
+    fn a_held_lock_cannot_be_acquired_and_a_released_one_can() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         let held = Lock::try_acquire(&path).unwrap().unwrap();
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waiter_is_told_once_what_it_waits_for_and_gives_up_in_time() {
+    fn a_waiter_reports_the_lock_once_and_gives_up_in_time() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         let _held = Lock::try_acquire(&path).unwrap().unwrap();
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_lock_file_is_no_lock() {
+    fn a_deleted_lock_file_does_not_lock() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         let old = Lock::try_acquire(&path).unwrap().unwrap();
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_file_that_was_touched_is_still_the_lock() {
+    fn a_touched_lock_file_still_locks() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         let held = Lock::try_acquire(&path).unwrap().unwrap();
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_write_in_the_directory_may_lock_and_no_one_else() {
+    fn exactly_the_users_who_may_write_in_the_directory_may_lock() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         let mode = || fs::metadata(&path).unwrap().mode() & 0o7777;
@@ -327,7 +327,7 @@ mod tests {
             let _ = fs::remove_file(&path);
             drop(Lock::try_acquire(&path).unwrap().unwrap());
             assert_eq!(mode(), expected, "{of_dir:o}");
-            // As earlier versions left it.
+            // Earlier versions created it with this mode.
             fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
             drop(Lock::try_acquire(&path).unwrap().unwrap());
             assert_eq!(mode(), expected, "{of_dir:o}");
@@ -336,15 +336,19 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         fs::hard_link(&path, dir.path().join("other")).unwrap();
         drop(Lock::try_acquire(&path).unwrap().unwrap());
-        assert_eq!(mode(), 0o644, "the other name may be what it is about");
+        assert_eq!(
+            mode(),
+            0o644,
+            "the file may belong elsewhere under its other name"
+        );
         fs::remove_file(dir.path().join("other")).unwrap();
         fs::write(&path, "a text").unwrap();
         drop(Lock::try_acquire(&path).unwrap().unwrap());
-        assert_eq!(mode(), 0o644, "it is no lock file");
+        assert_eq!(mode(), 0o644, "it is not a lock file");
     }
 
     #[test]
-    fn a_lock_path_that_is_no_file_is_refused() {
+    fn a_lock_path_that_is_not_a_file_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("target");
         let link = dir.path().join("link");
@@ -357,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupt_ends_the_waiting() {
+    fn an_interrupt_ends_the_wait() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         let _held = Lock::try_acquire(&path).unwrap().unwrap();

@@ -1,7 +1,6 @@
 //! How one file is changed safely while others read and write it.
 //!
-//! The order is: lock, read, edit, commit. Each step is here as a piece; the
-//! order itself stands in [`Registry`](crate::Registry).
+//! The order is: lock, read, decide, commit. It is written once, in [`transact`].
 //!
 //! The lock is taken on a sidecar, never on the file itself: the commit
 //! replaces the file, so a lock on it would be a lock on what is about to be
@@ -24,6 +23,7 @@ mod mount;
 mod part;
 mod permissions;
 mod temp_file;
+mod transaction;
 mod wait;
 mod walk;
 
@@ -35,10 +35,12 @@ pub(crate) use file_system::name_of as file_system_of;
 pub(crate) use fs::{
     dangling_link, if_exists, is_unsupported, lstat, read_dir, stat, sync_file, uninterrupted,
 };
-pub(crate) use lock::{DirLock, Lock, cannot_lock};
+use lock::Lock;
+pub(crate) use lock::{DirLock, cannot_lock};
 pub(crate) use mount::{MountId, is_mounted_below};
 pub(crate) use part::Part;
 pub(crate) use permissions::{Owner, set_mode};
-pub(crate) use temp_file::{Persisted, TempFile, leftovers, sweep, sweep_all};
+pub(crate) use temp_file::{leftovers, sweep_all};
+pub(crate) use transaction::{Guard, Locked, NewText, transact};
 pub(crate) use wait::LockWait;
 pub(crate) use walk::{Step, Walk};

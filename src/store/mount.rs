@@ -1,4 +1,4 @@
-//! Which mount a directory lies in, and what is mounted below it.
+//! The mount that contains a directory, and the mounts below it.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -10,11 +10,15 @@ use super::dir::{Dir, Kind, attributes_of};
 use super::walk::{Step, Walk};
 use super::{if_exists, is};
 
-/// What tells a mount from others: the mount's own number where the system tells
-/// it, otherwise its device. Linux tells the number since 5.8; devices do not
-/// tell two mounts of one file system apart.
+/// The identity of a mount: its number if the system reports it, otherwise its device.
+/// Linux reports the number since 5.8; two mounts of one file system have the same
+/// device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MountId {
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "only Linux has it")
+    )]
     Number(u64),
     Device(u64),
 }
@@ -38,8 +42,8 @@ pub(super) fn mount_of(file: &impl AsFd) -> io::Result<MountId> {
     Ok(MountId::Device(attributes_of(file)?.id.0))
 }
 
-/// Returns whether another file system, or a part of one, is mounted on a name in
-/// a directory or anywhere below it, on a file too where the system tells.
+/// Returns whether another file system, or a part of one, is mounted on a name in a
+/// directory or anywhere below it; also on a file, if the system lists mounts.
 pub(crate) fn is_mounted_below(parent: &Dir, name: &OsStr) -> io::Result<bool> {
     let Some(mounts) = mounts() else {
         return is_mounted_below_by_walk(parent, name);
@@ -52,7 +56,7 @@ pub(crate) fn is_mounted_below(parent: &Dir, name: &OsStr) -> io::Result<bool> {
     let place = own.and_then(|own| Some((&own.device, own.place_of(&path)?)));
     let by_id: HashMap<u64, &Mount> = mounts.iter().map(|mount| (mount.id, mount)).collect();
     Ok(mounts.iter().any(|mount| {
-        // A mount is listed by one path alone, and its directory may have others.
+        // A mount is listed with one path only, and its directory may have others.
         let is_on_place = || {
             let (device, place) = place.as_ref()?;
             let on = by_id.get(&mount.parent)?;
@@ -66,18 +70,18 @@ pub(crate) fn is_mounted_below(parent: &Dir, name: &OsStr) -> io::Result<bool> {
 /// A line of the system's list of mounts.
 struct Mount {
     id: u64,
-    /// The mount that it is mounted on.
+    /// The number of the parent mount.
     parent: u64,
-    /// Of the file system, as the list has it.
+    /// The device of the file system, as listed.
     device: Vec<u8>,
-    /// Which directory of the file system is mounted.
+    /// The directory of the file system that is mounted.
     root: Vec<u8>,
-    /// The path that it is mounted on.
+    /// The path of the mount point.
     point: Vec<u8>,
 }
 
 impl Mount {
-    /// Returns where something lies in the file system that is mounted here.
+    /// Returns the path of something in the file system that is mounted here.
     fn place_of(&self, path: &[u8]) -> Option<Vec<u8>> {
         let point = self.point.strip_suffix(b"/").unwrap_or(&self.point);
         let rest = path.strip_prefix(point)?;
@@ -98,7 +102,7 @@ fn is_at_or_below(path: &[u8], dir: &[u8]) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
-/// Returns the path that the system knows an open directory by.
+/// Returns the path by which the system knows an open directory.
 #[cfg(target_os = "linux")]
 fn real_path(dir: &Dir) -> io::Result<Vec<u8>> {
     use std::os::fd::AsRawFd;
@@ -112,12 +116,12 @@ fn real_path(dir: &Dir) -> io::Result<Vec<u8>> {
     Ok(dir.path().as_os_str().as_bytes().to_vec())
 }
 
-/// Returns what is mounted; `None` where the system does not list it.
+/// Returns the list of mounts; `None` if the system has none.
 #[cfg(target_os = "linux")]
 fn mounts() -> Option<Vec<Mount>> {
     // proc(5): the fields are the mount's number, its parent's, the device, the root
-    // and the mount point, with blanks, tabs, line breaks and backslashes as `\` and
-    // three octal digits.
+    // and the mount point. Blanks, tabs, line breaks and backslashes are written as `\`
+    // and three octal digits.
     let list = std::fs::read("/proc/self/mountinfo").ok()?;
     let mut lines = list
         .split(|byte| *byte == b'\n')
@@ -167,8 +171,8 @@ fn unescape(field: &[u8]) -> Vec<u8> {
     path
 }
 
-/// Looks at each directory. One that may not be entered is passed over: who
-/// empties it looks again.
+/// Looks for a mount in each directory. It skips a directory that may not be entered,
+/// because the removal checks it again.
 fn is_mounted_below_by_walk(parent: &Dir, name: &OsStr) -> io::Result<bool> {
     let mount = parent.mount()?;
     let mut is_mounted = false;
@@ -204,7 +208,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn what_is_mounted_below_a_directory_is_seen_both_ways() {
+    fn a_mount_below_a_directory_is_found_both_ways() {
         let root = Dir::open(Path::new("/")).unwrap();
         let proc = OsStr::new("proc");
         assert!(is_mounted_below(&root, proc).unwrap());
@@ -218,7 +222,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn mount_points_with_blanks_are_read_as_they_are() {
+    fn mount_points_with_blanks_are_decoded() {
         assert_eq!(unescape(br"/a\040b\134c\1"), br"/a b\c\1");
     }
 }

@@ -1,7 +1,8 @@
-//! The modes and owners of what is created.
+//! The modes and owners of created files and directories.
 //!
-//! Not every file system has them: vfat, exfat, ntfs, network file systems and FUSE
-//! may refuse to change what they make up. That is no reason to refuse a change.
+//! Not every file system has them: vfat, exfat, ntfs, network file systems and FUSE may
+//! refuse to change modes and owners that they make up. That is no reason to refuse a
+//! change.
 
 use std::fs::{File, Metadata, Permissions};
 use std::io;
@@ -14,7 +15,7 @@ use super::fs::{is_unsupported, stat, uninterrupted};
 /// The bits of a mode that can be set.
 const MODE: u32 = 0o7777;
 
-/// Gives a file or directory a mode, unless it has it.
+/// Sets the mode of a file or directory, unless it has that mode.
 ///
 /// # Errors
 ///
@@ -30,7 +31,7 @@ pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
     }
 }
 
-/// The user and the group that something belongs to.
+/// The user and the group that own a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
     uid: u32,
@@ -47,11 +48,11 @@ impl From<&Metadata> for Owner {
 }
 
 impl Owner {
-    /// Returns the owner that what root creates in a directory gets: that of the
-    /// directory, or of the nearest one that leads to it if it does not exist.
+    /// Returns the owner for what root creates in a directory: that of the directory
+    /// or, if it is missing, of its nearest existing parent.
     ///
-    /// `None` for every other user, who can give nothing away, and where it is root
-    /// itself.
+    /// `None` for every other user, who cannot give anything away, and if the owner is
+    /// root itself.
     pub(crate) fn for_root_in(dir: &Path) -> io::Result<Option<Self>> {
         if !rustix::process::geteuid().is_root() {
             return Ok(None);
@@ -74,12 +75,12 @@ impl Owner {
         }
     }
 
-    /// Gives a file or directory to this owner as far as that is permitted: to both
-    /// the user and the group, or to the group alone, or to neither.
+    /// Gives a file or directory to this owner as far as permitted: to both the user
+    /// and the group, to the group alone, or to neither.
     ///
     /// # Errors
     ///
-    /// The system fails for another reason than that it refuses.
+    /// The system fails for another reason than a refusal.
     pub(crate) fn give(self, file: &File) -> io::Result<()> {
         if Owner::from(&file.metadata()?) == self {
             return Ok(());
@@ -94,8 +95,8 @@ impl Owner {
     }
 }
 
-/// Whether the system refuses to change a mode or an owner, because this user may not,
-/// or because the file system cannot. A user or group that has no number in this user
+/// Returns whether the system refuses to change a mode or an owner, because this user
+/// may not or the file system cannot. A user or group without a number in this user
 /// namespace, as in a container, is an invalid argument.
 fn is_refused(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied || is_unsupported(error)
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mode_is_set_and_one_that_is_right_is_left_alone() {
+    fn a_mode_is_changed_only_if_it_differs() {
         let file = tempfile::tempfile().unwrap();
         for wanted in [0o600, 0o664, 0o444, 0o100_640] {
             set_mode(&file, wanted).unwrap();
@@ -122,14 +123,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_away_belongs_to_the_owner_of_the_nearest_directory() {
+    fn a_new_file_gets_the_owner_of_the_nearest_directory() {
         let dir = tempfile::tempdir().unwrap();
         let deep = dir.path().join("a/b/c");
         if !rustix::process::geteuid().is_root() {
             assert_eq!(Owner::for_root_in(&deep).unwrap(), None);
             return;
         }
-        assert_eq!(Owner::for_root_in(&deep).unwrap(), None, "it is root's own");
+        assert_eq!(
+            Owner::for_root_in(&deep).unwrap(),
+            None,
+            "root owns it already"
+        );
         std::os::unix::fs::chown(dir.path(), Some(1234), Some(5678)).unwrap();
         let owner = Owner::for_root_in(&deep).unwrap().unwrap();
         let file = tempfile::tempfile().unwrap();

@@ -25,13 +25,13 @@ const ABANDONED: Duration = Duration::from_secs(60 * 60);
 
 /// The new text of a file, complete and synced under another name. Dropped
 /// without being published, it vanishes.
-pub(crate) struct TempFile<'d> {
+pub(super) struct TempFile<'d> {
     temporary: NamedTempFile,
     disk: &'d Disk,
 }
 
 /// What came of publishing.
-pub(crate) enum Persisted {
+pub(super) enum Persisted {
     /// The file is replaced, and the directory is synced.
     Done,
     /// The file is replaced, but the directory could not be synced.
@@ -44,7 +44,7 @@ impl<'d> TempFile<'d> {
     /// Writes and syncs a text, given in parts, beside `target`, with the mode and, where that
     /// is permitted, the owner of the file it is to replace. A new file gets
     /// 0666 less the umask, and the owner that the disk gives it.
-    pub(crate) fn write<'t>(
+    pub(super) fn write<'t>(
         disk: &'d Disk,
         target: &Path,
         text: impl IntoIterator<Item = impl Into<Part<'t>>>,
@@ -79,7 +79,7 @@ impl<'d> TempFile<'d> {
     }
 
     /// Renames the file over the target, or to it if it must not exist yet.
-    pub(crate) fn persist(mut self, target: &Path, replace: bool) -> Result<Persisted> {
+    pub(super) fn persist(mut self, target: &Path, replace: bool) -> Result<Persisted> {
         let from = self.temporary.path().to_owned();
         let synced = self.temporary.as_file().metadata().at("read", &from)?;
         let renamed = if replace {
@@ -102,7 +102,7 @@ impl<'d> TempFile<'d> {
 
 /// Removes the temporary files that killed processes left beside a file. Only
 /// the holder of the lock may do so: there can be no other living one.
-pub(crate) fn sweep(target: &Path) -> Result<()> {
+pub(super) fn sweep(target: &Path) -> Result<()> {
     let (dir, name) = split(target);
     sweep_dir(dir, &prefix(name))
 }

@@ -1,4 +1,4 @@
-//! Waiting for a lock: for how long, in which pauses, and what ends it.
+//! Waiting for a lock: the limit, the pauses, and the interrupt.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -6,27 +6,27 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 
-/// How long a waiter keeps quiet.
+/// The time after which a waiter reports that it waits.
 const QUIET: Duration = Duration::from_millis(500);
 
 /// The first and the longest pause between two attempts. The longest is short,
-/// or those who come late would be served first.
+/// otherwise late waiters would often come first.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(250), Duration::from_millis(2));
 
-/// How long to wait for a lock, and what to do meanwhile.
+/// The limit of waiting for a lock, and what happens meanwhile.
 pub(crate) struct LockWait<'a> {
-    /// How long in all.
+    /// The longest time to wait in all.
     pub(crate) limit: Duration,
-    /// When the waiting began.
+    /// The time when the wait began.
     pub(crate) since: Instant,
-    /// Called once with the lock file if it is not had soon.
+    /// Called once with the lock file if the wait takes long.
     pub(crate) notice: &'a dyn Fn(&Path),
-    /// Ends the waiting early.
+    /// Ends the wait early.
     pub(crate) interrupt: &'a Interrupt,
 }
 
 impl LockWait<'_> {
-    /// Returns the pauses between attempts to lock something.
+    /// Returns the pauses between attempts to lock.
     pub(crate) fn pauses(&self) -> Pauses<'_> {
         Pauses {
             wait: self,
@@ -35,7 +35,7 @@ impl LockWait<'_> {
         }
     }
 
-    /// Fails once the time is over, or when an interrupt asks to stop.
+    /// Fails when the time is over, or when an interrupt asks to stop.
     pub(crate) fn check(&self, error: impl FnOnce(Duration) -> Error) -> Result<()> {
         self.interrupt.check()?;
         if self.since.elapsed() < self.limit {
@@ -45,8 +45,8 @@ impl LockWait<'_> {
     }
 }
 
-/// The pauses between attempts to lock something: each longer than the one before, so
-/// that waiting costs little, and never so long that a lock stays free meanwhile.
+/// The pauses between attempts to lock. Each is longer than the one before, so that
+/// waiting costs little, and never so long that a free lock stays unused.
 pub(crate) struct Pauses<'w> {
     wait: &'w LockWait<'w>,
     next: Duration,
@@ -54,11 +54,11 @@ pub(crate) struct Pauses<'w> {
 }
 
 impl Pauses<'_> {
-    /// Waits a moment before the next attempt to lock what lies at `path`.
+    /// Pauses before the next attempt to lock the file at `path`.
     ///
     /// # Errors
     ///
-    /// [`Error::LockTimeout`] once the time is over, and [`Error::Interrupted`].
+    /// [`Error::LockTimeout`] when the time is over, and [`Error::Interrupted`].
     pub(crate) fn pause(&mut self, path: &Path) -> Result<()> {
         self.wait.check(|waited| Error::LockTimeout {
             path: path.to_owned(),

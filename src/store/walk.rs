@@ -1,5 +1,4 @@
-//! A walk through a tree of directories that keeps few descriptors open, however
-//! deep it leads.
+//! A walk through a directory tree that keeps few descriptors open at any depth.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -11,15 +10,15 @@ use rustix::io::Errno;
 
 use super::dir::{Dir, FileId, Kind};
 
-/// How many directories on the way stay open. Those further up are opened again
-/// on the way back.
+/// The number of directories on the path that stay open. Those further up are opened
+/// again on the way back.
 const OPEN: usize = 16;
 
-/// A walk: it goes into the directories that its caller [enters](Walk::enter).
+/// A walk that enters the directories that its caller [chooses](Walk::enter).
 pub(crate) struct Walk {
-    /// The innermost directories of the way, the last one where it is now.
+    /// The innermost directories of the path, the current one last.
     open: VecDeque<Dir>,
-    /// All directories of the way.
+    /// All directories of the path.
     way: Vec<Level>,
     path: PathBuf,
 }
@@ -27,18 +26,17 @@ pub(crate) struct Walk {
 struct Level {
     /// Empty for the top.
     name: OsString,
-    /// The directory that it was entered from.
+    /// The parent directory, from which it was entered.
     parent: Option<FileId>,
-    /// The names in it that are still to come.
+    /// The names in it that are not visited yet.
     names: vec::IntoIter<(OsString, Option<Kind>)>,
 }
 
-/// What a walk comes upon.
+/// A step of a walk.
 pub(crate) enum Step {
-    /// A name in the directory where the walk is, with its kind if the listing
-    /// tells it.
+    /// A name in the current directory, with its kind if the listing has it.
     Name(OsString, Option<Kind>),
-    /// All names of a directory have come; the walk is in its parent again.
+    /// All names of a directory are visited; the walk is in its parent again.
     Left(OsString),
 }
 
@@ -66,26 +64,26 @@ impl Walk {
         }
     }
 
-    /// Returns the directory where the walk is.
+    /// Returns the current directory.
     pub(crate) fn dir(&self) -> &Dir {
         self.open
             .back()
             .expect("the innermost directory stays open")
     }
 
-    /// Returns the path of that directory from the top.
+    /// Returns the path of the current directory from the top.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns how many directories lie between the top and here.
+    /// Returns the number of directories between the top and the current one.
     pub(crate) fn depth(&self) -> usize {
         self.way.len() - 1
     }
 
-    /// Goes into a directory, which must not be a link, to come to its names
-    /// next. They are not listed before `accept` has looked at the directory; if
-    /// it refuses, the walk stays where it is.
+    /// Enters a directory, which must not be a link, to visit its names next. They are
+    /// not listed before `accept` has looked at the directory; if it refuses, the walk
+    /// stays in the current directory.
     pub(crate) fn enter<E: From<io::Error>>(
         &mut self,
         name: OsString,
@@ -108,12 +106,12 @@ impl Walk {
         Ok(())
     }
 
-    /// Returns what comes next; `None` at the end.
+    /// Returns the next step; `None` at the end.
     ///
     /// # Errors
     ///
-    /// ESTALE if the directory was moved out of the one that it was entered
-    /// from: then there is no way back.
+    /// ESTALE if the directory was moved out of its parent, because then there is no
+    /// way back.
     pub(crate) fn next(&mut self) -> io::Result<Option<Step>> {
         let Some(level) = self.way.last_mut() else {
             return Ok(None);
@@ -146,7 +144,7 @@ mod tests {
 
     const DEEP: usize = 3 * OPEN;
 
-    /// A walk that is at the bottom of a deep directory.
+    /// Returns a walk that is at the bottom of a deep directory.
     fn down() -> (tempfile::TempDir, Walk) {
         let top = tempfile::tempdir().unwrap();
         let path: PathBuf = std::iter::repeat_n("d", DEEP).collect();
@@ -162,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deep_way_leads_down_and_back_with_few_descriptors() {
+    fn a_deep_walk_goes_down_and_back_with_few_descriptors() {
         let (top, mut walk) = down();
         assert_eq!(walk.open.len(), OPEN);
         assert_eq!(walk.path().components().count(), DEEP);
@@ -178,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_was_moved_meanwhile_leads_nowhere_else() {
+    fn a_walk_ends_when_its_directory_was_moved() {
         let (top, mut walk) = down();
         fs::rename(top.path().join("d/d"), top.path().join("moved")).unwrap();
         let error = loop {

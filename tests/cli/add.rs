@@ -10,8 +10,7 @@ use snapbox::{assert_data_eq, str};
 
 use crate::support::{Sandbox, names, tree, write_tree};
 
-/// The manifest of a directory and its digest, by the command that the README
-/// gives for it.
+/// Returns the manifest of a directory and its digest, by the command in the README.
 fn digest_by_coreutils(dir: &Path) -> String {
     let script = "find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum | sha256sum";
     let output = Command::new("sh")
@@ -35,7 +34,7 @@ fn a_component_is_imported_as_cldctl_would_cache_it() {
     assert_data_eq!(
         run.stderr,
         str![[r#"
-note: left out 3 hidden or generated items; `--all-files` takes them
+note: left out 3 hidden or generated items; `--all-files` includes them
 
 "#]]
     );
@@ -92,7 +91,7 @@ fn the_file_that_describes_an_artifact_stands_for_its_directory() {
         .fails(4, "neither a directory nor a `cld.yml`");
 }
 
-/// Rows 50 and 56: what was changed is found without this program too.
+/// Rows 50 and 56: a digest can be checked without this program.
 #[test]
 fn odd_names_have_the_digest_that_coreutils_gives_them() {
     let sandbox = Sandbox::new();
@@ -216,7 +215,7 @@ fn changed_content_replaces_the_old() {
     assert_eq!(names(&sandbox.cache()), ["app_v1"]);
     let second = names(&manifests);
     assert_eq!(second.len(), 1);
-    assert_ne!(first, second, "the manifest of the old content is gone");
+    assert_ne!(first, second, "the manifest of the old content is removed");
 }
 
 #[test]
@@ -228,7 +227,7 @@ fn damaged_content_is_mended_by_adding_it_again() {
     let copy = sandbox.cache().join("app_v1/cld.yml");
     for damage in [0, 1, 2] {
         match damage {
-            // Of the same length, so that only its hash tells.
+            // The text has the same length, so only its hash differs.
             0 => fs::write(&copy, "name: bad\n").unwrap(),
             1 => fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).unwrap(),
             _ => symlink("cld.yml", copy.with_file_name("link")).unwrap(),
@@ -347,7 +346,7 @@ fn what_is_not_given_is_set_to_its_default_when_an_entry_is_replaced() {
     let entry = &sandbox.json(&["images", "--format", "json"])[0];
     assert_eq!(entry["size"], 0);
     assert!(entry.get("digest").is_none());
-    // So cldctl pulls the content when it needs it.
+    // An empty path makes cldctl pull the content when it needs it.
     assert_eq!(entry["cachePath"], "");
     fs::create_dir_all(sandbox.cache().join("a_1")).unwrap();
     assert_eq!(sandbox.ok(&record), "updated a:1\n");
@@ -396,7 +395,7 @@ fn no_clobber_keeps_what_is_there() {
     for args in again {
         sandbox
             .run(args)
-            .fails(4, "artifact `app:v1` exists already");
+            .fails(4, "artifact `app:v1` already exists");
     }
     assert_eq!(sandbox.registry_text(), before);
 }
@@ -412,7 +411,7 @@ fn a_type_that_cannot_be_told_is_asked_for() {
         let run = sandbox.run(&["add", "x:1", dir.to_str().unwrap()]);
         run.fails(2, reason);
         assert!(
-            run.stderr.contains("hint: say it with `--type component`"),
+            run.stderr.contains("hint: set it with `--type component`"),
             "{run:?}"
         );
         assert!(!sandbox.home().exists());
@@ -439,7 +438,7 @@ fn wrong_usage_is_told_at_once() {
         ),
         (
             vec!["add", "..", "--metadata-only", "--type", "dc"],
-            "directory of the file system",
+            "would be `.` or `..`",
         ),
         (
             vec!["add", "a:1", "x", "--untagged", "y"],

@@ -1,4 +1,4 @@
-//! Which files `add` imports, as its options choose them.
+//! The files that `add` imports, by its options.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::support::{Sandbox, mkfifo, tree};
 
-/// Adds the source with these options. Returns what is stored.
+/// Adds the source with these options. Returns the stored paths.
 #[track_caller]
 fn stored(sandbox: &Sandbox, source: &Path, options: &[&str]) -> Vec<String> {
     let source = source.to_str().unwrap();
@@ -37,7 +37,7 @@ fn globs_leave_paths_out_and_take_what_would_be_left_out() {
         stored(&["--include", "node_modules/*", "--exclude", "src/"]),
         ["cld.yml", "node_modules/left-pad/index.js"]
     );
-    // What is asked to be left out stays out, whatever asks for it too.
+    // An excluded path stays out even if another option includes it.
     assert_eq!(
         stored(&[
             "--exclude=.env",
@@ -62,8 +62,8 @@ fn links_are_refused_with_hints_that_work() {
         symlink(target, source.join("link")).unwrap();
         let run = sandbox.run(&["add", "app:1", source.to_str().unwrap()]);
         run.fails(4, "source/link`");
-        let hint = "hint: `--dereference` stores what the link leads to, \
-                    `--exclude GLOB` leaves it out\n";
+        let hint = "hint: `--dereference` stores the target of the link, \
+                    `--exclude GLOB` skips it\n";
         assert!(run.stderr.ends_with(hint), "{run:?}");
 
         let own = ["cld.yml", "src/lib/util.ts", "src/main.ts"];
@@ -89,12 +89,12 @@ fn what_only_a_glob_can_leave_out_is_refused_with_that_hint() {
             let add = ["add", "app:1", source.to_str().unwrap()];
             let run = sandbox.run(&[&add, options].concat());
             run.fails(4, "source/odd`");
-            let hint = "\nhint: `--exclude GLOB` leaves it out\n";
+            let hint = "\nhint: `--exclude GLOB` skips it\n";
             assert!(run.stderr.ends_with(hint), "{run:?}");
         }
         assert_eq!(stored(&sandbox, &source, &["--exclude", "odd"]).len(), 3);
     }
-    // There is nothing to leave out of a source that is none.
+    // An unsuitable source gets no hint about excluding files.
     let sandbox = Sandbox::new();
     fs::write(sandbox.path("file"), "").unwrap();
     let run = sandbox.run(&["add", "app:1", sandbox.path("file").to_str().unwrap()]);

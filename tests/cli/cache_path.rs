@@ -44,11 +44,11 @@ fn check_says_by_the_exit_code_whether_content_is_there() {
     };
     assert_eq!(check(), 3, "not registered");
     fs::create_dir_all(sandbox.cache().join("a_1")).unwrap();
-    assert_eq!(check(), 3, "there, but not registered");
+    assert_eq!(check(), 3, "content without an entry");
     sandbox.record("a:1");
     assert_eq!(check(), 0);
     fs::remove_dir(sandbox.cache().join("a_1")).unwrap();
-    assert_eq!(check(), 3, "registered, but not there");
+    assert_eq!(check(), 3, "an entry without content");
 }
 
 #[test]

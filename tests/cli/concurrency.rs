@@ -14,10 +14,10 @@ use crate::support::{Sandbox, names, write_tree};
 const PROCESSES: usize = 32;
 const ADDS: usize = 50;
 
-/// What a reader leaves of the machine to the writers.
+/// The pause of a reader, which leaves the machine to the writers.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The references in a file as they stand there; the file is whole or absent.
+/// Returns the references in a file as stored; the file must be whole or missing.
 fn stored(path: &Path) -> Vec<String> {
     let Ok(text) = fs::read(path) else {
         return Vec::new();
@@ -29,8 +29,8 @@ fn stored(path: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Appends an entry as cldctl does: without a lock, by a temporary file of a
-/// fixed name.
+/// Appends an entry as cldctl does: without a lock, by a temporary file of a fixed
+/// name.
 fn append_without_lock(path: &Path, reference: &str) {
     let mut document = match fs::read(path) {
         Ok(text) => serde_json::from_slice(&text).unwrap(),
@@ -80,7 +80,7 @@ fn adds_of_many_processes_all_count_and_readers_never_see_half() {
                 scope.spawn(move || {
                     for n in 0..ADDS {
                         let reference = format!("process-{process}:{n}");
-                        // A machine may be as slow as it is.
+                        // A slow machine is no failure, so the wait is long.
                         let run = sandbox.run(&[
                             "add",
                             &reference,
@@ -112,10 +112,9 @@ fn adds_of_many_processes_all_count_and_readers_never_see_half() {
     assert!(sandbox.temporaries().is_empty());
 }
 
-/// Lets a process without the lock replace the registry while ours is about to
-/// commit: during its fsync of this number, which has begun once `reached`.
-/// `setup` makes the home; what `expected` names must be there in the end, and
-/// `theirs:1` too.
+/// Replaces the registry from a process without the lock while ours is about to commit:
+/// during its fsync of this number, which has begun when `reached` holds. `setup`
+/// creates the home; in the end `expected` and `theirs:1` must be registered.
 struct Race<'a> {
     setup: &'a dyn Fn(&Sandbox),
     args: &'a [&'a str],
@@ -127,7 +126,7 @@ struct Race<'a> {
 impl Race<'_> {
     fn run(&self) {
         for round in 0.. {
-            assert!(round < 20, "the other process never came in time");
+            assert!(round < 20, "the other process was never in time");
             let sandbox = Sandbox::new();
             fs::create_dir_all(sandbox.home().join("registry")).unwrap();
             (self.setup)(&sandbox);
@@ -138,7 +137,7 @@ impl Race<'_> {
             });
             let prepared = sandbox.temporaries();
             append_without_lock(&sandbox.registry(), "theirs:1");
-            // It still stands there, so ours has read but not yet committed.
+            // The temporary file still exists, so ours has read but not yet committed.
             let in_time = ours.is_running() && prepared == sandbox.temporaries();
             let run = ours.end();
             if !in_time {
@@ -155,7 +154,7 @@ impl Race<'_> {
     }
 }
 
-/// A race during the fsync of the temporary file.
+/// Runs a race during the fsync of the temporary file.
 fn race(setup: impl Fn(&Sandbox), args: &[&str], expected: &[&str]) {
     let race = Race {
         setup: &setup,
@@ -167,7 +166,7 @@ fn race(setup: impl Fn(&Sandbox), args: &[&str], expected: &[&str]) {
     race.run();
 }
 
-/// Row 18: while its temporary file is synced.
+/// Row 18: another process writes while the temporary file is synced.
 #[test]
 fn an_add_keeps_what_a_process_without_the_lock_wrote_meanwhile() {
     if !has_strace() {
@@ -182,7 +181,7 @@ fn an_add_keeps_what_a_process_without_the_lock_wrote_meanwhile() {
     race(|_| (), &add, &["ours:1"]);
 }
 
-/// A home with one component, and another source that waits to be added.
+/// Creates a home with one component, and another source to add.
 fn with_content(sandbox: &Sandbox) {
     sandbox.component("before");
     sandbox.ok(&["add", "before:1", "before"]);
@@ -200,7 +199,7 @@ fn an_add_with_content_keeps_what_a_process_without_the_lock_wrote_meanwhile() {
     race(with_content, &["add", "before:1", "src"], &["before:1"]);
 }
 
-/// Row 18: at each of the later syncs.
+/// Row 18: another process writes at each of the later syncs.
 #[test]
 fn an_add_with_content_keeps_what_was_written_while_it_put_its_content_in_place() {
     if !has_strace() {
@@ -231,7 +230,7 @@ fn an_add_with_content_keeps_what_was_written_while_it_put_its_content_in_place(
     }
 }
 
-/// Row 18: while its temporary file is synced.
+/// Row 18: another process writes while the temporary file is synced.
 #[test]
 fn a_removal_keeps_what_a_process_without_the_lock_wrote_meanwhile() {
     if !has_strace() {
@@ -246,8 +245,8 @@ fn a_removal_keeps_what_a_process_without_the_lock_wrote_meanwhile() {
     race(with_content, &["rm", "before:1"], &[]);
 }
 
-/// Starts a change that holds the lock for a while, and an add of what is in
-/// the cache already, which waits for it.
+/// Starts a change that holds the lock for a while, and an add of content that is
+/// already in the cache, which waits for it.
 fn change_under_a_waiting_add(change: &[&str]) -> Sandbox {
     for round in 0.. {
         assert!(round < 20, "the add never waited in time");
@@ -274,7 +273,7 @@ fn change_under_a_waiting_add(change: &[&str]) -> Sandbox {
     unreachable!()
 }
 
-/// What the file of `app:1` that differs between the two sources holds.
+/// Returns the text of the file of `app:1` that differs between the two sources.
 #[track_caller]
 fn main_ts(sandbox: &Sandbox) -> String {
     fs::read_to_string(sandbox.cache().join("app_1/src/main.ts")).unwrap()
@@ -287,7 +286,7 @@ fn an_add_that_waited_for_another_of_its_reference_registers_its_own_content() {
     }
     let sandbox = change_under_a_waiting_add(&["add", "app:1", "new"]);
     let entry = |reference| sandbox.json(&["inspect", reference])[0]["digest"].clone();
-    assert_eq!(entry("app:1"), entry("other:1"), "the last add counts");
+    assert_eq!(entry("app:1"), entry("other:1"), "the last add wins");
     let text = fs::read_to_string(sandbox.path("old/src/main.ts")).unwrap();
     assert_eq!(main_ts(&sandbox), text);
 }

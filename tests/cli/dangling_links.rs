@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::support::{ADD, Sandbox};
 
-/// A home with one artifact, of which one part lies behind a link to nothing.
+/// Creates a home with one artifact, and makes one part of it a dangling link.
 fn home_with_link_at(part: &str) -> (Sandbox, PathBuf, PathBuf) {
     let sandbox = Sandbox::new();
     sandbox.component("app");
@@ -37,8 +37,8 @@ fn every_command_says_what_lies_behind_a_link_to_nothing() {
     for part in ["", "registry", "cache", "cache/artifacts"] {
         let (sandbox, link, disk) = home_with_link_at(part);
         let hidden = match part {
-            "" | "registry" => "no artifact behind it is seen",
-            _ => "no content behind it is seen or removed",
+            "" | "registry" => "the artifacts behind it cannot be found",
+            _ => "the content behind it is neither found nor removed",
         };
         let warning = format!(
             "warning: `{}` is a symbolic link to `{}`, which does not exist: {hidden}\n",
@@ -87,7 +87,7 @@ fn a_removal_says_that_content_behind_a_link_is_not_removed() {
     assert_eq!(run.stdout, "removed app:1\n");
     assert!(
         run.stderr
-            .contains("no content behind it is seen or removed"),
+            .contains("the content behind it is neither found nor removed"),
         "{run:?}"
     );
     assert!(sandbox.path("away/artifacts/app_1/cld.yml").exists());

@@ -1,10 +1,10 @@
-//! Real file systems, each in a file of its own that is mounted for the test.
+//! Real file systems, each in an image file that is mounted for the test.
 
 use crate::mounts::with_mounts;
 use crate::support::Sandbox;
 use crate::tools::runs;
 
-/// A file system: what makes it, from which size on, and its type.
+/// A file system: the command that creates it, its smallest size, and its type.
 struct Disk {
     make: &'static [&'static str],
     megabytes: u64,
@@ -27,7 +27,7 @@ const DISKS: [Disk; 4] = [
         megabytes: 128,
         kind: "btrfs",
     },
-    // Without modes, links and colons, and with one case for names.
+    // This one has no modes, links or colons, and ignores case.
     Disk {
         make: &["mkfs.vfat"],
         megabytes: 24,
@@ -35,7 +35,7 @@ const DISKS: [Disk; 4] = [
     },
 ];
 
-/// Runs a script on each file system that there is here. What it mounts is `$I`, with
+/// Runs a script on each file system that exists here. The script mounts `$I` with
 /// `disk PATH`.
 fn on_each(script: &str) {
     for disk in &DISKS {
@@ -62,7 +62,7 @@ fn on_each(script: &str) {
     }
 }
 
-/// What is done on each, and must come to the same everywhere.
+/// The changes that must have the same result on each file system.
 const CHANGES: &str = r#"
     cd "$C" || { mkdir -p "$C"; cd "$C"; }
     before=$(ls -A | wc -l)
@@ -82,13 +82,13 @@ const CHANGES: &str = r#"
     must umount -l "$M"
 "#;
 
-/// Rows 70, 71 and 72: whatever it can and cannot do.
+/// Rows 70, 71 and 72: on file systems with different features.
 #[test]
 fn every_change_works_on_each_file_system() {
     on_each(&format!("M=$HOME/.cldctl; disk \"$M\"; {CHANGES}"));
 }
 
-/// Row 80: on ext4, with the directory that its making leaves there.
+/// Row 80: on ext4, whose `lost+found` must be kept.
 #[test]
 fn a_cache_on_a_disk_of_its_own_keeps_what_belongs_to_the_disk() {
     on_each(&format!("M=$C; disk \"$M\"; late verify; {CHANGES}"));

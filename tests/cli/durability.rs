@@ -1,5 +1,5 @@
-//! In which order files and directories are synced, so that a power loss never takes
-//! more than it would have without the call. The harness of faults replays the calls.
+//! The order of syncs of files and directories, so that a power loss never destroys
+//! more than without the call. The fault harness replays the calls.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::running::{Running, has_strace, wait_until};
 use crate::support::{ADD, Run, Sandbox, fixture};
 
-/// The program under strace, which records calls with the paths that they are about.
+/// Returns the program under strace, which records these calls with their paths.
 fn traced(sandbox: &Sandbox, calls: &str, more: &[&str], args: &[&str]) -> std::process::Command {
     let (record, trace) = (sandbox.path("record"), format!("trace={calls}"));
     let strace = [
@@ -23,11 +23,11 @@ fn traced(sandbox: &Sandbox, calls: &str, more: &[&str], args: &[&str]) -> std::
     sandbox.wrapped(&[&strace, &[&*trace][..], more].concat(), args)
 }
 
-/// What is synced and renamed, by the last part of its path, in order.
+/// Returns the syncs and renames in order, by the last part of each path.
 fn steps(sandbox: &Sandbox, args: &[&str]) -> Vec<String> {
     let command = &mut traced(sandbox, "fsync,syncfs,rename,renameat2", &[], args);
     let run = Run::from(command.output().unwrap());
-    // To verify finds that there is no content, which matters not here.
+    // `verify` reports the missing content, which does not matter here.
     assert!(run.code == 0 || args[0] == "verify", "{run:?}");
     let record = fs::read_to_string(sandbox.path("record")).unwrap();
     record.lines().map(step).collect()
@@ -47,7 +47,7 @@ fn step(line: &str) -> String {
     }
 }
 
-/// A registry as another program leaves it that syncs nothing.
+/// Creates a registry written by another program that syncs nothing.
 fn unsynced() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.record("new:1");
@@ -57,7 +57,7 @@ fn unsynced() -> Sandbox {
     sandbox
 }
 
-/// Row 64: the harness lets the power fail there.
+/// Row 64: otherwise a power loss could destroy it. The harness checks that.
 #[test]
 fn what_is_found_as_it_should_be_is_synced_before_its_name() {
     if !has_strace() {
@@ -72,7 +72,7 @@ fn what_is_found_as_it_should_be_is_synced_before_its_name() {
         let steps = steps(&unsynced(), args);
         let expected = ["fsync artifacts.json", "fsync registry"];
         assert!(!steps.is_empty(), "{args:?}");
-        // Some commands look more than once.
+        // Some commands read it more than once.
         assert!(
             steps.chunks(2).all(|steps| steps == expected),
             "{args:?}: {steps:?}"
@@ -80,8 +80,8 @@ fn what_is_found_as_it_should_be_is_synced_before_its_name() {
     }
 }
 
-/// Row 65: it may have been put there by a process that was killed before it synced, or
-/// that never syncs.
+/// Row 65: a process may have written it that was killed before it synced, or that
+/// never syncs.
 #[test]
 fn content_that_is_found_in_its_place_is_synced_before_its_entry() {
     if !has_strace() {
@@ -98,7 +98,7 @@ fn content_that_is_found_in_its_place_is_synced_before_its_entry() {
     let steps = steps(&sandbox, &add("b:1"));
     let manifest = steps[3].starts_with("fsync ") && steps[3].ends_with(".sha256");
     assert!(manifest, "{steps:?}");
-    // The first one is of what was staged, before it was found not to be needed.
+    // The first sync is of the staged content, which was then not needed.
     let content = ["syncfs artifacts", "syncfs artifacts", "fsync artifacts"];
     assert_eq!(steps[..3], content);
     let commit = ["fsync temporary", "rename artifacts.json", "fsync registry"];
@@ -124,7 +124,7 @@ fn a_change_costs_two_syncs() {
     assert_eq!(steps(&unsynced(), &["rm", "new:1"]), expected);
 }
 
-/// It is kept, so it must not be emptied by the sync of its directory.
+/// The legacy registry is kept, so the sync of its directory must not empty it.
 #[test]
 fn a_legacy_registry_is_synced_before_the_one_that_it_is_converted_to() {
     if !has_strace() {
@@ -174,7 +174,7 @@ fn a_damaged_registry_is_synced_before_the_name_of_its_copy() {
     }
 }
 
-/// What is synced then is not what was found.
+/// Otherwise the synced file would not be the one that was read.
 #[test]
 fn a_registry_that_is_replaced_while_it_is_synced_is_looked_at_again() {
     if !has_strace() {
@@ -194,13 +194,13 @@ fn a_registry_that_is_replaced_while_it_is_synced_is_looked_at_again() {
         fs::write(&temporary, r#"{"artifacts":[{"reference":"theirs:1"}]}"#).unwrap();
         fs::rename(temporary, sandbox.registry()).unwrap();
         let run = ours.end();
-        // Ours stood there, and stands there no more.
+        // Ours was in place, and is not any more.
         assert_eq!((run.code, &*run.stdout), (0, "added new:1\n"), "{run:?}");
         assert_eq!(sandbox.references(), ["new:1", "theirs:1"]);
         let record = fs::read_to_string(sandbox.path("record")).unwrap();
         let synced: Vec<_> = record.lines().map(step).collect();
         if synced[0] == "fsync artifacts.json" {
-            // Each file that was made durable by the sync of its directory is whole.
+            // Each file that became durable by the sync of its directory is whole.
             let first = [
                 "fsync artifacts.json",
                 "fsync registry",

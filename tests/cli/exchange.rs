@@ -1,8 +1,9 @@
-//! Two names that change places again and again, below whatever reads or deletes them.
+//! Two names that are exchanged again and again while the program reads or deletes
+//! below them.
 //!
-//! One is a directory, the other a link that leads outside. It is the kernel that says
-//! when to exchange them: as soon as something opens the directory that contains them, or
-//! one of them.
+//! One is a directory, the other a link that leads outside. The kernel reports when to
+//! exchange them: when a process opens the directory that contains them, or one of
+//! them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -22,21 +23,21 @@ use rustix::io::Errno;
 
 use crate::support::write_tree;
 
-/// What lies outside, in files that have the names and the lengths of those inside.
+/// The text outside, in files with the same names and lengths as inside.
 pub(crate) const OUTSIDE: &str = "SECRET text\n";
-/// What lies inside.
+/// The text inside.
 pub(crate) const INSIDE: &str = "inside text\n";
 
-/// The files of a directory that changes places with a link.
+/// The files of a directory that is exchanged with a link.
 pub(crate) const FILES: [&str; 3] = ["a", "b", "sub/c"];
 
-/// How often two names change places before it is asked whether others are opened.
+/// The number of exchanges of two names before other opened names are looked for.
 const BURST: usize = 16;
 
-/// How often it is asked so before all of them change places again.
+/// The number of such rounds before all names are exchanged again.
 const FOCUS: usize = 50;
 
-/// A directory that nothing may read or change, and what lies in it.
+/// A directory that no program may read or change, and its content.
 pub(crate) struct Outside {
     dir: PathBuf,
     before: BTreeMap<PathBuf, (u32, u64, Vec<u8>)>,
@@ -51,8 +52,8 @@ impl Outside {
         }
         let before = contents(&dir);
         let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).unwrap();
-        // All but that something is opened: who does not know yet whether he may, may
-        // open it to see.
+        // Opening is not watched, because a program may open a file to see whether it
+        // is permitted.
         let flags = WatchFlags::ACCESS
             | WatchFlags::MODIFY
             | WatchFlags::ATTRIB
@@ -73,22 +74,22 @@ impl Outside {
         &self.dir
     }
 
-    /// What was done to it so far, by the kernel's account.
+    /// Returns the accesses to it so far, as the kernel reports them.
     pub(crate) fn touched(&self) -> Vec<String> {
         let mut touched = Vec::new();
         for event in events(&self.inotify) {
             touched.push(format!("{:?} of {:?}", event.flags, event.name));
         }
         if contents(&self.dir) != self.before {
-            touched.push("it is not what it was".to_owned());
+            touched.push("its content has changed".to_owned());
         }
-        // The events of this look.
+        // Removes the events of this check itself.
         events(&self.inotify);
         touched
     }
 }
 
-/// The mode, the number and the text of all that lies in a directory.
+/// Returns the mode, inode and text of every file in a directory.
 fn contents(dir: &Path) -> BTreeMap<PathBuf, (u32, u64, Vec<u8>)> {
     let entries = walkdir::WalkDir::new(dir).into_iter().map(Result::unwrap);
     entries
@@ -110,7 +111,7 @@ struct Event {
     name: OsString,
 }
 
-/// What was told since this was asked last.
+/// Returns the events since the last call.
 fn events(inotify: &OwnedFd) -> Vec<Event> {
     let mut buffer = [MaybeUninit::uninit(); 1 << 14];
     let mut reader = inotify::Reader::new(inotify, &mut buffer);
@@ -131,7 +132,7 @@ fn events(inotify: &OwnedFd) -> Vec<Event> {
     }
 }
 
-/// A name, and the link that changes places with what has it.
+/// A name, and the link that it is exchanged with.
 struct Place {
     dir: Arc<File>,
     name: OsString,
@@ -139,7 +140,7 @@ struct Place {
     link: OsString,
 }
 
-/// Names that change places with links that lead outside.
+/// Names that are exchanged with links that lead outside.
 pub(crate) struct Exchanger {
     inotify: OwnedFd,
     places: Vec<Place>,
@@ -149,7 +150,7 @@ pub(crate) struct Exchanger {
 }
 
 impl Exchanger {
-    /// With the links in a new directory.
+    /// Creates an exchanger with its links in a new directory.
     pub(crate) fn new(links: PathBuf) -> Self {
         fs::create_dir_all(&links).unwrap();
         Exchanger {
@@ -161,19 +162,20 @@ impl Exchanger {
         }
     }
 
-    /// Also lets them stay where the other one was, now and then.
+    /// Also leaves names exchanged from time to time.
     pub(crate) fn and_stay(mut self) -> Self {
         self.burst = BURST + 1;
         self
     }
 
-    /// Makes what has a name in a directory change places with a link to `target`, when
-    /// one of them is opened.
+    /// Exchanges a name in a directory with a link to `target` when one of them is
+    /// opened.
     pub(crate) fn exchange(&mut self, dir: &Path, name: &str, target: &Path) {
         self.exchange_beside(dir, dir, name, target);
     }
 
-    /// As [`exchange`](Self::exchange), when `watched` or something in it is opened.
+    /// Exchanges as [`exchange`](Self::exchange) does, when `watched` or something in
+    /// it is opened.
     pub(crate) fn exchange_beside(
         &mut self,
         watched: &Path,
@@ -196,10 +198,9 @@ impl Exchanger {
         events(&self.inotify);
     }
 
-    /// Runs something with names that change places under it. Also returns how often
-    /// they did.
+    /// Runs something while names are exchanged. Returns also the number of exchanges.
     pub(crate) fn race<T>(&self, run: impl FnOnce() -> T) -> (T, usize) {
-        // Two that race at once would keep each other from it.
+        // Two concurrent races would slow each other down.
         static ALONE: Mutex<()> = Mutex::new(());
         let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let stop = AtomicBool::new(false);
@@ -215,7 +216,7 @@ impl Exchanger {
         let all = || (0..self.places.len()).collect::<Vec<_>>();
         let (mut count, mut aimed, mut focus) = (0, all(), 0);
         while !stop.load(Ordering::SeqCst) {
-            // What was opened last is what is worked on.
+            // The file that was opened last is the one in use.
             if let Some(last) = events(&self.inotify).last() {
                 let places = self.by_watch.get(&last.watch).cloned().unwrap_or_default();
                 let named = |index: &usize| self.places[*index].name == last.name;
@@ -225,7 +226,7 @@ impl Exchanger {
                 };
                 focus = FOCUS;
             } else if focus == 0 {
-                // Nothing is opened on the way of a link.
+                // A link on the path causes no event.
                 aimed = all();
             }
             focus = focus.saturating_sub(1);
@@ -242,7 +243,7 @@ impl Exchanger {
 }
 
 impl Place {
-    /// Lets the two change places some times. Returns how often they did.
+    /// Exchanges the two names repeatedly. Returns how often it succeeded.
     fn exchange(&self, times: usize) -> usize {
         let swap = || {
             renameat_with(
@@ -253,7 +254,7 @@ impl Place {
                 RenameFlags::EXCHANGE,
             )
         };
-        // They cannot if one of them is gone.
+        // An exchange fails if one of them is removed.
         (0..times).filter(|_| swap().is_ok()).count()
     }
 }

@@ -12,7 +12,7 @@ fn the_exit_code_alone_says_whether_artifacts_are_registered() {
         (&[digest], 0),
         (&["nothing"], 3),
         (&["my-dc", "nothing"], 3),
-        // The start of a digest is enough for people, not for scripts.
+        // A digest prefix is for people, not for scripts.
         (&["a1b2c3d4e5f6"], 3),
     ] {
         let run = sandbox.run(&[&["exists"], references].concat());

@@ -1,5 +1,5 @@
-//! System calls that fail, one at a time. The fault harness fails every call of
-//! every change; here stand the ones that a promise is about.
+//! System calls that fail, one at a time. The fault harness fails every call of every
+//! change; these tests cover the calls that a promise is about.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::support::{ADD, Run, Sandbox};
 
 const ENTRY: &str = r#"{"artifacts":[{"reference":"x:1"}]}"#;
 
-/// The calls of these names that a change makes, one a line, in order.
+/// Returns the calls with these names that a change makes, one a line, in order.
 pub(crate) fn recorded(sandbox: &Sandbox, calls: &str, args: &[&str]) -> Vec<String> {
     let record = sandbox.path("record");
     let (trace, file) = (format!("trace={calls}"), record.to_str().unwrap());
@@ -19,7 +19,7 @@ pub(crate) fn recorded(sandbox: &Sandbox, calls: &str, args: &[&str]) -> Vec<Str
     text.lines().map(str::to_owned).collect()
 }
 
-/// The number of the first call that is about this, as strace counts.
+/// Returns the number of the first call that is about this, as strace counts.
 fn number_of(sandbox: &Sandbox, call: &str, about: &str) -> usize {
     let calls = recorded(sandbox, call, ADD);
     let found = calls.iter().position(|line| line.contains(about));
@@ -27,8 +27,8 @@ fn number_of(sandbox: &Sandbox, call: &str, about: &str) -> usize {
     1 + found.expect("the call is made")
 }
 
-/// Fails a call of an add; which one is named by what it is about, or `""` for
-/// the first. Returns the home, and how the add ended.
+/// Fails a call of an add; `about` selects the call, or `""` the first one. Returns the
+/// home and the result of the add.
 fn add_with(call: &str, about: &str, errors: &str) -> (Sandbox, Run) {
     let sandbox = Sandbox::with_registry(ENTRY);
     fs::write(sandbox.lock(), "").unwrap();
@@ -38,7 +38,7 @@ fn add_with(call: &str, about: &str, errors: &str) -> (Sandbox, Run) {
     (sandbox, Run::from(output))
 }
 
-/// Expects that a failed call refuses the change, and leaves nothing of it.
+/// Expects that a failed call refuses the change and leaves nothing of it.
 #[track_caller]
 fn refuses(call: &str, about: &str, error: &str, message: &str) {
     let (sandbox, run) = add_with(call, about, error);
@@ -47,7 +47,8 @@ fn refuses(call: &str, about: &str, error: &str, message: &str) {
     assert!(sandbox.temporaries().is_empty(), "{call} {error}");
 }
 
-/// Rows 2 and 3: a failed fsync is not repeated: here it would succeed.
+/// Rows 2 and 3: a failed fsync is not repeated, although a second one would succeed
+/// here.
 #[test]
 fn what_cannot_be_written_is_refused_and_its_temporary_file_removed() {
     if !has_strace() {
@@ -64,7 +65,7 @@ fn what_cannot_be_written_is_refused_and_its_temporary_file_removed() {
     }
 }
 
-/// Row 4: a short write is one that a signal cut off.
+/// Row 4: a signal causes a short write.
 #[test]
 fn an_interrupted_read_or_write_is_carried_through() {
     if !has_strace() {
@@ -77,7 +78,7 @@ fn an_interrupted_read_or_write_is_carried_through() {
     }
 }
 
-/// Row 5: and so are those of the lock, the temporary file and the directory.
+/// Row 5: also those of the lock, the temporary file and the directory.
 #[test]
 fn an_interrupted_open_lock_or_rename_is_repeated() {
     if !has_strace() {
@@ -96,7 +97,7 @@ fn an_interrupted_open_lock_or_rename_is_repeated() {
     }
 }
 
-/// Row 6: nothing is published, and nothing is left.
+/// Row 6: the change is not visible, and no file is left.
 #[test]
 fn a_rename_that_fails_leaves_the_old_registry() {
     if !has_strace() {
@@ -111,7 +112,7 @@ fn a_rename_that_fails_leaves_the_old_registry() {
     }
 }
 
-/// Row 7: the change is there, and it is said what it lacks.
+/// Row 7: the message says that the change is made and what it lacks.
 #[test]
 fn a_directory_that_cannot_be_synced_is_told_as_applied_but_not_durable() {
     if !has_strace() {
@@ -124,8 +125,8 @@ fn a_directory_that_cannot_be_synced_is_told_as_applied_but_not_durable() {
     assert!(sandbox.temporaries().is_empty());
 }
 
-/// Row 9: what is reported has been synced, the file before its name and the
-/// name before the report. The harness replays every prefix of these calls.
+/// Row 9: the file is synced before its name, and the name before the report. The
+/// harness replays every prefix of these calls.
 #[test]
 fn a_change_is_synced_before_it_is_named_and_before_it_is_reported() {
     if !has_strace() {
@@ -145,8 +146,8 @@ fn a_change_is_synced_before_it_is_named_and_before_it_is_reported() {
     assert!(calls[4].contains("added new:1"), "{calls:?}");
 }
 
-/// Row 10: of each call that yields a file, and of the memory for a file that
-/// is far too large.
+/// Row 10: for each call that opens a file, and for the memory for a file that is far
+/// too large.
 #[test]
 fn without_descriptors_or_memory_a_command_fails_and_does_not_panic() {
     if !has_strace() {
@@ -165,7 +166,7 @@ fn without_descriptors_or_memory_a_command_fails_and_does_not_panic() {
             let output = sandbox.traced_at("openat", &inject, ADD).output().unwrap();
             let run = Run::from(output);
             let is_applied = sandbox.registry_text() != ENTRY;
-            // The last one is the directory, after the rename; to sweep may fail.
+            // The last one is the directory, after the rename; the cleanup may fail.
             assert!(run.code == 1 || run.code == 0 && is_applied, "{run:?}");
             assert!(!run.stderr.contains("panicked"), "{run:?}");
             assert!(sandbox.temporaries().is_empty());
@@ -184,8 +185,8 @@ fn without_descriptors_or_memory_a_command_fails_and_does_not_panic() {
     }
 }
 
-/// Row 22: by chance or by somebody who guessed it; a link there is not
-/// followed, since the file must not exist.
+/// Row 22: by chance or by someone who guessed it. A link there is not followed,
+/// because the file must not exist.
 #[test]
 fn a_temporary_name_that_is_taken_is_passed_over() {
     if !has_strace() {
@@ -216,6 +217,9 @@ fn a_limit_on_the_size_of_files_leaves_the_old_registry() {
         assert!(!run.status.success(), "{run:?}");
         assert_eq!(sandbox.registry_text(), large);
         sandbox.ok(ADD);
-        assert!(sandbox.temporaries().is_empty(), "the next change sweeps");
+        assert!(
+            sandbox.temporaries().is_empty(),
+            "the next change removes them"
+        );
     }
 }

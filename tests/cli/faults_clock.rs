@@ -1,4 +1,4 @@
-//! Clocks that are wrong, and times that cannot be yet.
+//! Wrong clocks, and times in the future.
 
 use std::path::PathBuf;
 
@@ -6,8 +6,8 @@ use crate::clock;
 use crate::running::has;
 use crate::support::{ADD, Run, Sandbox, rows};
 
-/// A library that changes the clock of what loads it by `LD_PRELOAD`, to a number of
-/// seconds made of `now`. `None` where none can be made.
+/// Builds a library that sets the clock of a program that loads it by `LD_PRELOAD`, to
+/// a number of seconds computed from `now`. `None` if it cannot be built.
 pub(crate) fn clock(sandbox: &Sandbox, seconds: &str) -> Option<PathBuf> {
     if cfg!(not(target_os = "linux")) || !has("cc", &["--version"]) {
         return None;
@@ -15,7 +15,7 @@ pub(crate) fn clock(sandbox: &Sandbox, seconds: &str) -> Option<PathBuf> {
     Some(clock::library(&sandbox.path(""), seconds))
 }
 
-/// Row 54: a machine without a battery starts there.
+/// Row 54: a machine without a battery starts with such a time.
 #[test]
 fn before_1970_every_command_works_and_times_make_sense() {
     let sandbox = Sandbox::new();
@@ -63,24 +63,24 @@ fn before_1970_every_command_works_and_times_make_sense() {
     );
 }
 
-/// Row 54: what is dated ahead of us says so, however far.
+/// Row 54: however far in the future it is.
 #[test]
 fn a_time_to_come_is_told_as_one() {
     let entry =
         |year| format!(r#"{{"reference":"a:{year}","createdAt":"{year}-01-01T00:00:00Z"}}"#);
     let entries = ["2100", "9999", "0000", "0001"].map(entry).join(",");
     let sandbox = Sandbox::with_registry(format!(r#"{{"artifacts":[{entries}]}}"#));
-    let told: Vec<_> = rows(&sandbox)
+    let shown: Vec<_> = rows(&sandbox)
         .into_iter()
         .map(|row| row[5].clone())
         .collect();
     assert!(
-        told[..2].iter().all(|text| text.starts_with("in ")),
-        "{told:?}"
+        shown[..2].iter().all(|text| text.starts_with("in ")),
+        "{shown:?}"
     );
     assert!(
-        !told[2..].iter().any(|text| text.starts_with("in ")),
-        "{told:?}"
+        !shown[2..].iter().any(|text| text.starts_with("in ")),
+        "{shown:?}"
     );
     sandbox.ok(&["prune", "-n"]);
     assert_eq!(
@@ -89,6 +89,6 @@ fn a_time_to_come_is_told_as_one() {
             .lines()
             .count(),
         1,
-        "Go's zero time is no time"
+        "Go's zero time means that the time is unknown"
     );
 }

@@ -1,4 +1,4 @@
-//! Content that is somebody else's, or that leads elsewhere.
+//! Content that belongs to another entry, or that leads elsewhere.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::{Run, Sandbox, names, tree, write_tree};
 
-/// A sandbox whose registry has these references and paths of content.
+/// Creates a registry with these references and paths of content.
 pub(crate) fn with_entries(entries: &[(&str, PathBuf)], sandbox: &Sandbox) {
     let entries: Vec<_> = entries
         .iter()
@@ -17,14 +17,14 @@ pub(crate) fn with_entries(entries: &[(&str, PathBuf)], sandbox: &Sandbox) {
     sandbox.write_registry(json!({"version": "v2", "artifacts": entries}).to_string());
 }
 
-/// Content that cldctl put into the cache.
+/// Creates content that cldctl put into the cache.
 pub(crate) fn cached(sandbox: &Sandbox, key: &str) -> PathBuf {
     let dir = sandbox.cache().join(key);
     write_tree(&dir, &[("cld.yml", key), ("src/main.ts", "main")]);
     dir
 }
 
-/// Removes an entry whose directory has to stay, and expects to be told so.
+/// Removes an entry whose directory has to stay, and expects a message about it.
 #[track_caller]
 fn removes_the_entry_alone(sandbox: &Sandbox, reference: &str, kept: &Path) -> Run {
     let run = sandbox.run(&["rm", reference]);
@@ -44,7 +44,7 @@ fn removes_the_entry_alone(sandbox: &Sandbox, reference: &str, kept: &Path) -> R
     run
 }
 
-/// Row 43: by key or by path.
+/// Row 43: whether it is found by key or by path.
 #[test]
 fn an_add_with_content_never_takes_the_directory_of_another_entry() {
     let sandbox = Sandbox::new();
@@ -63,7 +63,7 @@ fn an_add_with_content_never_takes_the_directory_of_another_entry() {
     assert_eq!(tree(&dir), content);
     assert_eq!(names(&sandbox.cache()), ["a_b_c"]);
 
-    // By its path, an entry can have the directory of any key.
+    // An entry can have the directory of any key by its path.
     let sandbox = Sandbox::new();
     let source = sandbox.component("source");
     let dir = cached(&sandbox, "x_1");
@@ -73,7 +73,7 @@ fn an_add_with_content_never_takes_the_directory_of_another_entry() {
     assert_eq!(names(&sandbox.cache()), ["x_1"]);
 }
 
-/// Row 44: wherever it leads.
+/// Row 44: wherever its path leads.
 #[test]
 fn removing_an_entry_leaves_a_directory_that_is_not_its_own() {
     let places: [fn(&Sandbox) -> PathBuf; 8] = [
@@ -130,10 +130,10 @@ fn new_content_goes_to_the_own_directory_whatever_the_old_path_was() {
     assert!(own.join("cld.yml").is_file());
 }
 
-/// Row 45: with and without a slash behind it.
+/// Row 45: with and without a trailing slash.
 #[test]
 fn of_a_symlinked_cache_directory_only_the_link_goes() {
-    // With a slash behind it, a careless deletion empties the target.
+    // With a trailing slash, a careless deletion empties the target.
     for slash in ["", "/"] {
         let sandbox = Sandbox::new();
         let target = sandbox.component("target");
@@ -153,7 +153,7 @@ fn of_a_symlinked_cache_directory_only_the_link_goes() {
         assert_eq!(names(&sandbox.cache()), [""; 0]);
         assert_eq!(tree(&target), before);
 
-        // New content takes the place of the link, not of what is behind it.
+        // New content replaces the link, not its target.
         link();
         with_entries(&[("x:1", own)], &sandbox);
         let source = sandbox.datacenter("source");
@@ -171,7 +171,7 @@ fn of_a_symlinked_cache_directory_only_the_link_goes() {
     }
 }
 
-/// Row 46: inside, outside and in a circle.
+/// Row 46: links inside, to the outside and in a circle.
 #[test]
 fn of_links_inside_content_only_the_links_go() {
     let sandbox = Sandbox::new();
@@ -197,7 +197,8 @@ fn of_links_inside_content_only_the_links_go() {
 
 #[test]
 fn a_directory_that_two_entries_name_goes_with_the_last_of_them() {
-    // By keys that collide, by a path, and through a link to the directory.
+    // Two entries can share it by keys that collide, by a path, and through a link to
+    // it.
     type Place = fn(&Sandbox) -> PathBuf;
     let cases: [(&str, Place); 4] = [
         ("a_b_c", |sandbox| sandbox.cache().join("a_b_c")),
@@ -218,7 +219,7 @@ fn a_directory_that_two_entries_name_goes_with_the_last_of_them() {
         assert!(run.stderr.contains(&format!("`{other}`")), "{run:?}");
         assert_eq!(tree(&dir), before);
 
-        // Once the other one is gone, nobody else has it.
+        // After the other entry is removed, this one is the only owner.
         with_entries(&entries[..1], &sandbox);
         sandbox.ok(&["rm", "a/b:c"]);
         assert!(!dir.exists());
@@ -226,7 +227,7 @@ fn a_directory_that_two_entries_name_goes_with_the_last_of_them() {
         let dir = cached(&sandbox, "a_b_c");
         with_entries(&entries, &sandbox);
         sandbox.ok(&["rm", "a/b:c", other]);
-        assert!(!dir.exists(), "both go at once");
+        assert!(!dir.exists(), "both are removed together");
     }
 }
 

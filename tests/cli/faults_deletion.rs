@@ -1,4 +1,4 @@
-//! What happens to content between the commit and the end of its deletion.
+//! Content between the commit and the end of its deletion.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,8 +10,8 @@ use crate::faults_clock::clock;
 use crate::running::{Running, has_strace, wait_until};
 use crate::support::{Sandbox, names, tree, write_tree};
 
-/// What is being deleted from the cache.
-fn discarded(sandbox: &Sandbox) -> Option<PathBuf> {
+/// Returns the directory that is being deleted from the cache.
+fn in_trash(sandbox: &Sandbox) -> Option<PathBuf> {
     let names = names(&sandbox.cache());
     let trash = names.iter().find(|name| name.starts_with(".trash-"))?;
     let content = sandbox.cache().join(trash);
@@ -28,14 +28,14 @@ fn with_content(sandbox: &Sandbox) -> PathBuf {
     source
 }
 
-/// Row 47: and what is registered meanwhile under the same name stays.
+/// Row 47: and what is registered under the same name meanwhile is kept.
 #[test]
 fn a_directory_that_is_swapped_while_it_is_deleted_leads_nowhere() {
     if !has_strace() {
         return;
     }
     for round in 0.. {
-        assert!(round < 20, "the swap never came in time");
+        assert!(round < 20, "the swap was never in time");
         let sandbox = Sandbox::new();
         let source = with_content(&sandbox);
         let outside = sandbox.component("outside");
@@ -43,8 +43,8 @@ fn a_directory_that_is_swapped_while_it_is_deleted_leads_nowhere() {
 
         let delay = "delay_enter=500000:when=1";
         let mut rm = Running::start(sandbox.traced_at("unlinkat", delay, &["rm", "x:1"]));
-        wait_until("the deletion", || discarded(&sandbox).is_some());
-        let content = discarded(&sandbox).unwrap();
+        wait_until("the deletion", || in_trash(&sandbox).is_some());
+        let content = in_trash(&sandbox).unwrap();
         for name in ["a", "b"] {
             fs::rename(content.join(name), sandbox.path(name)).unwrap();
             symlink(&outside, content.join(name)).unwrap();
@@ -62,7 +62,7 @@ fn a_directory_that_is_swapped_while_it_is_deleted_leads_nowhere() {
     }
 }
 
-/// Row 48: killed before the content is out of the way, and while it is deleted.
+/// Row 48: killed before the content is moved away, and while it is deleted.
 #[test]
 fn what_a_crash_after_the_commit_leaves_is_found_by_prune() {
     if !has_strace() {
@@ -80,8 +80,9 @@ fn what_a_crash_after_the_commit_leaves_is_found_by_prune() {
             .output()
             .unwrap();
         assert!(!run.status.success());
-        assert_eq!(sandbox.references(), [""; 0], "it is committed");
-        // What is fresh could be a pull of cldctl; an hour later it is none.
+        assert_eq!(sandbox.references(), [""; 0], "the removal is committed");
+        // Recent content could be a pull of cldctl in progress; an hour later it is
+        // not.
         let mut prune = sandbox.command(&["prune", "-y", "--format", "json"]);
         let output = prune.env("LD_PRELOAD", &later).output().unwrap();
         let done: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -1,11 +1,11 @@
-//! Fields that hold what they cannot: values that cldctl does not read, and
-//! references that are the name of no directory.
+//! Fields with invalid values: values that cldctl does not read, and references that
+//! are not valid names of directories.
 
 use std::fs;
 
 use crate::support::{Sandbox, names, rows, warns};
 
-/// Row 37: in every way to give one.
+/// Row 37: no form of the option is accepted.
 #[test]
 fn a_negative_size_is_shown_but_never_made() {
     let entry = r#"{"reference":"x:1","size":-5}"#;
@@ -27,8 +27,8 @@ fn a_negative_size_is_shown_but_never_made() {
     assert!(sandbox.registry_text().contains(entry));
 }
 
-/// An entry of which one field cannot be read is shown with a dash there and a
-/// warning, keeps its text, and can be removed.
+/// Expects that an entry with one unreadable field is shown with a dash in this column
+/// and a warning, keeps its text, and can be removed.
 fn unreadable(field: &str, value: &str, column: usize) {
     let mut members = vec![
         ("reference", "\"bad:1\""),
@@ -59,7 +59,7 @@ fn unreadable(field: &str, value: &str, column: usize) {
     let rows = rows(&sandbox);
     assert_eq!(&rows[0][..5], ["good", "-", "-", "-", "7B"]);
     for (index, cell) in rows[1].iter().enumerate() {
-        // The entry has no digest anyway.
+        // The entry has no digest in any case.
         assert_eq!(
             cell == "-",
             index == column || index == 2,
@@ -80,13 +80,13 @@ fn unreadable(field: &str, value: &str, column: usize) {
     assert_eq!(sandbox.references(), ["good:1", "y:1"]);
     assert_eq!(sandbox.run(&["images"]).stderr, "");
 
-    // To register it anew mends it.
+    // Registering it again repairs it.
     let sandbox = Sandbox::with_registry(format!(r#"{{"artifacts":[{bad},{good}]}}"#));
     sandbox.record("bad:1");
     assert_eq!(sandbox.run(&["images"]).stderr, "");
 }
 
-/// Row 38: what Go cannot hold in 64 bits.
+/// Row 38: sizes that do not fit Go's 64 bits.
 #[test]
 fn an_unreadable_size_concerns_its_entry_alone() {
     for size in [
@@ -103,7 +103,7 @@ fn an_unreadable_size_concerns_its_entry_alone() {
     }
 }
 
-/// Row 38: what Go cannot read.
+/// Row 38: times that Go cannot read.
 #[test]
 fn an_unreadable_time_concerns_its_entry_alone() {
     for time in [
@@ -127,7 +127,7 @@ fn a_text_that_is_none_concerns_its_entry_alone() {
     unreadable("type", "{}", 3);
 }
 
-/// Row 39: in fields of ours and in others.
+/// Row 39: in known and unknown fields.
 #[test]
 fn a_lone_surrogate_is_never_written_as_something_else() {
     for (field, column) in [("repository", 0), ("tag", 1), ("type", 3)] {
@@ -135,7 +135,7 @@ fn a_lone_surrogate_is_never_written_as_something_else() {
             unreadable(field, value, column);
         }
     }
-    // In a digest or a path there is nothing to show, but it is kept.
+    // A digest or a path with one is not shown, but it is kept.
     for field in ["digest", "cachePath", "reference"] {
         let entry = format!(r#"{{"{field}":"\uDEAD","size":7}}"#);
         let sandbox = Sandbox::with_registry(format!(r#"{{"artifacts":[{entry}]}}"#));
@@ -147,12 +147,13 @@ fn a_lone_surrogate_is_never_written_as_something_else() {
     }
     let sandbox =
         Sandbox::with_registry(r#"{"x":"\ud800","artifacts":[{"reference":"x:1","x":"\ud800"}]}"#);
-    assert_eq!(sandbox.run(&["images"]).stderr, "", "it is nobody's field");
+    assert_eq!(sandbox.run(&["images"]).stderr, "", "the field is unknown");
     sandbox.record("x:1");
     assert_eq!(sandbox.registry_text().matches(r#""\ud800""#).count(), 2);
 }
 
-/// References whose cache key is the name of no directory, or of a strange one.
+/// Returns references whose cache key is not a valid name of a directory, or a strange
+/// one.
 fn invalid_references() -> Vec<String> {
     let mut references: Vec<_> = ["", ".", "..", "a\nb", "a\u{1b}[2J", "a\u{7f}", "a\u{9b}m"]
         .map(str::to_owned)
@@ -161,7 +162,7 @@ fn invalid_references() -> Vec<String> {
     references
 }
 
-/// Row 42: a path is never made of one.
+/// Row 42: no path is ever made from one.
 #[test]
 fn where_the_content_of_an_invalid_reference_would_lie_is_not_said() {
     let sandbox = Sandbox::new();
@@ -173,7 +174,7 @@ fn where_the_content_of_an_invalid_reference_would_lie_is_not_said() {
     }
 }
 
-/// Row 42: nor content imported.
+/// Row 42: and no content is imported.
 #[test]
 fn an_entry_is_never_made_for_an_invalid_reference() {
     let sandbox = Sandbox::with_registry(r#"{"artifacts":[{"reference":"x:1"}]}"#);
@@ -189,9 +190,13 @@ fn an_entry_is_never_made_for_an_invalid_reference() {
             sandbox.refuses(args, 2, "");
         }
     }
-    assert_eq!(names(&sandbox.home()), ["registry"], "nothing was imported");
+    assert_eq!(
+        names(&sandbox.home()),
+        ["registry"],
+        "no content was imported"
+    );
 
-    // One byte less is a name, and content can lie there.
+    // A name that is one byte shorter is valid, and content can be stored there.
     let longest = &*"a".repeat(255);
     sandbox.ok(&["add", longest, source]);
     assert_eq!(names(&sandbox.cache()), [longest]);

@@ -1,4 +1,5 @@
-//! Which home it is, and what was there before cldctl had this registry.
+//! The choice of the home, and the registry that was there before cldctl had its
+//! current form.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +7,7 @@ use std::process::Command;
 
 use crate::support::{ADD, Run, Sandbox, at_once, fixture, names};
 
-/// Row 28: it would depend on where one stands.
+/// Row 28: it would depend on the current directory.
 #[test]
 fn a_relative_home_of_the_user_is_refused() {
     let sandbox = Sandbox::new();
@@ -16,7 +17,7 @@ fn a_relative_home_of_the_user_is_refused() {
     }
     assert_eq!(names(&sandbox.user()), [""; 0]);
 
-    // One that is named on the command line is taken from where we are.
+    // A relative path on the command line starts at the current directory.
     let args = [ADD, &["--home", "here"]].concat();
     let output = sandbox.command(&args).env("HOME", "user").output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -25,7 +26,7 @@ fn a_relative_home_of_the_user_is_refused() {
     assert!(path.is_absolute() && path.ends_with("here/cache/artifacts/new_1"));
 }
 
-/// Row 28: unset and empty are the same.
+/// Row 28: an unset variable equals an empty one.
 #[test]
 fn without_a_home_variable_the_password_database_says_where_the_home_is() {
     let output = Command::new("sh")
@@ -34,7 +35,7 @@ fn without_a_home_variable_the_password_database_says_where_the_home_is() {
         .unwrap();
     let home = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim());
     if !home.is_absolute() {
-        return; // The user is in no database.
+        return; // The database does not have the user.
     }
     let expected = format!("{}\n", home.join(".cldctl/cache/artifacts").display());
     let unset = sandboxed_root(|command| command.env_remove("HOME"));
@@ -42,14 +43,14 @@ fn without_a_home_variable_the_password_database_says_where_the_home_is() {
     assert_eq!((unset, empty), (expected.clone(), expected));
 }
 
-/// Where the content lies in such an environment; this touches no file.
+/// Returns the cache root in such an environment; this touches no file.
 fn sandboxed_root(change: impl Fn(&mut Command) -> &mut Command) -> String {
     let mut command = Sandbox::new().command(&["cache-path", "--root"]);
     change(&mut command).current_dir("/");
     String::from_utf8(command.output().unwrap().stdout).unwrap()
 }
 
-/// Row 29: by whatever command comes first.
+/// Row 29: by the first command, whichever it is.
 #[test]
 fn a_legacy_registry_is_converted_once_and_kept() {
     for first in [&["images", "-q"] as &[&str], &["inspect", "my-dc"], ADD] {
@@ -62,7 +63,7 @@ fn a_legacy_registry_is_converted_once_and_kept() {
         if first == ADD {
             sandbox.ok(&["rm", "new:1"]);
         }
-        // cldctl drops the fields of old; here they stay, behind the others.
+        // cldctl drops the old fields; here they are kept, after the others.
         let without_source = sandbox
             .registry_text()
             .replace(",\n      \"source\": \"built\"", "")
@@ -81,7 +82,7 @@ fn a_legacy_registry_is_converted_once_and_kept() {
     }
 }
 
-/// Row 29: it is not taken for none.
+/// Row 29: it does not count as missing.
 #[test]
 fn an_unparsable_legacy_registry_is_refused_and_nothing_is_written() {
     let cases = [

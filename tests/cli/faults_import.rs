@@ -1,4 +1,4 @@
-//! Sources that cannot be imported, or not to their end.
+//! Sources that cannot be imported at all, or not completely.
 
 use std::fs;
 use std::io::Write;
@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::faults_content::cached;
 use crate::support::{PROGRAM, Run, Sandbox, mkfifo, names, tree, write_tree};
 
-/// Expects that a source is refused by the name of what is wrong in it, and
-/// that nothing is left of the attempt.
+/// Expects that a source is refused, that the message names the cause, and that nothing
+/// is left over.
 #[track_caller]
 fn refuses_source(sandbox: &Sandbox, source: &Path, named: &Path) {
     let before = names(&sandbox.cache());
@@ -31,9 +31,9 @@ fn a_socket_or_a_pipe_in_a_source_is_refused_by_name() {
         plant(&special);
         refuses_source(&sandbox, &source, &special);
         refuses_source(&sandbox, &source.join("cld.yml"), &special);
-        // As the source itself, it is nothing to import either.
+        // It cannot be the source itself either.
         refuses_source(&sandbox, &special, &special);
-        // What is left out anyway does no harm.
+        // Excluded files are no obstacle.
         fs::rename(&special, source.join(".git/special")).unwrap();
         sandbox.ok(&["add", "x:1", source.to_str().unwrap()]);
         let args = ["add", "new:1", source.to_str().unwrap(), "--all-files"];
@@ -56,10 +56,10 @@ fn a_source_that_the_cache_lies_in_is_refused() {
         };
         refuse(&user);
         assert_eq!(sandbox.home().exists(), exists, "nothing is created");
-        // It is no other directory by another name.
+        // The same directory is recognized under another name.
         symlink(&user, sandbox.path("alias")).unwrap();
         refuse(&sandbox.path("alias"));
-        // Under a name that is left out, the cache is not in the way.
+        // The cache is no obstacle below an excluded name.
         sandbox.ok(&["add", "new:1", user.to_str().unwrap()]);
         assert_eq!(names(&sandbox.cache().join("new_1")), ["cld.yml"]);
     }
@@ -68,11 +68,11 @@ fn a_source_that_the_cache_lies_in_is_refused() {
     let root = fs::canonicalize(sandbox.cache()).unwrap();
     fs::write(root.join("cld.yml"), "name: cache\n").unwrap();
     refuses_source(&sandbox, &root, &root);
-    // A directory of the cache is a source as good as any.
+    // A directory of the cache is a valid source.
     sandbox.ok(&["add", "x:1", root.join("other_1").to_str().unwrap()]);
 }
 
-/// Row 46: in every way out.
+/// Row 46: by every kind of link.
 #[test]
 fn a_link_that_leaves_the_source_is_refused_by_name() {
     let targets: [fn(&Path) -> PathBuf; 7] = [
@@ -103,7 +103,7 @@ fn a_link_that_leaves_the_source_is_refused_by_name() {
             continue;
         }
         if target.starts_with("out") {
-            // Behind a name that is left out, the way is no better.
+            // The path leads through an excluded name, and outside all the same.
             symlink("../source-2", source.join(".out")).unwrap();
             symlink("../.out/file", &link).unwrap();
         } else {
@@ -113,7 +113,8 @@ fn a_link_that_leaves_the_source_is_refused_by_name() {
     }
 }
 
-/// Expects that a source with a link to this is refused by the link's name.
+/// Expects that a source with a link to this target is refused, and that the message
+/// names the link.
 #[track_caller]
 fn refuses_link_to(target: &str) {
     let sandbox = Sandbox::new();
@@ -137,7 +138,7 @@ fn a_link_that_leads_nowhere_is_a_link_to_nothing() {
     }
 }
 
-/// Row 46: through other links too.
+/// Row 46: also through other links.
 #[test]
 fn a_link_to_a_file_of_the_source_is_stored_as_that_file() {
     let sandbox = Sandbox::new();
@@ -157,7 +158,7 @@ fn a_link_to_a_file_of_the_source_is_stored_as_that_file() {
     }
 }
 
-/// Row 51: or that is not there.
+/// Row 51: also if it is missing then.
 #[test]
 fn a_source_that_changes_while_it_is_imported_is_refused() {
     let sandbox = Sandbox::new();
@@ -189,7 +190,7 @@ fn a_source_that_changes_while_it_is_imported_is_refused() {
     assert_eq!(tree(&sandbox.cache()), before.1);
 }
 
-/// Row 52: by a limit that ends as a full disk does.
+/// Row 52: a limit acts as a full disk does.
 #[test]
 fn content_that_cannot_be_written_leaves_the_old_content_and_no_staging() {
     let sandbox = Sandbox::new();

@@ -1,4 +1,4 @@
-//! Homes and caches that lie elsewhere than one would think.
+//! Homes and caches at unusual places.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -8,7 +8,7 @@ use crate::faults_content::{cached, with_entries};
 use crate::running::has;
 use crate::support::{ADD, Run, Sandbox, names, tree};
 
-/// Runs the program in a world of its own, after this command that mounts
+/// Runs the program in a mount namespace of its own, after a command that mounts
 /// something there.
 fn mounted(sandbox: &Sandbox, mount: &str, script: &str) -> Run {
     let script = format!("{mount} && {script}");
@@ -20,7 +20,7 @@ fn may_mount() -> bool {
     has("unshare", &["-rm", "sh", "-c", "mount -t tmpfs none /mnt"])
 }
 
-/// Row 60: the paths in the registry lead to where the home was.
+/// Row 60: the paths in the registry lead to the former home.
 #[test]
 fn in_a_home_that_was_moved_only_entries_are_removed() {
     let sandbox = Sandbox::new();
@@ -33,7 +33,7 @@ fn in_a_home_that_was_moved_only_entries_are_removed() {
     assert_eq!((run.code, &*run.stdout), (0, "removed x:1\n"), "{run:?}");
     assert_eq!(tree(&sandbox.path("moved/cache")), before);
 
-    // The disk of the cache is not there.
+    // The disk of the cache is not mounted.
     fs::rename(sandbox.path("moved"), sandbox.home()).unwrap();
     fs::rename(sandbox.cache(), sandbox.path("disk")).unwrap();
     let plan = sandbox.json(&["prune", "-n", "--format", "json"]);
@@ -42,8 +42,8 @@ fn in_a_home_that_was_moved_only_entries_are_removed() {
     assert_eq!(names(&sandbox.path("disk")), ["x_1", "y_1"]);
 }
 
-/// Row 61: one directory by two names, as on a file system that folds case or
-/// Unicode forms; here by a mount, which has the same identity too.
+/// Row 61: one directory has two names, as on a file system that folds case or Unicode
+/// forms. Here a mount gives it the same identity.
 #[test]
 fn a_directory_by_another_name_is_the_same_directory() {
     if !may_mount() {
@@ -70,7 +70,7 @@ fn a_directory_by_another_name_is_the_same_directory() {
     }
 }
 
-/// Row 62: the registry stays the user's.
+/// Row 62: the registry still belongs to the user.
 #[test]
 fn root_leaves_the_registry_to_its_owner() {
     const USER: u32 = 1234;
@@ -91,8 +91,8 @@ fn root_leaves_the_registry_to_its_owner() {
     }
 }
 
-/// Row 63: staging and trash lie where the content does, or content could not be
-/// renamed into its place.
+/// Row 63: staging and trash are in the directory of the content, because otherwise
+/// content could not be renamed into place.
 #[test]
 fn a_cache_root_that_is_a_link_or_a_mount_works_as_any_other() {
     let sandbox = Sandbox::new();
@@ -133,7 +133,7 @@ fn a_cache_root_that_is_a_link_or_a_mount_works_as_any_other() {
     }
 }
 
-/// Row 27: a file system that nobody may write to.
+/// Row 27: a file system that is mounted read-only.
 #[test]
 fn a_home_on_a_read_only_file_system_is_read_but_not_changed() {
     if !may_mount() {

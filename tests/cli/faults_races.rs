@@ -1,4 +1,4 @@
-//! Processes that are killed, and processes that meet.
+//! Processes that are killed, and concurrent changes of the same entry.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::faults_content::{cached, with_entries};
 use crate::support::{Run, Sandbox, names, tree, write_tree};
 
-/// Runs the program and kills it after a while.
+/// Runs the program and kills it after this time.
 fn killed_after(sandbox: &Sandbox, args: &[&str], time: Duration) {
     let mut child = sandbox
         .command(args)
@@ -22,14 +22,14 @@ fn killed_after(sandbox: &Sandbox, args: &[&str], time: Duration) {
     child.wait().unwrap();
 }
 
-/// How long a run takes that nobody kills.
+/// Returns the duration of a run that is not killed.
 fn time_of(sandbox: &Sandbox, args: &[&str]) -> Duration {
     let start = Instant::now();
     sandbox.ok(args);
     start.elapsed()
 }
 
-/// A source of some files, and what is stored of it.
+/// Creates a source of this number of files; returns it and the paths that are stored.
 fn source_of(count: usize, sandbox: &Sandbox) -> (PathBuf, Vec<String>) {
     let source = sandbox.path("many");
     write_tree(&source, &[("cld.yml", "name: many\n")]);
@@ -40,7 +40,7 @@ fn source_of(count: usize, sandbox: &Sandbox) -> (PathBuf, Vec<String>) {
     (source, stored)
 }
 
-/// Row 49: at each tenth of its time.
+/// Row 49: killed at each tenth of its time.
 #[test]
 fn a_killed_add_leaves_no_entry_or_one_with_its_whole_content() {
     let sandbox = Sandbox::new();
@@ -79,7 +79,10 @@ fn a_killed_rm_leaves_an_entry_with_its_whole_content_or_none() {
         if sandbox.references() == ["x:1"] {
             assert_eq!(tree(&own), stored);
         } else {
-            assert!(!own.exists() || tree(&own) == stored, "half of it");
+            assert!(
+                !own.exists() || tree(&own) == stored,
+                "a part of the content"
+            );
         }
     }
 }
@@ -101,8 +104,8 @@ fn entry_and_content_stay_together_however_add_and_rm_meet() {
     }
 }
 
-/// Runs the program with a lock held until it waits for it; `meanwhile` is what
-/// the holder of the lock does then.
+/// Runs the program while a lock is held until it waits for the lock; `meanwhile` is
+/// what the holder of the lock does then.
 fn run_beside(sandbox: &Sandbox, args: &[&str], meanwhile: impl FnOnce()) -> Run {
     let lock = File::open(sandbox.registry().with_extension("json.lock")).unwrap();
     lock.lock().unwrap();
@@ -132,7 +135,7 @@ fn the_same_content_is_stored_again_if_it_is_removed_before_it_is_registered() {
     let own = sandbox.cache().join("x_1");
     let stored = tree(&own);
 
-    // What was there and equal is gone, with its entry.
+    // The equal content is removed, with its entry.
     let run = run_beside(&sandbox, &args, || {
         fs::remove_dir_all(&own).unwrap();
         sandbox.write_registry(r#"{"version":"v2","artifacts":[]}"#);
@@ -140,7 +143,7 @@ fn the_same_content_is_stored_again_if_it_is_removed_before_it_is_registered() {
     assert_eq!((run.code, &*run.stdout), (0, "added x:1\n"), "{run:?}");
     assert_eq!(tree(&own), stored);
 
-    // It is replaced by other content.
+    // The content is replaced by other content.
     let run = run_beside(&sandbox, &args, || {
         fs::write(own.join("cld.yml"), "name: other\n").unwrap();
     });
@@ -175,7 +178,8 @@ fn content_that_another_process_brought_meanwhile_is_not_taken_for_the_old() {
     let sandbox = Sandbox::new();
     let (source, other) = (sandbox.component("source"), sandbox.datacenter("other"));
     sandbox.ok(&["add", "x:1", source.to_str().unwrap()]);
-    // The entry is given a directory of another while `rm` waits: it stays.
+    // While `rm` waits, the entry gets the directory of another one, which must be
+    // kept.
     let own = sandbox.cache().join("x_1");
     let run = run_beside(&sandbox, &["rm", "x:1"], || {
         with_entries(&[("x:1", own.clone()), ("y:1", own.clone())], &sandbox);
@@ -184,7 +188,7 @@ fn content_that_another_process_brought_meanwhile_is_not_taken_for_the_old() {
     assert_eq!(sandbox.references(), ["y:1"]);
     assert!(own.is_dir());
 
-    // What was free when `add` looked has an owner when it is to be taken.
+    // The directory was free when `add` looked, and has an owner when it is to be used.
     let dir = sandbox.cache().join("a_b_c");
     let args = ["add", "a/b:c", other.to_str().unwrap()];
     let run = run_beside(&sandbox, &args, || {

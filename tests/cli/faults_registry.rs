@@ -1,5 +1,5 @@
-//! What stands where the registry, its lock or its home should: links,
-//! directories, pipes, files that may not be written, older forms.
+//! Unexpected files as the registry, its lock or its home: links, directories, pipes,
+//! read-only files, older forms.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -21,14 +21,14 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// Runs the program and expects it to end by itself: what is refused at once
-/// is not waited for.
+/// Runs the program and expects it to end by itself: what is refused at once must not
+/// be waited for.
 fn run_briefly(sandbox: &Sandbox, args: &[&str]) -> Run {
     let mut child = start(sandbox, args);
     let start = Instant::now();
     while child.try_wait().unwrap().is_none() {
         if start.elapsed() > Duration::from_secs(5) {
-            // By a signal; that is no exit code that a test expects.
+            // A signal causes no exit code that a test expects.
             child.kill().unwrap();
         }
         std::thread::sleep(Duration::from_millis(5));
@@ -45,9 +45,9 @@ fn start(sandbox: &Sandbox, args: &[&str]) -> Child {
         .unwrap()
 }
 
-/// The program as a user whom permissions bind. Root becomes nobody for it,
-/// with a copy of the program, as nobody may not see where it was built. `None`
-/// where root may not do that.
+/// Runs the program as a user to whom permissions apply. Root becomes the user `nobody`
+/// for it, with a copy of the program, because that user may not be able to read the
+/// original. `None` if root cannot do that.
 fn run_unprivileged(sandbox: &Sandbox, args: &[&str]) -> Option<Run> {
     const NOBODY: u32 = 65534;
     let top = sandbox.path("");
@@ -71,7 +71,7 @@ fn run_unprivileged(sandbox: &Sandbox, args: &[&str]) -> Option<Run> {
     output.ok().map(Run::from)
 }
 
-/// Row 17: nothing is followed or replaced.
+/// Row 17: it is neither followed nor replaced.
 #[test]
 fn a_lock_path_that_is_no_file_keeps_changes_off_but_not_readers() {
     let planted: [fn(&Path, &Path); 4] = [
@@ -124,7 +124,8 @@ fn a_symlinked_registry_is_replaced_at_its_target() {
         fs::read_link(sandbox.registry()).unwrap(),
         elsewhere.join("hop")
     );
-    // The lock lies where all who come by other links find it.
+    // The lock is beside the target, so that processes that come by other links find
+    // it.
     assert_eq!(names(&sandbox.home().join("registry")), ["artifacts.json"]);
     assert_eq!(names(&elsewhere), ["hop", "real.json", "real.json.lock"]);
     assert!(
@@ -136,8 +137,8 @@ fn a_symlinked_registry_is_replaced_at_its_target() {
     );
 }
 
-/// Row 23: if its directory is there. Otherwise that may be a disk that is not mounted,
-/// with the registry on it.
+/// Row 23: if its directory exists. Otherwise the registry may be on a disk that is not
+/// mounted.
 #[test]
 fn a_link_to_nothing_leads_to_the_new_registry() {
     let sandbox = Sandbox::with_registry(ENTRY);
@@ -148,7 +149,10 @@ fn a_link_to_nothing_leads_to_the_new_registry() {
     assert_eq!(sandbox.ok(&["images", "--format", "json"]), "[]\n");
     let record = ["add", "y:1", "--metadata-only", "--type", "component"];
     sandbox.run(&record).fails(1, "absent/real.json");
-    assert!(!sandbox.path("absent").exists(), "nothing is created");
+    assert!(
+        !sandbox.path("absent").exists(),
+        "the target is not created"
+    );
     fs::create_dir(sandbox.path("absent")).unwrap();
     sandbox.record("y:1");
     assert_eq!(sandbox.references(), ["y:1"]);
@@ -156,7 +160,7 @@ fn a_link_to_nothing_leads_to_the_new_registry() {
     assert!(target.symlink_metadata().unwrap().is_file());
 }
 
-/// Row 23: they lead to no file.
+/// Row 23: such links lead to no file.
 #[test]
 fn links_in_a_circle_are_refused() {
     let sandbox = Sandbox::with_registry(ENTRY);
@@ -211,7 +215,7 @@ fn a_registry_that_is_no_file_is_refused_at_once() {
     }
 }
 
-/// Row 25: though it is a new file.
+/// Row 25: although it is a new file.
 #[test]
 fn a_change_keeps_the_mode_of_the_registry() {
     for expected in [0o600, 0o640, 0o644, 0o664, 0o666] {
@@ -220,7 +224,7 @@ fn a_change_keeps_the_mode_of_the_registry() {
         let before = fs::metadata(sandbox.registry()).unwrap().ino();
         sandbox.record("y:1");
         let after = fs::metadata(sandbox.registry()).unwrap().ino();
-        assert_ne!(after, before, "it is another file");
+        assert_ne!(after, before, "the file is a new one");
         assert_eq!(mode(&sandbox.registry()), expected);
         sandbox.ok(&["rm", "x:1"]);
         assert_eq!(mode(&sandbox.registry()), expected);
@@ -244,7 +248,7 @@ fn a_new_registry_has_the_mode_that_the_umask_leaves() {
     }
 }
 
-/// Row 26: the bits count.
+/// Row 26: the mode bits count.
 #[test]
 fn a_registry_that_nobody_may_write_is_read_but_not_changed_even_by_root() {
     for read_only in [0o444, 0o400] {
@@ -257,10 +261,10 @@ fn a_registry_that_nobody_may_write_is_read_but_not_changed_even_by_root() {
     }
 }
 
-/// Row 27: by a user whom permissions bind.
+/// Row 27: by a user to whom permissions apply.
 #[test]
 fn a_registry_in_a_directory_that_may_not_be_written_is_read_but_not_changed() {
-    // With and without a lock file that another user left.
+    // The second time with a lock file that another user left.
     for lock in [false, true] {
         let sandbox = Sandbox::with_registry(ENTRY);
         let dir = sandbox.home().join("registry");
@@ -316,7 +320,7 @@ fn a_legacy_registry_that_is_no_file_is_refused_at_once() {
     assert!(!sandbox.registry().exists());
 }
 
-/// Row 21: whatever it is.
+/// Row 21: whatever its content is.
 #[test]
 fn what_cldctl_left_of_a_write_is_left_alone() {
     let planted: [fn(&Path, &Path); 3] = [
@@ -350,11 +354,11 @@ fn a_registry_that_is_torn_for_a_moment_is_read_again() {
             (&["images", "-q"] as &[&str], &["x:1"] as &[&str]),
             (ADD, &["new:1", "x:1"]),
         ] {
-            // On a machine that is busy enough, the moment can be too long.
+            // On a very busy machine the moment can be too long.
             let read_again = (0..5).any(|_| {
                 let sandbox = Sandbox::with_registry(torn);
                 let child = start(&sandbox, args);
-                let mender = std::thread::spawn({
+                let writer = std::thread::spawn({
                     let path = sandbox.registry();
                     move || {
                         std::thread::sleep(Duration::from_millis(80));
@@ -362,7 +366,7 @@ fn a_registry_that_is_torn_for_a_moment_is_read_again() {
                     }
                 });
                 let run = Run::from(child.wait_with_output().unwrap());
-                mender.join().unwrap();
+                writer.join().unwrap();
                 run.code == 0 && run.stderr.is_empty() && sandbox.references() == expected
             });
             assert!(read_again, "{args:?} on {torn:?}");

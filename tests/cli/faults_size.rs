@@ -1,16 +1,16 @@
-//! Registries of very many entries.
+//! Very large registries.
 
 use serde_json::json;
 
 use crate::support::{ADD, Run, Sandbox};
 
-/// What a command takes besides what it makes of the file, in kB: the program
-/// itself and its stack, in the address space.
+/// The memory that a command needs in addition to the document, in kB of address space:
+/// the program itself and its stack.
 const OWN: usize = 128 << 10;
 
-/// Lists and changes a registry of so many entries, each of about 430 bytes. A
-/// change takes no more memory than four times the file, a list no more than twice,
-/// and to find an entry takes none for the others.
+/// Lists and changes a registry with this number of entries, each of about 430 bytes. A
+/// change may take four times the file in memory, a list twice, and finding an entry
+/// takes none for the others.
 fn lists_and_changes(count: usize) {
     let entry = |n: usize| {
         json!({
@@ -29,7 +29,7 @@ fn lists_and_changes(count: usize) {
         entries.join(",\n    ")
     );
     let sandbox = Sandbox::with_registry(&text);
-    // Elsewhere nothing limits the address space.
+    // Other systems do not limit the address space.
     let run = |args: &[&str]| {
         let times = match args[0] {
             "images" => 2,
@@ -63,7 +63,7 @@ fn lists_and_changes(count: usize) {
     );
 }
 
-/// Row 57: in every run, with a fiftieth of it.
+/// Row 57: a fiftieth of it, in every run.
 #[test]
 fn twenty_thousand_entries_are_listed_and_changed_within_bounds() {
     lists_and_changes(20_000);

@@ -1,5 +1,5 @@
-//! What the text of the registry can be: another shape than cldctl's, damaged,
-//! in another version, full of what we do not know.
+//! Unexpected texts of the registry: of another shape than cldctl's, damaged, of
+//! another version, with unknown fields.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{Sandbox, at_once, rows, warns};
 
-/// Far deeper than a stack that recurses into it.
+/// A depth that overflows any stack used for recursion.
 const DEPTH: usize = 100_000;
 
 /// Row 30: null, empty and missing are the same.
@@ -61,7 +61,7 @@ fn a_registry_of_another_shape_is_refused() {
     });
 }
 
-/// Row 20: when it stays damaged.
+/// Row 20: if the damage remains.
 #[test]
 fn a_damaged_registry_is_refused_with_line_and_column() {
     let cases = [
@@ -87,7 +87,7 @@ fn a_damaged_registry_is_refused_with_line_and_column() {
     });
 }
 
-/// Row 41: before and behind it.
+/// Row 41: before and after it.
 #[test]
 fn what_stands_around_the_document_is_refused() {
     let document = r#"{"artifacts":[{"reference":"x:1"}]}"#;
@@ -104,7 +104,7 @@ fn what_stands_around_the_document_is_refused() {
     });
 }
 
-/// Row 32: or one that is no string.
+/// Row 32: or one that is not a string.
 #[test]
 fn a_version_that_is_not_ours_is_listed_with_a_warning_and_never_written() {
     for version in [
@@ -172,7 +172,7 @@ fn what_a_change_is_not_about_keeps_every_byte() {
     let whole = text.strip_suffix(tail).unwrap();
     assert!(now.starts_with(whole) && now.ends_with(tail), "{now}");
 
-    // What is changed keeps the fields that we do not know.
+    // A changed entry keeps its unknown fields.
     sandbox.record("x:1");
     let now = sandbox.registry_text();
     assert!(now.contains(": {\"\\u0061\": [1.50,-0,1E+2]}"), "{now}");
@@ -236,11 +236,7 @@ fn a_reference_that_is_there_twice_is_listed_twice_and_changed_as_one() {
         .iter()
         .map(|e| &e["reference"])
         .collect();
-    assert_eq!(
-        order,
-        ["a:1", "x:1", "b:1"],
-        "it is in the place of the first"
-    );
+    assert_eq!(order, ["a:1", "x:1", "b:1"], "it replaces the first");
 }
 
 /// Row 36: as Go reads them.
@@ -268,7 +264,7 @@ fn of_keys_that_are_there_twice_the_last_one_counts() {
     sandbox.refuses(&["add", "x:1", "--metadata-only", "--type", "dc"], 1, "v3");
 }
 
-/// Row 39: wherever it stands.
+/// Row 39: at every position.
 #[test]
 fn invalid_utf8_is_refused_with_its_offset() {
     let cases: [(&[u8], &str); 4] = [
@@ -288,7 +284,7 @@ fn invalid_utf8_is_refused_with_its_offset() {
     });
 }
 
-/// Row 40: far beyond any stack.
+/// Row 40: far deeper than any stack.
 #[test]
 fn any_nesting_is_kept_or_refused() {
     let open = "[".repeat(DEPTH);
@@ -322,7 +318,7 @@ fn any_nesting_is_kept_or_refused() {
     assert_eq!(
         (run.code, &*run.stderr),
         (0, ""),
-        "it is about another entry"
+        "the warning is about another entry"
     );
     sandbox.record("n:1");
     sandbox.record("x:1");

@@ -1,4 +1,4 @@
-//! File systems that cannot do all that others can.
+//! File systems that lack features.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use crate::support::{ADD, Run, Sandbox};
 
 const ENTRY: &str = r#"{"artifacts":[{"reference":"x:1"}]}"#;
 
-/// The program where calls of one name that are about one of these paths fail.
+/// Returns the program with failing calls of one name on these paths.
 fn failing(sandbox: &Sandbox, call: &str, error: &str, paths: &[&Path], args: &[&str]) -> Command {
     let (trace, inject) = (
         format!("trace={call}"),
@@ -44,7 +44,7 @@ fn a_change_where_directories_cannot_be_synced_is_done_with_one_warning() {
     }
 }
 
-/// In a fresh home, where the directories above are synced too.
+/// In a fresh home, the parent directories are synced too.
 #[test]
 fn one_run_warns_once_of_all_directories_that_cannot_be_synced() {
     if !has_strace() {
@@ -69,7 +69,7 @@ fn one_run_warns_once_of_all_directories_that_cannot_be_synced() {
     assert_eq!(sandbox.references(), ["new:1"]);
 }
 
-/// The text is what nothing may be lost of.
+/// The text of the file must not be lost.
 #[test]
 fn a_file_that_cannot_be_synced_is_still_refused() {
     if !has_strace() {
@@ -82,7 +82,8 @@ fn a_file_that_cannot_be_synced_is_still_refused() {
     assert!(sandbox.temporaries().is_empty());
 }
 
-/// A second name is then given to the file, which does not replace either.
+/// A second name is then given to the file, which does not replace an existing one
+/// either.
 #[test]
 fn a_new_registry_needs_no_rename_without_replacing() {
     if !has_strace() {
@@ -99,7 +100,7 @@ fn a_new_registry_needs_no_rename_without_replacing() {
     }
 }
 
-/// A home whose registry has this mode, which a change has to keep.
+/// Creates a home with a registry of this mode, which a change has to keep.
 fn with_mode(mode: u32) -> Sandbox {
     let sandbox = Sandbox::with_registry(ENTRY);
     sandbox.record("y:1");
@@ -107,7 +108,7 @@ fn with_mode(mode: u32) -> Sandbox {
     sandbox
 }
 
-/// The program where changes of modes and owners fail.
+/// Runs the program with failing changes of modes and owners.
 fn without_changes_of_modes(sandbox: &Sandbox, error: &str, more: &[&str]) -> Run {
     let calls = "fchmod,fchmodat,fchown,fchownat";
     let inject = format!("inject={calls}:error={error}");
@@ -147,7 +148,7 @@ fn a_mode_that_cannot_be_kept_is_refused_where_the_file_system_has_modes() {
 
 #[test]
 fn a_file_system_without_modes_need_not_change_them() {
-    // As the system tells of vfat, exfat, ntfs3, cifs, smb2, 9p and fuse.
+    // Linux reports these numbers for vfat, exfat, ntfs3, cifs, smb2, 9p and fuse.
     let numbers = [
         "444d0000", "b0ba1120", "6e746673", "424d53ff", "424d53fe", "97190201", "46557365",
     ];

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Run, Sandbox, warns};
 
-/// Six artifacts that differ in every key.
+/// Returns six artifacts that differ in every key.
 fn entries() -> Vec<Value> {
     let hex = |digit: &str| format!("sha256:{}", digit.repeat(64));
     vec![
@@ -41,7 +41,7 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// The references that these filters choose, sorted.
+/// Returns the references that these filters select, sorted.
 fn chosen(sandbox: &Sandbox, filters: &[&str]) -> Vec<String> {
     let mut args = vec!["images", "-q"];
     for filter in filters {
@@ -52,7 +52,7 @@ fn chosen(sandbox: &Sandbox, filters: &[&str]) -> Vec<String> {
     references
 }
 
-/// The references of the entries for which this holds, sorted.
+/// Returns the references of the entries with this property, sorted.
 fn those(holds: impl Fn(&Value) -> bool) -> Vec<String> {
     let mut references: Vec<_> = entries()
         .iter()
@@ -247,7 +247,7 @@ fn times_bound_strictly_and_unreadable_ones_match_nothing() {
         chosen(&sandbox, &["before=ghcr.io/acme/db:v1"]),
         before("2026-03-01T00:00:00Z")
     );
-    // The same instant at another offset.
+    // The same instant has another offset.
     assert_eq!(
         chosen(&sandbox, &["before=2026-03-01T01:00:00+01:00"]),
         before("2026-03-01T00:00:00Z")
@@ -270,18 +270,18 @@ fn times_bound_strictly_and_unreadable_ones_match_nothing() {
     assert_eq!(chosen(&sandbox, &["until=5000w"]), those(|_| false));
 }
 
-/// What is chosen where the local zone is the middle of Europe's.
+/// Returns the selection with the local time zone of central Europe.
 fn chosen_in_europe(sandbox: &Sandbox, filter: &str) -> Vec<String> {
     let args = ["images", "-q", "--sort", "reference", "--filter", filter];
     let mut command = sandbox.command(&args);
-    // Written out, so that it does not depend on the machine's data.
+    // The rule is written out, so that it does not depend on the machine's data.
     let output = command.env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3").output();
     let run = Run::from(output.unwrap());
     assert_eq!(run.code, 0, "{run:?}");
     run.stdout.lines().map(str::to_owned).collect()
 }
 
-/// A registry with an artifact made at each of these times, named by letters.
+/// Creates a registry with an artifact for each of these times, named by letters.
 fn made_at(times: &[&str]) -> Sandbox {
     let entries = ('a'..)
         .zip(times)
@@ -293,7 +293,7 @@ fn made_at(times: &[&str]) -> Sandbox {
 #[test]
 fn times_are_taken_in_the_forms_of_docker() {
     let sandbox = made_at(&["2026-07-01T10:00:00Z", "2026-07-01T10:00:01Z"]);
-    // Each form stands for the same instant, or for one that is said.
+    // Each form is the same instant, or a documented one.
     for (time, earlier, later) in [
         ("2026-07-01T10:00:01Z", "a", ""),
         ("2026-07-01T05:00:01-05:00", "a", ""),
@@ -331,10 +331,10 @@ fn a_local_time_is_that_of_the_season_and_has_a_meaning_also_where_clocks_change
     for (time, earlier) in [
         ("2026-02-01T00:31", "a"),
         ("2026-02-01", ""),
-        // Left out by the clocks: 02:00 is 03:00.
+        // The clocks skip it: 02:00 is 03:00.
         ("2026-03-29T02:00", "a b"),
         ("2026-03-29T03:00", "a b"),
-        // It comes twice, and the first one counts.
+        // It occurs twice, and the first one counts.
         ("2026-10-25T02:58", "a b c"),
         ("2026-10-25T03:00", "a b c d e"),
     ] {
@@ -379,7 +379,7 @@ fn an_age_counts_back_from_now_in_each_bound() {
         ("-1h", "cannot be negative"),
         ("99999999999999999999w", "too large"),
         ("1771074191000", "are they milliseconds?"),
-        ("2026-2-4", "all zeros"),
+        ("2026-2-4", "leading zeros"),
         ("2026-02-30", "no such date"),
         ("2026-01-01T25:00", "no such date"),
         ("soon", "expected a time such as"),
@@ -406,13 +406,13 @@ fn in_before_and_since_a_name_goes_before_a_time_and_a_time_before_the_start_of_
     );
     assert_eq!(chosen(&sandbox, &["since=24h"]), ["late", "later"]);
     assert_eq!(chosen(&sandbox, &["since=2026-01-01"]), ["late", "later"]);
-    // 2006, and not when the artifact was made whose digest starts so.
+    // It is a time in 2006, not the digest prefix of an artifact.
     assert_eq!(chosen(&sandbox, &["since=1136073600"]).len(), 4);
     assert_eq!(chosen(&sandbox, &["since=11360736000"]).len(), 0, "in 2330");
     let whole = hex("1136073600");
     assert_eq!(chosen(&sandbox, &[&format!("since={whole}")]), ["later"]);
     assert_eq!(chosen(&sandbox, &["before=cafe"]).len(), 3);
-    // `until` takes times alone.
+    // `until` accepts only times.
     assert_eq!(chosen(&sandbox, &["until=24h"]).len(), 4);
 }
 
@@ -429,7 +429,7 @@ fn a_time_that_go_never_set_is_unknown() {
     }
     sandbox
         .run(&["images", "--filter", "before=a"])
-        .fails(2, "`a` has no time that is known");
+        .fails(2, "`a` has no known creation time");
     let list = |args: &[&str]| {
         let format = "{{.Reference}} {{.CreatedSince}}, {{.CreatedAt}}";
         sandbox.ok(&[&["images", "--format", format], args].concat())
@@ -520,14 +520,14 @@ fn a_filter_that_cannot_be_is_wrong_usage_and_lists_the_keys() {
         .run(&["images", "--filter", "before=nothing"])
         .fails(
             2,
-            "`nothing` is no artifact, and no time: expected a time such as",
+            "`nothing` is neither an artifact nor a time: expected a time such as",
         );
     sandbox
         .run(&["images", "--filter", "since=odd"])
-        .fails(2, "no time that is known");
+        .fails(2, "no known creation time");
     sandbox
         .run(&["images", "--filter", "before=2026-02-30"])
-        .fails(2, "no artifact, and no time: there is no such date");
+        .fails(2, "neither an artifact nor a time: there is no such date");
 }
 
 #[test]
@@ -594,7 +594,7 @@ fn what_a_filter_chooses_can_be_removed() {
     let sandbox = sandbox();
     sandbox
         .run(&["rm", "--filter", "tag=v1"])
-        .fails(2, "standard input is no terminal");
+        .fails(2, "standard input is not a terminal");
     assert_eq!(
         sandbox.ok(&["rm", "--filter", "tag=v1", "--filter", "size>1kB", "-n"]),
         "would remove ghcr.io/acme/db:v1\n"
@@ -606,7 +606,7 @@ fn what_a_filter_chooses_can_be_removed() {
     );
     sandbox
         .run(&["rm", "--filter", "before=nothing", "-y"])
-        .fails(2, "`nothing` is no artifact, and no time");
+        .fails(2, "`nothing` is neither an artifact nor a time");
     assert_eq!(sandbox.run(&["rm", "dc", "--filter", "tag=v1"]).code, 2);
     assert_eq!(sandbox.ok(&["rm", "--filter", "tag=nothing", "-y"]), "");
 }
@@ -617,9 +617,9 @@ fn what_is_odd_about_the_artifact_of_a_filter_is_told_once() {
         r#"{"version":"v3","artifacts":[{"reference":"app","createdAt":"soon"}]}"#,
     );
     let run = sandbox.run(&["images", "--filter", "before=app"]);
-    run.fails(2, "`app` has no time that is known");
+    run.fails(2, "`app` has no known creation time");
     for warning in [
-        "has the version \"v3\"",
+        "has version \"v3\"",
         "entry `app` has an unreadable `createdAt`",
     ] {
         assert_eq!(run.stderr.matches(warning).count(), 1, "{run:?}");
@@ -628,5 +628,5 @@ fn what_is_odd_about_the_artifact_of_a_filter_is_told_once() {
         r#"{"version":"v3","artifacts":[{"reference":"app","createdAt":"2026-03-01T00:00:00Z"}]}"#,
     );
     let run = sandbox.run(&["images", "--filter", "before=app"]);
-    warns(&run, &["has the version \"v3\""]);
+    warns(&run, &["has version \"v3\""]);
 }

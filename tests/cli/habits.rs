@@ -1,4 +1,4 @@
-//! What hands do by habit: those of docker, of cldctl and of any shell.
+//! Habits of users of docker, cldctl and any shell.
 
 use std::fs;
 
@@ -124,9 +124,13 @@ fn a_leading_tilde_is_the_home_of_the_user() {
     );
     sandbox.ok(&["man", "--dir=~/man"]);
     assert!(sandbox.user().join("man/cldctl-registry.1").exists());
-    assert_eq!(names(&sandbox.path("")), ["user"], "there is no `~`");
+    assert_eq!(
+        names(&sandbox.path("")),
+        ["user"],
+        "no directory `~` is created"
+    );
 
-    // Another user's home is the business of the shell, and so is all else.
+    // The shell resolves another user's home and all else.
     sandbox.ok(&[&add[..], &["--home=~root"]].concat());
     assert_eq!(names(&sandbox.path("")), ["user", "~root"]);
 }
@@ -172,8 +176,8 @@ fn help_prints_what_the_option_prints_for_every_command_and_alias() {
         assert!(names.iter().any(|name| name == alias), "{alias}: {names:?}");
     }
     for name in &names {
-        let help = sandbox.ok(&["help", name]);
-        assert_eq!(help, sandbox.ok(&[name, "--help"]), "{name}");
+        let help = sandbox.ok(&["help", name.as_str()]);
+        assert_eq!(help, sandbox.ok(&[name.as_str(), "--help"]), "{name}");
         assert!(help.contains("Usage: cldctl-registry "), "{help}");
     }
     sandbox.refuses(&["help", "imagse"], 2, "unrecognized subcommand 'imagse'");
@@ -215,7 +219,7 @@ fn all_changes_nothing_of_a_list() {
     assert_eq!(sandbox.ok(&["images", "-aq", "app"]), "app:v1\n");
 }
 
-/// The hints of a list that has to succeed.
+/// Returns the output and the hints of a list that has to succeed.
 #[track_caller]
 fn hints(sandbox: &Sandbox, args: &[&str]) -> (String, Vec<String>) {
     let run = sandbox.run(args);
@@ -231,7 +235,7 @@ fn a_pattern_that_matches_nothing_gets_the_one_that_would() {
     sandbox.record("other:o1");
     sandbox.record("o'brien:1");
     let hint = |pattern: &str, wider: &str| {
-        format!("hint: no artifact matches `{pattern}`, but {wider} lists some")
+        format!("hint: no artifact matches `{pattern}`, but {wider} matches some")
     };
     for (pattern, wider, count) in [
         ("app", "'*app*'", 2),
@@ -245,7 +249,7 @@ fn a_pattern_that_matches_nothing_gets_the_one_that_would() {
         let (stdout, stderr) = hints(&sandbox, &["images", "-q", pattern]);
         assert_eq!(stdout, "");
         assert_eq!(stderr, [hint(pattern, wider)]);
-        // The shell reads it, and it lists what it promises.
+        // A shell runs the hint, which lists what it promises.
         let mut command = std::process::Command::new("sh");
         command
             .args(["-c", &format!("\"$0\" images -q {wider}"), PROGRAM])
@@ -257,13 +261,13 @@ fn a_pattern_that_matches_nothing_gets_the_one_that_would() {
             (count, "")
         );
     }
-    // In every format, and beside a pattern that matches.
+    // The hint appears in every format, and beside a pattern that matches.
     let (table, stderr) = hints(&sandbox, &["images", "app"]);
     assert_eq!((table.lines().count(), stderr.len()), (1, 1));
     let (list, stderr) = hints(&sandbox, &["images", "app", "other", "acme", "-o", "json"]);
     assert!(list.contains("other:o1"));
     assert_eq!(stderr, [hint("app", "'*app*'"), hint("acme", "'*acme*'")]);
-    // Where no other pattern would do, there is nothing to say.
+    // There is no hint if no other pattern would match.
     for args in [
         &["images", "nothing"][..],
         &["images", "ghcr.io/acme/app"],

@@ -1,4 +1,4 @@
-//! Hints: what each of them advises is done as it stands there, and helps.
+//! Hints: each of their commands is run as shown, and helps.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -40,12 +40,12 @@ fn hint_of(run: &Run) -> String {
     hints[0].to_owned()
 }
 
-/// What stands between the backticks of a hint: commands, options and operands.
+/// Returns the texts between the backticks of a hint: commands, options and operands.
 fn shown(hint: &str) -> Vec<&str> {
     hint.split('`').skip(1).step_by(2).collect()
 }
 
-/// Runs the program with what a hint shows, in words, and expects it to succeed.
+/// Runs the program with the words that a hint shows, and expects it to succeed.
 #[track_caller]
 fn again(sandbox: &Sandbox, args: &[&str], shown: &str) {
     let added: Vec<&str> = shown.split(' ').collect();
@@ -96,7 +96,7 @@ fn values_that_prevent_a_conversion_are_removed_together() {
     );
     let hint = hint(&sandbox, ADD, 1);
     assert!(
-        hint.contains("remove all such entries in one `rm`"),
+        hint.contains("remove all such entries with one `rm`"),
         "{hint}"
     );
     sandbox.ok(&["rm", "a:1", "b:1"]);
@@ -133,7 +133,7 @@ fn a_link_to_nothing_works_once_it_leads_to_a_directory() {
     let sandbox = Sandbox::new();
     symlink(sandbox.path("disk"), sandbox.home()).unwrap();
     let hint = hint(&sandbox, ADD, 1);
-    assert!(hint.contains("let it lead to a directory"), "{hint}");
+    assert!(hint.contains("point it to a directory"), "{hint}");
     fs::create_dir(sandbox.path("disk")).unwrap();
     sandbox.ok(ADD);
 }
@@ -239,7 +239,7 @@ fn a_directory_is_free_after_the_removal_that_is_shown() {
         assert_eq!(run.stdout, format!("removed {other}\n"), "{run:?}");
         sandbox.ok(&["add", mine, source]);
     }
-    // Where the other entry alone says that the directory is its own.
+    // Only the other entry says that the directory is its own.
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
     let source = source.to_str().unwrap();
@@ -311,7 +311,7 @@ fn a_name_that_may_have_been_meant_can_be_typed() {
         );
         assert!(!sandbox.path("pwned").exists());
     }
-    // What can only be shown escaped cannot be typed as it is shown.
+    // A name that can only be shown escaped cannot be typed, so it is not suggested.
     let sandbox = Sandbox::with_registry(r#"{"artifacts":[]}"#);
     sandbox.record_as_cldctl("app\u{202e}lication:v1");
     let run = sandbox.run(&["rm", "application:v1"]);
@@ -332,7 +332,7 @@ fn each_name_of_an_ambiguous_operand_can_be_typed() {
     let run = sandbox.run(&["inspect", "app"]);
     assert_eq!(
         (run.code, &*hint_of(&run)),
-        (4, "give one of these references")
+        (4, "use one of these references")
     );
     let error = run.stderr.lines().find(|line| line.starts_with("error: "));
     let listed = shown(error.unwrap());
@@ -362,7 +362,7 @@ fn the_wider_pattern_that_is_shown_lists_something() {
         }
         let hint = hint_of(&run);
         let wider = hint.split(", but ").nth(1).unwrap();
-        let wider = wider.strip_suffix(" lists some").unwrap();
+        let wider = wider.strip_suffix(" matches some").unwrap();
         let run = typed(&sandbox, &format!("cldctl-registry images -q {wider}"));
         assert_eq!(run.stdout.lines().count(), count, "{wider}: {run:?}");
     }
@@ -413,7 +413,7 @@ fn no_remedy_of_verify_is_an_add_that_is_refused() {
         foreign,
     ]});
     let before = artifacts.to_string();
-    // In the user's home, and in one that is named.
+    // In the user's home, and in one that `--home` names.
     for home in [&[][..], &["--home", "it's $here"]] {
         let registry = match home {
             [] => sandbox.registry(),
@@ -435,7 +435,7 @@ fn no_remedy_of_verify_is_an_add_that_is_refused() {
             fs::write(&registry, &before).unwrap();
             let line = command.replace(" REF", " new:1").replace("PATH", "source");
             let run = typed(&sandbox, &line);
-            // A repair leaves other problems.
+            // A repair may leave other problems.
             assert!([0, 1].contains(&run.code), "{line}: {run:?}");
             assert!(
                 fs::read_to_string(&registry).unwrap() != before,

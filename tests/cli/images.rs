@@ -65,7 +65,7 @@ fn json_equals_what_cldctl_lists() {
         sandbox.json(&["images", "-o", "json", "--type", "datacenter"]),
         list("base/list-datacenter.json")
     );
-    // In cldctl's form it is even the same text, but for the end of the line.
+    // In cldctl's form even the text is the same, except for the end of the line.
     assert_eq!(
         sandbox.ok(&["list", "--output", "json"]).trim_end(),
         fixture("base/list.json").trim_end()
@@ -122,7 +122,7 @@ fn stored_values_and_unknown_fields_are_printed_untouched() {
     );
 }
 
-/// Row 53: in each form of list.
+/// Row 53: in each format of a list.
 #[test]
 fn what_a_file_holds_cannot_act_on_the_terminal() {
     let sandbox = Sandbox::with_registry(

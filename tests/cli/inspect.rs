@@ -42,7 +42,7 @@ fn every_stored_field_is_shown_with_a_status() {
 fn the_status_tells_missing_and_foreign_content_and_digests_that_nobody_can_check() {
     let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
     let status = |reference: &str| sandbox.json(&["inspect", reference])[0]["status"].clone();
-    // Another home's cache, which is not here.
+    // The cache of another home, which does not exist here.
     assert_eq!(
         status("ghcr.io/myorg/web-app:v1.0.0"),
         json!({"cache": "foreign", "files": 0, "bytes": 0, "digest": "unverifiable"})

@@ -1,4 +1,4 @@
-//! Side by side with cldctl, on the files that its own package wrote.
+//! Comparison with cldctl, on the files that its own package wrote.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::support::{Run, Sandbox, fixture, identity, names, tree};
 
 const WORKER: &str = "ghcr.io/myorg/worker:v2&<next>";
 
-/// An `add` that records the entry as it stands in a file of cldctl's.
+/// Returns an `add` that records an entry of a file of cldctl's.
 fn add_as_in(file: &str, reference: &str) -> Vec<String> {
     let document: Value = serde_json::from_str(&fixture(file)).unwrap();
     let entries = document["artifacts"].as_array().unwrap();
@@ -33,8 +33,8 @@ fn add_as_in(file: &str, reference: &str) -> Vec<String> {
     args
 }
 
-/// A file of cldctl's with the field that only the older forms have, which
-/// cldctl drops and we keep.
+/// Returns a file of cldctl's with the field that only the older forms have, which
+/// cldctl drops and this program keeps.
 fn with_sources(name: &str) -> String {
     let legacy = fixture("legacy/components.json");
     let mut sources = legacy.lines().filter_map(|line| {
@@ -55,7 +55,7 @@ fn with_sources(name: &str) -> String {
     text
 }
 
-/// The same for a list, which has another order.
+/// Returns the same for a list, which has another order.
 fn list_with_sources(name: &str) -> Value {
     let legacy: Value = serde_json::from_str(&fixture("legacy/components.json")).unwrap();
     let mut list: Value = serde_json::from_str(&fixture(name)).unwrap();
@@ -67,7 +67,7 @@ fn list_with_sources(name: &str) -> Value {
     list
 }
 
-/// A home with a legacy registry alone.
+/// Creates a home with only a legacy registry.
 fn legacy(text: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write_registry("");
@@ -154,7 +154,7 @@ fn a_change_converts_a_legacy_registry_too() {
     let text = fixture("legacy/components.json");
     let sandbox = legacy(&text);
     sandbox.ok(&add_as_in("after-add/artifacts.json", WORKER));
-    // What cldctl made of the same entries, in its older file.
+    // The entries that cldctl made of the same ones, in its older file.
     let expected = with_sources("v1-inline/after-add.json");
     assert_eq!(
         sandbox.registry_text(),
@@ -168,7 +168,7 @@ fn a_change_converts_a_legacy_registry_too() {
 fn a_reader_shows_a_legacy_registry_without_waiting_for_its_turn_to_convert_it() {
     let sandbox = legacy(&fixture("legacy/components.json"));
     let _held = sandbox.hold_lock();
-    // It would wait for longer than anybody waits for tests.
+    // The time limit is longer than any test runs.
     let list = sandbox.json(&["images", "--format", "json", "--lock-timeout", "52w"]);
     assert_eq!(list, list_with_sources("v1-inline/list.json"));
     assert_eq!(
@@ -211,7 +211,7 @@ fn the_older_key_is_read_as_it_stands_and_converted_by_the_next_change() {
     );
 }
 
-/// What stands around the entries of a registry that another program extended.
+/// The text around the entries of a registry that another program extended.
 const HEAD: &str = "\t{ \"\\u007aeta\":[1e400 , -0.0,\r\n {\"a\": { }, \"a\" :[ ]}]\n,\"version\" : \"v2\",\"artifacts\"\t: ";
 const TAIL: &str =
     " ,\n\n\"omega\" :  \"\\ud800 \\u00e9\\/ \\uDC00\", \"\": 123456789012345678901234567890 }\n\n";
@@ -223,7 +223,7 @@ fn extended() -> Sandbox {
     Sandbox::with_registry(format!("{HEAD}[ {FIRST}\n,  {SECOND}]{TAIL}"))
 }
 
-/// What a change left between the head and the tail, which it must leave alone.
+/// Returns what a change left between the head and the tail, which must not change.
 #[track_caller]
 fn entries_after(sandbox: &Sandbox) -> String {
     let text = sandbox.registry_text();
@@ -323,7 +323,7 @@ fn clearing_keeps_what_stands_beside_the_entries() {
     assert_eq!(entries_after(&sandbox), "[]");
 }
 
-/// Row 55: not a byte, not a time.
+/// Row 55: neither bytes nor times change.
 #[test]
 fn the_same_add_twice_writes_once() {
     let sandbox = Sandbox::new();
@@ -342,7 +342,7 @@ fn the_same_add_twice_writes_once() {
         assert_eq!(printed, format!("added {}\n", args[1]));
         let state = || {
             let mut paths = tree(&sandbox.home());
-            // Where content is staged to be compared.
+            // Content is staged here to be compared.
             paths.retain(|path| path != "cache/artifacts");
             let at = |path: String| (identity(&sandbox.home().join(&path)), path);
             paths.into_iter().map(at).collect::<Vec<_>>()

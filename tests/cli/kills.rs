@@ -1,4 +1,4 @@
-//! What a killed process leaves behind.
+//! Killed processes, and what they leave over.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,10 +11,10 @@ use serde_json::Value;
 use crate::running::{Running, has_strace};
 use crate::support::{Sandbox, names, tree, write_tree};
 
-/// How many adds are killed in each test.
+/// The number of adds that are killed in each test.
 const KILLS: usize = 100;
 
-/// Numbers without a pattern, the same in each run (Knuth's MMIX generator).
+/// Pseudorandom numbers, the same in each run (Knuth's MMIX generator).
 struct Random(u64);
 
 impl Random {
@@ -27,15 +27,15 @@ impl Random {
     }
 }
 
-/// How long an add takes here, from its start to its end.
+/// Returns the duration of an add, from its start to its end.
 fn duration_of(command: Command) -> Duration {
     let since = Instant::now();
     assert_eq!(Running::start(command).end().code, 0);
     since.elapsed()
 }
 
-/// Starts a change and kills it after a random part of the time that it takes
-/// in full, or not at all. Whether it reported success.
+/// Starts a change and kills it after a random part of its full duration, or not at
+/// all. Returns whether it reported success.
 fn killed(command: Command, n: usize, full: Duration, random: &mut Random) -> bool {
     let mut running = Running::start(command);
     match n % 20 {
@@ -50,7 +50,7 @@ fn killed(command: Command, n: usize, full: Duration, random: &mut Random) -> bo
     running.end().code == 0
 }
 
-/// The entries as they stand in the file, which is whole or absent.
+/// Returns the entries in the file, which must be whole or missing.
 fn entries(sandbox: &Sandbox) -> BTreeMap<String, Value> {
     let Ok(text) = fs::read(sandbox.registry()) else {
         return BTreeMap::new();
@@ -62,7 +62,7 @@ fn entries(sandbox: &Sandbox) -> BTreeMap<String, Value> {
         .collect()
 }
 
-/// Row 1: killed at any moment, it is all or nothing.
+/// Row 1: killed at any moment.
 #[test]
 fn an_add_that_is_killed_leaves_the_old_registry_or_the_new_one() {
     let sandbox = Sandbox::new();
@@ -121,14 +121,14 @@ fn an_add_with_content_that_is_killed_leaves_no_entry_without_its_whole_content(
     let full = duration_of(add("first:1", 0));
     let mut successes = 0;
     for n in 0..KILLS {
-        // Some are new, others replace what an earlier one brought.
+        // Some references are new, others replace an earlier one.
         let reference = format!("killed:{}", random.below(30));
         let variant = n % 2;
         if killed(add(&reference, variant), n, full, &mut random) {
             successes += 1;
             confirmed.insert(reference, Some(variant));
         } else if let Some(variant) = confirmed.get_mut(&reference) {
-            // The content of one or of the other.
+            // The content may be either of the two.
             *variant = None;
         }
 
@@ -148,7 +148,7 @@ fn an_add_with_content_that_is_killed_leaves_no_entry_without_its_whole_content(
     }
     assert!((1..KILLS).contains(&successes), "{successes}");
 
-    // The same add mends whatever a kill left.
+    // The same add repairs whatever a kill left over.
     for reference in entries(&sandbox).into_keys() {
         assert_eq!(Running::start(add(&reference, 0)).end().code, 0);
         let dir = sandbox.cache().join(reference.replace(':', "_"));
@@ -161,7 +161,7 @@ fn an_add_with_content_that_is_killed_leaves_no_entry_without_its_whole_content(
     assert!(sandbox.temporaries().is_empty());
 }
 
-/// Row 1: what is left of it goes with the next change.
+/// Row 1: the next change removes it.
 #[test]
 fn the_temporary_file_of_a_killed_change_is_swept_by_the_next_one() {
     if !has_strace() {
@@ -176,11 +176,11 @@ fn the_temporary_file_of_a_killed_change_is_swept_by_the_next_one() {
         let run = Running::start(sandbox.traced(inject, args)).end();
         assert_ne!(run.code, 0, "{run:?}");
         assert_eq!(sandbox.registry_text(), before);
-        assert_eq!(sandbox.temporaries().len(), 1, "the last one is swept");
+        assert_eq!(sandbox.temporaries().len(), 1, "the last one is removed");
     }
     sandbox.ok(&["images"]);
-    assert_eq!(sandbox.temporaries().len(), 1, "a reader sweeps nothing");
-    // Neither does cldctl's own leftover go, nor what is no file of ours.
+    assert_eq!(sandbox.temporaries().len(), 1, "a reader removes nothing");
+    // Neither cldctl's own leftover nor an unknown file is removed.
     let registry = sandbox.home().join("registry");
     write_tree(&registry, &[("artifacts.json.tmp", "{"), (".x.tmp", "")]);
     sandbox.ok(&add);

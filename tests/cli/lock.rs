@@ -1,4 +1,4 @@
-//! Taking turns: the lock, what waits for it and what does not.
+//! The lock: processes that wait for it, and those that do not.
 
 use std::fs;
 use std::process::Command;
@@ -11,7 +11,7 @@ fn adding<'a>(reference: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&args, more].concat()
 }
 
-/// A process that waits for the lock, and has said so.
+/// Starts a process that waits for the lock, and has reported so.
 fn waiting(sandbox: &Sandbox, reference: &str) -> Running {
     let args = adding(reference, &["--lock-timeout", "10m"]);
     let mut running = Running::start(sandbox.command(&args));
@@ -22,7 +22,7 @@ fn waiting(sandbox: &Sandbox, reference: &str) -> Running {
     running
 }
 
-/// Row 14: whatever the change.
+/// Row 14: for each kind of change.
 #[test]
 fn a_change_gives_up_in_time_and_names_the_lock_file() {
     let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
@@ -49,11 +49,11 @@ fn a_waiting_change_says_what_it_waits_for_and_goes_on_when_it_is_free() {
     drop(held);
     let run = running.end();
     assert_eq!((run.code, &*run.stdout), (0, "added a:1\n"), "{run:?}");
-    assert_eq!(run.stderr, "", "it says so once");
+    assert_eq!(run.stderr, "", "it reports the wait once");
     assert_eq!(sandbox.references(), ["a:1"]);
 }
 
-/// Row 15: whatever held it.
+/// Row 15: whatever kind of process held it.
 #[test]
 fn a_holder_that_is_killed_frees_the_lock() {
     if !has("flock", &["--version"]) {
@@ -68,7 +68,7 @@ fn a_holder_that_is_killed_frees_the_lock() {
         flock
     });
     let file = fs::File::open(sandbox.lock()).unwrap();
-    wait_until("the holder has the lock", || match file.try_lock() {
+    wait_until("the lock of the holder", || match file.try_lock() {
         Ok(()) => {
             file.unlock().unwrap();
             false
@@ -82,7 +82,7 @@ fn a_holder_that_is_killed_frees_the_lock() {
     assert_eq!((run.code, &*run.stdout), (0, "added a:1\n"), "{run:?}");
 }
 
-/// Row 13: whoever changes something.
+/// Row 13: for each command that only reads.
 #[test]
 fn reading_does_not_wait() {
     let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
@@ -101,7 +101,7 @@ fn reading_does_not_wait() {
     }
 }
 
-/// Row 16: before it has the lock.
+/// Row 16: the file is deleted before the waiter has the lock.
 #[test]
 fn a_waiter_takes_a_new_lock_file_when_the_old_one_is_deleted() {
     let sandbox = Sandbox::new();
@@ -124,7 +124,7 @@ fn a_holder_whose_lock_file_was_deleted_and_its_successor_both_count() {
     let sandbox = Sandbox::new();
     sandbox.record("before:1");
     for round in 0.. {
-        assert!(round < 20, "the second change never came in time");
+        assert!(round < 20, "the second change was never in time");
         let first = format!("first:{round}");
         let second = format!("second:{round}");
         let mut holder =
@@ -132,8 +132,7 @@ fn a_holder_whose_lock_file_was_deleted_and_its_successor_both_count() {
         wait_until("the temporary file", || !sandbox.temporaries().is_empty());
         let its = sandbox.temporaries();
         fs::remove_file(sandbox.lock()).unwrap();
-        // It commits under a lock of its own, and sweeps what it takes for a
-        // leftover.
+        // It commits under a lock of its own, and removes what looks like a leftover.
         sandbox.ok(&adding(&second, &[]));
         let in_time = holder.is_running() && its.iter().all(|path| !path.exists());
         let run = holder.end();
@@ -148,14 +147,14 @@ fn a_holder_whose_lock_file_was_deleted_and_its_successor_both_count() {
     assert!(sandbox.lock().exists() && sandbox.temporaries().is_empty());
 }
 
-/// Row 16: while it has the lock.
+/// Row 16: the file is deleted while it has the lock.
 #[test]
 fn a_holder_whose_lock_file_was_deleted_does_not_commit_under_a_successor() {
     if !has_strace() {
         return;
     }
     for round in 0.. {
-        assert!(round < 20, "the successor never came in time");
+        assert!(round < 20, "the successor was never in time");
         let sandbox = Sandbox::new();
         sandbox.record("before:1");
         let before = sandbox.registry_text();
@@ -179,7 +178,8 @@ fn a_holder_whose_lock_file_was_deleted_does_not_commit_under_a_successor() {
     }
 }
 
-/// The program where each call of flock answers like this; its calls go to a file.
+/// Runs the program with this answer to each call of flock. Returns also the number of
+/// its calls.
 fn with_flock(sandbox: &Sandbox, answer: &str, args: &[&str]) -> (Run, usize) {
     let inject = format!("inject=flock:{answer}");
     let file = sandbox.path("record");
@@ -202,7 +202,7 @@ fn a_lock_that_is_never_free_is_waited_for_in_peace_and_not_for_ever() {
     let args = ["rm", "my-dc", "--keep-cache", "--lock-timeout", "1s"];
     let (run, attempts) = with_flock(&sandbox, "error=EAGAIN", &args);
     run.fails(5, sandbox.lock().to_str().unwrap());
-    // Pauses of two milliseconds leave time for some 500.
+    // Pauses of two milliseconds allow about 500.
     assert!((2..1500).contains(&attempts), "{attempts}");
 
     let (run, attempts) = with_flock(&sandbox, "error=EAGAIN:signal=TERM", &args);
@@ -211,7 +211,7 @@ fn a_lock_that_is_never_free_is_waited_for_in_peace_and_not_for_ever() {
     assert!(sandbox.temporaries().is_empty());
 }
 
-/// As on NFS without a lock daemon, and some FUSE and cluster file systems.
+/// NFS without a lock daemon answers so, and some FUSE and cluster file systems do.
 #[test]
 fn where_there_are_no_locks_a_change_is_refused_with_what_to_do_about_it() {
     if !has_strace() {
@@ -227,11 +227,11 @@ fn where_there_are_no_locks_a_change_is_refused_with_what_to_do_about_it() {
             let (run, attempts) = with_flock(&sandbox, &format!("error={error}"), &args);
             run.fails(1, "artifacts.json.lock");
             assert!(
-                run.stderr.contains("\nhint: locks do not work on `"),
+                run.stderr.contains("\nhint: file locks do not work on `"),
                 "{run:?}"
             );
             assert!(run.stderr.contains("`--home DIR`"), "{run:?}");
-            assert_eq!(attempts, 1, "another would get the same answer");
+            assert_eq!(attempts, 1, "another attempt would fail in the same way");
         }
         let (run, _) = with_flock(&sandbox, &format!("error={error}"), &["images", "-q"]);
         assert_eq!((run.code, &*run.stderr), (0, ""), "{run:?}");

@@ -1,4 +1,4 @@
-//! Looks at what exists that the system does not answer.
+//! Failures of calls that ask what exists.
 
 use std::collections::HashMap;
 use std::fs;
@@ -7,10 +7,11 @@ use crate::faults_calls::recorded;
 use crate::running::has_strace;
 use crate::support::{ADD, Run, Sandbox, fixture};
 
-/// The calls that ask what exists, by the names that systems have for them.
+/// The calls that ask what exists, by their names on different systems.
 const LOOKS: &str = "/^(openat|statx|newfstatat|lstat|readlink|readlinkat)$";
 
-/// Calls of a command that are about the home, by name and number as strace counts.
+/// Returns the calls of a command that are about the home, by name and number as strace
+/// counts.
 fn looks(sandbox: &Sandbox, args: &[&str]) -> Vec<(String, usize)> {
     let mut numbers: HashMap<String, usize> = HashMap::new();
     let mut found = Vec::new();
@@ -27,8 +28,7 @@ fn looks(sandbox: &Sandbox, args: &[&str]) -> Vec<(String, usize)> {
     found
 }
 
-/// Expects that a command fails or comes to the same whenever the system does not
-/// answer one of its looks.
+/// Expects that a command fails or has the same result when any one of its looks fails.
 fn never_takes_an_error_for_nothing(home: fn() -> Sandbox, args: &[&str]) {
     let sandbox = home();
     let before = sandbox.references();
@@ -61,14 +61,14 @@ fn never_takes_an_error_for_nothing(home: fn() -> Sandbox, args: &[&str]) {
     }
 }
 
-/// A registry, and a lock file that an earlier change left.
+/// Creates a home with a registry, and a lock file that an earlier change left.
 fn with_registry() -> Sandbox {
     let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
     fs::write(sandbox.lock(), "").unwrap();
     sandbox
 }
 
-/// The registry of cldctl's first version alone.
+/// Creates a home with only the registry of cldctl's first version.
 fn with_legacy() -> Sandbox {
     let sandbox = Sandbox::with_registry("");
     let legacy = sandbox.registry().with_file_name("components.json");
@@ -77,7 +77,7 @@ fn with_legacy() -> Sandbox {
     sandbox
 }
 
-/// Whatever is asked, and whatever the system says instead.
+/// This holds for every look and every error.
 #[test]
 fn an_unanswered_look_is_an_error_and_never_an_empty_registry() {
     if !has_strace() {
@@ -100,7 +100,7 @@ fn an_unanswered_look_is_an_error_and_never_an_empty_registry() {
     });
 }
 
-/// Only two answers say that there is none.
+/// Only two errors mean that something is missing.
 #[test]
 fn content_that_cannot_be_looked_at_is_not_called_missing() {
     if !has_strace() {

@@ -1,5 +1,5 @@
-//! What users see, by the real binary in a fresh home. One file for each
-//! command, and one for each concern that goes across them.
+//! End-to-end tests: the real binary in a fresh home. There is one file for each
+//! command, and one for each concern of several commands.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -63,6 +63,7 @@ mod signals;
 mod streams;
 mod tag;
 mod terminal;
+#[cfg(target_os = "linux")]
 mod unprivileged;
 mod untold;
 mod users;

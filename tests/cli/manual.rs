@@ -96,7 +96,7 @@ fn every_command_and_every_flag_has_its_place_in_the_manual() {
     for command in &commands {
         assert!(program.contains(&format!("cldctl-registry-{command}(1)")));
         let page = page(&format!("cldctl-registry-{command}"));
-        let help = sandbox.ok(&[command, "--help"]);
+        let help = sandbox.ok(&[command.as_str(), "--help"]);
         let flags = help
             .split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
             .filter(|word| word.starts_with("--") && word.len() > 2);

@@ -1,11 +1,11 @@
-//! Little memory: limits of the address space, from one at which the program just starts
-//! to one at which it lacks nothing.
+//! Little memory: limits of the address space, from one at which the program just
+//! starts to one at which it has enough.
 
 use std::fs;
 
 use crate::support::{ADD, Run, Sandbox};
 
-/// Limits in KiB, above that at which the program starts.
+/// Limits in KiB, above the one at which the program starts.
 const MORE: [u64; 18] = [
     0, 700, 3_000, 9_000, 12_000, 15_000, 16_000, 17_000, 18_000, 19_000, 20_000, 21_500, 23_000,
     25_000, 60_000, 130_000, 200_000, 500_000,
@@ -17,7 +17,7 @@ fn limited(sandbox: &Sandbox, limit: u64, args: &[&str]) -> Run {
     Run::from(command.output().unwrap())
 }
 
-/// The least limit, in KiB, at which the program gets so far as to say that it has too
+/// Returns the lowest limit, in KiB, at which the program can report that it has too
 /// little memory. Below, the system or Rust's runtime fails before the program begins.
 fn least(sandbox: &Sandbox) -> u64 {
     let starts = |limit: &u64| {
@@ -42,8 +42,8 @@ fn registry(entries: usize) -> String {
     format!("{{\n  \"version\": \"v2\",\n  \"artifacts\": [\n{entries}\n  ]\n}}")
 }
 
-/// Runs a command under each limit. It works, or fails in one line; it never ends by a
-/// signal, and what it began is undone or swept up.
+/// Runs a command under each limit. It must succeed, or fail in one line, but never end
+/// by a signal; and its unfinished changes must be undone or removed later.
 #[track_caller]
 fn never_ends_badly(least: u64, home: &dyn Fn() -> Sandbox, args: &[&str]) {
     let mut codes = Vec::new();
@@ -75,7 +75,7 @@ fn never_ends_badly(least: u64, home: &dyn Fn() -> Sandbox, args: &[&str]) {
 #[test]
 fn where_memory_runs_out_a_command_fails_in_one_line_and_changes_nothing() {
     if !cfg!(target_os = "linux") {
-        return; // Elsewhere there is no such limit, or not by this command.
+        return; // Other systems lack this limit or this command.
     }
     let least = least(&Sandbox::new());
     let large = registry(15_000);
@@ -115,7 +115,7 @@ fn where_memory_runs_out_a_command_fails_in_one_line_and_changes_nothing() {
     });
 }
 
-/// As the allocator of a thread, or the standard library, which says it itself.
+/// The allocator of a thread aborts, or the standard library, which reports it itself.
 #[test]
 fn an_abort_is_a_failure_and_no_crash() {
     if !cfg!(target_os = "linux") {

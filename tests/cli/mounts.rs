@@ -1,14 +1,14 @@
-//! What is mounted below the cache, or is the cache, in a mount namespace of the test's
+//! Mounts below the cache, and the cache as a mount, in a mount namespace of the test's
 //! own.
 
 use crate::faults_clock::clock;
 use crate::support::{PROGRAM, Run, Sandbox};
 use crate::tools::{Lack, runs};
 
-/// What every script can use: `run` is the program, `expect CODE ARGS…` runs it and ends
-/// the script if it ends otherwise, `late ARGS…` runs it hours later, `must COMMAND…` is for
-/// other commands, and `same ARGS…` expects the program to refuse and to change nothing,
-/// in the registry or the cache.
+/// Functions for every script: `run` is the program, `expect CODE ARGS…` runs it and
+/// ends the script on another exit code, `late ARGS…` runs it hours later, `must
+/// COMMAND…` is for other commands, and `same ARGS…` expects the program to refuse and
+/// to change nothing, in the registry or the cache.
 const FUNCTIONS: &str = r#"
 set -u
 mount --make-rprivate /
@@ -21,12 +21,12 @@ late() { LD_PRELOAD=$LATER "$P" "$@" || fail "exit $?, later: $*"; }
 same() { before=$(state); expect 1 "$@"; [ "$before" = "$(state)" ] || fail "changed: $*"; }
 "#;
 
-/// The end of a script that cannot do here what it is about.
+/// The exit code of a script that cannot run here.
 const NOT_HERE: i32 = 77;
 
-/// Runs a script with the right to mount, which ends with it; `None` where that is not
-/// permitted. In it, `$C` is the cache, `$R` the registry, `$S` a component and `$V` a
-/// directory beside them.
+/// Runs a script with the right to mount, in a namespace that ends with it; `None` if
+/// that is not permitted. In it, `$C` is the cache, `$R` the registry, `$S` a component
+/// and `$V` a directory beside them.
 pub(crate) fn with_mounts(sandbox: &Sandbox, script: &str) -> Option<Run> {
     if let Err(lack) = runs(&["unshare", "-m", "true"]) {
         assert!(lack.is_accepted(), "{lack:?}, and CI is set");
@@ -51,7 +51,7 @@ pub(crate) fn with_mounts(sandbox: &Sandbox, script: &str) -> Option<Run> {
     Some(run)
 }
 
-/// What is mounted as `$D`, with a file that must stay, `$K`.
+/// The kinds of mounts at `$D`, each with a file that must be kept, `$K`.
 const MOUNTS: [(&str, &str); 3] = [
     (
         "another file system",
@@ -68,7 +68,7 @@ const MOUNTS: [(&str, &str); 3] = [
     ),
 ];
 
-/// Runs a script for everything that can be mounted, which as `mounted` mounts it.
+/// Runs a script for each kind of mount, which `mounted` mounts.
 #[track_caller]
 fn with_each_mounted(script: &str) {
     for (what, mount) in MOUNTS {
@@ -84,7 +84,7 @@ fn with_each_mounted(script: &str) {
     }
 }
 
-/// Row 66: however deep it lies.
+/// Row 66: at any depth.
 #[test]
 fn a_directory_in_which_something_is_mounted_is_neither_replaced_nor_removed() {
     for place in ["m", "src/lib/deeper/m"] {
@@ -131,7 +131,7 @@ fn a_mount_is_seen_whatever_the_path_of_the_home_contains() {
     }
 }
 
-/// Row 66: a home that has a second path, as `/home` often is a link.
+/// Row 66: a home has a second path, because `/home` often is a link.
 #[test]
 fn a_mount_is_seen_when_the_home_is_reached_through_a_link() {
     with_each_mounted(
@@ -144,7 +144,7 @@ fn a_mount_is_seen_when_the_home_is_reached_through_a_link() {
         same rm a:1; kept
         "#,
     );
-    // The cache alone lies elsewhere.
+    // Only the cache is elsewhere.
     with_each_mounted(
         r#"
         expect 0 add a:1 "$S"
@@ -157,8 +157,8 @@ fn a_mount_is_seen_when_the_home_is_reached_through_a_link() {
     );
 }
 
-/// Row 66: something is mounted below the first path of a home, and the program gets
-/// another one, below which the system does not show it.
+/// Row 66: something is mounted below the first path of a home, and the program gets a
+/// second path, below which the system does not show it.
 #[test]
 fn nothing_that_is_mounted_by_another_path_is_deleted() {
     for (what, mount) in MOUNTS {
@@ -181,13 +181,14 @@ fn nothing_that_is_mounted_by_another_path_is_deleted() {
     }
 }
 
-/// Row 66: as in a chroot without `/proc`. Each directory is looked at then.
+/// Row 66: as in a chroot without `/proc`. Each directory is then checked.
 #[test]
 fn nothing_mounted_is_deleted_where_the_system_does_not_list_mounts() {
     for (what, mount) in MOUNTS {
         let sandbox = Sandbox::new();
         let refused = match what {
-            // A file does not say that it is a mount; the system refuses to unlink it.
+            // A file cannot be recognized as a mount, but the system refuses to unlink
+            // it.
             "a file" => "run",
             _ => "same",
         };
@@ -209,7 +210,7 @@ fn nothing_mounted_is_deleted_where_the_system_does_not_list_mounts() {
     }
 }
 
-/// Row 66: the content of an entry is a mount itself.
+/// Row 66: the content of an entry is itself a mount.
 #[test]
 fn a_directory_that_is_a_mount_is_neither_replaced_nor_removed() {
     let sandbox = Sandbox::new();
@@ -224,8 +225,8 @@ fn a_directory_that_is_a_mount_is_neither_replaced_nor_removed() {
     }
 }
 
-/// Row 66: what killed processes left, under the names of today and of versions before,
-/// and a directory that belongs to no entry.
+/// Row 66: leftovers of killed processes, with current names and those of earlier
+/// versions, and an orphan.
 #[test]
 fn nothing_that_is_mounted_in_a_leftover_or_an_orphan_is_deleted() {
     for name in [
@@ -254,7 +255,7 @@ fn nothing_that_is_mounted_in_a_leftover_or_an_orphan_is_deleted() {
     }
 }
 
-/// Rows 63 and 80: as volumes of their own, with directories of others in it.
+/// Rows 63 and 80: as separate volumes, which contain other directories.
 #[test]
 fn a_cache_that_is_a_mount_works_as_any_other() {
     for mount in [
@@ -283,7 +284,7 @@ fn a_cache_that_is_a_mount_works_as_any_other() {
     }
 }
 
-/// Row 80: and where they are mounts themselves, as snapshots are.
+/// Row 80: even if they are mounts themselves, as snapshots are.
 #[test]
 fn directories_of_the_file_system_in_the_cache_are_kept_where_they_are_mounts() {
     let sandbox = Sandbox::new();
@@ -303,8 +304,8 @@ fn directories_of_the_file_system_in_the_cache_are_kept_where_they_are_mounts() 
     }
 }
 
-/// Row 68: as in a container whose image brings a registry, and in every second step of
-/// an image build.
+/// Row 68: as in a container whose image contains a registry, and in every second step
+/// of an image build.
 #[test]
 fn content_of_a_lower_layer_is_replaced_and_removed() {
     let sandbox = Sandbox::new();

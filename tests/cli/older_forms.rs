@@ -1,5 +1,5 @@
-//! Registries in older forms that hold what cldctl cannot read. It passes over them as
-//! they are; converted, they would cost it the whole registry.
+//! Registries in older forms with values that cldctl cannot read. It skips them as they
+//! are; converted, they would make it reject the whole registry.
 
 use std::fs;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ const BAD: [(&str, &str); 5] = [
     (r#"{"reference":"bad:1","Size":"large"}"#, "Size"),
 ];
 
-/// A registry in one of the older forms, and the file that it lies in.
+/// Creates registries in the older forms. Returns also the path of each file.
 fn homes(entries: &str) -> [(Sandbox, PathBuf); 2] {
     let text = format!(r#"{{"version":"v1","components":[{entries}]}}"#);
     let inline = Sandbox::with_registry(&text);
@@ -50,7 +50,7 @@ fn a_change_that_would_convert_what_cldctl_cannot_read_is_refused() {
                 assert!(run.stderr.contains(&*file.to_string_lossy()), "{run:?}");
                 assert!(run.stderr.contains("\nhint: "), "{run:?}");
             }
-            // It is read as ever.
+            // It is still read.
             let mut listed = sandbox.references();
             listed.sort();
             assert_eq!(listed, ["bad:1", "good:1"]);
@@ -61,7 +61,7 @@ fn a_change_that_would_convert_what_cldctl_cannot_read_is_refused() {
     }
 }
 
-/// As the hint says.
+/// The entries are removed as the hint says.
 #[test]
 fn without_the_entries_that_cldctl_cannot_read_the_rest_is_converted() {
     for (bad, _) in BAD {
@@ -86,7 +86,7 @@ fn an_entry_of_today_that_cldctl_cannot_read_keeps_no_change_off() {
         sandbox.ok(ADD);
         assert!(
             sandbox.registry_text().contains(bad),
-            "it costs cldctl no more than before"
+            "cldctl rejects no more than before"
         );
     }
 }

@@ -7,8 +7,8 @@ use snapbox::{assert_data_eq, str};
 
 use crate::support::{Sandbox, names};
 
-/// A home with something of every kind: tagged, untagged and gone artifacts,
-/// orphans old and young, and what a killed process left.
+/// Creates a home with items of every kind: tagged, untagged and missing artifacts, old
+/// and recent orphans, and leftovers of a killed process.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
@@ -56,7 +56,7 @@ fn untagged(sandbox: &Sandbox) -> String {
         .unwrap()
 }
 
-/// What a report names, without its sizes.
+/// Returns the names in a report, without sizes.
 fn named(report: &Value) -> Vec<(String, String)> {
     let removed = report["removed"].as_array().unwrap();
     let name = |item: &Value| match item["reference"].as_str() {
@@ -81,7 +81,7 @@ fn plan(sandbox: &Sandbox, args: &[&str]) -> Vec<(String, String)> {
     named
 }
 
-/// The room that the content of so many artifacts of the same size takes on the disk.
+/// Returns the disk space for the content of this number of artifacts of the same size.
 fn room_for(sandbox: &Sandbox, count: u64) -> String {
     let entries = sandbox.json(&["df", "-v", "--format", "json"]);
     let disk = entries[0]["disk"].as_u64().unwrap();
@@ -96,7 +96,7 @@ fn because(references: &[&str], reason: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Row 49: the staging of a killed add is one of them.
+/// Row 49: the staging of a killed add is one of the leftovers.
 #[test]
 fn untagged_gone_and_left_over_things_go_and_nothing_else() {
     let sandbox = sandbox();
@@ -110,12 +110,12 @@ fn untagged_gone_and_left_over_things_go_and_nothing_else() {
     let before = sandbox.registry_text();
     sandbox
         .run(&["prune"])
-        .fails(2, "standard input is no terminal");
+        .fails(2, "standard input is not a terminal");
     assert_eq!(sandbox.registry_text(), before);
 
     let mut done = named(&sandbox.json(&["prune", "-y", "--format", "json"]));
     done.sort();
-    assert_eq!(done, expected, "what was planned is what is done");
+    assert_eq!(done, expected, "the plan is what is done");
     assert_eq!(
         names(&sandbox.cache()),
         ["app_v1", "app_v2", "app_v3", "old", "web_v1", "young"]
@@ -157,7 +157,7 @@ fn a_tagged_artifact_goes_only_if_every_limit_lets_it() {
         ),
         because(&["app:v1"], "keep-last")
     );
-    // All take the same: the oldest go until the rest fits.
+    // All have the same size, so the oldest are removed until the rest fits.
     let four = room_for(&sandbox, 4);
     assert_eq!(plan(&sandbox, &["-a", "--max-size", &four]), []);
     let two = room_for(&sandbox, 2);
@@ -188,7 +188,7 @@ fn a_filter_limits_untagged_and_gone_artifacts_too() {
     );
 }
 
-/// Row 60: nor one whose disk is not mounted.
+/// Row 60: also one whose disk is not mounted.
 #[test]
 fn a_home_that_was_moved_loses_nothing() {
     let sandbox = sandbox();
@@ -196,20 +196,20 @@ fn a_home_that_was_moved_loses_nothing() {
     let moved = sandbox.path("moved");
     fs::rename(sandbox.home(), &moved).unwrap();
     let plan = sandbox.json(&["--home", "moved", "prune", "-n", "--format", "json"]);
-    assert_eq!(plan["removed"], json!([]), "all content lies elsewhere now");
+    assert_eq!(plan["removed"], json!([]), "all content is elsewhere now");
 
-    // Nor does one whose cache is not mounted.
+    // A home whose cache is not mounted loses nothing either.
     fs::rename(&moved, sandbox.home()).unwrap();
     fs::rename(sandbox.cache(), sandbox.path("disk")).unwrap();
     let plan = sandbox.json(&["prune", "-n", "--format", "json"]);
     assert_eq!(plan["removed"], json!([]));
 }
 
-/// Row 47: what is there again is not gone.
+/// Row 47: it is not missing any more.
 #[test]
 fn content_that_is_back_before_the_deletion_stays() {
     let sandbox = sandbox();
-    // What lies where a planned artifact was is another one now.
+    // The path of a planned artifact now contains another one.
     let plan = sandbox.json(&["prune", "-n", "--format", "json"]);
     assert!(named(&plan).contains(&("gone:v1".to_owned(), "gone".to_owned())));
     fs::create_dir(sandbox.cache().join("gone_v1")).unwrap();
@@ -317,7 +317,7 @@ fn what_frees_nothing_does_not_go_to_make_room() {
         plan(&sandbox, &["-a", "--max-size", "1"]),
         because(&["a:1"], "max-size")
     );
-    // What stays for another reason takes its room all the same.
+    // Content that is kept for another reason still takes its space.
     sandbox.ok(&["add", "--untagged", source.to_str().unwrap()]);
     let one = {
         let entries = sandbox.json(&["df", "-v", "--format", "json"]);
@@ -344,7 +344,7 @@ fn content_that_a_crash_left_aside_is_neither_gone_nor_left_over() {
     sandbox.record("other:1");
     assert!(
         sandbox.cache().join("a_1/cld.yml").is_file(),
-        "the next change puts it back"
+        "the next change restores it"
     );
     assert!(!aside.exists());
 }

@@ -1,8 +1,8 @@
-//! Directories that change places with links that lead outside, while the program
+//! Directories that are exchanged with links that lead outside, while the program
 //! deletes, reads or copies them.
 //!
-//! Each race is first run with a loser: code that does the same by paths, as one would
-//! write it without thinking of this. So it is known that the race can be lost.
+//! Each race is first run with a naive program, which does the same by paths without a
+//! safeguard, to prove that the race can be lost.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -19,26 +19,26 @@ use crate::stopped::Stopped;
 use crate::support::{Run, Sandbox, mkfifo, names, tree, write_tree};
 use crate::unprivileged::User;
 
-/// How many directories change places in one run.
+/// The number of directories that are exchanged in one run.
 const PLACES: usize = 24;
-/// How many runs there are of what deals with all of them.
+/// The number of runs of a command that works on all of them.
 const RUNS: usize = 12;
-/// How many times a loser has all of them, which is far more than it needs.
+/// The number of attempts of a naive program, which is far more than it needs.
 const ATTEMPTS: usize = 300;
-/// How many times it goes over them.
+/// The number of times that it works on each directory.
 const REPEATS: usize = 50;
 
-/// How many imports of one link there are in a run.
+/// The number of imports of one link in a run.
 const IMPORTS: usize = 20;
 
-/// A sandbox with something outside of its home.
+/// Creates a sandbox, and a directory outside its home.
 fn sandbox() -> (Sandbox, Outside) {
     let sandbox = Sandbox::in_memory();
     let outside = Outside::new(sandbox.path("outside"));
     (sandbox, outside)
 }
 
-/// Writes a directory with one in it that is to change places, `d`.
+/// Writes a directory with another one in it to exchange, `d`.
 fn fill(dir: &Path) {
     let files = FILES.map(|name| (format!("d/{name}"), INSIDE));
     let files = files.each_ref().map(|(name, text)| (&**name, *text));
@@ -46,7 +46,7 @@ fn fill(dir: &Path) {
     write_tree(dir, &[("cld.yml", "name: app\n")]);
 }
 
-/// Registers entries, each with a directory that was just filled.
+/// Registers entries, each with such a directory.
 fn register(sandbox: &Sandbox) -> Vec<PathBuf> {
     let dirs: Vec<_> = (0..PLACES)
         .map(|n| sandbox.cache().join(format!("x{n}_1")))
@@ -82,7 +82,7 @@ fn is_untouched(outside: &Outside, what: &str) {
 /// Expects that nothing from outside is stored.
 #[track_caller]
 fn nothing_is_stored_of(sandbox: &Sandbox, what: &str) {
-    // Where nothing was stored at all, there is no home.
+    // If nothing was stored, there is no home.
     for entry in walkdir::WalkDir::new(sandbox.home()).into_iter().flatten() {
         if entry.file_type().is_file() {
             let text = fs::read(entry.path()).unwrap();
@@ -92,13 +92,14 @@ fn nothing_is_stored_of(sandbox: &Sandbox, what: &str) {
     }
 }
 
-/// Expects that who works by paths loses the race.
+/// Expects that a naive program loses the race.
 #[track_caller]
 fn loses(lose: fn(&Path) -> io::Result<()>, prepare: fn(&Path)) {
     loses_with("d", "", lose, prepare);
 }
 
-/// As [`loses`], where something of this name changes places with a link to this, outside.
+/// Expects as [`loses`] does, when this name is exchanged with a link to this target
+/// outside.
 #[track_caller]
 fn loses_with(name: &str, target: &str, lose: fn(&Path) -> io::Result<()>, prepare: fn(&Path)) {
     let mut exchanged = 0;
@@ -139,14 +140,14 @@ fn delete_by_path(dir: &Path) -> io::Result<()> {
     fs::remove_dir(dir)
 }
 
-/// A deletion, with what it is a deletion of.
+/// A kind of deletion.
 struct Deletion {
     name: &'static str,
     prepare: fn(&Sandbox) -> Vec<PathBuf>,
     args: &'static [&'static str],
 }
 
-/// Directories of the cache root by the names that this makes.
+/// Creates directories in the cache root, with the names that `name` makes.
 fn filled(sandbox: &Sandbox, name: impl Fn(usize) -> String) -> Vec<PathBuf> {
     sandbox.record("other:1");
     let dirs: Vec<_> = (0..PLACES).map(|n| sandbox.cache().join(name(n))).collect();
@@ -172,8 +173,8 @@ const DELETIONS: &[Deletion] = &[
     },
 ];
 
-/// Runs something again and again, in a fresh home each time, in which names of these
-/// directories change places with links that lead outside.
+/// Runs a command again and again, each time in a fresh home, while names in these
+/// directories are exchanged with links that lead outside.
 #[track_caller]
 fn races(
     what: &str,
@@ -183,7 +184,7 @@ fn races(
     races_with("", what, prepare, run);
 }
 
-/// As [`races`], with links to something that lies outside.
+/// Runs as [`races`] does, with links to this target outside.
 #[track_caller]
 fn races_with(
     target: &str,
@@ -199,7 +200,7 @@ fn races_with(
             exchanger = exchanger.and_stay();
         }
         for (dir, name) in prepare(&sandbox) {
-            // What is left out is not opened.
+            // An excluded directory is not opened.
             let watched = match dir.ends_with("node_modules") {
                 true => dir.parent().unwrap(),
                 false => &dir,
@@ -208,7 +209,8 @@ fn races_with(
         }
         let (run, count) = exchanger.race(|| run(&sandbox));
         exchanged += count;
-        // What changes meanwhile may be refused, and a link is no content.
+        // The source changes meanwhile, so it may be refused, and a link is not
+        // content.
         assert!([0, 1, 3, 4].contains(&run.code), "{what}: {run:?}");
         is_untouched(&outside, what);
         nothing_is_stored_of(&sandbox, what);
@@ -216,12 +218,12 @@ fn races_with(
     assert!(exchanged >= RUNS, "{what}: {exchanged} exchanges");
 }
 
-/// The `d` of each directory.
+/// Returns each directory with its `d`.
 fn inner(dirs: Vec<PathBuf>) -> Vec<(PathBuf, String)> {
     dirs.into_iter().map(|dir| (dir, "d".to_owned())).collect()
 }
 
-/// Row 73: whatever is deleted.
+/// Row 73: by each kind of deletion.
 #[test]
 fn no_deletion_follows_a_link_that_takes_the_place_of_a_directory() {
     loses(delete_by_path, |_| ());
@@ -231,7 +233,7 @@ fn no_deletion_follows_a_link_that_takes_the_place_of_a_directory() {
     }
 }
 
-/// Writes a component in which many directories can change places.
+/// Writes a component with many directories to exchange.
 fn fill_many(top: &Path) -> Vec<PathBuf> {
     write_tree(top, &[("cld.yml", "name: app\n")]);
     let dirs: Vec<_> = (0..PLACES).map(|n| top.join(format!("h{n}"))).collect();
@@ -239,14 +241,14 @@ fn fill_many(top: &Path) -> Vec<PathBuf> {
     dirs
 }
 
-/// An entry with many of them in its own directory.
+/// Creates an entry with many of them in its own directory.
 fn with_many(sandbox: &Sandbox) -> Vec<PathBuf> {
     let own = sandbox.cache().join("x_1");
     write_entries(sandbox, std::slice::from_ref(&own));
     fill_many(&own)
 }
 
-/// Row 73: the deletion of what is replaced.
+/// Row 73: the deletion of replaced content.
 #[test]
 fn no_replacement_follows_a_link_that_takes_the_place_of_a_directory() {
     for args in [&["tag", "new:1", "x:1"][..], &["add", "x:1", "source"]] {
@@ -260,7 +262,7 @@ fn no_replacement_follows_a_link_that_takes_the_place_of_a_directory() {
     }
 }
 
-/// Gives directories the modes that their deletion takes, by paths.
+/// Gives directories the modes that their deletion needs, by paths.
 fn make_deletable_by_path(dir: &Path) -> io::Result<()> {
     let metadata = fs::symlink_metadata(dir)?;
     if metadata.is_dir() && metadata.mode() & 0o700 != 0o700 {
@@ -275,12 +277,12 @@ fn make_deletable_by_path(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Closes the `d` of a directory for its owner.
+/// Removes the owner's permissions from the `d` of a directory.
 fn close(dir: &Path) {
     fs::set_permissions(dir.join("d"), Permissions::from_mode(0o077)).unwrap();
 }
 
-/// Row 73: directories that lack a mode are given it, and a private file elsewhere is
+/// Row 73: directories without permissions get them, and a private file elsewhere does
 /// not.
 #[test]
 fn no_mode_outside_is_changed_where_directories_are_closed() {
@@ -298,7 +300,7 @@ fn no_mode_outside_is_changed_where_directories_are_closed() {
                 exchanger.exchange(dir, "d", &outside.path().join(target));
             }
             user.give(&sandbox);
-            // It was given away, too.
+            // It was given to another user, too.
             outside.touched();
             let (run, count) = exchanger.race(|| user.run(&sandbox, &["rm", "--all", "-y"]));
             exchanged += count;
@@ -321,7 +323,7 @@ fn read_by_path(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Row 73: what is copied and what is hashed.
+/// Row 73: while it is copied and hashed.
 #[test]
 fn nothing_outside_is_read_when_a_link_takes_the_place_of_a_directory() {
     loses(read_by_path, |_| ());
@@ -345,13 +347,13 @@ fn nothing_outside_is_read_when_a_link_takes_the_place_of_a_directory() {
     }
 }
 
-/// The `a` of each directory, a file.
+/// Returns each directory with its file `a`.
 fn files(dirs: Vec<PathBuf>) -> Vec<(PathBuf, String)> {
     let dirs = dirs.into_iter().map(|dir| dir.join("d"));
     dirs.map(|dir| (dir, "a".to_owned())).collect()
 }
 
-/// Row 73: the file that a link leads to has the same length, and is private.
+/// Row 73: the target of the link is private and has the same length.
 #[test]
 fn no_file_outside_is_read_or_deleted_when_a_link_takes_the_place_of_a_file() {
     loses_with("cld.yml", "a", read_by_path, |_| ());
@@ -397,11 +399,12 @@ fn no_file_outside_is_read_when_a_link_takes_the_place_of_the_configuration() {
     }
 }
 
-/// Reads a file by its path, if it is one; false if that would wait for a writer.
+/// Reads a file by its path, if it is one; returns false if that would wait for a
+/// writer.
 fn reads_by_path(path: &Path) -> bool {
     let is_file = fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
     let mut options = fs::File::options();
-    // So that this test ends.
+    // Without this flag the test would not end.
     let options = options
         .read(true)
         .custom_flags(OFlags::NONBLOCK.bits() as i32);
@@ -409,7 +412,7 @@ fn reads_by_path(path: &Path) -> bool {
     !is_file || opened.is_ok_and(|found| found.is_file())
 }
 
-/// Ends the exchanges when the race is over, also by a panic.
+/// Ends the exchanges when the race is over, also after a panic.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -418,7 +421,8 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Runs something while two names change places all the time. Returns how often they did.
+/// Runs something while two names are exchanged all the time. Returns the number of
+/// exchanges.
 fn exchanging(file: &Path, other: &Path, run: impl FnOnce()) -> usize {
     let stop = AtomicBool::new(false);
     let flags = RenameFlags::EXCHANGE;
@@ -437,7 +441,7 @@ fn exchanging(file: &Path, other: &Path, run: impl FnOnce()) -> usize {
     })
 }
 
-/// Row 73: opening one would wait for ever.
+/// Row 73: opening a pipe would wait for ever.
 #[test]
 fn nothing_waits_for_a_pipe_that_takes_the_place_of_a_file() {
     let stored = "user/.cldctl/cache/artifacts/x_1";
@@ -476,8 +480,8 @@ fn nothing_waits_for_a_pipe_that_takes_the_place_of_a_file() {
     }
 }
 
-/// Row 73: where the system cannot open what lies below a directory in one step, each
-/// step is opened by itself.
+/// Row 73: if the system cannot open a path below a directory in one call, each name is
+/// opened by itself.
 #[test]
 fn nothing_outside_is_read_or_deleted_on_a_system_without_openat2() {
     if !has_strace() {
@@ -502,7 +506,7 @@ fn nothing_outside_is_read_or_deleted_on_a_system_without_openat2() {
     }
 }
 
-/// Reads the file that a link leads to, if that is inside.
+/// Reads the target of a link, if it is inside.
 fn read_link_by_path(dir: &Path) -> io::Result<()> {
     let target = fs::canonicalize(dir.join("link"))?;
     if target.starts_with(dir) {
@@ -511,8 +515,8 @@ fn read_link_by_path(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a link that leads through directories which import leaves out; one of them is to
-/// change places.
+/// Creates a link with a path through directories that import excludes, to exchange one
+/// of them.
 fn link_through(dir: &Path) {
     let left_out = dir.join("node_modules");
     fs::create_dir(&left_out).unwrap();
@@ -520,14 +524,15 @@ fn link_through(dir: &Path) {
     symlink("node_modules/d/a", dir.join("link")).unwrap();
 }
 
-/// Row 74: nothing of what is imported changes meanwhile.
+/// Row 74: none of the imported files changes.
 #[test]
 fn a_file_from_outside_is_not_stored_for_a_link_whose_way_changes() {
     loses(read_link_by_path, link_through);
     races(
         "link",
         |sandbox| {
-            // One link alone: the first one that leads outside ends the import.
+            // There is only one link, because the first one that leads outside ends the
+            // import.
             let source = sandbox.path("source");
             fill(&source);
             link_through(&source);
@@ -565,10 +570,10 @@ fn a_link_that_takes_the_place_of_an_own_directory_is_not_followed() {
     }
 }
 
-/// How many files an add copies while it is looked for in the cache.
+/// The number of files that an add copies.
 const COPIED: usize = 20;
 
-/// An add that has just created its staging directory, and is stopped there.
+/// Starts an add and stops it when it has just created its staging directory.
 fn just_begun(sandbox: &Sandbox) -> Stopped {
     let source = sandbox.path("source");
     write_tree(&source, &[("cld.yml", "name: app\n")]);
@@ -578,7 +583,8 @@ fn just_begun(sandbox: &Sandbox) -> Stopped {
     let other = ["add", "other:1", "--metadata-only", "--type", "component"];
     sandbox.ok(&[&other[..], &["--cache-path", "/elsewhere"]].concat());
     let add = |reference| ["add", reference, source.to_str().unwrap()];
-    // Once to make the directories above it, and once to know its number.
+    // The first add creates the parent directories, and the second one determines the
+    // number of the call.
     sandbox.ok(&add("first:1"));
     let made = recorded(sandbox, "mkdir,mkdirat", &add("second:1"));
     sandbox.ok(&["rm", "first:1", "second:1"]);
@@ -587,10 +593,10 @@ fn just_begun(sandbox: &Sandbox) -> Stopped {
     let call = name(staging.unwrap());
     let mut same = made.iter().filter(|line| name(line) == call);
     let number = 1 + same.position(|line| line.contains(".staging")).unwrap();
-    Stopped::behind(sandbox, &call, number, &add("living:1")).unwrap()
+    Stopped::after(sandbox, &call, number, &add("living:1")).unwrap()
 }
 
-/// Where content is staged, and how many files.
+/// Returns the staging directories, each with its number of files.
 fn staged(sandbox: &Sandbox) -> Vec<(PathBuf, usize)> {
     let names = names(&sandbox.cache()).into_iter();
     let staged = names.filter(|name| name.starts_with(".staging"));
@@ -598,7 +604,7 @@ fn staged(sandbox: &Sandbox) -> Vec<(PathBuf, usize)> {
     dirs.map(|dir| (dir.clone(), tree(&dir).len())).collect()
 }
 
-/// Expects that an add came to what it should, though its staging was looked at.
+/// Expects that an add succeeds although another process looked at its staging.
 #[track_caller]
 fn is_whole(sandbox: &Sandbox, run: &Run, what: &str) {
     assert_eq!(run.code, 0, "{what}: {run:?}");
@@ -608,13 +614,13 @@ fn is_whole(sandbox: &Sandbox, run: &Run, what: &str) {
     assert!(staged(sandbox).is_empty(), "{what}");
 }
 
-/// Row 75: whenever `prune` is late to delete what it saw.
+/// Row 75: however late `prune` deletes what it found.
 #[test]
 fn a_staging_directory_that_was_just_created_is_left_to_its_add() {
     if !has_strace() {
         return;
     }
-    // Who only looks whether it is locked, and deletes later, deletes it.
+    // A naive program checks that it is not locked, and deletes it later.
     {
         let sandbox = Sandbox::in_memory();
         let add = just_begun(&sandbox);
@@ -635,10 +641,10 @@ fn a_staging_directory_that_was_just_created_is_left_to_its_add() {
     for at in 1.. {
         let sandbox = Sandbox::in_memory();
         let mut add = just_begun(&sandbox);
-        let prune = Stopped::behind(&sandbox, "flock", at, &["prune", "-y"]);
-        let what = format!("prune stopped behind lock {at}");
+        let prune = Stopped::after(&sandbox, "flock", at, &["prune", "-y"]);
+        let what = format!("prune stopped after lock {at}");
         add.go_on();
-        // As far as it gets while the other one is stopped.
+        // The add continues as far as it can while `prune` is stopped.
         wait_until("the copy", || {
             !add.is_running() || staged(&sandbox).iter().any(|it| it.1 > COPIED)
         });
@@ -657,5 +663,5 @@ fn a_staging_directory_that_was_just_created_is_left_to_its_add() {
             }
         }
     }
-    assert!(stopped > 0, "no lock is asked for");
+    assert!(stopped > 0, "prune asks for no lock");
 }

@@ -1,17 +1,17 @@
-//! The README's tour, as a reader would type it.
+//! The README's tour, run as a reader would type it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::{PROGRAM, Sandbox};
 
-/// A command and what the README says that it prints.
+/// A command and its output in the README.
 struct Step {
     command: String,
     expected: String,
 }
 
-/// The steps of all `console` blocks.
+/// Returns the steps of all `console` blocks.
 fn tour() -> Vec<Step> {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = std::fs::read_to_string(readme).unwrap();
@@ -35,7 +35,7 @@ fn tour() -> Vec<Step> {
     steps
 }
 
-/// The text with every time replaced by one.
+/// Returns the text with every time replaced by the same one.
 fn without_times(text: &str) -> String {
     let mut out = String::new();
     for line in text.lines() {
@@ -53,7 +53,7 @@ fn the_tour_prints_what_it_says() {
     let mut path = vec![PathBuf::from(PROGRAM).parent().unwrap().to_owned()];
     path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
     let steps = tour();
-    assert!(steps.len() >= 8, "the tour was found");
+    assert!(steps.len() >= 8, "the README has a tour");
     for Step { command, expected } in steps {
         let output = Command::new("sh")
             .args(["-c", &format!("exec 2>&1; {command}")])
@@ -70,5 +70,30 @@ fn the_tour_prints_what_it_says() {
             without_times(&expected),
             "$ {command}"
         );
+    }
+}
+
+/// Returns the targets of the links of a page that lead to files.
+fn links(page: &str) -> Vec<String> {
+    let targets = page.split("](").skip(1);
+    let targets = targets.filter_map(|rest| rest.split_once(')').map(|(target, _)| target));
+    let files = targets.filter(|target| !target.contains("://") && !target.starts_with('#'));
+    let files = files.map(|target| target.split('#').next().unwrap_or_default());
+    files.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_link_of_the_documentation_leads_to_a_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages = vec![root.join("README.md"), root.join("CHANGELOG.md")];
+    for page in std::fs::read_dir(root.join("docs")).unwrap() {
+        pages.push(page.unwrap().path());
+    }
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for target in links(&text) {
+            let file = page.parent().unwrap().join(&target);
+            assert!(file.is_file(), "{page:?} links to `{target}`");
+        }
     }
 }

@@ -1,8 +1,9 @@
-//! References that an entry can have, and those that none is created for.
+//! References that existing entries can have, but that no new entry gets.
 
 use crate::support::{Sandbox, fixture};
 
-/// What an empty variable or a slip leaves of a reference, and what is said.
+/// Incomplete references, for example from an empty variable, and the messages about
+/// them.
 const SLIPS: [(&str, &str); 14] = [
     ("", "it is empty"),
     (":v1", "its repository is empty"),
@@ -32,7 +33,7 @@ fn no_entry_is_created_for_what_an_empty_variable_or_a_slip_leaves() {
             &["add", slip],
             &["add", slip, "--metadata-only", "--type", "component"],
             &["tag", "app:v1", slip],
-            // All are checked before the first is registered.
+            // All are checked before the first one is registered.
             &["tag", "app:v1", "fine:1", slip],
         ] {
             sandbox.refuses(args, 2, reason);

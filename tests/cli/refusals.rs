@@ -1,4 +1,4 @@
-//! Content that the system does not let be looked at, locked or deleted.
+//! Content that the system does not allow to be read, locked or deleted.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use crate::running::has_strace;
 use crate::support::{Run, Sandbox, names, tree};
 use crate::unprivileged::User;
 
-/// Row 67: the cache may be listed, and what is in it may not be looked at.
+/// Row 67: the cache may be listed, but its directories may not be read.
 #[test]
 fn entries_whose_content_may_not_be_looked_at_are_neither_removed_nor_called_missing() {
     let sandbox = Sandbox::in_memory();
@@ -53,7 +53,7 @@ fn entries_whose_content_may_not_be_looked_at_are_neither_removed_nor_called_mis
     assert_eq!(run.code, 0, "{run:?}");
 }
 
-/// Row 69: not the lock of the registry, but that of a directory that content is built in.
+/// Row 69: the lock of a directory in which content is built, not that of the registry.
 #[test]
 fn where_directories_cannot_be_locked_a_hint_names_the_file_system() {
     if !has_strace() {
@@ -93,7 +93,7 @@ fn where_directories_cannot_be_locked_a_hint_names_the_file_system() {
             "{run:?}"
         );
         assert_eq!(tree(&sandbox.cache()), before, "{error}");
-        // For a second, and not as fast as it can.
+        // It asks for a second, with pauses.
         let asked = fs::read_to_string(&trace)
             .unwrap()
             .matches("flock(")
@@ -118,7 +118,7 @@ fn content_that_cannot_be_deleted_is_named() {
         sandbox.ok(&["add", "a:1", "app"]);
         fs::write(source.join("two"), "two").unwrap();
         sandbox.ok(&["add", "b:1", "app"]);
-        // As of files that may not be changed, `chattr +i`.
+        // Files that may not be changed, `chattr +i`, fail in this way.
         let undeletable = |args: &[&str]| {
             let mut run = sandbox.traced_at("unlinkat,unlink,rmdir", "error=EPERM", args);
             Run::from(run.output().unwrap())

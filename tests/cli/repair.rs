@@ -13,7 +13,7 @@ const A: &str =
     "    {\n      \"reference\": \"a:1\",\n      \"size\": 1,\n      \"odd\": 1e2\n    }";
 const B: &str = "    {\n      \"reference\": \"b:1\",\n      \"tag\": \"1\"\n    }";
 
-/// A registry of these entries, as cldctl writes it.
+/// Returns a registry of these entries, as cldctl writes it.
 fn registry(entries: &[&str]) -> String {
     format!(
         "{{\n  \"version\": \"v2\",\n  \"artifacts\": [\n{}\n  ]\n}}",
@@ -21,7 +21,7 @@ fn registry(entries: &[&str]) -> String {
     )
 }
 
-/// The copies of damaged files.
+/// Returns the copies of damaged files.
 fn copies(sandbox: &Sandbox) -> Vec<PathBuf> {
     let dir = sandbox.home().join("registry");
     let names = names(&dir).into_iter();
@@ -31,15 +31,15 @@ fn copies(sandbox: &Sandbox) -> Vec<PathBuf> {
         .collect()
 }
 
-/// A text in UTF-16 with a byte order mark and line ends as Windows has them, the
-/// way its editors and PowerShell write a file.
+/// Returns a text in UTF-16 with a byte order mark and the line ends of Windows, as its
+/// editors and PowerShell write a file.
 fn utf16(text: &str, bytes_of: fn(u16) -> [u8; 2]) -> Vec<u8> {
     let text = format!("\u{feff}{}\r\n", text.replace('\n', "\r\n"));
     text.encode_utf16().flat_map(bytes_of).collect()
 }
 
 /// Rows 20 and 41: every complete entry is saved to the byte, the file is kept
-/// as it was, and what is lost is named; the exit code tells whether any is.
+/// unchanged, and lost entries are named; the exit code shows whether there are any.
 #[test]
 fn every_complete_entry_of_a_damaged_registry_is_saved_and_the_damage_kept() {
     let whole = registry(&[A, B]);
@@ -49,9 +49,9 @@ fn every_complete_entry_of_a_damaged_registry_is_saved_and_the_damage_kept() {
     let at = whole.find("\"b:1\"").unwrap() + 10;
     zeroed[at..].fill(0);
     let cases: Vec<(&str, Vec<u8>, String, &[&str])> = vec![
-        ("cut off", cut.into(), registry(&[A]), &["lost: b:1 ("]),
+        ("truncated", cut.into(), registry(&[A]), &["lost: b:1 ("]),
         (
-            "the tail of another behind it",
+            "the tail of another after it",
             format!("{}{tail}", registry(&[A])).into(),
             whole.clone(),
             &[],
@@ -63,13 +63,13 @@ fn every_complete_entry_of_a_damaged_registry_is_saved_and_the_damage_kept() {
             &[],
         ),
         (
-            "data behind it",
+            "data after it",
             format!("{whole}\nxyz").into(),
             whole.clone(),
             &[],
         ),
         (
-            "NUL bytes behind it",
+            "NUL bytes after it",
             format!("{whole}\0\0\0").into(),
             whole.clone(),
             &[],
@@ -88,7 +88,7 @@ fn every_complete_entry_of_a_damaged_registry_is_saved_and_the_damage_kept() {
             &["lost: a:1 ("],
         ),
     ];
-    at_once(cases, |(name, damaged, mended, lost)| {
+    at_once(cases, |(name, damaged, repaired, lost)| {
         let sandbox = Sandbox::with_registry(&damaged);
         fs::set_permissions(sandbox.registry(), PermissionsExt::from_mode(0o640)).unwrap();
         sandbox.refuses_everything("line ");
@@ -101,10 +101,10 @@ fn every_complete_entry_of_a_damaged_registry_is_saved_and_the_damage_kept() {
             !lost.is_empty(),
             "{name}: {run:?}"
         );
-        // Nothing but the loss is a problem.
+        // Only a loss is a problem.
         assert_eq!(run.code, i32::from(!lost.is_empty()), "{name}: {run:?}");
         assert!(!run.stdout.contains("problem: "), "{name}: {run:?}");
-        assert_eq!(sandbox.registry_text(), mended, "{name}");
+        assert_eq!(sandbox.registry_text(), repaired, "{name}");
         let copies = copies(&sandbox);
         assert_eq!(copies.len(), 1, "{name}");
         assert_eq!(fs::read(&copies[0]).unwrap(), damaged, "{name}");
@@ -125,15 +125,15 @@ fn a_registry_in_utf16_is_saved_in_utf8() {
         sandbox.refuses_everything("invalid UTF-8");
         let run = sandbox.run(&["verify", "--repair"]);
         assert_eq!(run.code, 0, "{run:?}");
-        assert!(run.stdout.contains("  saved: 2 entries\n"), "{run:?}");
+        assert!(run.stdout.contains("  recovered: 2 entries\n"), "{run:?}");
         let text = sandbox.registry_text().replace("\r\n", "\n");
         assert_eq!(text, registry(&[A, B]));
         assert_eq!(fs::read(&copies(&sandbox)[0]).unwrap(), damaged);
     });
 }
 
-/// An entry that cannot be saved is lost for good, also where no other one is
-/// saved, and where nothing of it can be read.
+/// Lost entries are reported even if no other one is saved, and even if nothing of them
+/// can be read.
 #[test]
 fn a_registry_is_not_emptied_without_a_word() {
     at_once(
@@ -146,10 +146,10 @@ fn a_registry_is_not_emptied_without_a_word() {
             let sandbox = Sandbox::with_registry(damaged);
             let run = sandbox.run(&["verify", "--repair"]);
             assert_eq!(run.code, 1, "{damaged}: {run:?}");
-            assert!(run.stdout.contains("  saved: 0 entries\n"), "{run:?}");
+            assert!(run.stdout.contains("  recovered: 0 entries\n"), "{run:?}");
             assert!(
                 run.stdout
-                    .contains("  lost: an entry without reference (line 1, "),
+                    .contains("  lost: an entry without a reference (line 1, "),
                 "{run:?}"
             );
             assert_eq!(
@@ -200,7 +200,7 @@ fn a_file_that_nothing_shows_to_be_a_registry_is_left_as_it_is() {
             assert_eq!(fs::read(sandbox.registry()).unwrap(), damaged);
             assert!(copies(&sandbox).is_empty());
             assert!(sandbox.temporaries().is_empty());
-            // What the hint says.
+            // The file is moved away, as the hint says.
             fs::rename(sandbox.registry(), sandbox.path("away")).unwrap();
             sandbox.record("a:1");
         },
@@ -225,11 +225,11 @@ fn nothing_is_made_an_entry_that_was_a_part_of_something_else() {
             &[],
             &["lost: a:1 ("],
         ),
-        // Both lists are there, and nothing tells which one was meant.
+        // Both lists are there, and nothing shows which one is right.
         (
             r#"{"artifacts":[{"reference":"a:1","size":1}],"artifacts":[{"reference":"b:1"},{"#,
             &["a:1", "b:1"],
-            &["lost: an entry without reference ("],
+            &["lost: an entry without a reference ("],
         ),
         (
             r#"{"artifacts":[]}[{"reference":"a:1","size":1}]"#,
@@ -261,7 +261,8 @@ fn much_damage_is_named_in_one_pass() {
     assert_eq!(lost.count(), 50_000);
 }
 
-/// Row 11: a repair ends by what it did, whether or not its report can be written.
+/// Row 11: the exit code of a repair depends on its result, not on whether its report
+/// can be written.
 #[test]
 fn a_repair_stands_though_it_cannot_be_told() {
     let torn = format!("{}{{\"reference\":\"b:1\",", registry(&[A]));
@@ -276,11 +277,11 @@ fn a_repair_stands_though_it_cannot_be_told() {
     }
 }
 
-/// What is lost is told, even if nothing else can be checked.
+/// Lost entries are reported even if nothing else can be checked.
 #[test]
 fn a_repair_is_reported_though_the_check_behind_it_fails() {
     let sandbox = Sandbox::with_registry(format!("{}{{\"reference\":\"b:1\",", registry(&[A])));
-    // A cache that cannot be read.
+    // The cache cannot be read.
     fs::create_dir_all(sandbox.cache().parent().unwrap()).unwrap();
     std::os::unix::fs::symlink("artifacts", sandbox.cache()).unwrap();
     let run = sandbox.run(&["verify", "--repair"]);
@@ -289,9 +290,9 @@ fn a_repair_is_reported_though_the_check_behind_it_fails() {
     assert!(run.stdout.contains("  original kept as: "), "{run:?}");
 }
 
-/// The calls that make the copy and the registry durable, in this order: the new
-/// registry, the damaged one and its directory, the copy, the directory with the copy,
-/// the directory with the registry.
+/// The copy and the registry are made durable in this order: the new registry, the
+/// damaged one and its directory, the copy, the directory with the copy, the directory
+/// with the registry.
 #[test]
 fn a_repair_that_fails_leaves_the_file_and_no_copy() {
     if !has_strace() {
@@ -321,7 +322,7 @@ fn a_repair_that_fails_leaves_the_file_and_no_copy() {
     }
 }
 
-/// Which sync of a repair is that of the copy.
+/// The number of the sync of the copy in a repair.
 const COPY: usize = 4;
 
 /// Row 18: while its temporary file is synced, and while the copy is.
@@ -333,7 +334,7 @@ fn a_repair_leaves_what_a_process_without_the_lock_wrote_meanwhile() {
     let replaced = registry(&[A, B]);
     let damaged = format!("{replaced}x");
     let torn = format!("{},", registry(&[B]));
-    // It is whole then, or damaged in another way.
+    // The new registry may be whole, or damaged in another way.
     for (when, meanwhile) in [(1, &replaced), (COPY, &replaced), (1, &torn)] {
         let (sandbox, run) = repair_beside(when, &damaged, meanwhile);
         assert_eq!(run.code, 0, "{run:?}");
@@ -350,7 +351,7 @@ fn a_repair_leaves_what_a_process_without_the_lock_wrote_meanwhile() {
 /// Replaces a damaged registry by another text during a sync of its repair.
 fn repair_beside(when: usize, damaged: &str, meanwhile: &str) -> (Sandbox, Run) {
     for round in 0.. {
-        assert!(round < 20, "the other process never came in time");
+        assert!(round < 20, "the other process was never in time");
         let sandbox = Sandbox::with_registry(damaged);
         fs::write(sandbox.lock(), "").unwrap();
         let other = sandbox.path("other");
@@ -378,7 +379,7 @@ fn a_signal_during_a_repair_leaves_the_file_and_no_copy() {
         return;
     }
     let damaged = format!("{}x", registry(&[A]));
-    // At the sync of the new registry, and at that of the copy.
+    // The sync of the new registry, and that of the copy.
     for when in [1, COPY] {
         let sandbox = Sandbox::with_registry(&damaged);
         let inject = format!("signal=SIGTERM:when={when}");
@@ -421,11 +422,11 @@ fn a_second_repair_finds_nothing_to_do() {
     let sandbox = Sandbox::with_registry(format!("{}x", registry(&[A])));
     let first = sandbox.run(&["verify", "--repair", "--format", "json"]);
     let report: Value = serde_json::from_str(&first.stdout).unwrap();
-    let mended = &report["repaired"][0];
-    assert_eq!(mended["saved"], 1, "{report}");
-    assert_eq!(mended["lost"], Value::Array(Vec::new()), "{report}");
+    let repair = &report["repaired"][0];
+    assert_eq!(repair["saved"], 1, "{report}");
+    assert_eq!(repair["lost"], Value::Array(Vec::new()), "{report}");
     assert_eq!(
-        mended["copy"].as_str().unwrap(),
+        repair["copy"].as_str().unwrap(),
         copies(&sandbox)[0].to_str().unwrap()
     );
     let before = identity(&sandbox.registry());
@@ -461,7 +462,7 @@ fn a_legacy_registry_is_never_written() {
     assert_eq!(run.code, 1, "{run:?}");
     assert!(run.stdout.contains("unparsable-registry: "), "{run:?}");
     assert!(
-        run.stdout.contains("nothing here writes a legacy"),
+        run.stdout.contains("never writes a legacy registry"),
         "{run:?}"
     );
     assert_eq!(fs::read_to_string(legacy).unwrap(), "{\"components\": [");
@@ -478,7 +479,7 @@ fn content_is_never_touched_by_a_repair() {
     let run = sandbox.run(&["verify", "--repair"]);
     assert!(run.stdout.contains("lost: x:1"), "{run:?}");
     assert_eq!(crate::support::tree(&sandbox.cache()), before);
-    // With nothing lost but the entry, it can be registered again.
+    // Only the entry is lost, so it can be registered again.
     sandbox.ok(&["add", "x:1"]);
     sandbox.ok(&["verify"]);
 }

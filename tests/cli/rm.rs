@@ -56,8 +56,8 @@ fn every_operand_is_tried_and_the_worst_end_is_the_exit_code() {
         run.stderr,
         str![[r#"
 error: artifact `nothing:v1` not found
-error: `sha256:[..]` is ambiguous: it names 2 artifacts: `dc`, `dc:v2`
-hint: give one of these references
+error: `sha256:[..]` is ambiguous: it matches 2 artifacts: `dc`, `dc:v2`
+hint: use one of these references
 
 "#]]
     );
@@ -161,7 +161,7 @@ fn references_are_read_from_standard_input() {
     assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{run:?}");
     sandbox
         .run_with_input(&["rm", "-", "dc"], "x\n")
-        .fails(2, "stands alone");
+        .fails(2, "cannot be combined with others");
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn removing_all_asks_and_without_a_terminal_needs_the_answer_at_once() {
     let sandbox = with_two();
     let before = sandbox.registry_text();
     let run = sandbox.run_with_input(&["rm", "--all"], "y\n");
-    run.fails(2, "standard input is no terminal");
+    run.fails(2, "standard input is not a terminal");
     assert!(run.stderr.contains("hint: `-y` answers yes"), "{run:?}");
     assert_eq!(sandbox.registry_text(), before);
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::support::Run;
 use crate::tools::{Lack, runs};
 
-/// A process that runs beside the test and is gone when the test is.
+/// A process that runs beside the test and is killed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Running(Child);
 
@@ -17,7 +17,7 @@ impl Running {
         Running(command.spawn().unwrap())
     }
 
-    /// Waits for a line on standard error that starts like this; returns it.
+    /// Waits for a line on standard error with this start, and returns it.
     #[track_caller]
     pub(crate) fn says(&mut self, start: &str) -> String {
         let mut lines = BufReader::new(self.0.stderr.as_mut().unwrap()).lines();
@@ -32,7 +32,7 @@ impl Running {
         assert!(kill.status().unwrap().success());
     }
 
-    /// Sends the signal that nobody can handle.
+    /// Sends SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.0.kill().unwrap();
     }
@@ -41,7 +41,8 @@ impl Running {
         self.0.try_wait().unwrap().is_none()
     }
 
-    /// Waits for its end. Standard error is what `says` has not read.
+    /// Waits for its end. The result has only the part of standard error that `says`
+    /// has not read.
     pub(crate) fn end(mut self) -> Run {
         let (mut stdout, mut stderr) = (String::new(), String::new());
         let mut pipe = self.0.stderr.take().unwrap();
@@ -58,13 +59,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail if it has ended, and then there is nothing to do.
+        // Both fail if it has already ended, which is as good.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Waits for something that must come.
+/// Waits until a condition holds that must come true.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let since = Instant::now();
@@ -74,11 +75,11 @@ pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Whether a tool runs here; a test that needs it has nothing to show otherwise.
+/// Returns whether a tool runs here; a test that needs it is skipped otherwise.
 ///
 /// # Panics
 ///
-/// If the tool is missing where all are installed first.
+/// If `CI` is set and the tool is missing.
 #[track_caller]
 pub(crate) fn has(tool: &str, args: &[&str]) -> bool {
     let lack = runs(&[&[tool], args].concat()).err();
@@ -89,7 +90,7 @@ pub(crate) fn has(tool: &str, args: &[&str]) -> bool {
     lack.is_none()
 }
 
-/// Whether strace runs here and may trace.
+/// Returns whether strace runs here and may trace.
 pub(crate) fn has_strace() -> bool {
     has(
         "strace",

@@ -1,4 +1,4 @@
-//! What a signal leaves behind.
+//! Signals, and what they leave over.
 
 use std::fs;
 use std::sync::Arc;
@@ -12,34 +12,34 @@ use crate::support::{Sandbox, names, tree, write_tree};
 
 const SIGNALS: [(&str, i32); 3] = [("INT", 130), ("TERM", 143), ("HUP", 129)];
 
-/// A home with one registered component, and the path of a source that takes a
-/// while to copy.
+/// Creates a home with one registered component. Returns also the path of a source that
+/// takes a while to copy.
 fn home_and_large_source() -> (Sandbox, String) {
     let sandbox = Sandbox::new();
     let small = sandbox.component("small");
     sandbox.ok(&["add", "app:1", small.to_str().unwrap()]);
     let large = sandbox.path("large");
     write_tree(&large, &[("cld.yml", "name: app\n"), ("a/b.txt", "b")]);
-    // No holes, which take no time.
+    // The file has no holes, because copying holes takes no time.
     fs::write(large.join("image.bin"), vec![7; 150_000_000]).unwrap();
     (sandbox, large.to_str().unwrap().to_owned())
 }
 
-/// Makes the programs that are started from here on take every signal, also where the tests
-/// were started with one ignored, as `nohup` does: a signal that has a handler gets its
-/// default back in a new program.
+/// Makes the programs that are started from here on react to every signal, even if the
+/// tests were started with one ignored, as `nohup` does: a signal that has a handler
+/// gets its default back in a new program.
 fn heed_all_signals() {
     for (signal, (_, code)) in [SIGINT, SIGTERM, SIGHUP].into_iter().zip(SIGNALS) {
         register_conditional_shutdown(signal, code, Arc::new(AtomicBool::new(true))).unwrap();
     }
 }
 
-/// All that is in the home, and what the registry says.
+/// Returns all paths in the home, and the text of the registry.
 fn state(sandbox: &Sandbox) -> (Vec<String>, String) {
     (tree(&sandbox.home()), sandbox.registry_text())
 }
 
-/// Row 59: staging goes.
+/// Row 59: the staging is removed.
 #[test]
 fn a_signal_while_content_is_copied_undoes_it() {
     heed_all_signals();
@@ -93,7 +93,7 @@ fn a_signal_while_it_waits_for_the_lock_undoes_it() {
     assert_eq!(state(&sandbox), before);
 }
 
-/// Row 59: the temporary file goes.
+/// Row 59: the temporary file is removed.
 #[test]
 fn a_signal_just_before_the_commit_undoes_the_change() {
     heed_all_signals();
@@ -122,7 +122,7 @@ fn a_signal_just_before_the_commit_undoes_the_change() {
     }
 }
 
-/// Row 59: it is done and said.
+/// Row 59: the change is finished and reported.
 #[test]
 fn a_signal_after_the_commit_lets_the_change_finish() {
     heed_all_signals();
@@ -149,11 +149,11 @@ fn a_signal_after_the_commit_lets_the_change_finish() {
     }
 }
 
-/// As by `nohup`, `trap '' INT`, and in the background of a script.
+/// A signal is ignored by `nohup`, by `trap '' INT`, and in the background of a script.
 #[test]
 fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
     heed_all_signals();
-    // Elsewhere it cannot be found out of each.
+    // Other systems do not show whether each signal is ignored.
     let signals = if cfg!(target_os = "linux") {
         &SIGNALS[..]
     } else {
@@ -173,7 +173,7 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
             running.says("note: waiting");
             running
         };
-        // All others still stop it.
+        // All other signals still stop it.
         for (signal, code) in SIGNALS.iter().filter(|(signal, _)| signal != ignored) {
             if cfg!(target_os = "linux") || *signal != "HUP" {
                 let running = start();
@@ -191,7 +191,7 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
     }
 }
 
-/// The change is made, and the report of it is what the program does not get rid of.
+/// The change is made, but the program cannot write its report.
 #[test]
 fn a_second_interrupt_from_the_keyboard_ends_the_program_at_once() {
     heed_all_signals();
@@ -204,10 +204,10 @@ fn a_second_interrupt_from_the_keyboard_ends_the_program_at_once() {
         !sandbox.registry_text().contains("000")
     });
     running.signal("INT");
-    // It finishes what it began.
+    // The program finishes the change meanwhile.
     std::thread::sleep(std::time::Duration::from_millis(100));
     assert!(running.is_running());
     running.signal("INT");
-    wait_until("the end", || !running.is_running());
+    wait_until("the end of the program", || !running.is_running());
     assert_eq!(running.end().code, 130);
 }

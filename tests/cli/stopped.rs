@@ -1,4 +1,4 @@
-//! A program that is stopped behind a certain system call, and goes on later.
+//! A program that is stopped after a certain system call, and continued later.
 
 use std::fs;
 use std::thread::sleep;
@@ -13,14 +13,14 @@ use crate::support::{Run, Sandbox};
 #[derive(Debug)]
 pub(crate) struct Stopped {
     running: Option<Running>,
-    /// The program itself: strace would leave it stopped.
+    /// The program itself, because strace would leave it stopped.
     program: Pid,
 }
 
 impl Stopped {
-    /// Starts it and waits for the stop behind the call of this number; returns how it
-    /// ended if it never makes the call.
-    pub(crate) fn behind(
+    /// Starts the program and waits for the stop after the call with this number;
+    /// returns its result if it never makes the call.
+    pub(crate) fn after(
         sandbox: &Sandbox,
         call: &str,
         number: usize,
@@ -47,7 +47,7 @@ impl Stopped {
         }
     }
 
-    /// Lets it go on.
+    /// Continues the program.
     pub(crate) fn go_on(&self) {
         kill_process(self.program, Signal::CONT).unwrap();
     }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::{Run, Sandbox};
 
-/// More entries than any pipe holds.
+/// Creates a registry with more entries than any pipe can buffer.
 fn large() -> Sandbox {
     let entries: Vec<_> = (0..20_000)
         .map(|n| {
@@ -21,7 +21,7 @@ fn large() -> Sandbox {
     Sandbox::with_registry(format!(r#"{{"version":"v2","artifacts":[{entries}]}}"#))
 }
 
-/// Runs a command that prints to a reader who leaves after so many lines.
+/// Runs a command that prints to a reader that leaves after this number of lines.
 fn read_lines(mut command: Command, count: usize) -> Run {
     let mut child = command
         .stdout(Stdio::piped())
@@ -44,8 +44,8 @@ fn read_lines(mut command: Command, count: usize) -> Run {
     }
 }
 
-/// Runs a command whose output nothing takes any more; none where the system
-/// has no such device.
+/// Runs a command whose output goes to a full device; `None` if the system has no such
+/// device.
 fn into_full(sandbox: &Sandbox, args: &[&str]) -> Option<Run> {
     let path = Path::new("/dev/full");
     let full = path
@@ -55,7 +55,7 @@ fn into_full(sandbox: &Sandbox, args: &[&str]) -> Option<Run> {
     Some(Run::from(output.unwrap()))
 }
 
-/// Row 11: `| head -1`
+/// Row 11: for example `| head -1`.
 #[test]
 fn a_list_whose_reader_leaves_ends_quietly() {
     let sandbox = large();
@@ -77,7 +77,7 @@ fn a_list_whose_reader_leaves_ends_quietly() {
     }
 }
 
-/// Row 11: its report is lost, the change is not.
+/// Row 11: the report is lost, the change is not.
 #[test]
 fn a_change_whose_reader_leaves_ends_by_what_it_did() {
     let sandbox = Sandbox::new();
@@ -141,7 +141,7 @@ fn a_change_stands_though_it_cannot_be_told() {
     assert_eq!(sandbox.references(), Vec::<String>::new());
 }
 
-/// The program as a shell runs it with these redirections.
+/// Returns the program as a shell runs it with these redirections.
 fn redirected(sandbox: &Sandbox, redirections: &str, args: &[&str]) -> Command {
     let script = format!("exec \"$@\" {redirections}");
     sandbox.wrapped(&["sh", "-c", &script, "sh"], args)

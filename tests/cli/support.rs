@@ -13,15 +13,15 @@ use tempfile::TempDir;
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cldctl-registry");
 
-/// A change that every registry takes that can be changed at all.
+/// A change that works on every registry that can be changed at all.
 pub(crate) const ADD: &[&str] = &["add", "new:1", "--metadata-only", "--type", "component"];
 
-/// A home directory of its own, with nothing in it.
+/// An empty home directory for one test.
 pub(crate) struct Sandbox {
     dir: TempDir,
 }
 
-/// How a run of the program ended.
+/// The result of a run of the program.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) code: i32,
@@ -34,8 +34,9 @@ impl Sandbox {
         Sandbox::in_dir(tempfile::tempdir().unwrap())
     }
 
-    /// A sandbox in memory where there is such a place, for what would wait for the disk
-    /// most of its time.
+    /// Creates a sandbox in memory if possible, for tests that would mostly wait for
+    /// the disk.
+    #[cfg(target_os = "linux")]
     pub(crate) fn in_memory() -> Self {
         match tempfile::tempdir_in("/dev/shm") {
             Ok(dir) => Sandbox::in_dir(dir),
@@ -48,39 +49,39 @@ impl Sandbox {
         Sandbox { dir }
     }
 
-    /// A sandbox whose registry holds this text.
+    /// Creates a sandbox whose registry has this text.
     pub(crate) fn with_registry(text: impl AsRef<[u8]>) -> Self {
         let sandbox = Sandbox::new();
         sandbox.write_registry(text);
         sandbox
     }
 
-    /// A directory beside the home, for sources and the like.
+    /// Returns a path beside the home, for sources and the like.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    /// `~`
+    /// Returns `~`.
     pub(crate) fn user(&self) -> PathBuf {
         self.path("user")
     }
 
-    /// `~/.cldctl`
+    /// Returns `~/.cldctl`.
     pub(crate) fn home(&self) -> PathBuf {
         self.user().join(".cldctl")
     }
 
-    /// `~/.cldctl/registry/artifacts.json`
+    /// Returns `~/.cldctl/registry/artifacts.json`.
     pub(crate) fn registry(&self) -> PathBuf {
         self.home().join("registry/artifacts.json")
     }
 
-    /// `~/.cldctl/cache/artifacts`
+    /// Returns `~/.cldctl/cache/artifacts`.
     pub(crate) fn cache(&self) -> PathBuf {
         self.home().join("cache/artifacts")
     }
 
-    /// `~/.cldctl/registry/artifacts.json.lock`
+    /// Returns `~/.cldctl/registry/artifacts.json.lock`.
     pub(crate) fn lock(&self) -> PathBuf {
         self.home().join("registry/artifacts.json.lock")
     }
@@ -94,7 +95,7 @@ impl Sandbox {
         file
     }
 
-    /// Our temporary files beside the registry.
+    /// Returns our temporary files beside the registry.
     pub(crate) fn temporaries(&self) -> Vec<PathBuf> {
         let dir = self.home().join("registry");
         let names = names(&dir).into_iter();
@@ -104,7 +105,7 @@ impl Sandbox {
             .collect()
     }
 
-    /// What is being copied into the cache.
+    /// Returns the staging directories in the cache.
     pub(crate) fn staged(&self) -> Vec<PathBuf> {
         let names = names(&self.cache()).into_iter();
         names
@@ -113,7 +114,7 @@ impl Sandbox {
             .collect()
     }
 
-    /// The text of the registry.
+    /// Returns the text of the registry.
     pub(crate) fn registry_text(&self) -> String {
         fs::read_to_string(self.registry()).unwrap()
     }
@@ -123,22 +124,23 @@ impl Sandbox {
         fs::write(self.registry(), text).unwrap();
     }
 
-    /// The program with these arguments, in this home and in no other way
-    /// dependent on who runs the tests.
+    /// Returns the program with these arguments, in this home and independent of the
+    /// user who runs the tests.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(args);
         self.isolated(command)
     }
 
-    /// The program under strace, which does what `inject` says to its calls of
-    /// fsync. The first one of a change in a home where all directories exist
-    /// is that of the temporary file, the next one comes after the commit.
+    /// Returns the program under strace, which injects `inject` into its calls of
+    /// fsync. The first one of a change in a home where all directories exist is that
+    /// of the temporary file, the next one comes after the commit.
     pub(crate) fn traced<S: AsRef<OsStr>>(&self, inject: &str, args: &[S]) -> Command {
         self.traced_at("fsync", inject, args)
     }
 
-    /// As [`traced`](Self::traced), with calls of another name.
+    /// Returns the program as [`traced`](Self::traced) does, with calls of another
+    /// name.
     pub(crate) fn traced_at<S: AsRef<OsStr>>(
         &self,
         call: &str,
@@ -150,7 +152,7 @@ impl Sandbox {
         self.wrapped(&[&strace[..], &[&inject]].concat(), args)
     }
 
-    /// The program as another one runs it, such as `strace`.
+    /// Returns a command that runs the program by another one, such as `strace`.
     pub(crate) fn wrapped<S: AsRef<OsStr>>(&self, wrapper: &[&str], args: &[S]) -> Command {
         let mut command = Command::new(wrapper[0]);
         command.args(&wrapper[1..]).arg(PROGRAM).args(args);
@@ -172,7 +174,7 @@ impl Sandbox {
         Run::from(self.command(args).output().unwrap())
     }
 
-    /// Runs the program and expects it to succeed; returns what it printed.
+    /// Runs the program and expects it to succeed; returns its output.
     #[track_caller]
     pub(crate) fn ok<S: AsRef<OsStr>>(&self, args: &[S]) -> String {
         let run = self.run(args);
@@ -200,13 +202,16 @@ impl Sandbox {
         Run::from(child.wait_with_output().unwrap())
     }
 
-    /// Runs the program and expects it to fail as [`Run::fails`] says, and to
-    /// leave the registry as it is, with no temporary file beside it.
+    /// Runs the program and expects it to fail as [`Run::fails`] says, to keep the
+    /// registry unchanged, and to leave no temporary file beside it.
     #[track_caller]
     pub(crate) fn refuses<S: AsRef<std::ffi::OsStr>>(&self, args: &[S], code: i32, message: &str) {
         let before = fs::read(self.registry()).ok();
         self.run(args).fails(code, message);
-        assert!(fs::read(self.registry()).ok() == before, "it was changed");
+        assert!(
+            fs::read(self.registry()).ok() == before,
+            "the registry was changed"
+        );
         let names = names(&self.home().join("registry"));
         assert!(!names.iter().any(|n| n.ends_with(".tmp")), "{names:?}");
     }
@@ -228,7 +233,7 @@ impl Sandbox {
         self.refuses_changes(1, message);
     }
 
-    /// The references in the registry, sorted.
+    /// Returns the references in the registry, sorted.
     pub(crate) fn references(&self) -> Vec<String> {
         let mut references: Vec<_> = self
             .ok(&["images", "-q"])
@@ -239,7 +244,7 @@ impl Sandbox {
         references
     }
 
-    /// Registers an artifact whose content is not there.
+    /// Registers an artifact whose content is missing.
     #[track_caller]
     pub(crate) fn record_gone(&self, reference: &str) {
         let path = self.cache().join(reference.replace(['/', ':'], "_"));
@@ -253,8 +258,8 @@ impl Sandbox {
         self.ok(&["add", reference, "--metadata-only", "--type", "component"]);
     }
 
-    /// Adds metadata alone to the end of the registry, as cldctl would: also for
-    /// a reference that `add` refuses.
+    /// Adds metadata alone to the end of the registry, as cldctl would: also for a
+    /// reference that `add` refuses.
     pub(crate) fn record_as_cldctl(&self, reference: &str) {
         let mut registry: Value = serde_json::from_str(&self.registry_text()).unwrap();
         let entries = registry["artifacts"].as_array_mut().unwrap();
@@ -262,7 +267,7 @@ impl Sandbox {
         self.write_registry(registry.to_string());
     }
 
-    /// A component's directory: `cld.yml`, sources, a `.git`, a `node_modules`.
+    /// Creates a component's directory: `cld.yml`, sources, a `.git`, a `node_modules`.
     pub(crate) fn component(&self, name: &str) -> PathBuf {
         let dir = self.path(name);
         write_tree(
@@ -279,7 +284,7 @@ impl Sandbox {
         dir
     }
 
-    /// A datacenter's directory: `datacenter.dc` and modules.
+    /// Creates a datacenter's directory: `datacenter.dc` and modules.
     pub(crate) fn datacenter(&self, name: &str) -> PathBuf {
         let dir = self.path(name);
         write_tree(
@@ -305,8 +310,8 @@ impl From<Output> for Run {
 }
 
 impl Run {
-    /// Expects the run to have failed with this code, one line of error that
-    /// holds `message`, and nothing on standard output.
+    /// Expects the run to have failed with this code, one line of error that contains
+    /// `message`, and no standard output.
     #[track_caller]
     pub(crate) fn fails(&self, code: i32, message: &str) {
         assert_eq!(self.code, code, "{self:?}");
@@ -321,8 +326,8 @@ impl Run {
     }
 }
 
-/// Runs a test for each case at once. What looks torn is read again for a
-/// while, so one after the other would take long.
+/// Runs a test for all cases concurrently, because a file that looks torn is read again
+/// for a while.
 pub(crate) fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync) {
     std::thread::scope(|scope| {
         for case in cases {
@@ -331,7 +336,7 @@ pub(crate) fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, test: impl Fn
     });
 }
 
-/// Writes files with their directories.
+/// Writes files and creates their directories.
 pub(crate) fn write_tree(dir: &Path, files: &[(&str, &str)]) {
     for (name, text) in files {
         let path = dir.join(name);
@@ -340,7 +345,7 @@ pub(crate) fn write_tree(dir: &Path, files: &[(&str, &str)]) {
     }
 }
 
-/// The names in a directory, sorted; none if it does not exist.
+/// Returns the names in a directory, sorted; none if it does not exist.
 pub(crate) fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(dir)
         .into_iter()
@@ -351,7 +356,7 @@ pub(crate) fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// All paths below a directory, sorted.
+/// Returns all paths below a directory, sorted.
 pub(crate) fn tree(dir: &Path) -> Vec<String> {
     let mut paths: Vec<_> = walkdir::WalkDir::new(dir)
         .min_depth(1)
@@ -370,13 +375,13 @@ pub(crate) fn tree(dir: &Path) -> Vec<String> {
     paths
 }
 
-/// A file that cldctl's own package wrote.
+/// Returns a file that cldctl's own package wrote.
 pub(crate) fn fixture(name: &str) -> String {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/cldctl");
     fs::read_to_string(Path::new(dir).join(name)).unwrap()
 }
 
-/// What a file that is written or replaced cannot keep.
+/// Returns the attributes that a file loses when it is written or replaced.
 pub(crate) fn identity(path: &Path) -> [i64; 5] {
     let metadata = fs::symlink_metadata(path).unwrap();
     [
@@ -388,7 +393,7 @@ pub(crate) fn identity(path: &Path) -> [i64; 5] {
     ]
 }
 
-/// The cells of each row of the table.
+/// Returns the cells of each row of the table.
 pub(crate) fn rows(sandbox: &Sandbox) -> Vec<Vec<String>> {
     let table = sandbox.ok(&["images", "--no-headers"]);
     let rows = table.lines().map(|line| line.split("  "));
@@ -400,7 +405,7 @@ pub(crate) fn rows(sandbox: &Sandbox) -> Vec<Vec<String>> {
     .collect()
 }
 
-/// Expects a list with one warning, that holds these.
+/// Expects a list with one warning that contains these parts.
 #[track_caller]
 pub(crate) fn warns(run: &Run, parts: &[&str]) {
     assert_eq!(run.code, 0, "{run:?}");
@@ -413,7 +418,7 @@ pub(crate) fn warns(run: &Run, parts: &[&str]) {
     );
 }
 
-/// Makes a pipe with a name.
+/// Creates a named pipe.
 pub(crate) fn mkfifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }

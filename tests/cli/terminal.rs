@@ -225,8 +225,8 @@ fn what_changes_after_the_plan_was_shown_stays_and_is_named() {
         "{ended:?}"
     );
     for kept in [
-        "kept `back:1`, which changed",
-        "kept `changed:1`, which changed",
+        "kept `back:1`, because it changed",
+        "kept `changed:1`, because it changed",
     ] {
         assert!(ended.written.contains(kept), "{ended:?}");
     }

@@ -11,7 +11,7 @@ use crate::support::{PROGRAM, Run, Sandbox};
 
 const USER: u32 = 1234;
 
-/// A user for whom modes count, with a copy of the program if root runs the tests.
+/// A user to whom modes apply, with a copy of the program if root runs the tests.
 pub(crate) struct User(Option<TempDir>);
 
 impl User {
@@ -25,7 +25,7 @@ impl User {
         User(Some(dir))
     }
 
-    /// Gives all that is in a sandbox to this user.
+    /// Gives all files in a sandbox to this user.
     pub(crate) fn give(&self, sandbox: &Sandbox) {
         if self.0.is_some() {
             for entry in walkdir::WalkDir::new(sandbox.path("")) {

@@ -1,5 +1,5 @@
-//! Entries of which the system does not say where they lie: they stay and are named, and
-//! all others can be worked on.
+//! Entries whose place the system cannot report: they are kept and named, and commands
+//! work on all others.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -7,7 +7,8 @@ use std::process::Command;
 
 use crate::support::{PROGRAM, Run, Sandbox};
 
-/// A home with an artifact, and an entry whose path leads through a circle of links.
+/// Creates a home with an artifact, and an entry whose path leads through a circle of
+/// links.
 fn with_a_circle() -> (Sandbox, String) {
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
@@ -45,9 +46,9 @@ fn an_entry_that_cannot_be_looked_at_keeps_no_command_from_the_others() {
 fn a_removal_names_the_entry_that_may_have_the_same_directory() {
     let (sandbox, _) = with_a_circle();
     let run = sandbox.run(&["rm", "a:1"]);
-    run.fails(1, "could not tell whether `odd:1` has the same directory");
+    run.fails(1, "could not check whether `odd:1` has the same directory");
     assert_eq!(sandbox.references(), ["a:1", "odd:1"]);
-    // Its entry alone can go, and then nothing is in the way.
+    // Its entry alone can be removed, and then nothing is in the way.
     sandbox.ok(&["rm", "--keep-cache", "odd:1"]);
     sandbox.ok(&["rm", "a:1"]);
     assert!(!sandbox.cache().join("a_1").exists());
@@ -110,7 +111,7 @@ fn an_own_directory_that_another_reference_may_have_is_not_taken_over() {
     assert_eq!(sandbox.registry_text(), before);
 }
 
-/// It was on its way out, and lacked any permission.
+/// It was being deleted, and lacked any permission.
 #[test]
 fn a_leftover_that_may_not_be_opened_is_pruned() {
     let sandbox = Sandbox::new();

@@ -12,13 +12,13 @@ use crate::support::{ADD, PROGRAM, Run, Sandbox, fixture};
 
 const USER: (u32, u32) = (1234, 5678);
 
-/// A user's home, in which root works; `None` for who is not root.
+/// Creates a user's home, in which root works; `None` unless the tests run as root.
 fn home_of_a_user() -> Option<Sandbox> {
     let sandbox = Sandbox::new();
     if fs::metadata(sandbox.user()).unwrap().uid() != 0 {
         return None;
     }
-    // Readable for the user, and so must the program be.
+    // The user has to be able to read the directories and the program.
     let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     open(&sandbox.path(""));
     fs::copy(PROGRAM, sandbox.path("program")).unwrap();
@@ -31,7 +31,7 @@ fn give(path: &Path) {
     chown(path, Some(USER.0), Some(USER.1)).unwrap();
 }
 
-/// The program as the user runs it.
+/// Runs the program as the user.
 fn as_user(sandbox: &Sandbox, args: &[&str]) -> Run {
     let mut command = Command::new(sandbox.path("program"));
     command.args(args).env_clear().env("HOME", sandbox.user());
@@ -39,7 +39,7 @@ fn as_user(sandbox: &Sandbox, args: &[&str]) -> Run {
     Run::from(command.output().unwrap())
 }
 
-/// Expects everything in the home to be the user's.
+/// Expects everything in the home to belong to the user.
 #[track_caller]
 fn belongs_to_the_user(sandbox: &Sandbox) {
     for entry in walkdir::WalkDir::new(sandbox.home()) {
@@ -95,7 +95,7 @@ fn content_that_root_brings_in_belongs_to_the_user_who_can_go_on() {
     assert_eq!(sandbox.references(), ["app:2"]);
 }
 
-/// By whatever command comes first.
+/// The first command converts it, whichever it is.
 #[test]
 fn a_registry_that_root_converts_belongs_to_the_user() {
     let Some(sandbox) = home_of_a_user() else {
@@ -127,7 +127,7 @@ fn what_root_creates_in_its_own_home_stays_its_own() {
 
 const GROUP: u32 = 7777;
 
-/// A program as a user of this number, in these groups.
+/// Returns a program run by the user with this number, in these groups.
 fn run_as(user: u32, groups: &[u32], program: &Path, args: &[&str]) -> Command {
     let mut command = Command::new("setpriv");
     let groups: Vec<_> = groups.iter().map(u32::to_string).collect();
@@ -145,7 +145,7 @@ fn may_change_users() -> bool {
     has("setpriv", &["--reuid=1234", "--clear-groups", "true"]) && has("flock", &["--version"])
 }
 
-/// They could keep its user from changing anything, for ever.
+/// Otherwise a stranger could keep its user from changing anything, for ever.
 #[test]
 fn a_stranger_cannot_hold_the_lock_of_a_private_home() {
     let Some(sandbox) = home_of_a_user().filter(|_| may_change_users()) else {
@@ -176,7 +176,7 @@ fn a_stranger_cannot_hold_the_lock_of_a_private_home() {
     assert!(hold(4321));
 }
 
-/// Whether new files get the group of the directory, or that of who creates them.
+/// New files get the group of the directory, or that of the user who creates them.
 #[test]
 fn the_members_of_a_group_take_turns_in_a_home_that_they_share() {
     let Some(sandbox) = home_of_a_user().filter(|_| may_change_users()) else {
@@ -203,7 +203,7 @@ fn the_members_of_a_group_take_turns_in_a_home_that_they_share() {
             let run = Run::from({ run }.output().unwrap());
             assert_eq!(run.code, 0, "{mode:o} {user}: {run:?}");
         }
-        // Where the owner of the directory cannot own the file, it is open to all.
+        // The owner of the directory cannot own the file, so it is open to all.
         let lock = registry.join("artifacts.json.lock");
         let args = ["--nonblock", lock.to_str().unwrap(), "true"];
         let output = run_as(4321, &[], Path::new("flock"), &args).output();

@@ -61,7 +61,7 @@ fn nothing_is_wrong_with_nothing_and_with_what_was_just_added() {
     let run = sandbox.run(&["verify"]);
     assert_eq!((run.code, &*run.stdout), (0, ""));
     assert!(run.stderr.starts_with("note: 1 artifact, "), "{run:?}");
-    assert!(run.stderr.ends_with(": nothing is wrong\n"), "{run:?}");
+    assert!(run.stderr.ends_with(": no problems\n"), "{run:?}");
 }
 
 /// Row 50: each file is named, once.
@@ -83,10 +83,10 @@ fn a_file_that_was_changed_removed_or_added_is_named() {
     assert_eq!(run.code, 1);
     let lines: Vec<_> = run.stdout.lines().map(str::trim).collect();
     assert_eq!(lines[0], "problem: x:1");
-    assert_eq!(lines[1], "file-extra: `link` is no regular file");
+    assert_eq!(lines[1], "file-extra: `link` is not a regular file");
     assert!(lines[2].starts_with("file-extra: `new\\u{1b}` "), "{run:?}");
-    assert_eq!(lines[3], "file-changed: `sub/one` has another content");
-    assert_eq!(lines[4], "file-missing: `sub/two` is gone");
+    assert_eq!(lines[3], "file-changed: `sub/one` has different content");
+    assert_eq!(lines[4], "file-missing: `sub/two` is missing");
     assert!(lines[5].starts_with("remedy: "), "{run:?}");
     assert!(run.stderr.ends_with(": 4 problems\n"), "{run:?}");
     // Whoever has coreutils alone finds the same.
@@ -249,7 +249,7 @@ fn references_with_one_directory_are_noted() {
     let run = sandbox.run(&["verify"]);
     assert_eq!(run.code, 0, "{run:?}");
     assert!(
-        run.stdout.contains("  key-collision: has the directory"),
+        run.stdout.contains("  key-collision: shares the directory"),
         "{run:?}"
     );
 }

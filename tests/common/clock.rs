@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Makes a library that changes the clock of what loads it by `LD_PRELOAD`, to a number
-/// of seconds made of `now`. It takes a C compiler.
+/// Builds a library that sets the clock of a program that loads it by `LD_PRELOAD`, to
+/// a number of seconds computed from `now`. It needs a C compiler.
 pub(crate) fn library(dir: &Path, seconds: &str) -> PathBuf {
     let (source, library) = (dir.join("clock.c"), dir.join("clock.so"));
     let text = r"

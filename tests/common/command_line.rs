@@ -1,16 +1,17 @@
-//! The command line of a test target that has its own `main`: that of any test.
+//! The command line of a test target that has its own `main`, compatible with that of
+//! any test.
 
-/// What is asked for.
+/// The action that the command line asks for.
 pub(crate) enum Wanted {
-    /// The names of the tests.
+    /// List the names of the tests.
     List,
-    /// Other tests.
+    /// Run other tests only.
     Nothing,
-    /// This one.
+    /// Run this test.
     Run,
 }
 
-/// Options of a test's command line that have a value.
+/// The options of a test's command line that have a value.
 const WITH_VALUE: [&str; 6] = [
     "--test-threads",
     "--format",
@@ -20,7 +21,7 @@ const WITH_VALUE: [&str; 6] = [
     "-Z",
 ];
 
-/// What is asked of the one test of this name.
+/// Returns the action for the one test of this name.
 pub(crate) fn wanted(name: &str, args: &[String]) -> Wanted {
     let (mut filters, mut lists, mut skips, mut only_ignored) = (Vec::new(), false, false, false);
     let mut args = args.iter();

@@ -1,23 +1,23 @@
-//! What the tests need of the machine.
+//! The tools and permissions that tests need.
 //!
-//! A test whose tool is missing, or that is not permitted what it needs, has nothing
-//! to show and says so. Where `CI` is set, all tools are installed first: one that is
-//! missing is a failure then, so that no test passes without having run.
+//! A test that lacks a tool or a permission is skipped with a message. With `CI` set,
+//! all tools are installed first, so a missing one is a failure; otherwise a test could
+//! pass without having run.
 
 use std::io::{ErrorKind, Write};
 use std::process::Command;
 
-/// Why a test cannot run here.
+/// The reason why a test cannot run here.
 #[derive(Clone, Debug)]
 pub(crate) enum Lack {
     /// The program is not installed.
     Tool(String),
-    /// It is there, but does not work here.
+    /// The tool is installed, but does not work here.
     Permission(String),
 }
 
 impl Lack {
-    /// Tells why the test is skipped; false if that is a failure.
+    /// Reports why the test is skipped; returns false if that is a failure.
     #[must_use]
     pub(crate) fn is_accepted(&self) -> bool {
         let (why, accepted) = match self {
@@ -27,17 +27,17 @@ impl Lack {
             ),
             Lack::Permission(what) => (format!("not possible here: {what}"), true),
         };
-        // Shown if the tests are run with --nocapture.
+        // The message is visible with --nocapture.
         let _ = writeln!(std::io::stderr(), "skipped: {why}");
         accepted
     }
 }
 
-/// Whether a command runs to a good end here.
+/// Checks that a command succeeds here.
 ///
 /// # Errors
 ///
-/// It is missing, or does not succeed.
+/// The command is missing, or fails.
 pub(crate) fn runs(command: &[&str]) -> Result<(), Lack> {
     let output = Command::new(command[0]).args(&command[1..]).output();
     match output {

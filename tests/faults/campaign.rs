@@ -1,4 +1,4 @@
-//! All disturbed runs of all changes, and what they came to.
+//! All disturbed runs of all changes, and their results.
 
 use std::fmt;
 use std::path::Path;
@@ -12,26 +12,25 @@ use crate::disturbance::Disturbance;
 use crate::home::PROGRAM;
 use crate::operations;
 
-/// Runs wait for the disk and for each other, so there may be more of them than
-/// cores.
+/// More than there are cores, because runs wait for the disk and for each other.
 const THREADS: usize = 4;
-/// How many violations are told.
+/// The number of violations that are reported.
 const MOST: usize = 4000;
 
-/// How many runs there were.
+/// The number of runs, by result.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     errors: usize,
     kills: usize,
-    /// Of those, those that left the old state, and those that left a new one.
+    /// Failed calls after which the old state remained, and those with a new one.
     left_old: usize,
     left_new: usize,
     limits: usize,
-    /// Disturbances that did not take place.
+    /// Disturbances that did not happen.
     missed: usize,
 }
 
-/// Whether all is as it must be.
+/// Returns whether every run and every control met its expectation.
 pub(crate) fn run() -> bool {
     let since = Instant::now();
     let mut operations = operations::changes();
@@ -47,10 +46,10 @@ pub(crate) fn run() -> bool {
     let (counts, mut violations) = disturb(&cases);
     violations.extend(failed.into_iter().filter_map(Result::err));
     if control::loses_with_lock() {
-        violations.push("two changes at once: one is lost".to_owned());
+        violations.push("two concurrent changes: one is lost".to_owned());
     }
     if counts.missed * 20 > counts.errors + counts.kills {
-        violations.push("too many disturbances did not happen: this proves nothing".to_owned());
+        violations.push("too many disturbances did not happen, so this proves nothing".to_owned());
     }
     let controls = control::run();
     println!("{:40}{:>8}", "changes", changes);
@@ -58,7 +57,7 @@ pub(crate) fn run() -> bool {
     print!("{counts}");
     println!("{:40}{:>8}", "violations", violations.len());
     let failed = controls.iter().filter(|(_, failed)| *failed).count();
-    println!("{:40}{:>8}", "controls that fail, as they must", failed);
+    println!("{:40}{:>8}", "controls that fail, as expected", failed);
     println!("{:40}{:>8}", "seconds", since.elapsed().as_secs());
     for violation in violations.iter().take(MOST) {
         eprintln!("violation: {violation}");
@@ -70,7 +69,7 @@ pub(crate) fn run() -> bool {
     violations.is_empty() && is_proven
 }
 
-/// Makes each change with each of its disturbances.
+/// Runs each change with each of its disturbances.
 pub(crate) fn disturb(cases: &[Case<'_>]) -> (Counts, Vec<String>) {
     let runs: Vec<_> = cases
         .iter()
@@ -92,13 +91,13 @@ pub(crate) fn disturb(cases: &[Case<'_>]) -> (Counts, Vec<String>) {
             counts.left_new += usize::from(outcome.state.is_some_and(|at| at > 0));
         }
         let name = case.operation.to_string();
-        let told = outcome.violations.into_iter();
-        violations.extend(told.map(|what| format!("{name}, {disturbance}: {}", what.trim())));
+        let found = outcome.violations.into_iter();
+        violations.extend(found.map(|what| format!("{name}, {disturbance}: {}", what.trim())));
     }
     (counts, violations)
 }
 
-/// The results of some work on each item, in their order.
+/// Returns the result of the work on each item, in the order of the items.
 fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(items.len()));
@@ -123,7 +122,7 @@ impl fmt::Display for Counts {
         writeln!(f, "{:40}{:>8}", "calls that failed", self.errors)?;
         writeln!(f, "{:40}{:>8}", "kills", self.kills)?;
         writeln!(f, "{:40}{:>8}", "  that left the old state", self.left_old)?;
-        writeln!(f, "{:40}{:>8}", "  that left a new one", self.left_new)?;
+        writeln!(f, "{:40}{:>8}", "  that left a new state", self.left_new)?;
         writeln!(f, "{:40}{:>8}", "limits", self.limits)?;
         writeln!(
             f,

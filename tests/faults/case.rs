@@ -1,4 +1,4 @@
-//! A command with the states that it may leave, and its disturbed runs.
+//! A command with its permitted end states, and its disturbed runs.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -13,26 +13,26 @@ use crate::operations::{self, Kind, Operation, System};
 use crate::state::State;
 use crate::strace::{Run, Subject, name_of};
 
-/// A command that was run undisturbed, to know what it comes to.
+/// A command with the result of its undisturbed run.
 pub(crate) struct Case<'p> {
     pub(crate) operation: Operation,
     program: &'p Path,
     template: Home,
-    /// What the undisturbed run said.
+    /// The output of the undisturbed run.
     pub(crate) said: Said,
-    /// The old state, those after some steps alone, the new one.
+    /// The old state, those after only some of the steps, and the new one.
     pub(crate) states: Vec<State>,
-    /// Each of them after the next change.
+    /// The state that the next change makes of each of them.
     pub(crate) nexts: Vec<State>,
     pub(crate) disturbances: Vec<Disturbance>,
-    /// What the next change came to, by the state that it was made in.
+    /// The result of the next change, by the state that it began with.
     made_next: Mutex<HashMap<State, Next>>,
 }
 
-/// The state after the next change, or what that said when it failed.
+/// The state after the next change, or the error that it reported.
 pub(crate) type Next = Result<State, String>;
 
-/// What a command said, the same in each home.
+/// The output of a command, the same in each home.
 #[derive(Default)]
 pub(crate) struct Said {
     pub(crate) stdout: String,
@@ -48,29 +48,29 @@ impl Said {
         }
     }
 
-    /// How often a word stands in it.
+    /// Returns how often the output contains a word.
     pub(crate) fn count(&self, word: &str) -> usize {
         let texts = [&self.stdout, &self.stderr].into_iter();
         texts.map(|text| text.matches(word).count()).sum()
     }
 }
 
-/// What became of a disturbed run.
+/// The outcome of a disturbed run.
 pub(crate) struct Outcome {
-    /// Whether the disturbance took place.
+    /// True if the disturbance happened.
     pub(crate) happened: bool,
-    /// Which of the case's states it left.
+    /// The index of the state that it left, among those of the case.
     pub(crate) state: Option<usize>,
     pub(crate) violations: Vec<String>,
 }
 
 impl<'p> Case<'p> {
-    /// A command as a program runs it, which for a control is not the real one. `turn` is
-    /// another number for each command.
+    /// Runs the command undisturbed. `program` is the real one, except for a control;
+    /// `turn` differs for each command.
     ///
     /// # Errors
     ///
-    /// It fails though it is not disturbed.
+    /// The undisturbed command fails.
     pub(crate) fn new(
         operation: Operation,
         program: &'p Path,
@@ -99,7 +99,8 @@ impl<'p> Case<'p> {
         let (calls, output) = case.subject(&home).record(&home)?;
         case.said = Said::by(&home, &output);
         homes.push(home);
-        // What goes before the first refusal is disturbed on the other system.
+        // Calls before the first refusal are the same as on the complete system, where
+        // they are disturbed.
         let shared = match case.operation.system {
             System::Complete => 0,
             system => {
@@ -131,12 +132,12 @@ impl<'p> Case<'p> {
         Ok(case)
     }
 
-    /// The state that the undisturbed command leaves.
+    /// Returns the state after the undisturbed command.
     pub(crate) fn last(&self) -> &State {
         self.states.last().unwrap()
     }
 
-    /// Another home as it is before the command.
+    /// Creates another home in the state before the command.
     fn fresh(&self) -> Home {
         match self.operation.system {
             System::LowerLayer => self.template.layered(),
@@ -152,7 +153,7 @@ impl<'p> Case<'p> {
         }
     }
 
-    /// Runs the command, disturbed, and the next change, and looks at what is there.
+    /// Runs the disturbed command and the next change, and checks both.
     pub(crate) fn disturb(&self, disturbance: &Disturbance) -> Outcome {
         let home = self.fresh();
         let run = self.run(&home, disturbance);
@@ -168,7 +169,7 @@ impl<'p> Case<'p> {
             next: Err(String::new()),
         };
         let mut violations = Vec::new();
-        // What lacks content now is looked at before it is changed.
+        // Entries without content have to be found before the next change adds it.
         let broken = facts.broken();
         if !broken.is_empty() {
             let report = home.run(&["verify"]);
@@ -176,7 +177,7 @@ impl<'p> Case<'p> {
         }
         facts.next = self.next(&home, &after);
         if !broken.is_empty() {
-            violations.extend(facts.mended_again(self.again(&home)));
+            violations.extend(facts.run_again(self.again(&home)));
         }
         violations.extend(facts.violations());
         Outcome {
@@ -186,7 +187,8 @@ impl<'p> Case<'p> {
         }
     }
 
-    /// The state after the next change, which is the same after the same state.
+    /// Returns the state after the next change, which depends only on the state before
+    /// it.
     fn next(&self, home: &Home, after: &State) -> Next {
         if let Some(known) = self.made_next.lock().unwrap().get(after) {
             return known.clone();
@@ -197,7 +199,7 @@ impl<'p> Case<'p> {
         next
     }
 
-    /// The state after the command is run once more, and the next change too.
+    /// Returns the state after running the command once more, and then the next change.
     fn again(&self, home: &Home) -> Next {
         state_after(home, &next())?;
         state_after(home, &(self.operation.args)(home))
@@ -208,7 +210,7 @@ impl<'p> Case<'p> {
         match disturbance {
             Disturbance::Error { call, error } => {
                 let inject = format!("{}:error={error}:when={}", call.name, call.number);
-                // Whether a failed sync is tried again shows in the trace.
+                // The trace of syncs shows whether a failed one was repeated.
                 let names = match &*call.name {
                     name if name.contains("sync") => "fsync,fdatasync,syncfs",
                     name => name,
@@ -216,7 +218,7 @@ impl<'p> Case<'p> {
                 subject.run(home, names, &[&inject])
             }
             Disturbance::Errors { call, error } => {
-                // To wait once is enough.
+                // One wait is enough to test the waiting.
                 let limit = if call.number == 1 { "1s" } else { "0s" };
                 subject.args = self.operation.args_waiting(home, limit);
                 let inject = format!("{}:error={error}:when={}+", call.name, call.number);
@@ -238,12 +240,12 @@ fn state_after(home: &Home, args: &[OsString]) -> Next {
     made.ok_or_else(said)
 }
 
-/// What is done to each home afterwards.
+/// The arguments of the change that follows in each home.
 fn next() -> Vec<OsString> {
     operations::record("next:1")
 }
 
-/// Whether a line tells of a call of this name, or of its end.
+/// Returns whether a line is about a call of this name, or about its end.
 fn is_of(line: &str, name: &str) -> bool {
     name_of(line) == Some(name) || line.contains(&format!("<... {name} resumed>"))
 }

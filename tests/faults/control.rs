@@ -1,5 +1,5 @@
-//! What must fail: the same checks, of writers that lack something, and of the
-//! program without its lock.
+//! The controls: defective writers, and the program without its lock. The checks must
+//! reject them.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::operations::{self, Operation};
 use crate::state::State;
 use crate::strace::{Call, Subject};
 
-/// A writer that lacks something, and what is to be found for it.
+/// A defective writer, and the violation that the checks must find.
 struct Control {
     name: &'static str,
     operation: Operation,
@@ -42,9 +42,9 @@ fn all() -> Vec<Control> {
         "in place" finds "neither the old",
         "fixed name" finds "left beside the registry",
         "unsynced" finds "sync was ignored",
-        "synced again" finds "sync was tried again",
+        "synced again" finds "sync was repeated",
         "panics" finds "panicked",
-        "content last" finds "has not its content",
+        "content last" finds "has the wrong content",
         "drops what it cannot see" finds "neither the old",
         "calls missing what it cannot see" finds "it says `missing`",
         "asks for ever" finds "it is busy",
@@ -52,7 +52,7 @@ fn all() -> Vec<Control> {
     ]
 }
 
-/// The controls, each with whether it failed as it must.
+/// Runs the controls. Returns each with true if it failed as expected.
 pub(crate) fn run() -> Vec<(&'static str, bool)> {
     let program: PathBuf = std::env::current_exe().unwrap();
     let mut failed = Vec::new();
@@ -69,14 +69,14 @@ pub(crate) fn run() -> Vec<(&'static str, bool)> {
     failed
 }
 
-/// Whether two changes at once, with their lock, lose one of them.
+/// Returns whether two concurrent changes with their lock lose one of them.
 pub(crate) fn loses_with_lock() -> bool {
     loses(&[])
 }
 
-/// Makes two changes at once, so slowly that both have read the registry before
-/// one writes it, and have looked at it again before one replaces it, unless the
-/// lock keeps them apart.
+/// Makes two concurrent changes, so slowly that both have read the registry before one
+/// writes it, and have checked it again before one replaces it, unless the lock
+/// separates them. Returns true if one was lost.
 fn loses(inject: &[&str]) -> bool {
     let template = Home::new();
     operations::homes::others(&template);

@@ -1,4 +1,4 @@
-//! What a run is disturbed by.
+//! The disturbances of runs.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,16 +11,16 @@ use crate::strace::Call;
 pub(crate) enum Disturbance {
     /// A call fails, and is not made.
     Error { call: Call, error: &'static str },
-    /// A call fails, and so do all later ones of its name.
+    /// A call and all later ones of its name fail.
     Errors { call: Call, error: &'static str },
     /// The process is killed in place of a call.
     Kill { call: Call },
-    /// A limit, as a shell sets it before it becomes the program.
+    /// A shell sets a limit before it becomes the program.
     Limit { script: String },
 }
 
 impl Disturbance {
-    /// The call that fails, if one does, and its error.
+    /// Returns the call that fails, if one does, and its error.
     pub(crate) fn failure(&self) -> Option<(&Call, &'static str)> {
         match self {
             Disturbance::Error { call, error } | Disturbance::Errors { call, error } => {
@@ -56,33 +56,33 @@ impl fmt::Display for Disturbance {
     }
 }
 
-/// What the system answers instead of telling whether something exists.
-const UNTOLD: [&str; 5] = ["EACCES", "ESTALE", "ELOOP", "ENOMEM", "EIO"];
+/// Errors that do not say whether something exists.
+const UNDECIDED: [&str; 5] = ["EACCES", "ESTALE", "ELOOP", "ENOMEM", "EIO"];
 
-/// Says that a file system does not support a sync of this kind.
+/// Errors by which a file system reports that it does not support a sync of this kind.
 pub(crate) const UNSUPPORTED: [&str; 2] = ["EINVAL", "EOPNOTSUPP"];
 
-/// The errors that a call is made to fail with: all of the first, and one of the second,
-/// in turn, so that over all commands each kind of call gets each of them.
+/// The errors that a call fails with: all of the first, and one of the second, in turn,
+/// so that over all commands each kind of call gets each of them.
 type Errors = (&'static [&'static str], &'static [&'static str]);
 
-/// The errors of a call.
+/// Returns the errors of a call.
 ///
-/// `close` has none: injected, the call is not made, and the lock would stay held,
-/// which no system does; and Rust's library panics when a directory cannot be
-/// closed. Nor has `brk`, which reports failure in another way.
+/// `close` has none: the injected call is not made, so the lock would stay held, which
+/// no system does; and Rust's library panics when a directory cannot be closed. `brk`
+/// has none because it reports failure in another way.
 fn errors(call: &Call) -> Errors {
     match &*call.name {
         "openat" | "openat2" if call.text.contains("O_CREAT") => {
             (&["EINTR", "ENOSPC", "EMFILE", "EROFS"], &[])
         }
-        // It would say that the file is a link.
+        // Here ELOOP would mean that the file is a link.
         "openat" | "openat2" if is_of_no_link(call) => (&["EACCES"], &["EINTR", "EMFILE", "EIO"]),
         "openat" => (
             &["EACCES"],
             &["EINTR", "EMFILE", "ESTALE", "ELOOP", "ENOMEM", "EIO"],
         ),
-        // What is exchanged meanwhile makes the system say that it is to be called again.
+        // EAGAIN means that a concurrent rename requires another call.
         "openat2" => (
             &["EACCES", "EAGAIN", "ENOSYS"],
             &["EINTR", "EMFILE", "ESTALE", "ENOMEM", "EIO"],
@@ -103,7 +103,7 @@ fn errors(call: &Call) -> Errors {
         }
         "copy_file_range" => (&["EINTR", "ENOSPC", "EXDEV", "EOPNOTSUPP"], &[]),
         "ftruncate" | "fallocate" | "sendfile" => (&["EINTR", "ENOSPC"], &[]),
-        // It would say that a link leads in a circle, which does tell something.
+        // Here ELOOP would mean that links form a circle, which is an answer.
         "readlink" | "readlinkat" => (&["EACCES"], &["ESTALE", "ENOMEM", "EIO"]),
         "statx" | "newfstatat" | "stat" | "access" | "faccessat" | "faccessat2" => {
             match call.text.contains("AT_SYMLINK_NOFOLLOW") {
@@ -122,14 +122,14 @@ fn errors(call: &Call) -> Errors {
     }
 }
 
-/// Whether a call opens a file that must be no link: a directory has another
-/// error for that.
+/// Returns whether a call opens a file without following a link. A directory fails with
+/// another error then.
 fn is_of_no_link(call: &Call) -> bool {
     call.text.contains("O_NOFOLLOW") && !call.text.contains("O_DIRECTORY")
 }
 
-/// Whether a call syncs a directory, by its name: those of files have an
-/// extension here, or are these.
+/// Returns whether a call syncs a directory, judging by its name: files here have an
+/// extension, or are one of these.
 pub(crate) fn is_of_directory(call: &Call) -> bool {
     let path = call.text.split_once('<').and_then(|(_, rest)| {
         let (path, _) = rest.split_once('>')?;
@@ -140,14 +140,14 @@ pub(crate) fn is_of_directory(call: &Call) -> bool {
     })
 }
 
-/// Whether it is a failure that says nothing of what exists.
+/// Returns whether a failure leaves unknown what exists.
 pub(crate) fn tells_nothing(call: &Call, error: &str) -> bool {
     let is_look = is_a_look(call) || call.name.contains("open") || call.name == "getdents64";
-    is_look && (UNTOLD.contains(&error) || error == "EMFILE")
+    is_look && (UNDECIDED.contains(&error) || error == "EMFILE")
 }
 
-/// Whether a kill just before this call meets another state than one before the
-/// call ahead of it: it changes something, or is the end.
+/// Returns whether a kill just before this call is a new case: the previous call
+/// changed something, or this is the end.
 fn leaves_traces(call: &Call) -> bool {
     match &*call.name {
         "openat" | "openat2" => call.text.contains("O_CREAT"),
@@ -160,7 +160,8 @@ fn leaves_traces(call: &Call) -> bool {
     }
 }
 
-/// Whether a call only looks at a name, or at what the system tells of the process.
+/// Returns whether a call only looks at a name, or at the system's data about the
+/// process.
 fn is_a_look(call: &Call) -> bool {
     call.text.contains("</proc>")
         || ["stat", "access", "readlink", "lseek", "mmap", "mprotect"]
@@ -168,11 +169,11 @@ fn is_a_look(call: &Call) -> bool {
             .any(|part| call.name.contains(part))
 }
 
-/// How often a look at the same name is disturbed at most.
+/// The largest number of disturbed looks at the same name.
 const SAME: usize = 2;
 
-/// All failures of calls of a recorded run. Of looks that are taken over and over,
-/// the first ones are disturbed. `turn` is where the turns of errors begin.
+/// Returns all failures of calls of a recorded run. Of repeated looks only the first
+/// ones are disturbed. `turn` is the index of the first error that is used in turn.
 pub(crate) fn failures(calls: &[Call], system: System, turn: usize) -> Vec<Disturbance> {
     let refused = system.refused_calls();
     let mut seen: HashMap<&str, usize> = HashMap::new();
@@ -211,10 +212,11 @@ pub(crate) fn failures(calls: &[Call], system: System, turn: usize) -> Vec<Distu
     all
 }
 
-/// How many calls of a run are the same as on a system that lacks nothing.
+/// Returns the number of first calls of a run that are the same as on a complete
+/// system.
 pub(crate) fn shared(calls: &[Call], complete: &[Call], system: System) -> usize {
     let refused = system.refused_calls();
-    // Sizes and times differ from one file system to another.
+    // Sizes and times differ between file systems.
     let what = |call: &Call| {
         let text = call.text.split('{').next().unwrap_or_default();
         (call.name.clone(), text.to_owned())
@@ -225,14 +227,14 @@ pub(crate) fn shared(calls: &[Call], complete: &[Call], system: System) -> usize
     same.count()
 }
 
-/// All kills of a recorded run.
+/// Returns all kills of a recorded run.
 pub(crate) fn kills(calls: &[Call]) -> impl Iterator<Item = Disturbance> {
     let calls = calls.iter().filter(|call| leaves_traces(call));
     calls.map(|call| Disturbance::Kill { call: call.clone() })
 }
 
-/// On the size of files, with the signal that it sends and without, and on the
-/// number of descriptors.
+/// Limits of the size of files, with and without the signal that the limit sends, and
+/// of the number of descriptors.
 pub(crate) fn limits() -> impl Iterator<Item = Disturbance> {
     let sizes = (0..5)
         .flat_map(|blocks| ["", "trap '' XFSZ; "].map(|trap| format!("{trap}ulimit -f {blocks}")));

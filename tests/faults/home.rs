@@ -1,4 +1,4 @@
-//! A home directory of its own, with what lies in it.
+//! A home directory for one test, and its content.
 
 use std::ffi::{CString, OsStr};
 use std::fs::{self, File};
@@ -17,23 +17,23 @@ use crate::tools::{Lack, runs};
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cldctl-registry");
 
-/// Older than this, nothing counts as being worked on any more.
+/// The age at which nothing counts as being in use any more.
 const LONG_AGO: Duration = Duration::from_secs(3 * 3600);
 
-/// Where another process gets from what it writes, beside the home.
+/// The directory beside the home from which the other process takes its data.
 pub(crate) const PAYLOAD: &str = "payload";
 
-/// A home that is gone when it is dropped. All homes have paths of the same
-/// length, so a copy makes the same system calls as the one it was made from.
+/// A home that is removed when it is dropped. All homes have paths of the same length,
+/// so a copy makes the same system calls as its original.
 pub(crate) struct Home {
-    /// The overlay that the user's directory is, if it is one.
+    /// The overlay that is mounted as the user's directory, if there is one.
     overlay: Option<Overlay>,
     dir: TempDir,
 }
 
 impl Home {
     pub(crate) fn new() -> Self {
-        // Thousands of them are made; in memory that takes no time.
+        // Thousands of homes are created, which costs little time in memory.
         let memory = Path::new("/dev/shm");
         let mut make = tempfile::Builder::new();
         make.prefix("faults-");
@@ -45,16 +45,16 @@ impl Home {
         Home { overlay: None, dir }
     }
 
-    /// Another home, with all that is in this one. Paths in the registry are
-    /// those of the copy.
+    /// Copies this home with all its content. Paths in the registry are changed to the
+    /// copy.
     pub(crate) fn copy(&self) -> Self {
         let copy = Home::new();
         copy_tree(self.dir.path(), copy.dir.path());
         copy.renamed_from(self)
     }
 
-    /// As [`copy`](Self::copy), but the user's directory is an overlay: what was
-    /// there lies in its lower layer, as in a container whose image brings it.
+    /// Copies as [`copy`](Self::copy) does, but the user's directory is an overlay that
+    /// has the content in its lower layer, as in a container whose image contains it.
     pub(crate) fn layered(&self) -> Self {
         let mut copy = Home::new();
         for entry in fs::read_dir(self.dir.path()).unwrap() {
@@ -79,34 +79,34 @@ impl Home {
         self
     }
 
-    /// The directory that this home and all that goes with it lie in, as text.
+    /// Returns the directory that contains this home and everything beside it, as text.
     pub(crate) fn root(&self) -> String {
         self.dir.path().to_str().unwrap().to_owned()
     }
 
-    /// A path beside the home, for sources and the like.
+    /// Returns a path beside the home, for sources and the like.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    /// `~/.cldctl/registry/artifacts.json`
+    /// Returns `~/.cldctl/registry/artifacts.json`.
     pub(crate) fn registry(&self) -> PathBuf {
         self.path("user/.cldctl/registry/artifacts.json")
     }
 
-    /// `~/.cldctl/cache/artifacts`
+    /// Returns `~/.cldctl/cache/artifacts`.
     pub(crate) fn cache(&self) -> PathBuf {
         self.path("user/.cldctl/cache/artifacts")
     }
 
-    /// The program with these arguments.
+    /// Returns the program with these arguments.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(args);
         self.isolated(command, args)
     }
 
-    /// A program as another one runs it, such as `strace`.
+    /// Returns a command that runs the program by another one, such as `strace`.
     pub(crate) fn wrapped<S: AsRef<OsStr>>(
         &self,
         wrapper: &[String],
@@ -118,16 +118,17 @@ impl Home {
         self.isolated(command, args)
     }
 
-    /// In this home, and in no other way dependent on who runs the tests.
+    /// Runs a command in this home, independent of the user who runs the tests.
     fn isolated<S: AsRef<OsStr>>(&self, mut command: Command, args: &[S]) -> Command {
         command
             .env_clear()
             .env("HOME", self.path("user"))
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            // What names the home does so by a path of its own.
+            // Arguments that name the home use absolute paths.
             .current_dir("/")
             .stdin(Stdio::null());
-        // What is to be pruned has not changed for hours.
+        // `prune` removes only what has not changed for hours, so its clock is hours
+        // ahead.
         if let Some(later) = later().filter(|_| args.iter().any(|arg| arg.as_ref() == "prune")) {
             command.env("LD_PRELOAD", later);
         }
@@ -139,21 +140,21 @@ impl Home {
         self.command(args).output().unwrap()
     }
 
-    /// Runs the program, which must succeed.
+    /// Runs the program and requires success.
     #[track_caller]
     pub(crate) fn ok<S: AsRef<OsStr>>(&self, args: &[S]) {
         let output = self.run(args);
         assert!(output.status.success(), "{output:?}");
     }
 
-    /// Records metadata of content that lies elsewhere.
+    /// Registers metadata of content outside the home.
     pub(crate) fn record(&self, reference: &str) {
         let args = ["add", reference, "--metadata-only", "--type", "component"];
         self.ok(&[&args[..], &["--cache-path", "/elsewhere"]].concat());
     }
 
-    /// A component's directory with this text in it: a subdirectory, a link and
-    /// an empty file.
+    /// Creates a component's directory with this text, a subdirectory, a link and an
+    /// empty file.
     pub(crate) fn source(&self, name: &str, text: &str) -> PathBuf {
         let dir = self.path(name);
         self.write(&format!("{name}/cld.yml"), &format!("name: {text}\n"));
@@ -163,7 +164,7 @@ impl Home {
         dir
     }
 
-    /// Writes a file beside the home, with its directories.
+    /// Writes a file beside the home, and creates its directories.
     pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -199,7 +200,7 @@ impl Drop for Overlay {
     }
 }
 
-/// Whether a home may be an overlay here.
+/// Returns whether a home can be an overlay here.
 pub(crate) fn may_be_layered() -> bool {
     static MAY: OnceLock<bool> = OnceLock::new();
     *MAY.get_or_init(|| {
@@ -212,7 +213,7 @@ pub(crate) fn may_be_layered() -> bool {
     })
 }
 
-/// A library by which it is hours later, where it can be made.
+/// Returns a library that sets the clock hours ahead, if it can be built.
 fn later() -> Option<&'static Path> {
     static LATER: OnceLock<Option<(TempDir, PathBuf)>> = OnceLock::new();
     let later = LATER.get_or_init(|| {
@@ -227,13 +228,13 @@ fn later() -> Option<&'static Path> {
     later.as_ref().map(|(_, library)| &**library)
 }
 
-/// Makes something look as if it had not been touched for hours.
+/// Makes a file look untouched for hours.
 pub(crate) fn age(path: &Path) {
     let time = SystemTime::now() - LONG_AGO;
     File::open(path).unwrap().set_modified(time).unwrap();
 }
 
-/// Copies what is in a directory into another one, with links, permissions and
+/// Copies the content of a directory into another one, with links, permissions and
 /// times.
 pub(crate) fn copy_tree(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();

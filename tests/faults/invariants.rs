@@ -1,4 +1,4 @@
-//! What must hold after every run, however it was disturbed.
+//! The invariants that must hold after every run, however it was disturbed.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::Output;
@@ -9,19 +9,19 @@ use crate::operations::{Kind, System};
 use crate::state::{State, Tree};
 use crate::strace::Run;
 
-/// What is said of a change that is there, but was not synced.
+/// The message for a change that is visible but was not synced.
 const NOT_DURABLE: &str = "is applied, but may not survive a power loss";
-/// What is said of an entry that is gone, while its content is not.
+/// The message for an entry that is removed while its content is not.
 const NOT_ALL: &str = "but not all of its content";
 
-/// What is said of content that was replaced, and is still there.
-const NOT_DELETED: &str = "the old content is not all deleted";
-/// What is said of an entry that was to go, and stays.
+/// The message for replaced content that still exists.
+const NOT_DELETED: &str = "could not delete all of the old content";
+/// The message for an entry that was to be removed and is kept.
 const KEPT: &str = "kept `";
-/// What is said of a directory whose file system does not sync directories.
+/// The message for a directory whose file system does not sync directories.
 const MAY_BE_LOST: &str = "may not survive a power loss";
 
-/// What must not be said of something that could not be looked at.
+/// Words that must not be said about something that could not be checked.
 const UNTRUE: [&str; 9] = [
     "missing",
     "gone",
@@ -34,12 +34,12 @@ const UNTRUE: [&str; 9] = [
     "orphan",
 ];
 
-/// How often the program may ask for a lock within a second.
+/// The number of attempts at a lock within a second that is too high.
 const PATIENT: usize = 1000;
-/// How `timeout` ends what does not end by itself.
+/// The exit code of `timeout` after it ended a program.
 const TIMED_OUT: i32 = 124;
 
-/// Calls that a signal may cut off, and that must then be made again.
+/// Calls that a signal may interrupt, and that must then be repeated.
 const INTERRUPTED: [&str; 12] = [
     "openat",
     "openat2",
@@ -55,11 +55,11 @@ const INTERRUPTED: [&str; 12] = [
     "copy_file_range",
 ];
 
-/// All that is known of a run.
+/// Everything known about a run.
 pub(crate) struct Facts<'f> {
     pub(crate) case: &'f Case<'f>,
     pub(crate) disturbance: &'f Disturbance,
-    /// Whether the disturbance took place.
+    /// True if the disturbance happened.
     pub(crate) happened: bool,
     pub(crate) run: &'f Run,
     pub(crate) said: Said,
@@ -68,11 +68,11 @@ pub(crate) struct Facts<'f> {
     pub(crate) next: Next,
 }
 
-/// What must not be.
+/// The violations that were found.
 type Found = Vec<String>;
 
 impl Facts<'_> {
-    /// Which of the case's states the registry is in.
+    /// Returns the index of the registry's state, among those of the case.
     pub(crate) fn state(&self) -> Option<usize> {
         let registry = |state: &State| {
             let State {
@@ -88,7 +88,7 @@ impl Facts<'_> {
         states.position(|state| registry(state) == found)
     }
 
-    /// What must not be, one line each.
+    /// Returns the violations, one line each.
     pub(crate) fn violations(&self) -> Found {
         let mut found = Found::new();
         self.ending(&mut found);
@@ -105,21 +105,21 @@ impl Facts<'_> {
         }
         self.durability(&mut found);
         self.leftovers(at, &mut found);
-        // Where two renames are cut in two, only the next change mends it.
+        // A kill between the renames of two swaps is repaired by the next change only.
         let system = self.case.operation.system;
         if !self.may_be_cut_off() || system != System::WithoutExchange {
-            // What was put back before the change failed is there as well.
+            // Content that was restored before the change failed is permitted too.
             let whole = [&self.case.states[at], &self.case.nexts[at]];
             self.content(at, self.after, &whole, &mut found);
         }
         match &self.next {
             Err(message) => found.push(format!("the next change failed: {message}")),
-            Ok(next) => self.mended(at, next, &mut found),
+            Ok(next) => self.next_change(at, next, &mut found),
         }
         found
     }
 
-    /// Killed by us or by a limit.
+    /// Returns whether the run was killed by the disturbance or by a limit.
     fn may_be_cut_off(&self) -> bool {
         let signal = self.run.output.status.signal();
         match self.disturbance {
@@ -130,7 +130,7 @@ impl Facts<'_> {
         }
     }
 
-    /// With a code of the program's own, in time, and no panic.
+    /// Requires an exit code of the program's own, in time, and no panic.
     fn ending(&self, found: &mut Found) {
         let status = self.run.output.status;
         let stderr = self.run.stderr();
@@ -138,10 +138,10 @@ impl Facts<'_> {
             found.push(format!("it panicked: {stderr}"));
         }
         let is_known = match (status.code(), self.disturbance) {
-            // The loader of programs had no descriptor left.
+            // The dynamic loader had no descriptor left.
             (Some(127), Disturbance::Limit { .. }) => stderr.contains("shared libraries"),
             (Some(code), Disturbance::Kill { .. }) => (0..=5).contains(&code),
-            // What the system refuses is no fault of who uses the program.
+            // A refusal by the system is not a usage error.
             (Some(code), Disturbance::Errors { .. }) => [0, 1, 5].contains(&code),
             (Some(code), _) => [0, 1].contains(&code),
             (None, _) => self.may_be_cut_off(),
@@ -158,7 +158,7 @@ impl Facts<'_> {
         }
     }
 
-    /// Nothing is said to be missing that could not be looked at.
+    /// Requires that nothing is called missing that could not be checked.
     fn untruth(&self, found: &mut Found) {
         let failure = self.disturbance.failure();
         if !failure.is_some_and(|(call, error)| tells_nothing(call, error)) {
@@ -172,7 +172,8 @@ impl Facts<'_> {
         }
     }
 
-    /// A look shows what an undisturbed one shows, or fails, and changes nothing.
+    /// Requires that a look shows what an undisturbed one shows, or fails, and changes
+    /// nothing.
     fn look(&self, found: &mut Found) {
         if self.after != self.case.last() {
             found.push("a look changed something".to_owned());
@@ -186,9 +187,9 @@ impl Facts<'_> {
         let is_plan = expected.starts_with("would remove");
         match self.run.output.status.code() {
             Some(0) if stdout != expected && !(is_plan && is_part) => {
-                found.push(format!("it reported success, and showed: {stdout}{stderr}"));
+                found.push(format!("it reported success, but showed: {stdout}{stderr}"));
             }
-            // Without a word, it has said what it has to say by its code.
+            // Without a message, the exit code alone is the answer.
             Some(1) if stderr.trim().is_empty() && stdout.trim().is_empty() => {
                 found.push("exit 1 without a word".to_owned());
             }
@@ -196,34 +197,34 @@ impl Facts<'_> {
         }
     }
 
-    /// What it says of itself agrees with the state that it left.
+    /// Requires that the report agrees with the state that the run left.
     fn success_and_failure(&self, at: usize, found: &mut Found) {
         let is_optional = self.case.operation.kind == Kind::Favour;
         let in_steps = !self.case.operation.steps.is_empty();
-        // Where there is nothing to change, the old state is the new one.
+        // If there is nothing to change, the old state is the new one.
         let is_new = self.case.states[at].registry == self.case.last().registry;
         let stderr = self.run.stderr();
         match self.run.output.status.code() {
             None => {}
             Some(0) if is_new || is_optional => {}
-            // What could not be decided on stays, and is named.
+            // Undecided entries are kept and named.
             Some(0) if in_steps && stderr.contains(KEPT) => {}
-            Some(0) => found.push("it reported success, and the state is old".to_owned()),
-            // Its output may be what failed.
+            Some(0) => found.push("it reported success, but the state is old".to_owned()),
+            // Its output may be the part that failed.
             Some(_) if is_optional => {}
             Some(code) => {
-                let is_told = stderr.contains(NOT_DURABLE) || stderr.contains(NOT_ALL);
-                let is_told = is_told || stderr.contains(NOT_DELETED);
-                // What was swept is told besides.
-                let is_told = is_told || in_steps;
-                // One step may be made, and another one not get the lock.
+                let is_reported = stderr.contains(NOT_DURABLE) || stderr.contains(NOT_ALL);
+                let is_reported = is_reported || stderr.contains(NOT_DELETED);
+                // Removals are reported in addition.
+                let is_reported = is_reported || in_steps;
+                // One step may succeed, and another one not get the lock.
                 let is_failure = code == 1 || in_steps && code == 5;
-                if at > 0 && !(is_failure && is_told) {
-                    found.push(format!("exit {code}, and the state is new: {stderr}"));
+                if at > 0 && !(is_failure && is_reported) {
+                    found.push(format!("exit {code}, but the state is new: {stderr}"));
                 }
-                if at == 0 && !is_new && is_told && !in_steps {
+                if at == 0 && !is_new && is_reported && !in_steps {
                     found.push(format!(
-                        "said to be applied, and the state is old: {stderr}"
+                        "reported as applied, but the state is old: {stderr}"
                     ));
                 }
                 if stderr.trim().is_empty() {
@@ -237,11 +238,11 @@ impl Facts<'_> {
             && self.happened
             && (self.run.output.status.code() != Some(0) || !is_new)
         {
-            found.push(format!("an interrupted call was not made again: {stderr}"));
+            found.push(format!("an interrupted call was not repeated: {stderr}"));
         }
     }
 
-    /// A failed sync is neither ignored nor tried again.
+    /// Requires that a failed sync is neither ignored nor repeated.
     fn durability(&self, found: &mut Found) {
         let Disturbance::Error { call, error } = self.disturbance else {
             return;
@@ -268,19 +269,19 @@ impl Facts<'_> {
         if let Some((file, _)) = file.filter(|(file, _)| file.ends_with(".tmp")) {
             let again = format!("<{file}>");
             if lines.any(|line| line.contains("sync(") && line.contains(&again)) {
-                found.push("a failed sync was tried again".to_owned());
+                found.push("a failed sync was repeated".to_owned());
             }
         }
     }
 
-    /// Whether content that an earlier change left aside is still there: it was put back
-    /// where it belongs, but may be aside again after a power loss.
+    /// Returns whether content that an earlier change moved aside is still there: it
+    /// was restored, but may be aside again after a power loss.
     fn is_kept_aside(&self) -> bool {
         let mut names = self.after.scratch.iter();
         names.any(|name| name.contains("swap") && self.case.states[0].scratch.contains(name))
     }
 
-    /// After a failure that the program lived to tell, nothing lies around.
+    /// Requires that nothing is left over after a failure that the program survived.
     fn leftovers(&self, at: usize, found: &mut Found) {
         if self.may_be_cut_off() {
             return;
@@ -291,8 +292,8 @@ impl Facts<'_> {
                 found.push(format!("`{name}` is left beside the registry"));
             }
         }
-        // What was replaced may stay until the next change. Without descriptors
-        // no directory can be deleted.
+        // Replaced content may remain until the next change. Without descriptors no
+        // directory can be deleted.
         let in_steps = !self.case.operation.steps.is_empty();
         let is_named = self.run.stderr().contains(NOT_DELETED);
         let is_refused = !self.run.output.status.success() && at == 0 && !is_named;
@@ -305,8 +306,8 @@ impl Facts<'_> {
         }
     }
 
-    /// The keys of the entries whose content may be missing now: where it can only be
-    /// deleted in its place before other content takes that.
+    /// Returns the keys of the entries whose content may be missing now, because it can
+    /// only be deleted in place before other content replaces it.
     pub(crate) fn broken(&self) -> Vec<String> {
         let Some(at) = self.state() else {
             return Vec::new();
@@ -320,7 +321,7 @@ impl Facts<'_> {
         keys.filter(|key| {
             let contents = [old, last, self.after].map(|state| state.content.get(key));
             let [old, last, now] = contents;
-            // Of what was there, nothing or a part is left, or all of the new is there
+            // Nothing or a part of the old content is left, or all of the new is there
             // already.
             let is_registered = at + 1 == self.case.states.len();
             old != last && now != old && !is_registered && (now == last || is_part(now, old))
@@ -328,7 +329,8 @@ impl Facts<'_> {
         .collect()
     }
 
-    /// What must not be, of entries whose content is missing, and what `verify` says.
+    /// Returns the violations for entries whose content is missing, by the output of
+    /// `verify`.
     pub(crate) fn named(&self, broken: &[String], report: &Output) -> Found {
         let text = String::from_utf8_lossy(&report.stdout);
         let is_named = |key: &&String| {
@@ -337,24 +339,24 @@ impl Facts<'_> {
         };
         let silent = broken.iter().filter(|key| !is_named(key));
         silent
-            .map(|key| format!("`verify` does not say that {key} lacks content: {report:?}"))
+            .map(|key| format!("`verify` does not report the missing content of {key}: {report:?}"))
             .collect()
     }
 
-    /// What must not be after the same command has been run once more, and the next
-    /// change too.
-    pub(crate) fn mended_again(&self, again: Next) -> Found {
+    /// Returns the violations after the same command and then the next change have run
+    /// once more.
+    pub(crate) fn run_again(&self, again: Next) -> Found {
         match again {
             Err(message) => vec![format!("it cannot be run again: {message}")],
             Ok(state) if state != *self.case.nexts.last().unwrap() => {
-                vec!["the same command does not mend what it left".to_owned()]
+                vec!["running the same command again does not repair its result".to_owned()]
             }
             Ok(_) => Vec::new(),
         }
     }
 
-    /// Every entry has its whole content, which is that of one of some states, and
-    /// every digest that could be checked can be.
+    /// Requires that every entry has the whole content of one of the states, and every
+    /// digest with a manifest still has it.
     fn content(&self, at: usize, now: &State, whole: &[&State], found: &mut Found) {
         let entries = match self.case.states[at].entries() {
             Ok(entries) => entries,
@@ -367,13 +369,14 @@ impl Facts<'_> {
                 let mut allowed: Vec<Option<&Tree>> =
                     whole.iter().map(|it| it.content.get(key)).collect();
                 if self.may_be_cut_off() {
-                    // Swapped in already, and the entry not yet written.
+                    // The content is swapped in already, and the entry is not yet
+                    // written.
                     allowed.push(self.case.last().content.get(key));
                     let has_content = allowed[0].is_some();
                     allowed.retain(|tree| tree.is_some() || !has_content);
                 }
                 if !allowed.contains(&now.content.get(key)) {
-                    found.push(format!("`{reference}` has not its content"));
+                    found.push(format!("`{reference}` has the wrong content"));
                 }
             }
             if let Some(digest) = &entry.digest
@@ -384,19 +387,19 @@ impl Facts<'_> {
         }
     }
 
-    /// The next change was made to what was there, and has swept.
-    fn mended(&self, at: usize, next: &State, found: &mut Found) {
+    /// Requires that the next change was made, and removed leftovers.
+    fn next_change(&self, at: usize, next: &State, found: &mut Found) {
         if next.registry != self.case.nexts[at].registry {
-            found.push("the next change did not come to what it should".to_owned());
+            found.push("the next change had the wrong result".to_owned());
         }
         for name in next.temporaries.iter().chain(&next.scratch) {
-            found.push(format!("`{name}` is left after the next change"));
+            found.push(format!("`{name}` is still there after the next change"));
         }
         self.content(at, next, &[&self.case.nexts[at]], found);
     }
 }
 
-/// Whether a directory has nothing but what another one has too.
+/// Returns whether a directory contains only items that another one contains too.
 fn is_part(part: Option<&Tree>, whole: Option<&Tree>) -> bool {
     let (Some(part), Some(whole)) = (part, whole) else {
         return part.is_none();

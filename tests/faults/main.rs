@@ -1,25 +1,28 @@
-//! Faults: every system call of every change, made to fail, one at a time.
+//! Faults: every system call of every change is made to fail, one at a time.
 //!
-//! Each change is recorded once as it is made undisturbed. Then it is made again
-//! and again in fresh copies of the same home: with one call failing, with the
-//! process killed in place of one call that leaves traces, and under limits on the
-//! size of files and the number of descriptors. After each run, the home must be
-//! in the old state or the new one, agree with what the program said of itself,
-//! and be swept by the next change.
+//! Each change is recorded once, undisturbed. Then it is repeated in fresh copies of
+//! the same home: with one call failing, with the process killed in place of one call
+//! that leaves traces, and under limits of the size of files and the number of
+//! descriptors. After each run, the home must be in the old state or the new one, agree
+//! with the program's report, and be cleaned by the next change.
 //!
 //! ```sh
 //! cargo test --test faults            # all of it
 //! cargo test --test faults -- power   # power losses alone
 //! ```
 //!
-//! `strace` makes calls fail; where it is missing or not permitted, nothing is
-//! tested. The controls are writers that each lack something, and the program
-//! without its lock: the same checks must find them out.
+//! `strace` makes calls fail; where it is missing or not permitted, nothing is tested.
+//! The controls are defective writers, and the program without its lock: the same
+//! checks must reject them.
 //!
-//! All is done on one thread, since `strace` counts the calls of each thread for
-//! itself. A call that fails is not made, so a short write, and a `close` that
-//! fails after it closed, cannot be had in this way.
+//! Everything runs on one thread, because `strace` counts the calls of each thread
+//! separately. A call that fails is not made, so a short write, and a `close` that
+//! fails after it closed, cannot be tested in this way.
 
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "this harness needs strace")
+)]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -65,7 +68,7 @@ use std::process::ExitCode;
 
 use command_line::{Wanted, wanted};
 
-/// How many violations of a kind are told.
+/// The number of violations of a kind that are reported.
 const MOST: usize = 20;
 
 fn main() -> ExitCode {
@@ -96,12 +99,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// What can be run alone: calls that fail with kills and limits, and power losses.
+/// The parts that can be run alone: failing calls with kills and limits, and power
+/// losses.
 const PARTS: [&str; 2] = ["faults::calls", "faults::power"];
 
 #[cfg(not(target_os = "linux"))]
 fn faults(_: &[&str]) -> ExitCode {
-    println!("skipped: `strace` is of Linux alone");
+    println!("skipped: `strace` needs Linux");
     ExitCode::SUCCESS
 }
 
@@ -126,8 +130,8 @@ fn faults(parts: &[&str]) -> ExitCode {
     ExitCode::from(u8::from(!passed))
 }
 
-/// Goes on in a mount namespace of its own, where that is permitted, so that nothing
-/// that is mounted here outlives this process.
+/// Restarts in a new mount namespace, if permitted, so that every mount made here ends
+/// with this process.
 #[cfg(target_os = "linux")]
 fn enter_own_namespace() {
     use std::os::unix::process::CommandExt;
@@ -140,5 +144,5 @@ fn enter_own_namespace() {
     let program = std::env::current_exe().unwrap();
     let args = std::env::args_os().skip(1);
     own.arg("-m").arg(program).args(args).env(ENTERED, "1");
-    panic!("`unshare` cannot be run again: {}", own.exec());
+    panic!("cannot restart by `unshare`: {}", own.exec());
 }

@@ -1,5 +1,5 @@
-//! Writers that each lack one thing which the program has, and those that stand for
-//! other programs, which sync nothing. Only the tests have them.
+//! Defective writers that each omit one step of the program, and writers that act as
+//! other programs, which sync nothing. Only tests use them.
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
 
 use serde_json::{Value, json};
 
-/// Does what a mode says: adds an entry, or brings something from one path to another.
+/// Runs a mode: adds an entry, or brings something from one path to another.
 pub(crate) fn run(mode: &str, registry: &Path, more: &[String]) -> io::Result<()> {
     if let [from, to] = more
         && registry.is_absolute()
@@ -90,7 +90,7 @@ fn write(path: &Path, text: &[u8], sync: impl Fn(&File) -> io::Result<()>) -> io
     sync(&file)
 }
 
-/// Brings a file or a directory to another place, and syncs nothing that names it there.
+/// Brings a file or a directory to another path, without syncing its new name.
 fn bring(mode: &str, from: &Path, to: &Path) -> io::Result<()> {
     let parent = to.parent().unwrap_or(to);
     fs::create_dir_all(parent)?;

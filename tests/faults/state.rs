@@ -1,4 +1,4 @@
-//! What stands in a home at one moment.
+//! The state of a home at one moment.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::home::Home;
 pub(crate) type Tree = BTreeMap<String, (u32, Option<Vec<u8>>)>;
 
 const CACHE: &str = "user/.cldctl/cache/artifacts/";
-/// What may lead into the cache from outside.
+/// A directory outside the cache that may link into it.
 const ELSEWHERE: &str = "elsewhere";
 
 /// The state of a home, the same in each copy of it.
@@ -22,16 +22,16 @@ const ELSEWHERE: &str = "elsewhere";
 pub(crate) struct State {
     /// The text of the registry.
     pub(crate) registry: Option<Vec<u8>>,
-    /// Where the registry leads, if it is a link.
+    /// The target of the registry, if it is a link.
     pub(crate) link: Option<PathBuf>,
-    /// That of the older one beside it.
+    /// The text of the older registry beside it.
     pub(crate) legacy: Option<Vec<u8>>,
     /// The directories of the cache that belong to references, and the one
     /// elsewhere, each by its name.
     pub(crate) content: BTreeMap<String, Tree>,
     /// The manifests by their digests.
     pub(crate) manifests: BTreeMap<String, Vec<u8>>,
-    /// What has no business beside the registry and the manifests.
+    /// Unexpected files beside the registry and the manifests.
     pub(crate) temporaries: Vec<String>,
     /// Staging and trash.
     pub(crate) scratch: Vec<String>,
@@ -64,7 +64,7 @@ impl State {
         let strange = strange.filter(|name| !known.contains(&&**name));
         state.temporaries.extend(strange);
         if let Some(target) = &state.link {
-            // The lock lies beside the target, too.
+            // The lock is beside the target of a link.
             let strange = names(dir.join(target).parent().unwrap()).into_iter();
             let strange = strange.filter(|name| !name.starts_with("real.json"));
             state.temporaries.extend(strange);
@@ -95,8 +95,8 @@ impl State {
         state
     }
 
-    /// The cache keys of the entries that have content there, and all digests;
-    /// an error says why the registry cannot be read.
+    /// Returns the entries with content there, each with its cache key and digest; an
+    /// error says why the registry cannot be read.
     pub(crate) fn entries(&self) -> Result<Vec<Entry>, String> {
         let Some(text) = self.registry.as_ref().or(self.legacy.as_ref()) else {
             return Ok(Vec::new());
@@ -123,10 +123,10 @@ impl State {
     }
 }
 
-/// What an entry says about its content.
+/// The fields of an entry about its content.
 pub(crate) struct Entry {
     pub(crate) reference: String,
-    /// Its directory in the cache, if it lies there.
+    /// Its directory in the cache, if it is there.
     pub(crate) key: Option<String>,
     pub(crate) digest: Option<String>,
 }
@@ -141,7 +141,7 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 fn tree(dir: &Path) -> Tree {
-    // A link to what is gone has nothing in it.
+    // A dangling link has no content.
     let entries = walkdir::WalkDir::new(dir).into_iter().flatten();
     let entries = entries.map(|entry| {
         let path = entry.path().strip_prefix(dir).unwrap();

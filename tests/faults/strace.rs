@@ -1,8 +1,8 @@
-//! The program under `strace`, which tells its system calls and disturbs them.
+//! The program under `strace`, which reports its system calls and disturbs them.
 //!
 //! Small content needs no threads, but the program asks for them. Here the system
-//! has none to give, so that one thread makes all calls, each time in the same
-//! order, and the numbers by which `strace` counts them are the same in each run.
+//! refuses threads, so that one thread makes all calls, each time in the same order,
+//! and `strace` counts them the same in each run.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::tools::{Lack, runs};
 
 const NO_THREADS: &str = "inject=clone,clone3:error=EAGAIN";
 
-/// A call that fails for ever may be tried for ever; no run takes as long otherwise.
+/// A call that fails for ever may be repeated for ever; no other run takes this long.
 const LIMITED: [&str; 4] = ["timeout", "-k", "1", "15"];
 
 /// A system call as it was recorded.
@@ -24,14 +24,14 @@ pub(crate) struct Call {
     pub(crate) name: String,
     /// Its number among those of its name, from 1.
     pub(crate) number: usize,
-    /// What it is about, with all that differs from run to run left out.
+    /// Its arguments, without anything that differs from run to run.
     pub(crate) text: String,
 }
 
-/// How a disturbed run ended.
+/// The end of a disturbed run.
 pub(crate) struct Run {
     pub(crate) output: Output,
-    /// The calls that were recorded.
+    /// The recorded calls.
     pub(crate) trace: String,
 }
 
@@ -45,7 +45,7 @@ impl Run {
     }
 }
 
-/// Whether there is a `strace` that can do what is asked of it here.
+/// Checks that a sufficient `strace` works here.
 pub(crate) fn works() -> Result<(), Lack> {
     let options = "strace -f --seccomp-bpf -qq -o /dev/null -e trace=fsync";
     let inject = "-e inject=fsync:error=EIO:when=1 true";
@@ -53,7 +53,7 @@ pub(crate) fn works() -> Result<(), Lack> {
     runs(&words.collect::<Vec<_>>())
 }
 
-/// What is run, and what the system refuses it all along.
+/// The program that is run, and the calls that the system always refuses it.
 pub(crate) struct Subject<'s> {
     pub(crate) program: &'s Path,
     pub(crate) args: Vec<OsString>,
@@ -61,26 +61,26 @@ pub(crate) struct Subject<'s> {
 }
 
 impl Subject<'_> {
-    /// Runs it with these injections, and records the calls of some names.
+    /// Runs it with these injections, and records the calls with these names.
     pub(crate) fn run(&self, home: &Home, names: &str, inject: &[&str]) -> Run {
         self.run_named("trace", home, names, inject)
     }
 
-    /// The same beside others in the same home, each with a name of its own.
+    /// Runs it beside others in the same home, each with a name of its own.
     pub(crate) fn run_named(&self, name: &str, home: &Home, names: &str, inject: &[&str]) -> Run {
         let file = home.path(name);
         let mut wrapper = Vec::new();
         if inject.iter().any(|inject| inject.ends_with('+')) {
             wrapper.extend(LIMITED.map(str::to_owned));
         }
-        // To be ended, it has to take signals, which it does not by default.
+        // Signals can only end it with `-I 2`, because by default it blocks them.
         wrapper.extend(["strace", "-f", "-y", "-I", "2"].map(str::to_owned));
-        // The filter makes runs faster; but what it lets through gets no signal.
+        // The filter makes runs faster, but calls that it skips get no signal.
         if names != "all" && !inject.iter().any(|inject| inject.contains("signal=")) {
             wrapper.push("--seccomp-bpf".to_owned());
         }
         let always = self.always.iter().chain(inject);
-        // Nothing is injected into what is not traced.
+        // Only traced calls can be injected.
         let injected = always.clone().filter_map(|it| Some(it.split_once(':')?.0));
         let injected: Vec<_> = injected.chain([names, "clone", "clone3"]).collect();
         let trace = match names {
@@ -100,7 +100,7 @@ impl Subject<'_> {
         Run { output, trace }
     }
 
-    /// Runs it by a shell that first does something to itself.
+    /// Runs it by a shell that first changes its own limits.
     pub(crate) fn run_after(&self, home: &Home, script: &str) -> Run {
         let script = format!("{script}; exec \"$@\"");
         let wrapper = ["sh", "-c", &script, "sh"].map(str::to_owned);
@@ -111,8 +111,8 @@ impl Subject<'_> {
         }
     }
 
-    /// All calls from the first one that is about the home, and what came of them; or
-    /// how it failed.
+    /// Records all calls from the first one about the home, and the output; an error
+    /// says how it failed.
     pub(crate) fn record(&self, home: &Home) -> Result<(Vec<Call>, Output), String> {
         let run = self.run(home, "all", &[]);
         if !run.output.status.success() {
@@ -140,7 +140,7 @@ impl Subject<'_> {
     }
 }
 
-/// The name of the call that a line of the trace tells of.
+/// Returns the name of the call that a line of the trace is about.
 pub(crate) fn name_of(line: &str) -> Option<&str> {
     let (_, call) = line.split_once(' ')?;
     let (name, _) = call.trim_start().split_once('(')?;
@@ -150,7 +150,7 @@ pub(crate) fn name_of(line: &str) -> Option<&str> {
     is_name.then_some(name)
 }
 
-/// A call without its results, addresses, random names and bytes.
+/// Returns a call without its results, addresses, random names and bytes.
 fn plain(text: &str, home: &Home) -> String {
     let text = text.trim().replace(&home.root(), "");
     let text = text.split(" = ").next().unwrap_or_default();
@@ -160,7 +160,7 @@ fn plain(text: &str, home: &Home) -> String {
     {
         return name.to_owned();
     }
-    // What the system tells of the process differs from one to the next.
+    // The system's data about the process differs between processes.
     if let Some((before, _)) = text.split_once("</proc/") {
         return format!("{before}</proc>");
     }
@@ -172,7 +172,7 @@ fn plain(text: &str, home: &Home) -> String {
         rest = rest[at + 2..].trim_start_matches(|digit: char| digit.is_ascii_hexdigit());
     }
     plain.push_str(rest);
-    // Random names are twelve characters behind a dot, a colon or a dash.
+    // Random names are twelve characters after a dot, a colon or a dash.
     let mut words = Vec::new();
     for word in plain.split_inclusive(['.', ':', '-', '/', '"', '>', ',']) {
         let end = word.len() - word.ends_with(['.', ':', '-', '/', '"', '>', ',']) as usize;

@@ -1,5 +1,5 @@
-//! The order in which files appear beside the registry and are renamed over it,
-//! as the kernel tells it. It needs no clock, and nothing escapes it.
+//! The order in which files appear beside the registry and are renamed over it, as the
+//! kernel reports it. It needs no clock, and it is complete.
 
 use std::collections::HashMap;
 use std::mem::MaybeUninit;
@@ -17,23 +17,23 @@ pub(crate) struct Recorder {
     inotify: OwnedFd,
 }
 
-/// One replacement of the registry. All numbers are places in the same order.
+/// A replacement of the registry. All numbers are positions in the same order.
 #[derive(Clone, Copy, Debug)]
 struct Replacement {
-    /// When its temporary file appeared. It was read for it before that, and is
-    /// looked at once more after that.
+    /// The position at which its temporary file appeared: after the read of the
+    /// registry, and before the last check of it.
     prepared: usize,
     renamed: usize,
 }
 
-/// What happened in the directory.
+/// The events in the directory.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     ours: Vec<Replacement>,
-    /// When cldctl renamed, one after the other.
+    /// The positions of cldctl's renames, in order.
     theirs: Vec<usize>,
-    /// How many of our temporary files were thrown away.
-    pub(crate) discarded: u64,
+    /// The number of our temporary files that were removed.
+    pub(crate) removed: u64,
 }
 
 impl Recorder {
@@ -44,12 +44,12 @@ impl Recorder {
         Recorder { inotify }
     }
 
-    /// Records until it is told to stop, and then what is left.
+    /// Records until `stop` is set, and then the remaining events.
     pub(crate) fn record(self, stop: &AtomicBool) -> History {
         let mut buffer = [MaybeUninit::uninit(); 1 << 16];
         let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
         let mut history = History::default();
-        // Names of our temporary files, and what is being renamed.
+        // Our temporary files, and the renames in progress, by name.
         let (mut prepared, mut moved) = (HashMap::new(), HashMap::new());
         for place in 0.. {
             let event = loop {
@@ -64,7 +64,7 @@ impl Recorder {
             let flags = event.events();
             assert!(
                 !flags.contains(ReadFlags::QUEUE_OVERFLOW),
-                "an event is lost"
+                "an event was lost"
             );
             let name = event.file_name().unwrap_or_default().to_string_lossy();
             let is_ours = name.starts_with(".artifacts.json.");
@@ -72,7 +72,7 @@ impl Recorder {
                 prepared.insert(name.into_owned(), place);
             } else if flags.contains(ReadFlags::DELETE) && is_ours {
                 prepared.remove(&*name);
-                history.discarded += 1;
+                history.removed += 1;
             } else if flags.contains(ReadFlags::MOVED_FROM) {
                 moved.insert(event.cookie(), name.into_owned());
             } else if flags.contains(ReadFlags::MOVED_TO) && name == "artifacts.json" {
@@ -94,8 +94,9 @@ impl Recorder {
 }
 
 impl History {
-    /// How often we replaced what cldctl had renamed after our temporary file
-    /// appeared. That must be after our last look at the registry, too.
+    /// Returns how often we replaced a registry that cldctl had renamed after our
+    /// temporary file appeared. Such a rename must also have come after our last check
+    /// of the registry.
     pub(crate) fn blind(&self) -> u64 {
         let theirs = (0..self.theirs.len() as u64).map(|commit| commit + 1);
         theirs
@@ -103,7 +104,7 @@ impl History {
             .count() as u64
     }
 
-    /// Whether that became of a commit of cldctl, counted from 1.
+    /// Returns whether a commit of cldctl, counted from 1, was replaced in this way.
     pub(crate) fn is_blindly_replaced(&self, commit: u64) -> bool {
         let renamed = self.theirs[commit as usize - 1];
         let mut ours = self.ours.iter();

@@ -7,17 +7,21 @@
 //! cargo test --release --test soak -- --seconds 600
 //! ```
 //!
-//! What must never be is decided without a clock. A lone writer of cldctl's kind
-//! knows what it wrote; what is missing when it reads again, only we can have
-//! dropped. The kernel's order of events tells whether it had renamed before our
-//! temporary file appeared: we look at the registry once more after that, so such
-//! an entry must never be dropped. If it renamed later, it may have done so
-//! in the gap between that look and our rename; such commits are counted, and must
-//! be rare beside those races that were noticed.
+//! Violations are found without a clock. A lone writer of cldctl's kind knows what it
+//! wrote; if something is missing when it reads again, only we can have dropped it. The
+//! kernel's order of events shows whether it had renamed before our temporary file
+//! appeared: we check the registry once more after that, so such an entry must never be
+//! dropped. If it renamed later, it may have done so in the gap between that check and
+//! our rename; such commits are counted, and must be rare beside the races that were
+//! noticed.
 //!
-//! The control does the same with processes that have neither the lock nor the
-//! last look, and must be found to lose entries.
+//! The control does the same with processes that have neither the lock nor the last
+//! check, and must be found to lose entries.
 
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "this harness needs inotify and strace")
+)]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -48,10 +52,10 @@ use std::time::Duration;
 
 use command_line::{Wanted, wanted};
 
-/// How many violations are told.
+/// The number of violations that are reported.
 const MOST: usize = 20;
 
-/// How long a run lasts if nobody says so, in seconds.
+/// The default duration of a run, in seconds.
 const SECONDS: u64 = 5;
 
 fn main() -> ExitCode {
@@ -78,7 +82,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// How long to run: the option of no other test is taken out of the arguments.
+/// Returns the duration of the run, and removes its option from the arguments, because
+/// no other test knows it.
 fn time(args: &mut Vec<String>) -> Duration {
     let mut seconds = std::env::var("SOAK_SECONDS").ok();
     if let Some(at) = args.iter().position(|arg| arg == "--seconds") {
@@ -91,7 +96,7 @@ fn time(args: &mut Vec<String>) -> Duration {
 
 #[cfg(not(target_os = "linux"))]
 fn soak(_: Duration) -> ExitCode {
-    println!("skipped: the order of events is only told by Linux");
+    println!("skipped: only Linux reports the order of events");
     ExitCode::SUCCESS
 }
 

@@ -7,32 +7,32 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::random::Random;
 use crate::writer::PASSING;
 
-/// What takes part besides cldctl.
+/// The kind of process beside cldctl.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The program.
     Real,
-    /// What has neither its lock nor its last look, as a control.
+    /// A control without the program's lock and last check.
     Naive,
 }
 
-/// A home, and who works in it.
+/// A home, and the program for it.
 #[derive(Clone, Copy)]
 pub(crate) struct Ours<'a> {
     pub(crate) kind: Kind,
     pub(crate) user: &'a Path,
 }
 
-/// What processes reported.
+/// The results that processes reported.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
-    /// References that were registered to stay.
+    /// References that were registered and must remain.
     pub(crate) confirmed: Vec<String>,
     pub(crate) changes: u64,
     pub(crate) lists: u64,
-    /// Refused since the registry is damaged.
+    /// The number of processes that refused a damaged registry.
     pub(crate) refused: u64,
-    /// What should not be.
+    /// Unexpected failures.
     pub(crate) failures: Vec<String>,
 }
 
@@ -41,7 +41,7 @@ impl Ours<'_> {
         self.user.join(".cldctl/registry/artifacts.json")
     }
 
-    /// A registry with an artifact that has content.
+    /// Creates a registry with an artifact that has content.
     pub(crate) fn prepare(&self) {
         let source = self.user.join("source");
         std::fs::create_dir(&source).unwrap();
@@ -63,7 +63,7 @@ impl Ours<'_> {
         command.output().unwrap()
     }
 
-    /// Registers, removes, copies and lists until it is told to stop.
+    /// Registers, removes, copies and lists until `stop` is set.
     pub(crate) fn work(&self, thread: usize, stop: &AtomicBool) -> Done {
         let mut random = Random::of(&format!("{:?}-{thread}", self.user));
         let mut done = Done::default();
@@ -115,7 +115,7 @@ impl Done {
         }
     }
 
-    /// Whether it succeeded.
+    /// Returns whether the program succeeded.
     fn check(&mut self, output: &Output, allowed: &[i32]) -> bool {
         let code = output.status.code().unwrap_or(-1);
         let said = String::from_utf8_lossy(&output.stderr);

@@ -1,9 +1,9 @@
-//! Numbers without a pattern (Knuth's MMIX generator).
+//! Pseudorandom numbers (Knuth's MMIX generator).
 
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// Another sequence for each name.
+    /// Returns a generator with another sequence for each name.
     pub(crate) fn of(name: &str) -> Self {
         let seed = name.bytes().fold(0, |seed: u64, byte| {
             seed.wrapping_mul(131).wrapping_add(u64::from(byte))

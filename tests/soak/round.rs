@@ -1,5 +1,4 @@
-//! One round: processes of ours and of cldctl's kind on a fresh registry, and
-//! what became of it.
+//! One round: our processes and cldctl's kind on a fresh registry, and the results.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,35 +16,35 @@ use crate::events::Recorder;
 use crate::ours::{Done, Kind, Ours};
 use crate::writer::Report;
 
-/// How many threads run our processes.
+/// The number of threads that run our processes.
 const THREADS: usize = 6;
 
-/// A writer of cldctl's kind that had read the registry has written it back
-/// after this time, and who finds it damaged afterwards cannot.
+/// The time after which a writer of cldctl's kind has written back what it had read.
+/// One that reads later finds the damage and cannot write.
 const IN_FLIGHT: Duration = Duration::from_secs(1);
 
-/// What was seen, in a round or in many.
+/// The numbers seen in one round or in many.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) changes: u64,
     pub(crate) lists: u64,
     pub(crate) their_commits: u64,
-    /// Replaced while we worked, noticed, and done again.
+    /// Changes that noticed another replacement of the registry, and were repeated.
     pub(crate) noticed: u64,
-    /// Entries of cldctl's that we dropped though they were there when we looked
-    /// at the registry for the last time.
+    /// Entries of cldctl's that we dropped although they existed at our last check of
+    /// the registry.
     pub(crate) dropped: u64,
-    /// Renamed by cldctl in the moment between that look and our rename.
+    /// Commits of cldctl's between that check and our rename.
     pub(crate) blind: u64,
-    /// Confirmed entries of ours that are gone.
+    /// Confirmed entries of ours that are missing.
     pub(crate) undone: u64,
-    /// States of the registry that are no JSON, as they were met.
+    /// States of the registry that were found and are not JSON.
     pub(crate) invalid: u64,
-    /// How often cldctl met one, and gave up.
+    /// The number of times that cldctl found one, and gave up.
     pub(crate) their_failed_reads: u64,
-    /// Those that stayed, and had to be mended.
+    /// Those that remained, and had to be repaired.
     pub(crate) damaged: u64,
-    /// Of these, those that we wrote over.
+    /// Those that we overwrote.
     pub(crate) written_over: u64,
     pub(crate) refused: u64,
     pub(crate) failures: Vec<String>,
@@ -73,7 +72,7 @@ impl Seen {
     }
 }
 
-/// Runs a round with so many writers of cldctl's kind.
+/// Runs a round with this number of writers of cldctl's kind.
 pub(crate) fn run(kind: Kind, writers: usize, time: Duration) -> Seen {
     let dir = tempfile::tempdir().unwrap();
     let ours = Ours {
@@ -102,7 +101,7 @@ pub(crate) fn run(kind: Kind, writers: usize, time: Duration) -> Seen {
         (done, reports, history, seen)
     });
 
-    seen.noticed = history.discarded;
+    seen.noticed = history.removed;
     seen.blind = history.blind();
     let there = references(&registry);
     for done in done {
@@ -117,7 +116,8 @@ pub(crate) fn run(kind: Kind, writers: usize, time: Duration) -> Seen {
         seen.their_commits += report.commits;
         seen.their_failed_reads += report.failed_reads;
     }
-    // Beside one of its kind, a writer cannot tell who dropped an entry.
+    // Beside another one of its kind, a writer cannot know which process dropped an
+    // entry.
     if let [report] = &reports[..] {
         let dropped = report.dropped.iter();
         let unexplained = dropped.filter(|(commit, _)| !history.is_blindly_replaced(*commit));
@@ -136,7 +136,7 @@ fn start_writer(registry: &Path, number: usize) -> Child {
     writer.spawn().unwrap()
 }
 
-/// Its standard input is closed, which ends it.
+/// Ends a writer by closing its standard input.
 fn end_writer(writer: Child) -> Report {
     let output = writer.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -152,8 +152,8 @@ fn references(registry: &Path) -> BTreeSet<String> {
         .collect()
 }
 
-/// Looks at the registry all the time. What stays damaged is mended as a person
-/// would, by the last whole state.
+/// Reads the registry continuously. Lasting damage is repaired as a person would, with
+/// the last whole state.
 fn watch(ours: &Ours<'_>, stop: &AtomicBool) -> Seen {
     let mut seen = Seen::default();
     let registry = ours.registry();
@@ -176,7 +176,7 @@ fn watch(ours: &Ours<'_>, stop: &AtomicBool) -> Seen {
                 let refused = ours.program(&add).status.code() == Some(1);
                 let stays = fs::read(&registry).unwrap() == text.as_bytes();
                 seen.written_over += u64::from(!refused || !stays);
-                mend(&registry, &whole);
+                repair(&registry, &whole);
                 damaged = None;
             } else {
                 damaged = Some((same, since));
@@ -190,9 +190,9 @@ fn watch(ours: &Ours<'_>, stop: &AtomicBool) -> Seen {
     seen
 }
 
-fn mend(registry: &Path, whole: &[u8]) {
-    let mended = registry.with_file_name("mended");
-    let mut file = fs::File::create(&mended).unwrap();
+fn repair(registry: &Path, whole: &[u8]) {
+    let repaired = registry.with_file_name("repaired");
+    let mut file = fs::File::create(&repaired).unwrap();
     file.write_all(whole).unwrap();
-    fs::rename(mended, registry).unwrap();
+    fs::rename(repaired, registry).unwrap();
 }

@@ -1,4 +1,4 @@
-//! The phases of a soak, what they found, and what must not be.
+//! The phases of a soak, their results, and the violations.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::ours::Kind;
 use crate::round::{self, Seen};
 
-/// Registries grow, so a round starts with a new one.
+/// A round starts with a new registry, because registries grow.
 const ROUND: Duration = Duration::from_secs(3);
 
 /// A line of the table: a name, and the number of each phase.
 type Row = (&'static str, fn(&Seen) -> u64);
 
-/// What each phase found.
+/// The results of each phase.
 pub(crate) struct Phases {
     time: Duration,
     alone: Seen,
@@ -44,7 +44,7 @@ impl Phases {
         }
     }
 
-    /// What must not be, one line each.
+    /// Returns the violations, one line each.
     pub(crate) fn violations(&self) -> Vec<String> {
         let mut found = Vec::new();
         let mut must = |holds: bool, what: &str| {
@@ -55,12 +55,9 @@ impl Phases {
         for seen in [&self.alone, &self.beside_one] {
             must(
                 seen.invalid + seen.their_failed_reads == 0,
-                "an invalid state that only we can have made",
+                "an invalid state that only we can have caused",
             );
-            must(
-                seen.refused == 0,
-                "a registry that nobody damaged was refused",
-            );
+            must(seen.refused == 0, "an undamaged registry was refused");
         }
         must(keeps_ours(&self.alone), "we lost an entry of ours");
         must(
@@ -69,7 +66,7 @@ impl Phases {
         );
         must(
             self.beside_two.written_over == 0,
-            "we wrote over a damaged registry",
+            "we overwrote a damaged registry",
         );
         for seen in [&self.alone, &self.beside_one, &self.beside_two] {
             for failure in &seen.failures {
@@ -79,7 +76,7 @@ impl Phases {
         let is_found = !keeps_ours(&self.control_alone) && !keeps_theirs(&self.control_beside_one);
         must(
             is_found,
-            "the control lost nothing: the soak proves nothing",
+            "the control lost nothing, so the soak proves nothing",
         );
         found
     }
@@ -89,8 +86,8 @@ fn keeps_ours(seen: &Seen) -> bool {
     seen.undone == 0
 }
 
-/// If it were more than a third of the races that fell into the gap, it would be no
-/// gap, but a hole: without the last look it is all of them.
+/// Returns whether at most a third of the races fell into the gap. More would mean that
+/// the last check does not work: without it, all of them do.
 fn keeps_theirs(seen: &Seen) -> bool {
     seen.dropped == 0 && seen.blind * 3 <= seen.noticed + seen.blind
 }
@@ -113,22 +110,22 @@ impl fmt::Display for Phases {
         writeln!(
             f,
             "{:44}{:>10}{:>10}{:>10}{:>10}{:>10}",
-            "beside so many of cldctl's kind", "0", "1", "2", "control 0", "control 1"
+            "writers of cldctl's kind", "0", "1", "2", "control 0", "control 1"
         )?;
         let rows: [Row; 12] = [
             ("our changes that were confirmed", |it| it.changes),
             ("our lists", |it| it.lists),
             ("cldctl's commits", |it| it.their_commits),
-            ("races with cldctl noticed, and done again", |it| it.noticed),
+            ("noticed races with cldctl, repeated", |it| it.noticed),
             ("cldctl's commits replaced in the gap", |it| it.blind),
             ("cldctl's entries that we dropped otherwise", |it| {
                 it.dropped
             }),
-            ("confirmed entries of ours that are gone", |it| it.undone),
-            ("states of the registry that are no JSON", |it| it.invalid),
-            ("of them, those that stayed", |it| it.damaged),
-            ("of those, written over by us", |it| it.written_over),
-            ("cldctl's reads that failed for it", |it| {
+            ("confirmed entries of ours that are missing", |it| it.undone),
+            ("states of the registry that are not JSON", |it| it.invalid),
+            ("those that remained", |it| it.damaged),
+            ("those that we overwrote", |it| it.written_over),
+            ("cldctl's reads that failed because of it", |it| {
                 it.their_failed_reads
             }),
             ("our processes that refused a damaged registry", |it| {

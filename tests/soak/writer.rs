@@ -1,6 +1,6 @@
-//! A process that changes the registry as cldctl does: it takes no lock, writes
-//! through a temporary file of a fixed name, and never looks again at what it
-//! read. And one that is a little better, but not good enough: the control.
+//! A process that changes the registry as cldctl does: it takes no lock, writes through
+//! a temporary file of a fixed name, and never checks again what it read. And the
+//! control, which is a little better, but not good enough.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,20 +14,21 @@ use serde_json::{Value, json};
 
 use crate::random::Random;
 
-/// Entries whose reference starts like this are removed again by those who add
-/// them; all others are there to stay.
+/// The prefix of references that are removed again by the process that adds them; all
+/// others must remain.
 pub(crate) const PASSING: &str = "passing";
 
-/// What a writer did until its standard input was closed.
+/// The results of a writer until its standard input was closed.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    /// How often it replaced the registry.
+    /// The number of times that it replaced the registry.
     pub(crate) commits: u64,
-    /// How often it found something that is no JSON, where cldctl gives up.
+    /// The number of times that it read something that is not JSON, where cldctl gives
+    /// up.
     pub(crate) failed_reads: u64,
-    /// Entries that stood in what it wrote and not in what it read next, with
-    /// the number of that commit. If there is no other writer like it, only
-    /// `cldctl-registry` can have dropped them.
+    /// Entries that it wrote and that were missing when it read next, with the number
+    /// of that commit. If there is no other writer like it, only `cldctl-registry` can
+    /// have dropped them.
     pub(crate) dropped: Vec<(u64, String)>,
 }
 
@@ -46,7 +47,7 @@ impl Report {
     }
 }
 
-/// Adds entries until standard input is closed, and looks after them once more.
+/// Adds entries until standard input is closed, and then checks them once more.
 pub(crate) fn run(registry: &Path, name: &str) -> Report {
     let stop = AtomicBool::new(false);
     let mut report = Report::default();
@@ -90,9 +91,9 @@ pub(crate) fn run(registry: &Path, name: &str) -> Report {
     report
 }
 
-/// Adds one entry by a temporary file of its own, so that nothing is ever torn,
-/// but without a lock, and without looking whether the registry is still what
-/// was read. Whether it could.
+/// Adds one entry by a temporary file of its own, so that the registry is never torn,
+/// but without a lock, and without checking that the registry is still what was read.
+/// Returns whether it succeeded.
 pub(crate) fn add_naively(registry: &Path, reference: &str) -> bool {
     let Some(mut document) = read(registry) else {
         return false;
@@ -102,7 +103,7 @@ pub(crate) fn add_naively(registry: &Path, reference: &str) -> bool {
     replace(registry, &registry.with_file_name(temporary), &document)
 }
 
-/// `None` if it is no JSON, or not there.
+/// Returns the registry; `None` if it is missing or not JSON.
 fn read(registry: &Path) -> Option<Value> {
     serde_json::from_slice(&fs::read(registry).ok()?).ok()
 }
@@ -122,8 +123,8 @@ fn append(document: &mut Value, reference: &str) {
     }));
 }
 
-/// As Go's `os.WriteFile` and `os.Rename` do it. False if another writer took
-/// the temporary file away.
+/// Replaces the registry as Go's `os.WriteFile` and `os.Rename` do. Returns false if
+/// another writer took the temporary file away.
 fn replace(registry: &Path, temporary: &Path, document: &Value) -> bool {
     fs::write(temporary, serde_json::to_vec_pretty(document).unwrap()).unwrap();
     fs::rename(temporary, registry).is_ok()

@@ -1,14 +1,14 @@
-//! Changes of the registry, each undone outside of the measured time.
+//! Changes of the registry, each undone outside the measured time.
 
 use std::process::Command;
 
 use crate::measure::{Contender, time};
 use crate::program::User;
-use crate::tools::sync;
+use crate::tools::{Tools, sync};
 
 const NEW: &str = "ghcr.io/acme/new:v1";
 
-/// Registers a reference that is new.
+/// Registers a new reference.
 pub(super) fn add(user: &User) -> Contender {
     let [mut add, mut rm] = commands(user);
     let dir = user.cache_root();
@@ -31,6 +31,15 @@ pub(super) fn rm(user: &User) -> Contender {
         sync(&dir)?;
         Ok(taken)
     })
+}
+
+/// Measures the peak memory of registering a new reference, and of removing it.
+pub(super) fn peaks(user: &User, tools: &Tools) -> Option<[Contender; 2]> {
+    let [add, rm] = commands(user);
+    let peak_of_add = tools.peak("add", &add)?.then(rm);
+    let [add, rm] = commands(user);
+    let peak_of_rm = tools.peak("rm", &rm)?.after(add);
+    Some([peak_of_add, peak_of_rm])
 }
 
 fn commands(user: &User) -> [Command; 2] {

@@ -1,4 +1,4 @@
-//! Content, where the disk and hashing are what takes time.
+//! Content, where the disk and hashing take the time.
 
 use std::fs;
 use std::path::Path;
@@ -11,6 +11,7 @@ use super::Rows;
 use crate::Bench;
 use crate::measure::{Contender, time};
 use crate::program::User;
+use crate::registry;
 use crate::row::{Bar, Row};
 use crate::tools::{on_path, sync};
 use crate::tree::Tree;
@@ -39,7 +40,7 @@ pub(super) fn rows(bench: &Bench) -> Result<Rows> {
     };
     let mut rows = vec![
         add("500 MB in 2,000 files", &large, runs)
-            .bar(Bar::Times(1.0))
+            .bar(Bar::Times(0.4))
             .peers([copy(&large), hash(&large)].into_iter().flatten()),
         add("80 MB in 20,000 files", &many, bench.options.runs(3)),
     ];
@@ -53,10 +54,35 @@ pub(super) fn rows(bench: &Bench) -> Result<Rows> {
     } else {
         rows.push(Row::lacking(name, "the program has no `verify`"));
     }
+    let full = with_content(bench)?;
+    let inspect = [&["inspect".to_owned()][..], &references()].concat();
+    let inspect = Contender::timing("inspect", full.command(&inspect));
+    let verify = Contender::timing("verify", full.command(&["verify"]));
+    let name = "inspect of 4,000 artifacts with content";
+    let row = Row::new(name, runs, inspect).beside(Some(verify));
+    rows.push(row.bar(Bar::Times(2.0)));
     Ok(Rows {
         rows,
-        users: vec![large, many, kept],
+        users: vec![large, many, kept, full],
     })
+}
+
+const ARTIFACTS: usize = 4_000;
+
+fn references() -> Vec<String> {
+    let references = (0..ARTIFACTS).map(|index| registry::reference(index, ARTIFACTS));
+    references.collect()
+}
+
+/// Creates a user whose artifacts all have content.
+fn with_content(bench: &Bench) -> Result<User> {
+    let user = User::with_entries(&bench.program, ARTIFACTS)?;
+    for reference in references() {
+        let dir = user.cache_root().join(reference.replace(['/', ':'], "_"));
+        fs::create_dir(&dir)?;
+        fs::write(dir.join("cld.yml"), &reference)?;
+    }
+    Ok(user)
 }
 
 /// Imports the source, durably.
@@ -73,7 +99,7 @@ fn add(user: &User) -> Contender {
     })
 }
 
-/// Does the same by hand, one after the other.
+/// Does the same with other programs, one after the other.
 fn copy_and_hash(user: &User) -> Option<Contender> {
     let (source, copy) = (user.path("source"), user.path("copy"));
     let mut cp = user.run(on_path("cp")?, &["-r".as_ref(), source.as_path(), &copy]);

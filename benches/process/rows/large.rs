@@ -1,4 +1,4 @@
-//! Large registries, where reading is what takes time.
+//! Large registries, where reading takes the time.
 
 use std::fs;
 use std::process::Command;
@@ -17,7 +17,7 @@ pub(super) fn rows(bench: &Bench) -> Result<Rows> {
     with_entries(bench, 100_000, "100,000", bench.options.runs(9))
 }
 
-/// Without bars: these are about what still works.
+/// Returns rows without bars, because they only show what still works.
 pub(super) fn million(bench: &Bench) -> Result<Rows> {
     let mut rows = with_entries(bench, 1_000_000, "1,000,000", bench.options.runs(5))?;
     for row in &mut rows.rows {
@@ -40,26 +40,43 @@ fn with_entries(bench: &Bench, entries: usize, label: &str, runs: usize) -> Resu
     let images_json = user.command(&["images", "--format", "json"]);
     let file = user.registry().display().to_string();
     let jq = |query| tools::peer(&user, "jq", &["-r", query, &file]);
-    let durable = || bench.tools.durable(&user);
-    let peak = |name: &str, command: &Command| {
-        let name = format!("{label}: peak memory of {name}");
-        peak_row(bench, &user, name, command)
+    let change = |name: &str, ours: Contender| {
+        Row::new(format!("{label}: {name}"), runs, ours)
+            .beside(bench.tools.durable(&user))
+            .bar(Bar::Times(1.6))
+            .peers(bench.tools.python(&user))
     };
-    let peak_of_names = peak("images -q", &names)?.bar(Bar::Times(1.8));
-    let peak_of_json = peak("images --format json", &images_json)?;
-    let peak_of_one = peak("exists REF", &user.command(&["exists", &last]))?;
+    let peak = |name: &str, peak: Option<Contender>| {
+        let name = format!("{label}: peak memory of {name}");
+        peak_row(bench, &user, name, peak)
+    };
+    let of = |command: &Command| bench.tools.peak("peak", command);
+    let peak_of_names = peak("images -q", of(&names))?.bar(Bar::Times(0.8));
+    let peak_of_json = peak("images --format json", of(&images_json))?;
+    let peak_of_inspect = of(&user.command(&["inspect", &last]));
+    let peak_of_exists = of(&user.command(&["exists", &last]));
+    let peak_of_completion = of(&user.completion(&last));
+    let [peak_of_add, peak_of_rm] = match change::peaks(&user, &bench.tools) {
+        Some(peaks) => peaks.map(Some),
+        None => [None, None],
+    };
+    let slight = |name: &str, of| Ok::<_, anyhow::Error>(peak(name, of)?.bar(Bar::Times(0.3)));
     let rows = vec![
-        reading("images", 1.0, user.command(&["images"])),
+        reading("images", 0.35, user.command(&["images"])),
         reading("images --format json", 0.3, images_json).peers(jq(".artifacts")),
-        reading("images -q", 0.3, names).peers(jq(".artifacts[].reference")),
-        reading("inspect REF", 0.15, user.command(&["inspect", &last])),
-        reading("exists REF", 0.15, user.command(&["exists", &last])),
-        reading("completion of REF", 0.15, user.completion(&last)),
-        row("add --metadata-only", 0.4, change::add(&user)).peers(durable()),
-        row("rm REF", 0.4, change::rm(&user)).peers(durable()),
+        reading("images -q", 0.2, names).peers(jq(".artifacts[].reference")),
+        reading("inspect REF", 0.1, user.command(&["inspect", &last])),
+        reading("exists REF", 0.1, user.command(&["exists", &last])),
+        reading("completion of REF", 0.1, user.completion(&last)),
+        change("add --metadata-only", change::add(&user)),
+        change("rm REF", change::rm(&user)),
         peak_of_names,
         peak_of_json,
-        peak_of_one,
+        slight("inspect REF", peak_of_inspect)?,
+        slight("exists REF", peak_of_exists)?,
+        slight("completion of REF", peak_of_completion)?,
+        slight("add --metadata-only", peak_of_add)?,
+        slight("rm REF", peak_of_rm)?,
     ];
     Ok(Rows {
         rows,
@@ -67,10 +84,10 @@ fn with_entries(bench: &Bench, entries: usize, label: &str, runs: usize) -> Resu
     })
 }
 
-/// Memory beside the size of the file.
-fn peak_row(bench: &Bench, user: &User, name: String, command: &Command) -> Result<Row> {
-    let Some(peak) = bench.tools.peak("peak", command) else {
-        return Ok(Row::lacking(name, "it takes cc to measure it"));
+/// Compares peak memory to the size of the file.
+fn peak_row(bench: &Bench, user: &User, name: String, peak: Option<Contender>) -> Result<Row> {
+    let Some(peak) = peak else {
+        return Ok(Row::lacking(name, "measuring it needs cc"));
     };
     let bytes = fs::metadata(user.registry())?.len() as f64;
     let file = Contender::new("the file", move || Ok(bytes));

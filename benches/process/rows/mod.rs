@@ -1,4 +1,4 @@
-//! The rows of the table, by what they are run on.
+//! The rows of the table, grouped by registry.
 
 mod change;
 mod content;
@@ -13,9 +13,9 @@ use crate::program::User;
 use crate::row::Row;
 
 pub(crate) struct Group {
-    /// What its rows are measured beside, as it is said above the table.
+    /// The yardstick of its rows, as printed above the table.
     pub(crate) yardstick: &'static str,
-    /// Only with `--million`.
+    /// True if it needs `--million`.
     pub(crate) on_request: bool,
     pub(crate) rows: fn(&Bench) -> Result<Rows>,
 }
@@ -32,13 +32,16 @@ pub(crate) const GROUPS: &[Group] = &[
         "beside a C program that copies the registry, fsyncs and renames it",
         small::changes,
     ),
-    group("beside CPython's json.load", large::rows),
+    group(
+        "beside CPython's json.load; changes beside the C program; memory beside the file",
+        large::rows,
+    ),
     Group {
         on_request: true,
         ..group("beside CPython's json.load", large::million)
     },
     group(
-        "add beside `cp -r`, `sync -f` and `sha256sum`, verify beside `openssl dgst`",
+        "add beside `cp -r`, `sync -f` and `sha256sum`, verify beside `openssl dgst`, inspect beside verify",
         content::rows,
     ),
     group("many processes", together::rows),

@@ -1,4 +1,4 @@
-//! Small registries, where starting is what takes time.
+//! Small registries, where starting takes the time.
 
 use std::process::Command;
 
@@ -19,7 +19,7 @@ pub(super) fn rows(bench: &Bench) -> Result<Rows> {
     let row = |name: &str, ours: Contender| {
         Row::new(format!("10: {name}"), runs, ours)
             .beside(bench.tools.empty())
-            .bar(Bar::Above(1.0))
+            .bar(Bar::Above(0.9))
     };
     let reading = |name: &str, command: Command| row(name, Contender::timing(name, command));
     let images_json = few.command(&["images", "--format", "json"]);
@@ -35,20 +35,20 @@ pub(super) fn rows(bench: &Bench) -> Result<Rows> {
     let some = User::with_entries(&bench.program, 1_000)?;
     let images = Contender::timing("images", some.command(&["images"]));
     let images = Row::new("1,000: images", bench.options.runs(75), images);
-    rows.push(images.beside(bench.tools.empty()).bar(Bar::Above(3.0)));
+    rows.push(images.beside(bench.tools.empty()).bar(Bar::Above(2.5)));
     Ok(Rows {
         rows,
         users: vec![few, some],
     })
 }
 
-/// Changes wait for the disk, which no empty program does.
+/// Returns rows of changes, which wait for the disk as no empty program does.
 pub(super) fn changes(bench: &Bench) -> Result<Rows> {
     let few = User::with_entries(&bench.program, 10)?;
     let row = |name: &str, ours: Contender| {
         Row::new(format!("10: {name}"), bench.options.runs(151), ours)
             .beside(bench.tools.durable(&few))
-            .bar(Bar::Above(1.0))
+            .bar(Bar::Above(0.9))
     };
     let rows = vec![
         row("add --metadata-only", change::add(&few)),

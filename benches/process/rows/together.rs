@@ -1,4 +1,4 @@
-//! Many processes that change one registry at once.
+//! Concurrent changes of one registry by many processes.
 
 use std::fs;
 use std::thread;
@@ -26,7 +26,7 @@ pub(super) fn rows(bench: &Bench) -> Result<Rows> {
     })
 }
 
-/// As many threads as processes, each of which adds one entry after the other.
+/// Adds entries with one thread for each process, one after the other in each thread.
 ///
 /// # Errors
 ///
@@ -48,11 +48,7 @@ fn add_at_once(user: &User) -> Result<f64> {
         .as_array()
         .context("there are no artifacts")?;
     if entries.len() != PROCESSES * ADDS {
-        bail!(
-            "{} of {} entries are there",
-            entries.len(),
-            PROCESSES * ADDS
-        );
+        bail!("{} of {} entries exist", entries.len(), PROCESSES * ADDS);
     }
     Ok(taken.as_secs_f64() * 1e3)
 }

@@ -74,25 +74,25 @@ pub(crate) struct Add {
     )]
     pub(crate) created_at: Option<DateTime<FixedOffset>>,
 
-    /// Refuse to replace an artifact that is registered already
+    /// Refuse to replace an artifact that is already registered
     #[arg(long)]
     pub(crate) no_clobber: bool,
 
-    /// Import hidden files, node_modules and the like too
+    /// Also import hidden files, node_modules and the like
     #[arg(long, conflicts_with = "metadata_only")]
     pub(crate) all_files: bool,
 
-    /// Store what links lead to that leave the directory or lead to directories;
-    /// otherwise such links are refused
+    /// Store the targets of links that leave the directory or lead to directories,
+    /// instead of refusing such links
     #[arg(short = 'L', long, requires = "source")]
     pub(crate) dereference: bool,
 
-    /// Leave out what matches: a glob on names or, if it contains a /, on paths from
+    /// Leave out what matches GLOB, a glob on names or, if it contains a /, on paths from
     /// the top; * also matches /; can be repeated
     #[arg(long, value_name = "GLOB", requires = "source")]
     pub(crate) exclude: Vec<String>,
 
-    /// Import what matches even if it would be left out; can be repeated; --exclude
+    /// Import what matches GLOB even if it would be left out; can be repeated; --exclude
     /// takes precedence
     #[arg(long, value_name = "GLOB", requires = "source")]
     pub(crate) include: Vec<String>,

@@ -7,7 +7,7 @@ use crate::cli::completion::values as candidates;
 /// Arguments of `help`.
 #[derive(Debug, Args)]
 pub(crate) struct Help {
-    /// The command; without one, the program
+    /// The command to explain [default: the whole program]
     #[arg(value_name = "COMMAND", add = candidates::commands())]
     pub(crate) command: Option<String>,
 }

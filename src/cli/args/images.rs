@@ -11,7 +11,7 @@ use crate::cli::values;
 /// Arguments of `images`.
 #[derive(Debug, Args)]
 pub(crate) struct Images {
-    /// List only these: a glob on the repository, or on repository:tag
+    /// List only artifacts that match a glob on the repository, or on repository:tag
     #[arg(value_name = "PATTERN")]
     pub(crate) patterns: Vec<Pattern>,
 
@@ -19,7 +19,7 @@ pub(crate) struct Images {
     #[arg(long = "type", value_name = "TYPE", value_parser = values::artifact_type())]
     pub(crate) artifact_type: Option<ArtifactType>,
 
-    /// List only what matches, such as tag=v1*, size>10MB or until=30d
+    /// List only artifacts that match, such as tag=v1*, size>10MB or until=30d
     #[arg(
         short,
         long = "filter",
@@ -66,11 +66,11 @@ pub(crate) struct Images {
     #[arg(long)]
     pub(crate) digests: bool,
 
-    /// Leave out the header of the table
+    /// Omit the table header
     #[arg(long)]
     pub(crate) no_headers: bool,
 
-    /// Accepted as a habit from docker: all artifacts are always listed
+    /// Accepted for docker compatibility; all artifacts are always listed
     #[arg(short, long)]
     all: bool,
 }

@@ -38,11 +38,11 @@ use super::values;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done
+  0  success
   1  failed
   2  wrong usage
   3  not found
-  4  refused: ambiguous, unsafe, colliding or already there
+  4  refused: ambiguous, unsafe, colliding or already registered
   5  timed out waiting for the registry lock";
 
 /// List, add, inspect and remove the artifacts in cldctl's local registry.
@@ -103,7 +103,7 @@ pub(crate) enum Command {
     CachePath(CachePath),
     /// Check whether artifacts are registered (exit code only)
     Exists(Exists),
-    /// Register an artifact's content under other references too
+    /// Register an artifact's content under additional references
     Tag(Tag),
     /// Check the registry and its content, and optionally repair the registry
     Verify(Verify),
@@ -116,7 +116,7 @@ pub(crate) enum Command {
     Completions(Completions),
     /// Print the manual, or write a page for each command
     Man(Man),
-    /// Print the help of the program, or of a command
+    /// Print help for the program or a command
     Help(Help),
     /// Print version
     Version,

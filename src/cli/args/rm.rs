@@ -21,7 +21,7 @@ pub(crate) struct Rm {
     #[arg(long)]
     pub(crate) all: bool,
 
-    /// Remove what matches, such as tag=v1*, size>10MB or until=30d
+    /// Remove artifacts that match, such as tag=v1*, size>10MB or until=30d
     #[arg(
         long = "filter",
         value_name = "KEY=VALUE",

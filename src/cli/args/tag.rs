@@ -15,7 +15,7 @@ pub(crate) struct Tag {
     #[arg(value_name = "DST", required = true, add = candidates::references())]
     pub(crate) targets: Vec<String>,
 
-    /// Refuse to replace an artifact that is registered already
+    /// Refuse to replace an artifact that is already registered
     #[arg(long)]
     pub(crate) no_clobber: bool,
 }

@@ -12,7 +12,7 @@ pub(crate) struct Verify {
     #[arg(value_name = "REF", add = candidates::references())]
     pub(crate) references: Vec<String>,
 
-    /// First repair the registry file where that needs no guess; the original is
+    /// Repair the registry first, as far as that needs no guessing; the original is
     /// kept under another name
     #[arg(long, conflicts_with = "references")]
     pub(crate) repair: bool,

@@ -34,7 +34,7 @@ pub(super) fn run(context: &Context, args: Add) -> anyhow::Result<Exit> {
             ("s", "them")
         };
         messages::note(format_args!(
-            "left out {} hidden or generated item{s}; `--all-files` takes {them}",
+            "left out {} hidden or generated item{s}; `--all-files` includes {them}",
             imported.left_out
         ));
     }

@@ -31,7 +31,7 @@ pub(super) fn from_stdin(operands: &[String]) -> Result<Vec<String>, Failure> {
     }
     if operands.len() > 1 {
         return Err(Failure::usage(
-            "`-` stands for all references, so it stands alone",
+            "`-` reads references from standard input and cannot be combined with others",
         ));
     }
     let text = io::read_to_string(io::stdin()).map_err(|error| Failure {
@@ -79,12 +79,12 @@ impl Unresolved {
                 Failure {
                     exit: Exit::Refused,
                     message: format!(
-                        "`{}` is ambiguous: it names {} artifacts: {}",
+                        "`{}` is ambiguous: it matches {} artifacts: {}",
                         escape_display(&operand),
                         list.len(),
                         list.join(", ")
                     ),
-                    hint: Some("give one of these references".to_owned()),
+                    hint: Some("use one of these references".to_owned()),
                 }
             }
         }

@@ -111,7 +111,7 @@ fn report_kept(planned: &[Unreferenced], swept: &PruneOutcome) -> Exit {
         .filter(|item| !known.contains(item.path.as_path()))
     {
         messages::warning(format_args!(
-            "kept `{}`, which changed meanwhile",
+            "kept `{}`, because it changed in the meantime",
             escape_display(&item.path.to_string_lossy())
         ));
     }
@@ -304,7 +304,7 @@ fn remove(context: &Context, planned: &Planned) -> anyhow::Result<Vec<Removed>> 
         })?);
         for (reference, _) in kept.values() {
             messages::warning(format_args!(
-                "kept `{}`, which changed meanwhile",
+                "kept `{}`, because it changed in the meantime",
                 escape_display(reference)
             ));
         }

@@ -107,7 +107,7 @@ fn remove_chosen(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
     }
     for reference in kept {
         messages::warning(format_args!(
-            "kept `{}`, which was registered meanwhile",
+            "kept `{}`, because it was registered in the meantime",
             escape_display(&reference)
         ));
     }

@@ -71,7 +71,7 @@ fn explain(error: Error) -> anyhow::Error {
     Failure {
         exit: Exit::NotFound,
         message: error.to_string(),
-        hint: add.map(|add| format!("{add} brings its content back")),
+        hint: add.map(|add| format!("{add} restores its content")),
     }
     .into()
 }

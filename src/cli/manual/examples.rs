@@ -15,7 +15,7 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     ),
     (
         "",
-        "Complete references in this bash:",
+        "Enable completion in the current bash:",
         "source <(cldctl-registry completions bash)",
     ),
     (
@@ -96,7 +96,7 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     ("verify", "Check everything:", "cldctl-registry verify"),
     (
         "verify",
-        "Recover the intact entries of a corrupt registry:",
+        "Recover the intact entries of a damaged registry:",
         "cldctl-registry verify --repair",
     ),
     (
@@ -116,7 +116,7 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     ),
     (
         "completions",
-        "Load the completion in this bash, and in every new one:",
+        "Enable completion in the current bash, and in new ones:",
         "source <(cldctl-registry completions bash)\necho 'source <(cldctl-registry completions bash)' >> ~/.bashrc",
     ),
     (
@@ -126,7 +126,7 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     ),
     (
         "help",
-        "Print the help of a command:",
+        "Print help for a command:",
         "cldctl-registry help images",
     ),
     (

@@ -22,16 +22,16 @@ pub(super) struct Page {
 
 /// How the program ends.
 const EXIT_STATUS: &[(&str, &str)] = &[
-    ("0", "Done; also an empty list and a dry run."),
+    ("0", "Success, including an empty list and a dry run."),
     (
         "1",
-        "Failed: the system refused something, the registry cannot be read or written, or a \
-         confirmation was declined.",
+        "Failed: a system error, a registry that cannot be read or written, or a declined \
+         confirmation.",
     ),
     (
         "2",
         "Wrong usage: an unknown option, an invalid reference, size or time, or a \
-         confirmation that is needed where standard input is not a terminal.",
+         confirmation that is needed when standard input is not a terminal.",
     ),
     (
         "3",
@@ -39,12 +39,12 @@ const EXIT_STATUS: &[(&str, &str)] = &[
     ),
     (
         "4",
-        "An operand was refused: ambiguous, unsafe to import, colliding, or already there.",
+        "An operand was refused: ambiguous, unsafe to import, colliding, or already registered.",
     ),
     ("5", "Timed out waiting for the registry lock."),
     (
         "129, 130, 143",
-        "Interrupted by SIGHUP, SIGINT or SIGTERM; what was begun is undone, unless a second \
+        "Interrupted by SIGHUP, SIGINT or SIGTERM; the change is undone, unless a second \
          SIGINT ended the program at once.",
     ),
 ];

@@ -38,7 +38,9 @@ pub(in crate::cli) fn not_deleted(error: Option<Error>) -> Exit {
     match error {
         None => Exit::Success,
         Some(error) => {
-            warning(format_args!("the old content is not all deleted: {error}"));
+            warning(format_args!(
+                "could not delete all of the old content: {error}"
+            ));
             Exit::Failure
         }
     }

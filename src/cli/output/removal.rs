@@ -156,7 +156,7 @@ fn explain(removed: &Removed) -> Exit {
             escape_display(with)
         )),
         ContentOutcome::Foreign { path } => messages::warning(format_args!(
-            "kept `{}`: it is not the directory of `{reference}` in this cache",
+            "kept `{}`: it is not the cache directory of `{reference}`",
             escape_display(&path.to_string_lossy())
         )),
         ContentOutcome::Refused { error, .. } => {
@@ -164,7 +164,7 @@ fn explain(removed: &Removed) -> Exit {
                 message: format!("kept `{reference}`: {error}"),
                 hint: quote::operand(&removed.reference)
                     .and_then(|operand| hints::command(&format!("rm --keep-cache {operand}")))
-                    .map(|command| format!("{command} removes the entry alone")),
+                    .map(|command| format!("{command} removes only the entry")),
                 ..Failure::of(error)
             };
             messages::error(&failure.into());

@@ -2,8 +2,12 @@
 //! blanks.
 //!
 //! A row is a line of text with a tab between cells, as Go's `text/tabwriter`
-//! takes it: a string for each cell would take more time than all the rest. A text
-//! of several lines is several rows.
+//! takes it, because a string for each cell would take more time than all the
+//! rest. A text of several lines is several rows.
+//!
+//! comfy-table lays out tables, but for two kinds that are filled by hand, to the
+//! same bytes: long ones, and the rows of `images` that are ASCII, because with ten
+//! of them comfy-table takes a quarter of the instructions of the whole program.
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table as Arranged, Width, presets};
 use unicode_width::UnicodeWidthStr;
@@ -12,17 +16,21 @@ use super::Out;
 use crate::cli::exit::OutputError;
 use crate::parallel;
 
-/// So many rows are worth a thread that measures them.
+/// The most rows of a table for people, all of which comfy-table lays out.
+const FEW: usize = 500;
+
+/// The least rows that are worth a thread that measures them.
 const MANY: usize = 4096;
 
+/// The blanks between two columns.
 const PADDING: u16 = 2;
 
-/// Where the columns of a table stand, and what stands above them.
+/// The columns of a table and their header.
 pub(in crate::cli) struct Table {
-    /// A row.
+    /// A row of titles.
     header: Option<String>,
     widths: Widths,
-    /// As many as the widest column has, and as stand between two.
+    /// As many blanks as the widest column and its padding take.
     blanks: String,
 }
 
@@ -31,7 +39,7 @@ pub(in crate::cli) struct Table {
 struct Widths(Vec<usize>);
 
 impl Widths {
-    /// Makes columns as wide as the cells of rows demand.
+    /// Widens the columns to the cells of rows.
     fn measure(&mut self, rows: &str) {
         let is_ascii = rows.is_ascii();
         for row in rows.split('\n') {
@@ -46,7 +54,7 @@ impl Widths {
         for (index, width) in found.into_iter().enumerate() {
             match self.0.get_mut(index) {
                 Some(widest) => *widest = width.max(*widest),
-                // comfy-table knows no narrower column.
+                // One at least, because comfy-table has no narrower column.
                 None => self.0.push(width.max(1)),
             }
         }
@@ -54,7 +62,7 @@ impl Widths {
 }
 
 impl Table {
-    /// A table for these rows, under a row of titles.
+    /// Returns a table for these rows, under a row of titles.
     pub(in crate::cli) fn new(header: Option<String>, rows: &[&str]) -> Self {
         let mut widths = Widths::default();
         header.iter().for_each(|header| widths.measure(header));
@@ -75,30 +83,29 @@ impl Table {
 
     /// Prints the table with its rows.
     pub(in crate::cli) fn print(&self, out: &mut Out, rows: &[&str]) -> Result<(), OutputError> {
+        let is_filled = |row: &str| self.is_filled(rows.len()) || row.is_ascii();
         if let Some(header) = &self.header {
             let mut text = String::new();
-            self.lay_out(&mut text, header);
+            self.fill(&mut text, header);
             out.write(&text)?;
         }
         out.pieces(rows, |text, rows| {
-            for rows in rows.chunk_by(|a, b| a.is_ascii() == b.is_ascii()) {
-                self.lay_out(text, &rows.join("\n"));
+            for rows in rows.chunk_by(|a, b| is_filled(a) == is_filled(b)) {
+                match is_filled(rows[0]) {
+                    true => rows.iter().for_each(|row| self.fill(text, row)),
+                    false => self.arrange(text, rows),
+                }
             }
         })
     }
 
-    /// Appends rows as lines. Where each character takes one column, they only
-    /// have to be filled up; comfy-table, which knows the others, takes much
-    /// longer for that, and wraps what is wider than it can count.
-    fn lay_out(&self, text: &mut String, rows: &str) {
-        if rows.is_ascii() || self.blanks.len() > usize::from(u16::MAX) {
-            self.fill(text, rows);
-        } else {
-            self.arrange(text, rows);
-        }
+    /// Returns true if a table of so many rows is filled by hand: because it is long,
+    /// or because comfy-table would wrap a column that is wider than it can count.
+    fn is_filled(&self, rows: usize) -> bool {
+        rows > FEW || self.blanks.len() > usize::from(u16::MAX)
     }
 
-    /// Fills cells up to the widths of their columns.
+    /// Appends rows as lines, each cell filled up to the width of its column.
     fn fill(&self, text: &mut String, rows: &str) {
         let is_ascii = rows.is_ascii();
         for row in rows.split('\n') {
@@ -114,12 +121,13 @@ impl Table {
         }
     }
 
-    /// As [`fill`](Self::fill), by comfy-table.
-    fn arrange(&self, text: &mut String, rows: &str) {
+    /// Appends rows as lines that comfy-table lays out.
+    fn arrange(&self, text: &mut String, rows: &[&str]) {
         let mut table = Arranged::new();
         table.load_style(presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Disabled);
-        table.add_rows(rows.split('\n').map(|row| row.split('\t')));
+        let rows = rows.iter().flat_map(|row| row.split('\n'));
+        table.add_rows(rows.map(|row| row.split('\t')));
         for (column, &width) in table.column_iter_mut().zip(&self.widths.0) {
             column.set_padding((0, PADDING));
             let width = u16::try_from(width).unwrap_or(u16::MAX - PADDING);
@@ -134,24 +142,27 @@ impl Table {
     }
 }
 
-/// How long the cells of a row are, in bytes. They are short, so that it takes
-/// longer to search for their ends than to look at each byte.
+/// Returns the lengths of the cells of a row, in bytes. It looks at each byte,
+/// because cells are short: to search for their ends takes longer.
 fn lengths(row: &str) -> impl Iterator<Item = usize> {
     let cells = row.as_bytes().split(|&byte| byte == b'\t');
     cells.map(<[u8]>::len)
 }
 
-/// A table as a text.
+/// Returns a table as a text.
 pub(in crate::cli) fn render(header: Option<&str>, rows: &[String]) -> String {
     let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
     let table = Table::new(header.map(str::to_owned), &rows);
+    let lines: Vec<&str> = header.into_iter().chain(rows).collect();
     let mut text = String::new();
-    let lines = table.header.as_deref().into_iter().chain(rows);
-    lines.for_each(|row| table.lay_out(&mut text, row));
+    match table.is_filled(lines.len()) {
+        true => lines.iter().for_each(|row| table.fill(&mut text, row)),
+        false => table.arrange(&mut text, &lines),
+    }
     text
 }
 
-/// Ends the line that starts there.
+/// Ends the line that starts there, without trailing blanks.
 fn end_line(text: &mut String, start: usize) {
     text.truncate(start + text[start..].trim_end().len());
     text.push('\n');
@@ -198,7 +209,7 @@ mod tests {
         rows[MANY + 1] = "längst\té";
         let table = Table::new(None, &rows);
         let mut text = String::new();
-        table.lay_out(&mut text, "a\tb");
+        table.fill(&mut text, "a\tb");
         assert_eq!(text, "a       b\n");
     }
 
@@ -212,7 +223,7 @@ mod tests {
             let table = Table::new(None, &[&rows]);
             let (mut filled, mut arranged) = (String::new(), String::new());
             table.fill(&mut filled, &rows);
-            table.arrange(&mut arranged, &rows);
+            table.arrange(&mut arranged, &[&rows]);
             prop_assert_eq!(filled, arranged);
         }
     }

@@ -138,7 +138,7 @@ fn condition(key: &str, operator: &str, value: &str) -> Result<Condition, String
     };
     if let Some(field) = field {
         if !matches!(operator, "=" | "!=") {
-            return Err(format!("`{key}` takes `=` and `!=`"));
+            return Err(format!("`{key}` accepts `=` and `!=`"));
         }
         let value = match (key, value) {
             ("type", "comp") => "component",
@@ -158,7 +158,7 @@ fn condition(key: &str, operator: &str, value: &str) -> Result<Condition, String
             "<=" => Relation::AtMost,
             ">" => Relation::More,
             ">=" => Relation::AtLeast,
-            _ => return Err("`size` takes `=`, `<`, `<=`, `>` and `>=`".to_owned()),
+            _ => return Err("`size` accepts `=`, `<`, `<=`, `>` and `>=`".to_owned()),
         };
         let bytes = values::size(value)?;
         return Ok(Condition::Has(Property::Size { relation, bytes }));
@@ -171,7 +171,7 @@ fn condition(key: &str, operator: &str, value: &str) -> Result<Condition, String
         ));
     }
     if operator != "=" {
-        return Err(format!("`{key}` takes `=` alone"));
+        return Err(format!("`{key}` accepts only `=`"));
     }
     let moment = || Moment {
         operand: value.to_owned(),

@@ -161,14 +161,17 @@ fn time_of(
     match found {
         Found::Nothing => {
             let why = moment.time.as_ref().err().map(String::as_str);
-            let reason = format!("is no artifact, and no time: {}", why.unwrap_or_default());
+            let reason = format!(
+                "is neither an artifact nor a time: {}",
+                why.unwrap_or_default()
+            );
             Err(fail(Exit::Usage, &reason))
         }
-        Found::Ambiguous(_) => Err(fail(Exit::Refused, "names several artifacts")),
+        Found::Ambiguous(_) => Err(fail(Exit::Refused, "matches several artifacts")),
         Found::Entries(indices) => indices
             .first()
             .and_then(|&index| known_time(&document.entry(index)?))
-            .ok_or_else(|| fail(Exit::Usage, "has no time that is known")),
+            .ok_or_else(|| fail(Exit::Usage, "has no known creation time")),
     }
 }
 

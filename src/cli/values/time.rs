@@ -76,7 +76,7 @@ fn at_date(
 ) -> Result<DateTime<FixedOffset>, String> {
     let (local, offset) = Cursor(text.as_bytes()).date().ok_or(
         "expected a date such as 2026-02-04, alone or with a time of day such as \
-         2026-02-04T13:03 or 2026-02-04T13:03:11Z, and all zeros",
+         2026-02-04T13:03 or 2026-02-04T13:03:11Z, with leading zeros",
     )?;
     let time = local.and_then(|local| match offset {
         Some(offset) => local

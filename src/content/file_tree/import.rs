@@ -156,12 +156,12 @@ impl Import<'_> {
         let target = match uninterrupted(|| std::fs::canonicalize(at)) {
             Ok(target) => target,
             Err(error) if is(&error, Errno::LOOP) => {
-                return Err(refused(at, "it is a link that leads to itself"));
+                return Err(refused(at, "it is a link to itself"));
             }
             Err(error) => {
                 return match if_exists::<()>(Err(error)).at("follow the link", at)? {
                     None if walk.dir().attributes_of(&name).is_ok() => {
-                        Err(refused(at, "it is a link to nothing"))
+                        Err(refused(at, "it is a link to something that does not exist"))
                     }
                     _ => Err(Error::ContentChanged {
                         path: at.to_owned(),
@@ -187,7 +187,7 @@ impl Import<'_> {
             Kind::Link => Err(Error::ContentChanged {
                 path: at.to_owned(),
             }),
-            _ => Err(refused(at, "it is a link to something that is no file")),
+            _ => Err(refused(at, "it is a link to something that is not a file")),
         }
     }
 

@@ -76,7 +76,7 @@ fn a_link_is_refused_unless_it_leads_to_a_file_of_the_tree() {
         ("../outside", "leaves"),
         ("a", "directory"),
         (".", "directory"),
-        ("absent", "nothing"),
+        ("absent", "does not exist"),
     ] {
         let (dir, top) = source();
         fs::write(dir.path().join("outside"), "").unwrap();

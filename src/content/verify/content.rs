@@ -175,7 +175,7 @@ fn compare(cache: &Cache, entry: &EntryRef<'_>, hashed: &Hashed<'_>) -> Result<V
     let manifest = cache.manifests.find(digest)?;
     let expected = manifest.as_ref().map(Manifest::files).unwrap_or_default();
     let remedy = match add(reference, " PATH") {
-        Some(add) => format!("{add} imports it anew; for what cldctl pulled, pull it again"),
+        Some(add) => format!("{add} imports it again; if cldctl pulled it, pull it again"),
         // It stands there, but cannot be registered.
         None => format!("{} removes it", command("rm", reference, "")),
     };
@@ -196,13 +196,9 @@ fn compare(cache: &Cache, entry: &EntryRef<'_>, hashed: &Hashed<'_>) -> Result<V
             Err(error) => Some(not_readable(reference, error)),
             Ok(_) if manifest.is_none() => None,
             Ok(hash) => match expected.get(path) {
-                None => Some(find(
-                    Code::FileExtra,
-                    path,
-                    "was not there when the digest was made",
-                )),
+                None => Some(find(Code::FileExtra, path, "is not covered by the digest")),
                 Some(expected) if *expected == hex(hash) => None,
-                Some(_) => Some(find(Code::FileChanged, path, "has another content")),
+                Some(_) => Some(find(Code::FileChanged, path, "has different content")),
             },
         };
         findings.extend(finding.map(|finding| (path, finding)));
@@ -215,14 +211,14 @@ fn compare(cache: &Cache, entry: &EntryRef<'_>, hashed: &Hashed<'_>) -> Result<V
     }
     for path in expected.keys() {
         if !hashed.files.contains_key(path.as_slice()) {
-            findings.insert(path, find(Code::FileMissing, path, "is gone"));
+            findings.insert(path, find(Code::FileMissing, path, "is missing"));
         }
     }
     // We store files alone.
     let links = hashed.tree.links.iter().map(|(path, _)| path);
     for path in links.chain(&hashed.tree.others) {
         let path = path.as_os_str().as_bytes();
-        findings.insert(path, find(Code::FileExtra, path, "is no regular file"));
+        findings.insert(path, find(Code::FileExtra, path, "is not a regular file"));
     }
     Ok(findings.into_values().collect())
 }
@@ -244,9 +240,7 @@ fn unverifiable(reference: &str, digest: &str) -> Finding {
     };
     let remedy = match add(reference, "") {
         Some(add) => {
-            format!(
-                "{add} registers the content anew as it is now, with a digest and a time of today"
-            )
+            format!("{add} registers the content as it is now, with a new digest and time")
         }
         None => under_another(),
     };
@@ -257,7 +251,7 @@ fn missing(reference: &str, path: &str) -> Finding {
     Finding::new(
         Code::ContentMissing,
         reference,
-        format!("its content is gone: `{}`", escape_display(path)),
+        format!("its content is missing: `{}`", escape_display(path)),
         format!(
             "pull or build it again, or {} removes the entry",
             command("rm", reference, "")
@@ -270,11 +264,12 @@ fn no_content(reference: &str, path: &str) -> Finding {
         Code::ContentMissing,
         reference,
         format!(
-            "its content is gone: `{}` is no directory",
+            "its content is missing: `{}` is not a directory",
             escape_display(path)
         ),
         format!(
-            "look what it is and move it away, then pull or build it again; or {} removes the entry",
+            "check what it is and move it away, then pull or build it again; or {} removes the \
+             entry",
             command("rm", reference, "")
         ),
     )
@@ -285,11 +280,11 @@ fn foreign(reference: &str, path: &str) -> Finding {
         Code::ForeignPath,
         reference,
         format!(
-            "its content is not checked: `{}` is not its own directory",
+            "its content was not checked: `{}` is not its own directory",
             escape_display(path)
         ),
         match add(reference, " PATH") {
-            Some(add) => format!("{add} brings a copy into the cache"),
+            Some(add) => format!("{add} imports a copy into the cache"),
             None => under_another(),
         },
     )
@@ -298,7 +293,7 @@ fn foreign(reference: &str, path: &str) -> Finding {
 /// The remedy where `add` refuses the reference of the entry.
 fn under_another() -> String {
     format!(
-        "{} registers a copy under a reference that `add` takes",
+        "{} registers a copy under a reference that `add` accepts",
         command("add", "REF", " PATH")
     )
 }
@@ -308,11 +303,11 @@ fn moved(reference: &str, path: &str, own: &str) -> Finding {
         Code::MovedContent,
         reference,
         format!(
-            "its `cachePath` is `{}`, which does not exist, but its content lies in `{}`",
+            "its `cachePath` is `{}`, which does not exist, but its content is in `{}`",
             escape_display(path),
             escape_display(own)
         ),
-        "`cldctl-registry verify --repair` points the entry at its content",
+        "`cldctl-registry verify --repair` corrects the path",
     )
 }
 
@@ -320,8 +315,9 @@ fn no_cache(root: &Path) -> Finding {
     Finding::at(
         Code::CacheMissing,
         root,
-        "is not there, and the content of all artifacts in it with it",
-        "if it lies on another disk, mount that; if it is lost, pull or build the artifacts again",
+        "is missing, and so is the content of all artifacts stored in it",
+        "if it is on another disk, mount that disk; if it is lost, pull or build the artifacts \
+         again",
     )
 }
 

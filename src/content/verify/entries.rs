@@ -37,15 +37,15 @@ fn unreadable(entry: &EntryRef<'_>, field: Field) -> Finding {
         _ => "too long to show".to_owned(),
     };
     let message = format!(
-        "its `{}` is {value}, for which cldctl cannot read the registry at all",
+        "its `{}` is {value}; cldctl rejects the whole registry because of it",
         field.name()
     );
     let remedy = if reference.is_empty() {
-        "mend the field by hand; without a reference nothing else can name the entry".to_owned()
+        "repair the field by hand; without a reference no command can name the entry".to_owned()
     } else {
         let rm = command("rm", &reference, "");
         match add(&reference, "") {
-            Some(add) => format!("{add} writes it anew from its content, {rm} removes it"),
+            Some(add) => format!("{add} registers it again from its content, {rm} removes it"),
             None => format!("{rm} removes it"),
         }
     };
@@ -71,17 +71,19 @@ fn duplicates(document: &Document, entries: &[EntryRef<'_>], report: &mut Report
             continue;
         }
         let (what, remedy) = if texts.iter().all(|text| *text == texts[0]) {
-            let remedy = "`cldctl-registry verify --repair` leaves one".to_owned();
-            ("the same each time", remedy)
+            let remedy = "`cldctl-registry verify --repair` keeps one".to_owned();
+            ("all identical", remedy)
         } else {
             let rm = command("rm", &reference, "");
             let remedy = match add(&reference, "") {
-                Some(add) => format!("{add} leaves one, made from its content; {rm} removes all"),
+                Some(add) => {
+                    format!("{add} replaces them with one made from its content; {rm} removes all")
+                }
                 None => format!("{rm} removes all"),
             };
-            ("with differences", remedy)
+            ("with differences between them", remedy)
         };
-        let message = format!("stands in the registry {} times, {what}", texts.len());
+        let message = format!("is registered {} times, {what}", texts.len());
         report.add(Finding::new(
             Code::DuplicateReference,
             reference,
@@ -126,12 +128,12 @@ fn collisions(
             .map(|other| format!("`{}`", escape_display(other)))
             .collect();
         let message = format!(
-            "has the directory `{}` together with {}",
+            "shares the directory `{}` with {}",
             escape_display(&dir.to_string_lossy()),
             others.join(", ")
         );
-        let remedy =
-            "register one of them under another reference; the content is that of the last one";
+        let remedy = "register one of them under another reference; the content is that of the one \
+             registered last";
         report.add(Finding::new(Code::KeyCollision, reference, message, remedy));
     }
     Ok(())

@@ -45,7 +45,7 @@ pub enum Code {
     CacheMissing,
     /// Content that could not be read.
     ContentUnreadable,
-    /// A file has another content than the digest says.
+    /// A file has different content than the digest says.
     FileChanged,
     /// A file that the digest stands for is gone.
     FileMissing,
@@ -143,9 +143,9 @@ impl Finding {
 
     pub(super) fn unparsable(registry: &Registry, path: &Path, cause: &ParseError) -> Self {
         let remedy = if registry.is_legacy_path(path) {
-            "mend it by hand or move it away; nothing here writes a legacy registry"
+            "repair it by hand or move it away; this program never writes a legacy registry"
         } else {
-            "`cldctl-registry verify --repair` saves every complete entry"
+            "`cldctl-registry verify --repair` recovers every complete entry"
         };
         let message = format!("cannot be read: {cause}");
         Finding::at(Code::UnparsableRegistry, path, &message, remedy)
@@ -157,10 +157,10 @@ impl Finding {
             false => "the content of all artifacts",
         };
         let message = format!(
-            "is a link to `{}`, which does not exist, and {hidden} with it",
+            "is a link to `{}`, which does not exist, so {hidden} cannot be found",
             escape_display(&link.target.to_string_lossy())
         );
-        let remedy = "mount the disk that it leads to, or let it lead to a directory";
+        let remedy = "mount the disk that it points to, or point it to a directory";
         Finding::at(Code::DanglingLink, &link.link, &message, remedy)
     }
 
@@ -169,10 +169,10 @@ impl Finding {
             Code::ForeignVersion,
             path,
             &format!(
-                "has the version {}, which this program does not change",
+                "has version {}, which this program cannot change",
                 escape_display(version)
             ),
-            "a newer program wrote it; look for a newer cldctl-registry",
+            "it was written by a newer program; upgrade cldctl-registry",
         )
     }
 }

@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::content::Cache;
-use crate::document::{Edit, EntryRef, OpenDocument};
+use crate::document::{Document, Edit, EntryRef};
 use crate::error::Result;
 use crate::fields::Field;
-use crate::registry::Change;
+use crate::registry::{Backup, Update};
+use crate::store::{Guard, Locked};
 
 /// What taking over a moved home came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,53 +30,68 @@ impl Cache {
     ///
     /// Those of every change, and that the system does not say what exists.
     pub fn take_over_moved(&self) -> Result<Option<TakenOver>> {
-        let mut change = TakeOver {
-            cache: self,
-            copy: None,
-            references: Vec::new(),
+        self.registry().update(|document| {
+            let document = document.whole()?;
+            let moved = self.observe_moved(document);
+            let (edit, references) = decide(document, moved);
+            let guard = TakeOver {
+                backup: Backup::default(),
+                references,
+            };
+            Ok(Update::guarded(edit, guard))
+        })
+    }
+
+    /// Finds the entries whose content lies in their own directory here, and nowhere else,
+    /// by their places in the document. What the system does not tell stays as it is; the
+    /// report says so.
+    fn observe_moved(&self, document: &Document) -> Vec<(usize, String)> {
+        let contents = self.contents();
+        let keys = keys(document.entries());
+        let moved_to = |entry: EntryRef<'_>| {
+            let path = entry.text_of(Field::CachePath);
+            let moved = contents.moved_to(&entry.reference(), &path, &keys);
+            moved.unwrap_or(None)
         };
-        self.registry().update(&mut change)?;
-        let references = change.references;
-        Ok(change.copy.map(|copy| TakenOver { copy, references }))
+        let entries = document.entries().enumerate();
+        entries
+            .filter_map(|(index, entry)| Some((index, moved_to(entry)?)))
+            .collect()
     }
 }
 
-struct TakeOver<'c> {
-    cache: &'c Cache,
-    copy: Option<PathBuf>,
+/// Decides which entries get another `cachePath`, and returns their references too.
+fn decide(document: &Document, moved: Vec<(usize, String)>) -> (Edit, Vec<String>) {
+    let mut edit = Edit::default();
+    let mut references = Vec::new();
+    for (index, own) in moved {
+        if let Some(entry) = document.entry(index)
+            && let Some(text) = entry.with_cache_path(&own)
+        {
+            edit.replace(index, text);
+            references.push(entry.reference().into_owned());
+        }
+    }
+    (edit, references)
+}
+
+/// Keeps a copy of the registry before its entries are changed.
+struct TakeOver {
+    backup: Backup,
     references: Vec<String>,
 }
 
-impl Change for TakeOver<'_> {
-    fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
-        let document = document.whole()?;
-        let contents = self.cache.contents();
-        let mut edit = Edit::default();
-        self.references.clear();
-        let keys = keys(document.entries());
-        for (index, entry) in document.entries().enumerate() {
-            let reference = entry.reference();
-            let path = entry.text_of(Field::CachePath);
-            // What the system does not tell stays as it is; the report says so.
-            let moved = contents.moved_to(&reference, &path, &keys).unwrap_or(None);
-            if let Some(text) = moved.and_then(|own| entry.with_cache_path(&own)) {
-                edit.replace(index, text);
-                self.references.push(reference.into_owned());
-            }
-        }
-        Ok(edit)
+impl Guard for TakeOver {
+    type Value = Option<TakenOver>;
+
+    fn prepare(&mut self, locked: &Locked<'_>) -> Result<()> {
+        self.backup.prepare(locked)
     }
 
-    fn before_commit(&mut self, _: &OpenDocument, _: &Edit) -> Result<()> {
-        self.copy = self.cache.registry().keep_copy()?;
-        Ok(())
-    }
-
-    fn roll_back(&mut self) {
-        if let Some(copy) = self.copy.take() {
-            // The file itself is still there.
-            let _ = std::fs::remove_file(copy);
-        }
+    fn committed(self, durable: bool) -> Option<TakenOver> {
+        let references = self.references;
+        let copy = self.backup.committed(durable);
+        copy.map(|copy| TakenOver { copy, references })
     }
 }
 

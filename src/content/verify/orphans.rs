@@ -56,7 +56,7 @@ pub(super) fn check(
             Code::Leftover,
             &temporary,
             "is cldctl's temporary file: left by an interrupted process, or being written right now",
-            "remove it when no cldctl is running; it does no harm",
+            "remove it when no cldctl is running; it is harmless",
         ));
     }
     for temporary in store::leftovers(&path, now)? {

@@ -78,7 +78,7 @@ pub(super) fn choose<'f>(text: &str, found: &'f Found, whole: &[Root]) -> Choice
     let text_of = |object: &Object| &text[object.span.clone()];
     let saved: HashSet<&str> = choice.saved.iter().map(|entry| text_of(entry)).collect();
     named.retain(|object| !saved.contains(text_of(object)));
-    let reason = "it is a part of another value, and may be no entry";
+    let reason = "it is part of another value, and may not be an entry";
     let named = named.into_iter().map(|object| lost(object, reason));
     choice.lost.extend(named);
     choice

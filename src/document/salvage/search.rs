@@ -151,7 +151,7 @@ impl Visitor for Search<'_> {
                 self.found.misfits.push(Lost {
                     reference: None,
                     offset: value.start,
-                    reason: format!("{} stands in the place of the list", kind.describe()),
+                    reason: format!("{} is in place of the list", kind.describe()),
                 });
             }
             _ => {}
@@ -179,7 +179,7 @@ impl Visitor for Search<'_> {
             self.found.misfits.push(Lost {
                 reference: None,
                 offset: level.start,
-                reason: "it has no `reference`, and stands in no list".to_owned(),
+                reason: "it has no `reference` and is not in a list".to_owned(),
             });
         }
     }
@@ -258,9 +258,9 @@ impl Found {
         };
         let kind = kind.describe();
         let reason = match level.misfits {
-            1 => format!("{kind} is no entry"),
+            1 => format!("{kind} is not an entry"),
             many => format!(
-                "{kind} is no entry, nor are {} others of the list",
+                "{kind} is not an entry, nor are {} others in the list",
                 many - 1
             ),
         };

@@ -69,54 +69,35 @@ fn its_bytes_are_those_of_an_edit_in_memory() {
     assert_eq!(fs::read_to_string(&path).unwrap(), expected);
 }
 
-/// Adds an entry while another process, without the lock, writes the file in place.
-struct Raced<'p> {
-    path: &'p Path,
-    upsert: Upsert,
-    races: usize,
-    edits: usize,
-}
-
-impl Change for Raced<'_> {
-    fn edit(&mut self, document: &OpenDocument) -> Result<Edit> {
-        self.edits += 1;
-        let write = || {
-            // Shorter, so that the places of the entries are others.
-            let text = edited(self.path, |_, edit| {
-                edit.remove(1);
-                edit.append(
-                    entry(&format!("theirs:{}", self.edits))
-                        .encode(&[])
-                        .unwrap(),
-                );
-            });
-            fs::write(self.path, text).unwrap();
-        };
-        if self.edits <= self.races && self.edits.is_multiple_of(2) {
-            write();
-        }
-        let edit = self.upsert.edit(document);
-        if self.edits <= self.races && !self.edits.is_multiple_of(2) {
-            write();
-        }
-        edit
-    }
-}
-
 #[test]
 fn what_is_written_in_place_meanwhile_is_not_mixed_with_what_was_there() {
     let (_dir, registry, path) = large();
-    let mut raced = Raced {
-        path: &path,
-        upsert: Upsert {
-            entry: entry("ours:1"),
-            ..Upsert::default()
-        },
-        races: 4,
-        edits: 0,
+    let write_in_place = |attempt: usize| {
+        // Without one entry, the places of the others change.
+        let text = edited(&path, |_, edit| {
+            edit.remove(1);
+            edit.append(entry(&format!("theirs:{attempt}")).encode(&[]).unwrap());
+        });
+        fs::write(&path, text).unwrap();
     };
-    registry.update(&mut raced).unwrap();
-    assert_eq!(raced.edits, 5);
+    let upsert = Upsert {
+        entry: entry("ours:1"),
+        ..Upsert::default()
+    };
+    let mut attempts = 0;
+    let update = registry.update(|document| {
+        attempts += 1;
+        // Twice before the entries are looked at, and twice behind that.
+        if matches!(attempts, 1 | 2) {
+            write_in_place(attempts);
+        }
+        let decided = upsert.decide(document);
+        if matches!(attempts, 3 | 4) {
+            write_in_place(attempts);
+        }
+        Ok(Update::new(decided?.0, attempts))
+    });
+    assert_eq!(update.unwrap(), 5);
     let names = names();
     let mut expected = vec![&*names[0]];
     expected.extend(names[5..].iter().map(String::as_str));

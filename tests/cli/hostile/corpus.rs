@@ -1,19 +1,19 @@
-//! Files that nobody should write, and that a disk or an editor yields anyway.
+//! Files that no program should write, but that a disk or an editor produces.
 
 use super::values::VALUES;
 
-/// A name for messages, and what the file holds.
+/// A name for messages, and the content of the file.
 pub(super) type File = (String, Vec<u8>);
 
-/// A registry as it should be, small enough to be cut at every byte.
+/// An undamaged registry, small enough to be truncated at every byte.
 const SMALL: &str = "{\n  \"version\": \"v2\",\n  \"artifacts\": [\n    {\n      \"reference\": \"x:1\",\n      \
     \"repository\": \"é\",\n      \"tag\": \"1\\u00e9\",\n      \"size\": -12.5e1,\n      \
     \"n\": [null, true, {}]\n    }\n  ]\n}";
 
-/// Deeper than any stack that recurses into it.
+/// A depth that overflows any stack used for recursion.
 const DEPTH: usize = 100_000;
 
-/// All files of the corpus.
+/// Returns all files of the corpus.
 pub(super) fn files() -> Vec<File> {
     let mut files = Vec::new();
     values(&mut files);
@@ -27,8 +27,8 @@ pub(super) fn files() -> Vec<File> {
     files
 }
 
-/// What a parser of JSON meets, right and wrong, as the document, as a field
-/// that is nobody's and as a field of an entry.
+/// Adds valid and invalid JSON values, as the document, as an unknown field and as a
+/// field of an entry.
 fn values(files: &mut Vec<File>) {
     for &value in VALUES {
         let document = format!("{{\"artifacts\":[{{\"reference\":\"x:1\"}}],\"y\":{value}}}");
@@ -43,7 +43,7 @@ fn values(files: &mut Vec<File>) {
     }
 }
 
-/// JSON of another shape than the registry's.
+/// Adds JSON of another shape than the registry's.
 fn shapes(files: &mut Vec<File>) {
     for value in [
         "null", "true", "1", "\"a\"", "[]", "{}", "[[]]", "[{}]", "[{},1]",
@@ -93,7 +93,7 @@ fn shapes(files: &mut Vec<File>) {
     }
 }
 
-/// Bytes that are no text, in a registry and around it.
+/// Adds bytes that are not text, in a registry and around it.
 fn bytes(files: &mut Vec<File>) {
     let sequences: [&[u8]; 12] = [
         b"\xff",
@@ -130,7 +130,7 @@ fn bytes(files: &mut Vec<File>) {
     ));
 }
 
-/// Few bytes that mean much: depth, width and length.
+/// Adds short files of great depth, width or length.
 fn sizes(files: &mut Vec<File>) {
     let mut add = |name: &str, text: String| files.push((name.to_owned(), text.into_bytes()));
     let arrays = "[".repeat(DEPTH) + &"]".repeat(DEPTH);
@@ -185,7 +185,7 @@ fn sizes(files: &mut Vec<File>) {
     );
 }
 
-/// What two processes leave that write through one temporary file: a whole
+/// Adds the results of two processes that write through one temporary file: a whole
 /// document and the end of a longer one, or holes.
 fn torn(files: &mut Vec<File>) {
     let longer = SMALL.replace("\"n\":", "\"longer than the other\":");

@@ -1,5 +1,5 @@
-//! Every command over a corpus of hostile files: whatever the registry holds,
-//! a command ends as it is documented to end, and what it refuses stays.
+//! Every command over a corpus of hostile files: whatever the registry contains, a
+//! command ends as documented, and a refused file is kept.
 
 mod corpus;
 mod values;
@@ -14,18 +14,19 @@ use serde::de::IgnoredAny;
 
 use crate::support::{ADD, Sandbox, at_once, write_tree};
 
-/// How many files there are, and how often the program ran over them. The
-/// README states these numbers.
+/// The number of files, and of runs of the program over them, as `docs/reliability.md`
+/// states them.
 const FILES: usize = 912;
 const RUNS: usize = 3648;
 
-/// What looks torn is read again for a while, so that most runs are waiting.
+/// More than there are cores, because most runs wait to read a file again that looks
+/// torn.
 const THREADS: usize = 64;
 
-/// Run over each file.
+/// Commands that run over each file.
 const ALWAYS: [&[&str]; 3] = [&["images", "--format", "json"], ADD, &["rm", "x:1"]];
 
-/// Run over the files in turn.
+/// Commands that run over the files in turn.
 const IN_TURN: [&[&str]; 27] = [
     &["verify"],
     &["verify", "--format", "json"],
@@ -79,10 +80,10 @@ const IN_TURN: [&[&str]; 27] = [
     &["rm", "-f", ""],
 ];
 
-/// What a shell runs to complete the references after `inspect`.
+/// The command that a shell runs to complete the references after `inspect`.
 const COMPLETION: &[&str] = &["--", "cldctl-registry", "inspect", ""];
 
-/// Runs a command over a file; what is wrong with how it ended, if anything.
+/// Runs a command over a file; the error says what is wrong with its result.
 fn run(sandbox: &Sandbox, file: &[u8], args: &[&str]) -> Result<(), String> {
     sandbox.write_registry(file);
     write_tree(&sandbox.cache().join("x_1"), &[("cld.yml", "name: x\n")]);
@@ -108,15 +109,15 @@ fn run(sandbox: &Sandbox, file: &[u8], args: &[&str]) -> Result<(), String> {
     if after != file {
         let is_json = |bytes| serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
         if code != 0 {
-            return Err(format!("refused with {code}, and changed"));
+            return Err(format!("refused with {code}, but changed the file"));
         } else if !is_json(file) {
-            return Err("written over what is no JSON".to_owned());
+            return Err("overwrote a file that is not JSON".to_owned());
         } else if !is_json(&after) {
             return Err("no JSON afterwards".to_owned());
         }
     }
     if !sandbox.temporaries().is_empty() || !sandbox.staged().is_empty() {
-        return Err("something is left".to_owned());
+        return Err("a file is left over".to_owned());
     }
     Ok(())
 }
@@ -156,6 +157,6 @@ fn over_hostile_files_every_command_ends_as_documented_and_leaves_what_it_refuse
     assert_eq!(
         (count, runs),
         (FILES, RUNS),
-        "the README states these numbers"
+        "docs/reliability.md states these numbers"
     );
 }

@@ -1,4 +1,4 @@
-//! What a parser of JSON meets, right and wrong.
+//! JSON values for a parser, valid and invalid.
 
 #[rustfmt::skip]
 pub(super) const VALUES: &[&str] = &[
@@ -21,7 +21,7 @@ pub(super) const VALUES: &[&str] = &[
     "{,\"a\":1}", "{a:1}", "{1:1}", "{\"a\" 1}", "{\"a\"::1}", "{\"a\":1 \"b\":2}", "{\"a\":1}}",
     "{null:1}", "{\"a\":\"b\"]", "{\"a\":1,\"a\":2}", "{\"\":0}", "{\"\\ud800\":0}",
     "{\"a\":{\"b\":[{\"c\":{}}]}}",
-    // What is no JSON, but of its kind.
+    // Related formats that are not JSON.
     "", " ", "// x\n1", "/* x */1", "#x\n1", "<x/>", "key: value", "[1]/**/", "\u{a0}1",
     "\u{2028}1", "\u{c}1", "\u{b}1", "\\n1", "1\u{feff}", "{{.}}", "$x", "%s%n", "../..", "-n",
 ];

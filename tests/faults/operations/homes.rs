@@ -1,4 +1,4 @@
-//! What a home is before a change.
+//! The homes before a change.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -11,7 +11,7 @@ use crate::home::{Home, age};
 const CACHE: &str = "user/.cldctl/cache/artifacts";
 const REGISTRY: &str = "user/.cldctl/registry";
 
-/// The artifacts that must stay.
+/// Adds the artifacts that must not change.
 pub(crate) fn others(home: &Home) {
     put(home, "stays:1", "other", "other");
     home.record("also:1");
@@ -20,18 +20,18 @@ pub(crate) fn others(home: &Home) {
 pub(crate) fn with_content(home: &Home) {
     others(home);
     put(home, "it:1", "old", "old");
-    // So that what is removed is not the last one.
+    // A last entry follows, so that the removed entry is not the last one.
     home.record("last:1");
 }
 
-/// Registers a component made of this text.
+/// Registers a component with this text.
 fn put(home: &Home, reference: &str, name: &str, text: &str) {
     let source = home.source(name, text);
     home.ok(&["add".as_ref(), reference.as_ref(), source.as_os_str()]);
 }
 
-/// Another entry has the same directory by a link in the cache, which is the
-/// only sign that the names of directories do not tell them apart.
+/// Another entry has the same directory through a link in the cache. That is the only
+/// sign that different names may be one directory.
 pub(crate) fn with_shared_content(home: &Home) {
     for name in ["stays", "it"] {
         put(home, &format!("{name}:1"), name, name);
@@ -39,14 +39,14 @@ pub(crate) fn with_shared_content(home: &Home) {
     share(home, &home.cache().join("twin_1"));
 }
 
-/// Another entry has the same directory by a link from elsewhere.
+/// Another entry has the same directory through a link from elsewhere.
 pub(crate) fn with_content_shared_from_elsewhere(home: &Home) {
     with_content(home);
     share(home, &home.path("elsewhere"));
 }
 
 fn share(home: &Home, path: &Path) {
-    // Relative, so that in a copy it leads to what is there.
+    // The link is relative, so that in a copy it leads to the copied directory.
     let cache = home.cache();
     let dir = match path.starts_with(&cache) {
         true => "it_1",
@@ -78,21 +78,21 @@ pub(crate) fn with_same_content(home: &Home) {
     home.ok(&super::add(home));
 }
 
-/// Content that already lies in the place of a reference.
+/// Content that already exists at the path of a reference.
 pub(crate) fn with_content_in_place(home: &Home) {
     others(home);
     home.source(&format!("{CACHE}/it_1"), "laid");
     fs::remove_file(home.cache().join("it_1/link")).unwrap();
 }
 
-/// The reference that is to be replaced, and what it is to be replaced by.
+/// The reference that is to be replaced, and its replacement.
 pub(crate) fn with_two_contents(home: &Home) {
     with_content(home);
     put(home, "over:1", "over", "over");
     home.record("end:1");
 }
 
-/// All modes are the owner's alone, as they are when something is created.
+/// All modes are for the owner alone, as files are created.
 pub(crate) fn with_private_content(home: &Home) {
     with_other_content(home);
     for name in ["user", "source"] {
@@ -118,20 +118,20 @@ pub(crate) fn behind_a_link(home: &Home) {
     home.write("user/disk/.real.json.abcdefghijkl.tmp", "{");
 }
 
-/// What killed processes may have left, in each place.
+/// Leftovers of killed processes, in each directory.
 pub(crate) fn with_leftovers(home: &Home) {
     others(home);
     leave(home);
 }
 
-/// As many of them where content is replaced.
+/// Also those of a replacement of content.
 pub(crate) fn with_all_leftovers(home: &Home) {
     with_other_content(home);
     leave(home);
 }
 
-/// The names of staging, of trash, and of what holds a directory while another
-/// one takes its place: of today, and of versions before.
+/// The names of staging, of trash, and of directories that are being replaced: current
+/// ones, and those of earlier versions.
 const SCRATCH: [&str; 6] = [
     ".staging-",
     ".trash-",
@@ -151,7 +151,7 @@ pub(crate) fn leave(home: &Home) {
         age_up_to(&home.path(&file), &home.path("user"));
     }
     for prefix in SCRATCH {
-        // What took its place is there.
+        // Its replacement is in place.
         let file = match prefix.contains("swap") {
             true => format!("{CACHE}/{prefix}{RANDOM}/stays_1/cld.yml"),
             false => format!("{CACHE}/{prefix}{RANDOM}/lib/cld.yml"),
@@ -161,8 +161,8 @@ pub(crate) fn leave(home: &Home) {
     }
 }
 
-/// A process was killed between the two renames by which a directory takes the
-/// place of another one.
+/// A process was killed between the two renames by which a directory replaces another
+/// one.
 pub(crate) fn with_half_a_swap(home: &Home) {
     with_other_content(home);
     let aside = home.cache().join(format!(".swap-{RANDOM}"));
@@ -170,8 +170,8 @@ pub(crate) fn with_half_a_swap(home: &Home) {
     fs::rename(home.cache().join("it_1"), aside.join("it_1")).unwrap();
 }
 
-/// An entry with content, an entry whose content is gone, a directory that no
-/// entry names, and what killed processes left.
+/// An entry with content, one whose content is missing, an orphan, and leftovers of
+/// killed processes.
 pub(crate) fn with_all_to_prune(home: &Home) {
     with_content(home);
     put(home, "it:2", "it2", "it2");
@@ -182,7 +182,7 @@ pub(crate) fn with_all_to_prune(home: &Home) {
     leave(home);
 }
 
-/// An entry whose content is gone, beside some with content.
+/// An entry whose content is missing, beside some with content.
 pub(crate) fn with_missing(home: &Home) {
     with_content(home);
     put(home, "lost:1", "lost", "lost");

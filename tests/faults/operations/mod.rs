@@ -1,8 +1,7 @@
-//! The changes that are disturbed, each with the home that it is made in, and the
-//! looks that are.
+//! The changes that are disturbed, each with its home, and the looks.
 //!
-//! In each home there are an artifact with content and one without that the
-//! change is not about: they must stay as they are.
+//! Each home has an artifact with content and one without that the change does not
+//! concern: both must stay unchanged.
 
 pub(crate) mod homes;
 
@@ -11,35 +10,35 @@ use std::fmt;
 
 use crate::home::{self, Home};
 
-/// What a command is to do to the home.
+/// The effect that a command must have on the home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Change,
     /// A change that finds nothing to do.
     Unneeded,
-    /// A favour on the way of a look: success does not promise it.
+    /// An extra change made by a look; success does not promise it.
     Favour,
     /// Nothing is to change.
     Look,
 }
 
-/// What the system lacks all along.
+/// The feature that the system lacks during the whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum System {
     Complete,
-    /// It cannot exchange two directories, nor rename without replacing.
+    /// It can neither exchange two directories nor rename without replacing.
     WithoutExchange,
     /// It changes no modes.
     WithoutModes,
     /// It opens nothing below a directory in one step.
     WithoutOpenat2,
-    /// Whatever was there before lies in the lower layer of an overlay, whose
-    /// directories cannot be renamed.
+    /// All existing content is in the lower layer of an overlay, whose directories
+    /// cannot be renamed.
     LowerLayer,
 }
 
 impl System {
-    /// What is refused, as `strace` is told.
+    /// Returns the refusals as options of `strace`.
     pub(crate) fn refuses(self) -> &'static [&'static str] {
         match self {
             System::Complete | System::LowerLayer => &[],
@@ -49,7 +48,7 @@ impl System {
         }
     }
 
-    /// The names of the calls that are refused.
+    /// Returns the names of the calls that are refused.
     pub(crate) fn refused_calls(self) -> Vec<&'static str> {
         let refused = self.refuses().iter();
         let names = refused.filter_map(|it| Some(it.split_once(':')?.0));
@@ -57,16 +56,17 @@ impl System {
     }
 }
 
-/// A command and what it is run in.
+/// A command and its surroundings.
 #[derive(Clone)]
 pub(crate) struct Operation {
     name: &'static str,
-    /// Makes a fresh home what it is before the change.
+    /// Prepares a fresh home for the change.
     pub(crate) prepare: fn(&Home),
     /// The program's arguments.
     pub(crate) args: fn(&Home) -> Vec<OsString>,
     pub(crate) system: System,
-    /// If it is made in steps that may each fail, what makes one of them alone.
+    /// The arguments that make one step alone, if it has several steps that may each
+    /// fail.
     pub(crate) steps: &'static [fn(&Home) -> Vec<OsString>],
     pub(crate) kind: Kind,
 }
@@ -92,7 +92,7 @@ impl Operation {
         }
     }
 
-    /// How many times it replaces the registry.
+    /// Returns the number of times that it replaces the registry.
     pub(crate) fn commits(&self) -> usize {
         match self.kind {
             Kind::Unneeded | Kind::Look => 0,
@@ -100,7 +100,7 @@ impl Operation {
         }
     }
 
-    /// The arguments with a limit to how long it waits for a lock.
+    /// Returns the arguments with a limit of the wait for a lock.
     pub(crate) fn args_waiting(&self, home: &Home, limit: &str) -> Vec<OsString> {
         let mut args = (self.args)(home);
         args.extend(words(&["--lock-timeout", limit]));
@@ -108,7 +108,7 @@ impl Operation {
     }
 }
 
-/// A change on a system that lacks nothing.
+/// A change on a complete system.
 pub(crate) const fn plain(
     name: &'static str,
     prepare: fn(&Home),
@@ -157,7 +157,7 @@ fn of_metadata() -> Vec<Operation> {
     ]
 }
 
-/// Changes that bring content in, or replace some, by renames.
+/// Changes that bring content in, or replace it, by renames.
 fn of_content() -> Vec<Operation> {
     vec![
         plain("add new", homes::with_source, add),
@@ -169,7 +169,7 @@ fn of_content() -> Vec<Operation> {
     ]
 }
 
-/// Other changes that have to do with content.
+/// Other changes of content.
 fn of_content_in_place() -> Vec<Operation> {
     vec![
         Operation {
@@ -196,12 +196,12 @@ fn of_content_in_place() -> Vec<Operation> {
     ]
 }
 
-/// Changes that take content away.
+/// Changes that remove content.
 fn of_removal() -> Vec<Operation> {
     vec![
         plain("rm", homes::with_content, |_| words(&["rm", "it:1"])),
         Operation {
-            // What is gone, and what is chosen.
+            // The missing entry, and the chosen ones.
             steps: &[
                 |_| words(&["prune", "-y"]),
                 |_| words(&["prune", "-a", "--filter", "reference=it:1", "-y"]),
@@ -239,7 +239,7 @@ pub(crate) fn changes() -> Vec<Operation> {
     all
 }
 
-/// Commands that look at content and change nothing.
+/// Commands that read content and change nothing.
 pub(crate) fn looks() -> Vec<Operation> {
     let look = |name, prepare, args| Operation {
         kind: Kind::Look,
@@ -268,7 +268,7 @@ pub(crate) fn words(args: &[&str]) -> Vec<OsString> {
     args.iter().map(OsString::from).collect()
 }
 
-/// The time of all that is added, so that the same change leaves the same bytes.
+/// The time of everything that is added, so that the same change leaves the same bytes.
 pub(crate) const TIME: &str = "--created-at=2026-01-02T03:04:05Z";
 
 pub(crate) fn record(reference: &str) -> Vec<OsString> {

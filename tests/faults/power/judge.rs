@@ -1,15 +1,15 @@
-//! Whether a state is one that a change may leave.
+//! The check of a state that a change may leave.
 //!
 //! The registry is the old one or the new one, byte for byte (`prune` has a step
-//! between them). Each of its entries
-//! with content has the content that it had, or was given, to the last file and
-//! mode, and its manifest. Once success was reported, the registry is the new one.
+//! between them). Each of its entries with content has exactly the content that it had
+//! or was given, in all files and modes, and its manifest. After success was reported,
+//! the registry is the new one.
 //!
-//! Three states between old and new are promised in the design, and only before the
-//! report: where content replaces other content, the old entry on whole new
-//! content; where the system cannot exchange two directories, the old content
-//! aside, from where the next change puts it back; and where it cannot rename the old
-//! directory at all, the old entry with a part of its content, or with none.
+//! The design permits three states between old and new, and only before the report: if
+//! content replaces other content, the old entry with whole new content; if the system
+//! cannot exchange two directories, the old content moved aside, which the next change
+//! restores; and if it cannot rename the old directory at all, the old entry with a
+//! part of its content, or with none.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -25,7 +25,7 @@ const LEGACY: &str = ".cldctl/registry/components.json";
 const MANIFESTS: &str = ".cldctl/registry/manifests";
 const CACHE: &str = ".cldctl/cache/artifacts";
 
-/// A state with a promise of its own, between the old one and the new one.
+/// A permitted state between the old one and the new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Between {
     OldEntryOnNewContent,
@@ -33,38 +33,37 @@ pub(super) enum Between {
     ContentMissing,
 }
 
-/// An entry, as far as it has to do with what lies beside it.
+/// An entry, with the fields about its content.
 #[derive(Debug)]
 struct Entry {
-    /// The whole of it.
+    /// The whole entry.
     value: Value,
     reference: String,
-    /// From the user's directory, if it lies in the cache.
+    /// The path from the user's directory, if the content is in the cache.
     content: Option<PathBuf>,
     manifest: Option<PathBuf>,
 }
 
-/// The state before a change, after it, or between its steps if it is made in
-/// more than one.
+/// The state before a change, after it, or between its steps if it has several.
 pub(super) struct Whole {
     pub(super) tree: Tree,
     entries: Vec<Entry>,
 }
 
 impl Whole {
-    /// `root` is where the tree lies.
+    /// Creates a state. `root` is the directory of the tree.
     pub(super) fn new(root: &Path, tree: Tree) -> Self {
         let entries = entries(root, &tree);
         Whole { tree, entries }
     }
 
-    /// What is listed.
+    /// Returns the references that a list must show.
     pub(super) fn references(&self) -> Vec<String> {
         let entries = self.entries.iter();
         entries.map(|entry| entry.reference.clone()).collect()
     }
 
-    /// Whether it has an entry as another state has it.
+    /// Returns whether an entry is the same as in another state.
     pub(super) fn has_as(&self, other: &Whole, reference: &str) -> bool {
         let entry = |whole: &'_ Whole| {
             let mut entries = whole.entries.iter();
@@ -74,9 +73,9 @@ impl Whole {
         entry(self).is_some() && entry(self) == entry(other)
     }
 
-    /// Whether each entry has its whole content and its manifest, as one of these
-    /// states has them; what is missing otherwise. An entry whose content is replaced
-    /// may have that of the new one.
+    /// Checks that each entry has its whole content and its manifest, as one of these
+    /// states has them; the error says what is missing. If content is being replaced,
+    /// an entry may have the new content.
     pub(super) fn content_is_of(&self, states: &[&Whole]) -> Result<(), String> {
         for entry in &self.entries {
             let mut known = states.to_vec();
@@ -114,8 +113,8 @@ impl Whole {
         Ok(())
     }
 
-    /// Whether it holds the same artifacts with the same content as another state,
-    /// and one more; what is missing otherwise. Times may differ.
+    /// Checks that the state has the same artifacts with the same content as another
+    /// state, and one more; the error says what is missing. Times may differ.
     pub(super) fn is_as_good_as(&self, other: &Whole, more: &str) -> Result<(), String> {
         let mut expected = other.references();
         expected.push(more.to_owned());
@@ -124,7 +123,7 @@ impl Whole {
         found.sort();
         if found != expected {
             return Err(format!(
-                "made again, it leaves {found:?}, and not {expected:?}"
+                "run again, it leaves {found:?} instead of {expected:?}"
             ));
         }
         for entry in &self.entries {
@@ -140,30 +139,28 @@ impl Whole {
                 || entry.value["digest"] != same.value["digest"]
             {
                 let reference = &entry.reference;
-                return Err(format!(
-                    "made again, it leaves other content of {reference}"
-                ));
+                return Err(format!("run again, it leaves other content of {reference}"));
             }
         }
         Ok(())
     }
 }
 
-/// A change, by what was before and after each of its commits.
+/// The check of a change, with the states before and after each of its commits.
 pub(super) struct Judge {
     pub(super) steps: Vec<Whole>,
-    /// Whether content can only be deleted where it lies.
+    /// True if content can only be deleted in place.
     pub(super) is_lower_layer: bool,
 }
 
 impl Judge {
-    /// The state that success is reported of.
+    /// Returns the state that a report of success promises.
     pub(super) fn new_state(&self) -> &Whole {
         self.steps.last().unwrap()
     }
 
-    /// Which of the steps a state is, and what it has of the promises between them;
-    /// or what is wrong with it.
+    /// Returns the index of the step that a state is in, and the permitted state
+    /// between steps, if it is one; the error says what is wrong.
     pub(super) fn judge(
         &self,
         state: &Tree,
@@ -171,7 +168,7 @@ impl Judge {
     ) -> Result<(&Whole, Option<Between>), String> {
         let registry = registry(state);
         if reported && registry != self::registry(&self.new_state().tree) {
-            return Err("success was reported, and the registry is not the new one".to_owned());
+            return Err("success was reported, but the registry is not the new one".to_owned());
         }
         let mut steps = self.steps.iter();
         let Some(step) = steps.position(|whole| self::registry(&whole.tree) == registry) else {
@@ -186,7 +183,7 @@ impl Judge {
         let is_new = step + 1 == self.steps.len();
         let legacy = |tree: &Tree| tree.get(Path::new(LEGACY)).cloned();
         if legacy(state) != legacy(&self.steps[0].tree) {
-            return Err("the legacy registry is another".to_owned());
+            return Err("the legacy registry has changed".to_owned());
         }
         let whole = &self.steps[step];
         let mut between = None;
@@ -203,7 +200,9 @@ impl Judge {
             }
         }
         match between {
-            Some(between) if reported => Err(format!("success was reported, and {between:?}")),
+            Some(between) if reported => Err(format!(
+                "success was reported, but the state is {between:?}"
+            )),
             _ => Ok((whole, between)),
         }
     }
@@ -241,17 +240,17 @@ impl Judge {
         let (found, of) = (found.len(), expected.len());
         let reference = &entry.reference;
         Err(format!(
-            "the content of {reference} is not whole: {found} of {of} items, or others"
+            "the content of {reference} differs: {found} of {of} items are right"
         ))
     }
 }
 
-/// The file that the registry is in.
+/// Returns the file that contains the registry.
 pub(super) fn registry(tree: &Tree) -> Option<&Item> {
     followed(tree, Path::new(REGISTRY))
 }
 
-/// What lies at a path, or where a link there leads.
+/// Returns the item at a path, following a link.
 fn followed<'t>(tree: &'t Tree, path: &Path) -> Option<&'t Item> {
     match tree.get(path) {
         Some(Item::Link(target)) => {
@@ -268,7 +267,7 @@ fn followed<'t>(tree: &'t Tree, path: &Path) -> Option<&'t Item> {
     }
 }
 
-/// Whether content lies in the place in which the first of two renames puts it.
+/// Returns whether content is at the path to which the first of two renames moves it.
 fn aside(state: &Tree, key: &OsStr, expected: &BTreeMap<&Path, &Item>) -> bool {
     let in_cache = below(state, Path::new(CACHE));
     let mut names = in_cache.keys().filter_map(|path| path.to_str());
@@ -281,7 +280,8 @@ fn aside(state: &Tree, key: &OsStr, expected: &BTreeMap<&Path, &Item>) -> bool {
     })
 }
 
-/// The entries of a registry, or of the one that it is to be made from.
+/// Returns the entries of a registry, or of the legacy one that it will be migrated
+/// from.
 fn entries(root: &Path, tree: &Tree) -> Vec<Entry> {
     let text = [REGISTRY, LEGACY]
         .iter()

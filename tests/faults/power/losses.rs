@@ -1,4 +1,4 @@
-//! What a power loss may leave.
+//! The states that a power loss may leave.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -7,22 +7,22 @@ use std::sync::Arc;
 use super::model::{Model, Names, Node, ROOT, set};
 use super::tree::{Item, Tree};
 
-/// What a power loss leaves of bytes and modes that were not synced.
+/// The result of a power loss for bytes and modes that were not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Data {
     Lost,
     Kept,
     /// The first half of the bytes.
     Half,
-    /// As many bytes, but all of them zero.
+    /// The same number of bytes, but all of them zero.
     Zeroed,
-    /// Those of one file are lost, all others are kept.
+    /// The bytes of one file are lost, all others are kept.
     LostIn(usize),
 }
 
 impl Model {
-    /// What may be left when the power fails now, told to `each`. The same state
-    /// may be told more than once.
+    /// Passes every state to `each` that a power loss at this moment may leave. The
+    /// same state may be passed more than once.
     pub(super) fn losses(&self, mut each: impl FnMut(Tree)) {
         let mut data = vec![Data::Kept];
         let dirty = self.dirty();
@@ -40,7 +40,8 @@ impl Model {
         }
     }
 
-    /// The state with these of the steps that are not synced, and with this data.
+    /// Returns the state with these of the steps that are not synced, and with this
+    /// data.
     pub(super) fn after(&self, done: &[bool], data: Data) -> Tree {
         let mut dirs: BTreeMap<usize, Names> = BTreeMap::new();
         for (step, _) in self.steps.iter().zip(done).filter(|(_, done)| **done) {
@@ -82,7 +83,7 @@ impl Model {
         tree
     }
 
-    /// The files with something that is not synced, as far as they have a name.
+    /// Returns the files that have a name and something unsynced.
     fn dirty(&self) -> Vec<usize> {
         let is_dirty = |node: &Node| matches!(node, Node::File { seen, synced } if seen != synced);
         let nodes = self.nodes.iter().enumerate();
@@ -91,7 +92,7 @@ impl Model {
     }
 }
 
-/// Which of so many steps a power loss may leave: the first of them, all but one,
+/// Returns the sets of steps that a power loss may leave: the first ones, all but one,
 /// and one alone.
 fn subsets(steps: usize) -> BTreeSet<Vec<bool>> {
     let mut subsets = BTreeSet::new();

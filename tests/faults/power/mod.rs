@@ -1,13 +1,12 @@
-//! Power losses: each change is recorded once, and every state that a power loss
-//! after any of its calls may leave is checked.
+//! Power losses: each change is recorded once, and every state is checked that a power
+//! loss after any of its calls may leave.
 //!
-//! The states are those of a [model](model) that promises only what a file system
-//! must: what was synced. A machine in which one really pulls the plug shows one of
-//! these at a time, and hardly ever the bad ones.
+//! The states come from a [model](model) that promises only what a file system must:
+//! what was synced. Unplugging a real machine shows one of these states at a time, and
+//! hardly ever a bad one.
 //!
-//! The harness proves itself by controls: the same records with all syncs, those of
-//! directories, or those of files left out must be found to lose something, for
-//! each of the changes.
+//! Controls prove the harness: if all syncs, those of directories, or those of files
+//! are left out of the same records, something must be lost for each of the changes.
 
 mod judge;
 mod losses;
@@ -30,10 +29,10 @@ use self::replay::{HEEDED, Recorded, sample};
 use self::theirs::Scenario;
 use crate::operations::{self, Operation};
 
-/// In how many states of each change the program is run.
+/// The number of states of each change in which the program is run.
 const TRIED: usize = 8;
 
-/// Syncs that are left out, and must be missed.
+/// Syncs whose omission must be detected.
 const CONTROLS: [(&str, Heeded); 3] = [
     (
         "without any sync",
@@ -58,36 +57,36 @@ const CONTROLS: [(&str, Heeded); 3] = [
     ),
 ];
 
-/// What was found.
+/// The number of changes, calls and states, and the violations.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) operations: usize,
     pub(crate) calls: usize,
     pub(crate) states: usize,
-    /// Of them, those in which the program was run.
+    /// The states in which the program was run.
     pub(crate) tried: usize,
-    /// States of a change that was killed, made once more, and reported then.
+    /// The states of a change that was killed, run again, and reported then.
     pub(crate) after_kills: usize,
-    /// Of them, those between old and new that the design allows.
+    /// The states between old and new that the design permits.
     between: BTreeMap<Between, usize>,
-    /// Changes beside what another process had not synced, and the states of them.
+    /// The changes beside another process that had not synced, and their states.
     beside: usize,
     beside_states: usize,
-    /// Each control, with how many changes it was tried in, and in how many it lost
+    /// Each control, with the number of changes that it was tried in, and that lost
     /// something.
     pub(crate) controls: BTreeMap<&'static str, (usize, usize)>,
-    /// Each with the change, the number of calls, and what is wrong. A control that
-    /// misses nothing is one.
+    /// The violations, each with the change, the number of calls, and what is wrong. A
+    /// control that loses nothing is one.
     pub(crate) violations: Vec<String>,
 }
 
-/// What is recorded.
+/// The work that is recorded.
 enum Work {
     Change(Operation),
     Beside(Scenario),
 }
 
-/// Records all changes and lets the power fail in all of them.
+/// Records all changes, and checks power losses in all of them.
 pub(crate) fn run() -> Counts {
     let umask = umask();
     let changes = operations::changes().into_iter().map(Work::Change);
@@ -156,17 +155,17 @@ impl Counts {
         recorded.kills(|prefix, found| {
             counts.after_kills += 1;
             if let Some(what) = found {
-                let what = format!("killed, and made again: {what}");
+                let what = format!("killed, and run again: {what}");
                 counts.violations.push(wrong(prefix, &what));
             }
         });
-        // What changes nothing has nothing to lose.
+        // A command that changes nothing has nothing to lose.
         let controls = CONTROLS.iter().filter(|_| operation.commits() > 0);
         for &(name, heeded) in controls {
             let loses = recorded.loses(heeded);
             counts.controls.insert(name, (1, usize::from(loses)));
             if !loses {
-                let name = format!("{}, {name}: nothing is missed", recorded.name);
+                let name = format!("{}, {name}: nothing is lost", recorded.name);
                 counts.violations.push(name);
             }
         }
@@ -189,7 +188,7 @@ impl Counts {
         }
         if !found.is_missed && scenario.has_control() {
             let name = scenario.name;
-            let violation = format!("unsynced {name}: without the syncs nothing is missed");
+            let violation = format!("unsynced {name}: without the syncs nothing is lost");
             counts.violations.push(violation);
         }
         counts
@@ -247,7 +246,7 @@ impl fmt::Display for Counts {
         )?;
         writeln!(
             f,
-            "  {after_kills:>6} states of changes that were killed and made again"
+            "  {after_kills:>6} states of changes that were killed and run again"
         )?;
         writeln!(
             f,
@@ -262,7 +261,8 @@ impl fmt::Display for Counts {
     }
 }
 
-/// What new files and directories of the processes that run here are not allowed.
+/// Returns the mask of modes for new files and directories of the processes that run
+/// here.
 fn umask() -> u32 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"));

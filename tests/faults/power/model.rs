@@ -1,12 +1,12 @@
-//! A file system with what a process sees of it, and what of that a power loss
-//! cannot take.
+//! A model of a file system: what a process sees of it, and what a power loss cannot
+//! take.
 //!
 //! A file's bytes and mode are on disk after an fsync of the file, a directory's
-//! entries after one of the directory, and everything after a `syncfs`. Until
-//! then any of it may be there, and any may not: nothing orders one directory
-//! after another, names after the bytes that they name, or half of the bytes
-//! after the other. One thing is taken for granted, as every journal gives it: a
-//! rename is done as a whole, or not at all, even between two directories.
+//! entries after one of the directory, and everything after a `syncfs`. Before that any
+//! part may be on disk or not: nothing orders one directory after another, names after
+//! the bytes that they name, or half of the bytes after the other. The only assumption
+//! is one that every journal guarantees: a rename is done as a whole or not at all,
+//! even between two directories.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -17,7 +17,7 @@ use super::losses::Data;
 use super::record::Call;
 use super::tree::{Item, Tree};
 
-/// Which syncs are heeded; a control leaves some out.
+/// The syncs that have an effect; a control disables some.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heeded {
     pub(super) files: bool,
@@ -40,15 +40,15 @@ pub(super) enum Node {
     Link(OsString),
 }
 
-/// Entries of directories that change in one step.
+/// Entries of directories that change in one atomic step.
 #[derive(Clone)]
 pub(super) struct Step {
     pub(super) entries: Entries,
-    /// Whether another process made it.
+    /// True if another process made it.
     theirs: bool,
 }
 
-/// A directory, a name in it, and what that means from then on.
+/// A directory, a name in it, and the node that it names from then on.
 pub(super) type Entries = Vec<(usize, OsString, Option<usize>)>;
 
 #[derive(Clone)]
@@ -57,13 +57,13 @@ pub(super) struct Model {
     umask: u32,
     heeded: Heeded,
     pub(super) nodes: Vec<Node>,
-    /// What is not synced yet, in order.
+    /// The steps that are not synced yet, in order.
     pub(super) steps: Vec<Step>,
-    /// Whether another process makes the calls now.
+    /// True while another process makes the calls.
     theirs: bool,
-    /// Whether what another process wrote gets to the disk before its name does, as
-    /// long as the name is not synced; as on xfs and btrfs, where time does both, and
-    /// a sync of the directory takes the name alone.
+    /// True if the bytes of another process reach the disk before their name does, as
+    /// long as the name is not synced. On xfs and btrfs time does both in this order,
+    /// but a sync of the directory writes the name alone.
     is_ordered: bool,
     /// Files that are still written in that order.
     ordered: BTreeSet<usize>,
@@ -72,7 +72,7 @@ pub(super) struct Model {
 pub(super) const ROOT: usize = 0;
 
 impl Model {
-    /// What lies in a directory, all of it synced.
+    /// Creates a model of a directory whose content is all synced.
     pub(super) fn of(root: &Path, tree: &Tree, umask: u32, heeded: Heeded) -> Self {
         let empty = (Names::new(), 0o755);
         let mut model = Model {
@@ -103,14 +103,14 @@ impl Model {
         model
     }
 
-    /// Makes a call of another process, that syncs nothing.
+    /// Applies a call of another process, which syncs nothing.
     pub(super) fn make_theirs(&mut self, call: &Call, is_ordered: bool) {
         (self.theirs, self.is_ordered) = (true, is_ordered);
         self.make(call);
         self.theirs = false;
     }
 
-    /// Makes a call.
+    /// Applies a call.
     pub(super) fn make(&mut self, call: &Call) {
         match call {
             Call::Create(path, mode) => {
@@ -167,7 +167,7 @@ impl Model {
         }
     }
 
-    /// What the process sees.
+    /// Returns the tree that the process sees.
     pub(super) fn seen(&self) -> Tree {
         self.after(&vec![true; self.steps.len()], Data::Kept)
     }
@@ -187,7 +187,7 @@ impl Model {
         (0..self.nodes.len()).for_each(|node| self.sync(node));
     }
 
-    /// Puts steps on the disk, and those that went before with the same names.
+    /// Writes steps to the disk, after earlier ones with the same names.
     fn settle(&mut self, is_synced: impl Fn(&Step) -> bool) {
         let mut names = BTreeSet::new();
         let mut settled = vec![false; self.steps.len()];
@@ -210,7 +210,7 @@ impl Model {
                 if let Node::Dir { synced, .. } = &mut self.nodes[dir] {
                     set(&mut synced.0, &name, node);
                 }
-                // The name is there from now on, with or without what it names.
+                // The name is on disk from now on, with or without its bytes.
                 if let Some(node) = node.filter(|_| step.theirs) {
                     self.ordered.remove(&node);
                 }
@@ -228,7 +228,7 @@ impl Model {
         self.steps.push(Step { entries, theirs });
     }
 
-    /// Whether a file has its bytes if it has its name.
+    /// Returns whether a file has its bytes if it has its name.
     pub(super) fn is_ordered(&self, file: usize) -> bool {
         self.ordered.contains(&file)
     }
@@ -243,14 +243,14 @@ impl Model {
         self.step(vec![(dir, name, Some(new))]);
     }
 
-    /// The directory of a path, and the name in it.
+    /// Returns the directory of a path, and the name in it.
     fn place(&self, path: &Path) -> (usize, OsString) {
         let dir = self.find(path.parent().unwrap());
         let dir = dir.unwrap_or_else(|| panic!("no directory of {path:?}"));
         (dir, path.file_name().unwrap().to_owned())
     }
 
-    /// What a path means to the process.
+    /// Returns the node at a path, as the process sees it.
     fn find(&self, path: &Path) -> Option<usize> {
         let mut parts = path.strip_prefix(&self.root).unwrap().iter();
         parts.try_fold(ROOT, |node, name: &OsStr| match &self.nodes[node] {

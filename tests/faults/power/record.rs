@@ -1,8 +1,8 @@
-//! What a process does to the files below a directory, in order, as `strace`
-//! tells it.
+//! The calls of a process on the files below a directory, in order, as `strace` reports
+//! them.
 //!
-//! Nothing is passed over: a call that names something below the directory and
-//! that is not known here stops the test, so that the record explains the disk.
+//! No call is skipped: an unknown call that names something below the directory stops
+//! the test, so that the record explains the whole disk.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -15,17 +15,17 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A call that succeeded. Paths are absolute, those of open files as they were
-/// when the call was made.
+/// A call that succeeded. Paths are absolute; those of open files are as they were when
+/// the call was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Call {
-    /// Creates a file if there is none.
+    /// Creates a file if it does not exist.
     Create(PathBuf, u32),
-    /// Cuts a file off, or lengthens it.
+    /// Truncates a file, or lengthens it.
     Truncate(PathBuf, usize),
-    /// Appends; nothing here writes anywhere else.
+    /// Appends; no call here writes anywhere else.
     Write(PathBuf, Vec<u8>),
-    /// Writes at a place, which must be the end.
+    /// Writes at an offset, which must be the end.
     WriteAt(PathBuf, usize, Vec<u8>),
     Mode(PathBuf, u32),
     MakeDir(PathBuf, u32),
@@ -34,15 +34,15 @@ pub(super) enum Call {
     Exchange(PathBuf, PathBuf),
     Link(PathBuf, PathBuf),
     Symlink(OsString, PathBuf),
-    /// Of a file or of a directory.
+    /// Syncs a file or a directory.
     Sync(PathBuf),
-    /// Of the whole file system.
+    /// Syncs the whole file system.
     SyncAll(PathBuf),
-    /// Tells something on standard output.
+    /// Writes a report to standard output.
     Report,
 }
 
-/// Calls that change nothing that is looked at here: owners and times are not.
+/// Calls that change nothing that the model has; it has no owners and times.
 const HARMLESS: &[&str] = &[
     "access",
     "chdir",
@@ -80,8 +80,8 @@ const HARMLESS: &[&str] = &[
     "utimensat",
 ];
 
-/// `strace`'s options, to which the program is to be added. `refused` is what the
-/// system refuses all along.
+/// Returns the command line of `strace`, before that of the program. `refused` are the
+/// calls that the system always refuses.
 pub(super) fn wrapper(to: &Path, refused: &[&str]) -> Vec<String> {
     let fixed = "strace -f -y -qq -xx -s 1048576 -e trace=%file,%desc,?openat2 -e signal=STOP -o";
     let mut wrapper: Vec<String> = fixed.split(' ').map(str::to_owned).collect();
@@ -92,20 +92,20 @@ pub(super) fn wrapper(to: &Path, refused: &[&str]) -> Vec<String> {
     wrapper
 }
 
-/// Runs a command that is wrapped so, and returns what it did below `root`; or
-/// how it failed.
+/// Runs a command that is wrapped in this way, and returns its calls below `root`; or
+/// its output if it failed.
 ///
 /// # Panics
 ///
-/// If it does what is not known here.
+/// If it makes an unknown call.
 pub(super) fn record(mut command: Command, to: &Path, root: &Path) -> Result<Vec<Call>, Output> {
     let cwd = command.get_current_dir().unwrap().to_owned();
     let output = command.output().unwrap();
     ended(output, &cwd, to, root)
 }
 
-/// As [`record`], of a command that an injected SIGSTOP stops on its way: it goes on
-/// when `meanwhile` has returned. Tells how many of the calls went before that.
+/// Records as [`record`] does, but an injected SIGSTOP stops the command, which goes on
+/// after `meanwhile` has returned. Returns also the number of calls before the stop.
 ///
 /// # Panics
 ///
@@ -135,8 +135,8 @@ pub(super) fn record_stopped(
     ended(output, &cwd, to, root).map(|calls| (calls, before))
 }
 
-/// What a command did that has ended. If it did not say that it succeeded, its code
-/// did.
+/// Returns the calls of a command that has ended. If it did not report success, its
+/// exit code did.
 fn ended(output: Output, cwd: &Path, to: &Path, root: &Path) -> Result<Vec<Call>, Output> {
     if !output.status.success() {
         return Err(output);
@@ -148,7 +148,7 @@ fn ended(output: Output, cwd: &Path, to: &Path, root: &Path) -> Result<Vec<Call>
     Ok(calls)
 }
 
-/// The text of a record, taken apart.
+/// Parses the text of a record.
 fn parse(text: &str, cwd: &Path, root: &Path) -> Vec<Call> {
     let mut calls = Vec::new();
     let mut unfinished: HashMap<&str, (String, usize)> = HashMap::new();
@@ -169,7 +169,7 @@ fn parse(text: &str, cwd: &Path, root: &Path) -> Vec<Call> {
         let Some(call) = Line::of(&whole).and_then(|line| line.call(cwd, root)) else {
             continue;
         };
-        // What it covers would be a guess.
+        // Beside a concurrent call, the effect of a sync would be a guess.
         let syncs = matches!(call, Call::Sync(_) | Call::SyncAll(_));
         assert!(!syncs || since == calls.len(), "not alone: {whole}");
         calls.push(call);
@@ -186,7 +186,7 @@ struct Line<'l> {
 }
 
 impl<'l> Line<'l> {
-    /// `None` if the call failed, or did not end.
+    /// Parses a line; `None` if the call failed, or did not end.
     fn of(text: &'l str) -> Option<Self> {
         let (name, rest) = text.split_once('(')?;
         let (args, result) = rest.rsplit_once(" = ").filter(|_| !rest.ends_with("= ?"))?;
@@ -202,7 +202,7 @@ impl<'l> Line<'l> {
         })
     }
 
-    /// What it did below the root; `None` if that is nothing.
+    /// Returns the call if it is about something below the root.
     fn call(&self, cwd: &Path, root: &Path) -> Option<Call> {
         let args = &self.args;
         let path = |at: usize| absolute(cwd, &string(args[at]));
@@ -227,7 +227,7 @@ impl<'l> Line<'l> {
                 data.truncate(self.result);
                 Call::Write(file(args[0]), data)
             }
-            // The model checks that it goes to the end.
+            // The model checks that the write is at the end.
             "pwrite64" => {
                 let mut data = bytes(args[1]);
                 data.truncate(self.result);
@@ -257,7 +257,7 @@ impl<'l> Line<'l> {
             name if HARMLESS.contains(&name) => return None,
             _ => {
                 let known = !self.text.contains(&hex(root)) && !self.args[0].starts_with("1<");
-                assert!(known, "an unknown call: {}", self.text);
+                assert!(known, "unknown call: {}", self.text);
                 return None;
             }
         };
@@ -270,7 +270,7 @@ impl Call {
         match self {
             Call::Rename(a, b) | Call::Exchange(a, b) | Call::Link(a, b) => {
                 let (a, b) = (a.starts_with(root), b.starts_with(root));
-                assert_eq!(a, b, "half of it is elsewhere: {self:?}");
+                assert_eq!(a, b, "one path of the call is elsewhere: {self:?}");
                 a
             }
             Call::Create(path, _)
@@ -288,16 +288,16 @@ impl Call {
     }
 }
 
-/// What opening a file does besides opening it.
+/// Returns the change that opening a file makes.
 fn opened(path: PathBuf, flags: &str, mode: Option<&&str>) -> Option<Call> {
     let has = |flag| flags.split('|').any(|it| it == flag);
-    // A file that is to be empty is created anew by all that run here.
+    // Every program here removes a file that it will write from the start.
     assert!(!has("O_TRUNC") || !path.exists(), "truncated: {path:?}");
     has("O_CREAT").then(|| Call::Create(path, octal(mode.unwrap())))
 }
 
-/// Arguments, between the commas that are in no bracket. There are none in
-/// strings: those are all in hex.
+/// Splits arguments at the commas outside brackets. Strings contain none, because they
+/// are all in hex.
 fn split(args: &str) -> Vec<&str> {
     let (mut depth, mut start, mut found) = (0, 0, Vec::new());
     for (at, c) in args.char_indices() {
@@ -315,9 +315,9 @@ fn split(args: &str) -> Vec<&str> {
     found
 }
 
-/// `"\x61\x62"`
+/// Decodes `"\x61\x62"`.
 fn bytes(arg: &str) -> Vec<u8> {
-    assert!(arg.ends_with('"'), "cut off: {arg}");
+    assert!(arg.ends_with('"'), "truncated: {arg}");
     unhex(arg.trim_matches('"'))
 }
 
@@ -325,7 +325,7 @@ fn string(arg: &str) -> PathBuf {
     OsString::from_vec(bytes(arg)).into()
 }
 
-/// The path of `5<\x2f\x61>`.
+/// Decodes the path in `5<\x2f\x61>`.
 fn file(arg: &str) -> PathBuf {
     let path = arg
         .split_once('<')
@@ -352,7 +352,7 @@ fn octal(arg: &str) -> u32 {
     u32::from_str_radix(arg, 8).unwrap()
 }
 
-/// A path without `..`, which no link is in front of here.
+/// Returns a path without `..`; no link precedes one here.
 fn absolute(dir: &Path, path: &Path) -> PathBuf {
     let mut absolute = PathBuf::new();
     for part in dir.join(path).components() {

@@ -1,4 +1,4 @@
-//! A recorded change, replayed up to each of its calls, with a power loss there.
+//! A recorded change, replayed up to each of its calls, where the power fails.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -12,11 +12,11 @@ use super::tree::{self, Tree};
 use crate::home::{Home, PROGRAM};
 use crate::operations::{Kind, Operation, System};
 
-/// A change that was made and recorded.
+/// A recorded change.
 pub(super) struct Recorded {
     pub(super) name: String,
     pub(super) home: Home,
-    /// What the home lies over, if it does.
+    /// The home that is the lower layer, if there is one.
     lower: Option<Home>,
     pub(super) args: Vec<OsString>,
     pub(super) judge: Judge,
@@ -30,21 +30,21 @@ pub(super) struct Recorded {
 /// A state after a power loss.
 pub(super) struct Loss {
     pub(super) tree: Tree,
-    /// After how many calls it came.
+    /// The number of calls before it.
     pub(super) prefix: usize,
     pub(super) reported: bool,
 }
 
 impl Recorded {
-    /// Makes a change in a home of its own.
+    /// Runs a change in a home of its own.
     ///
     /// # Errors
     ///
-    /// How it failed.
+    /// The output of the failed change.
     ///
     /// # Panics
     ///
-    /// If what was recorded does not lead to what is on the disk.
+    /// If the record does not lead to what is on the disk.
     pub(super) fn make(operation: &Operation, umask: u32) -> Result<Self, Output> {
         let home = Home::new();
         (operation.prepare)(&home);
@@ -82,14 +82,14 @@ impl Recorded {
                 steps.push(seen);
             }
         }
-        // The last one is looked at when it is done with the content, too.
+        // The last step is checked together with the content.
         *steps.last_mut().unwrap() = after.clone();
         let steps = steps.into_iter().map(|tree| Whole::new(&root, tree));
         recorded.judge.steps = steps.collect();
         let name = &recorded.name;
         assert!(
             model.seen() == after,
-            "{name}: the record is not what was done"
+            "{name}: the record differs from the disk"
         );
         assert!(recorded.calls.contains(&Call::Report), "{name}: no report");
         let commits = operation.commits();
@@ -98,7 +98,7 @@ impl Recorded {
         Ok(recorded)
     }
 
-    /// All states that a power loss may leave, each told once.
+    /// Passes every state to `each` that a power loss may leave, once.
     pub(super) fn losses(&self, heeded: Heeded, mut each: impl FnMut(Loss)) {
         self.losses_until(heeded, |loss| {
             each(loss);
@@ -106,7 +106,7 @@ impl Recorded {
         });
     }
 
-    /// Whether some state that a power loss may leave is wrong.
+    /// Returns whether some state that a power loss may leave is wrong.
     pub(super) fn loses(&self, heeded: Heeded) -> bool {
         self.losses_until(heeded, |loss| {
             self.judge.judge(&loss.tree, loss.reported).is_err()
@@ -114,12 +114,12 @@ impl Recorded {
     }
 
     fn losses_until(&self, heeded: Heeded, mut is_last: impl FnMut(Loss) -> bool) -> bool {
-        let mut told = HashSet::new();
+        let mut passed = HashSet::new();
         let mut model = self.model(heeded);
         let (mut reported, mut ended) = (false, false);
         for prefix in 0..=self.calls.len() {
             model.losses(|tree| {
-                if !ended && told.insert((tree.clone(), reported)) {
+                if !ended && passed.insert((tree.clone(), reported)) {
                     ended = is_last(Loss {
                         tree,
                         prefix,
@@ -138,9 +138,12 @@ impl Recorded {
         ended
     }
 
-    /// Makes a state be that of the home, and goes on in it: it can be listed, the
-    /// same change can be made again, and so can another one, after which no
-    /// leftovers are there. What is wrong, if something is.
+    /// Puts the home in a state, and continues from it: it can be listed, the same
+    /// change can be run again, and so can another one, which removes all leftovers.
+    ///
+    /// # Errors
+    ///
+    /// The state is wrong, or the program does not continue from it.
     pub(super) fn go_on(&self, loss: &Loss) -> Result<(), String> {
         if self.lower.is_some() {
             return Ok(());
@@ -162,7 +165,7 @@ impl Recorded {
         expected.sort();
         listed.sort();
         if listed != expected {
-            return Err(format!("{listed:?} is listed, and not {expected:?}"));
+            return Err(format!("{listed:?} is listed instead of {expected:?}"));
         }
         run(&words("add next:1 --metadata-only --type component"))?;
         let state = tree::read(&root);
@@ -174,25 +177,25 @@ impl Recorded {
             name.starts_with('.') && name != ".cldctl"
         };
         if let Some(path) = state.keys().find(|path| is_left(path)) {
-            return Err(format!("the next change leaves {path:?}"));
+            return Err(format!("the next change does not remove {path:?}"));
         }
-        // A change that was made already may have nothing to do any more.
+        // A change that is already made may have nothing left to do.
         let again = self.home.run(&self.args);
         let gone = self.args[0] == "rm" && again.status.code() == Some(3);
         if !again.status.success() && !gone {
-            return Err(format!("it cannot be made again: {again:?}"));
+            return Err(format!("it cannot be run again: {again:?}"));
         }
         let after = Whole::new(&root, tree::read(&root));
         after.is_as_good_as(self.judge.new_state(), "next:1")
     }
 
-    /// Kills the change after each of its calls, makes it once more, and lets the
-    /// power fail when that has reported success: what the killed one had not
-    /// synced must be there now. Tells how many calls went before the kill, and
-    /// what is wrong then, if something is.
+    /// Kills the change after each of its calls, runs it again, and checks every power
+    /// loss after it reports success: then nothing may be lost that the killed one had
+    /// not synced. Passes to `each` the number of calls before the kill, and what is
+    /// wrong, if anything.
     pub(super) fn kills(&self, mut each: impl FnMut(usize, Option<String>)) {
-        // A look promises nothing of what another one changed. And what is written
-        // into an overlay does not lie in its lower layer.
+        // A look promises nothing about another process's change, and a home that is an
+        // overlay changes in its upper layer, not in the lower one.
         if self.kind == Kind::Favour || self.lower.is_some() {
             return;
         }
@@ -209,7 +212,11 @@ impl Recorded {
                     let mut model = killed.clone();
                     calls.iter().for_each(|call| model.make(call));
                     let after = tree::read(&root);
-                    assert!(model.seen() == after, "{}: not what was done", self.name);
+                    assert!(
+                        model.seen() == after,
+                        "{}: the record differs from the disk",
+                        self.name
+                    );
                     let steps = vec![Whole::new(&root, after)];
                     let judge = Judge {
                         steps,
@@ -217,16 +224,16 @@ impl Recorded {
                     };
                     model.losses(|tree| each(prefix, judge.judge(&tree, true).err()));
                 }
-                // What is gone already cannot be removed.
+                // A removed artifact cannot be removed again.
                 Err(output) if self.args[0] == "rm" && output.status.code() == Some(3) => {}
-                Err(output) => each(prefix, Some(format!("it cannot be made again: {output:?}"))),
+                Err(output) => each(prefix, Some(format!("it cannot be run again: {output:?}"))),
             }
             killed.make(call);
         }
     }
 
-    /// What is half built does not count, and neither does what is half deleted: a
-    /// kill there leaves the same as one a moment earlier or later.
+    /// Returns false inside the building or the deletion of a directory, where a kill
+    /// leaves the same state as one a moment earlier or later.
     fn is_worth_a_kill(&self, prefix: usize) -> bool {
         let deletes = |at: usize| matches!(self.calls[at], Call::Remove(_));
         match &self.calls[prefix] {
@@ -241,7 +248,7 @@ impl Recorded {
     }
 }
 
-/// Makes a change under `strace`.
+/// Runs a change under `strace`.
 fn record(home: &Home, args: &[OsString], always: &[&str]) -> Result<Vec<Call>, Output> {
     let to = home.path("record");
     let wrapper = record::wrapper(&to, always);
@@ -252,24 +259,24 @@ fn record(home: &Home, args: &[OsString], always: &[&str]) -> Result<Vec<Call>, 
     )
 }
 
-/// As it is.
+/// All syncs have their effect.
 pub(super) const HEEDED: Heeded = Heeded {
     files: true,
     dirs: true,
 };
 
-/// The directory that all is recorded below: `~`, since `~/.cldctl` may be made.
+/// Returns the directory that is recorded: `~`, because `~/.cldctl` may be created.
 pub(super) fn user(home: &Home) -> PathBuf {
     home.path("user")
 }
 
-/// Which states are tried out: those between old and new first, and then some of
-/// all others, evenly.
+/// Chooses the states to run the program in: those between old and new first, and then
+/// some of all others, evenly.
 pub(super) fn sample(losses: Vec<(Loss, Option<Between>)>, most: usize) -> Vec<Loss> {
     let (mut between, plain): (Vec<_>, Vec<_>) = losses
         .into_iter()
         .partition(|(_, between)| between.is_some());
-    // Those with the most in the way come last.
+    // Those with the most obstacles come last.
     between.reverse();
     between.truncate(2);
     let step = plain.len().div_ceil(most).max(1);

@@ -1,14 +1,14 @@
-//! What another process wrote and did not sync, before a change or amid one.
+//! Unsynced data of another process, before a change or during one.
 //!
 //! cldctl syncs nothing, and a process that was killed has synced only a part. A change
-//! that finds what they left, and reports it as done or acts on it, has to make it
-//! durable: the file before its name, and the name before the report. So each scenario
-//! is recorded with what the other process does before the change, and again with that
-//! behind each sync of the change, where the process is stopped meanwhile.
+//! that finds their data, and reports it as done or acts on it, has to make it durable:
+//! the file before its name, and the name before the report. So each scenario is
+//! recorded with the other process before the change, and again with it after each sync
+//! of the change, which is stopped meanwhile.
 //!
 //! A registry that was not synced is whole as long as its name is not on the disk
-//! either; a sync of the directory alone is what takes its entries. Content and
-//! manifests are of no account until they are registered, and then nothing about them
+//! either; a sync of the directory alone is what loses its entries. Content and
+//! manifests do not matter before they are registered, and after that nothing of them
 //! may be missing.
 
 use std::collections::BTreeSet;
@@ -26,22 +26,23 @@ use crate::home::{Home, PAYLOAD, PROGRAM, copy_tree};
 use crate::operations::{self, homes, words};
 use crate::strace::Subject;
 
-/// Without threads, so that the system calls have the same numbers in each run.
+/// The program runs without threads, so that the system calls have the same numbers in
+/// each run.
 const NO_THREADS: &str = "clone,clone3:error=EAGAIN";
 
-/// A change and what another process does besides.
+/// A change and the actions of another process beside it.
 pub(super) struct Scenario {
     pub(super) name: &'static str,
     prepare: fn(&Home),
-    /// The arguments of the writer that stands for the other process.
+    /// The arguments of the writer that acts as the other process.
     theirs: fn(&Home) -> Vec<OsString>,
     args: fn(&Home) -> Vec<OsString>,
-    /// The reference that is registered once success is reported, if any is.
+    /// The reference that must be registered after success is reported, if any.
     promised: Option<&'static str>,
     kind: Kind,
 }
 
-/// What the other process writes.
+/// The kind of data that the other process writes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Registry,
@@ -50,7 +51,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// Whether a call is one of those syncs that make up for what was not synced.
+    /// Returns whether a call is a sync of data that the other process did not sync.
     fn makes_up(self, root: &Path, call: &Call) -> bool {
         let registry = root.join(".cldctl/registry");
         match (self, call) {
@@ -197,7 +198,7 @@ fn without_home(home: &Home) {
     keep_payload(home, &operations::add, "it_1");
 }
 
-/// Keeps the content that a change leads to.
+/// Keeps the content that a change produces.
 fn keep_payload(home: &Home, args: &dyn Fn(&Home) -> Vec<OsString>, key: &str) {
     let other = home.copy();
     other.ok(&args(&other));
@@ -249,12 +250,12 @@ fn copy_in(home: &Home) -> Vec<OsString> {
     )
 }
 
-/// What came of a scenario, with the other process at all places.
+/// The results of a scenario, with the other process at all points.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) runs: usize,
     pub(super) states: usize,
-    /// Whether something is lost if the syncs that make up are left out.
+    /// True if something is lost without the syncs of the other's data.
     pub(super) is_missed: bool,
     pub(super) violations: Vec<String>,
 }
@@ -264,15 +265,15 @@ struct Both {
     root: PathBuf,
     before: Whole,
     after: Whole,
-    /// The registry, each time that it was another one.
+    /// Each registry that existed, one after the other.
     registries: BTreeSet<Option<tree::Item>>,
-    /// All calls in their order, and whether they are the other process's.
+    /// All calls in order, each with true if it is the other process's.
     calls: Vec<(Call, bool)>,
 }
 
 impl Scenario {
-    /// Whether something is lost without the syncs that make up: nothing is where all
-    /// that the other process wrote is written once more.
+    /// Returns whether something is lost without the syncs of the other's data. Nothing
+    /// is if all that the other process wrote is written once more.
     pub(super) fn has_control(&self) -> bool {
         self.promised != Some("new:1")
     }
@@ -287,7 +288,7 @@ impl Scenario {
             let said = |what: String| {
                 let at = match &place {
                     None => "before".to_owned(),
-                    Some((name, number)) => format!("behind {name} {number}"),
+                    Some((name, number)) => format!("after {name} {number}"),
                 };
                 format!("unsynced {}, {at}: {what}", self.name)
             };
@@ -314,7 +315,7 @@ impl Scenario {
         found
     }
 
-    /// The syncs of the change, each by its name and its number.
+    /// Returns the syncs of the change, each with its name and its number.
     fn syncs(&self, template: &Home) -> Vec<(String, usize)> {
         let home = template.copy();
         let subject = Subject {
@@ -324,15 +325,15 @@ impl Scenario {
         };
         let calls = match subject.record(&home) {
             Ok((calls, _)) => calls,
-            // It takes what the other process brings.
+            // It needs the data of the other process.
             Err(_) => return Vec::new(),
         };
         let syncs = calls.into_iter().filter(|call| call.name.contains("sync"));
         syncs.map(|call| (call.name, call.number)).collect()
     }
 
-    /// Records the change and what the other process does behind a sync of it, or
-    /// before it.
+    /// Records the change and the other process, after a sync of the change or before
+    /// it.
     fn record(
         &self,
         home: &Home,
@@ -402,7 +403,7 @@ impl Both {
         let differ: Vec<_> = seen.keys().chain(there.keys()).filter(differs).collect();
         assert!(
             differ.is_empty(),
-            "the record is not what was done: {differ:?}"
+            "the record differs from the disk: {differ:?}"
         );
         both.registries = registries;
         both
@@ -412,8 +413,8 @@ impl Both {
         Model::of(&self.root, &self.before.tree, umask, HEEDED)
     }
 
-    /// All states that a power loss may leave, each with what is wrong with it. With
-    /// `makes_up`, the change syncs what the other process did not.
+    /// Returns all states that a power loss may leave, each with what is wrong. With
+    /// `makes_up`, the change syncs the data of the other process.
     fn losses(
         &self,
         scenario: &Scenario,
@@ -423,12 +424,12 @@ impl Both {
     ) {
         let is_ordered = scenario.kind == Kind::Registry;
         let mut model = self.model(umask);
-        let mut told = BTreeSet::new();
+        let mut seen = BTreeSet::new();
         let (mut reported, mut theirs_done) = (false, false);
-        // Between the sync of a registry and that of its directory another one can be
-        // renamed into place. The directory's sync then makes that rename durable alone,
-        // which no order of calls prevents; before it reports anything, the program looks
-        // again and syncs that file too.
+        // Between the sync of a registry and that of its directory, another process can
+        // rename another registry into place. The directory's sync then makes that
+        // rename durable alone, which no order of calls prevents; before it reports
+        // anything, the program checks again and syncs that file too.
         let (mut file_was_last, mut in_gap) = (false, false);
         for (call, theirs) in &self.calls {
             if *theirs {
@@ -449,7 +450,7 @@ impl Both {
                 if in_gap && !reported {
                     return;
                 }
-                if told.insert((tree.clone(), reported)) {
+                if seen.insert((tree.clone(), reported)) {
                     each(self.judge(scenario, &tree, reported).err());
                 }
             });
@@ -463,7 +464,7 @@ impl Both {
                 Some(tree::Item::File(text, _)) => format!("{} bytes", text.len()),
                 other => format!("{other:?}"),
             };
-            return Err(format!("the registry is none that there was: {len}"));
+            return Err(format!("the registry never existed: {len}"));
         }
         let found = Whole::new(&self.root, tree.clone());
         let references = found.references();
@@ -471,7 +472,7 @@ impl Both {
         if let Some(lost) = known.find(|it| !references.contains(it)) {
             return Err(format!("{lost} is lost"));
         }
-        // A stale registry that is written back takes the newest entries with it.
+        // Writing back a stale registry drops the newest entries.
         let promised = scenario.promised.filter(|promised| {
             let now = self.after.references();
             reported && now.iter().any(|it| it == promised)
@@ -479,7 +480,7 @@ impl Both {
         if let Some(promised) = promised
             && !found.has_as(&self.after, promised)
         {
-            return Err(format!("success was reported, and {promised} is not there"));
+            return Err(format!("success was reported, but {promised} is missing"));
         }
         found.content_is_of(&[&self.before, &self.after])
     }

@@ -1,4 +1,4 @@
-//! What lies below a directory, read from the disk and written to it.
+//! The files below a directory, read from the disk and written to it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What lies at a path.
+/// An item at a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Item {
     Dir(u32),
@@ -15,10 +15,10 @@ pub(super) enum Item {
     Link(OsString),
 }
 
-/// All that lies below a directory, by the path from there.
+/// All items below a directory, by their relative paths.
 pub(super) type Tree = BTreeMap<PathBuf, Item>;
 
-/// Reads what lies below a directory.
+/// Reads the items below a directory.
 pub(super) fn read(root: &Path) -> Tree {
     let mut tree = Tree::new();
     let mut left = vec![PathBuf::new()];
@@ -41,7 +41,7 @@ pub(super) fn read(root: &Path) -> Tree {
     tree
 }
 
-/// Makes a directory hold this and nothing else.
+/// Makes a directory contain exactly this tree.
 pub(super) fn write(root: &Path, tree: &Tree) {
     fs::remove_dir_all(root).unwrap();
     fs::create_dir(root).unwrap();
@@ -56,7 +56,7 @@ pub(super) fn write(root: &Path, tree: &Tree) {
             Item::Link(target) => symlink(target, &path).unwrap(),
         }
     }
-    // Those of directories last: they may forbid to write in them.
+    // Modes of directories are set last, because they may forbid writing.
     for (path, item) in tree {
         if let Item::Dir(mode) = item {
             fs::set_permissions(root.join(path), Permissions::from_mode(*mode)).unwrap();
@@ -64,7 +64,7 @@ pub(super) fn write(root: &Path, tree: &Tree) {
     }
 }
 
-/// What lies at a path and below it, by the path from there.
+/// Returns the item at a path and those below it, by their relative paths.
 pub(super) fn below<'t>(tree: &'t Tree, path: &Path) -> BTreeMap<&'t Path, &'t Item> {
     let items = tree.range(path.to_owned()..);
     let items = items.map_while(|(at, item)| Some((at.strip_prefix(path).ok()?, item)));

@@ -39,7 +39,9 @@ fn text_of(args: &[Value], index: usize) -> gotmpl::Result<String> {
     match &args[index] {
         Value::Nil | Value::List(_) | Value::Map(_) | Value::Function(_) => {
             let number = index + 1;
-            Err(TemplateError::Exec(format!("argument {number} is no text")))
+            Err(TemplateError::Exec(format!(
+                "argument {number} is not text"
+            )))
         }
         text => Ok(text.to_string()),
     }
@@ -51,7 +53,9 @@ fn number_of(args: &[Value], index: usize) -> gotmpl::Result<usize> {
         .and_then(|number| usize::try_from(number).ok())
         .ok_or_else(|| {
             let number = index + 1;
-            TemplateError::Exec(format!("argument {number} is no number from 0 on"))
+            TemplateError::Exec(format!(
+                "argument {number} is not a whole number of 0 or more"
+            ))
         })
 }
 
@@ -75,7 +79,7 @@ fn to_json(value: &Value) -> serde_json::Value {
 fn join(args: &[Value]) -> gotmpl::Result<Value> {
     let separator = text_of(args, 1)?;
     let Value::List(values) = &args[0] else {
-        return Err(TemplateError::Exec("argument 1 is no list".to_owned()));
+        return Err(TemplateError::Exec("argument 1 is not a list".to_owned()));
     };
     let texts: Vec<String> = values.iter().map(Value::to_string).collect();
     Ok(string(&texts.join(&separator)))

@@ -326,14 +326,14 @@ fn elements_that_are_no_entries_are_named() {
         .collect();
     assert_eq!(
         reasons,
-        ["line 1, column 16: a number is no entry, nor are 2 others of the list"]
+        ["line 1, column 16: a number is not an entry, nor are 2 others in the list"]
     );
     let salvaged = saved(b"{\"artifacts\": {\"0\": {\"reference\": \"a:1\", \"size\": 1}}}");
     assert_eq!(named(&salvaged), [Some("a:1")]);
     let salvaged = saved(b"{\"artifacts\": \"x\"}");
     assert_eq!(
         salvaged.lost[0].cause.reason,
-        "a string stands in the place of the list"
+        "a string is in place of the list"
     );
     let salvaged = saved(b"[{\"tag\": \"1\"}, {\"reference\": null}, {\"x\": 1}]");
     assert_eq!(named(&salvaged), [None, None]);

@@ -1,0 +1,73 @@
+//! What a change of the registry clears away besides: manifests that no entry needs any
+//! more, and what killed processes left.
+
+use super::Cache;
+use super::cache_root::CacheRoot;
+use super::manifest::Manifests;
+use super::workdir::Leftover;
+use crate::document::{Edit, OpenDocument};
+use crate::error::Result;
+
+/// What a change clears away under the registry's lock.
+pub(super) struct Cleanup<'c> {
+    cache: &'c Cache,
+    /// The digests that no entry has after the change.
+    unreferenced: Vec<String>,
+    leftovers: Vec<Leftover>,
+}
+
+impl<'c> Cleanup<'c> {
+    /// Returns what goes with an edit. `kept` is the digest of the entry that it brings in.
+    ///
+    /// # Errors
+    ///
+    /// The document cannot be read.
+    pub(super) fn after(
+        cache: &'c Cache,
+        document: &OpenDocument,
+        edit: &Edit,
+        kept: Option<&str>,
+    ) -> Result<Self> {
+        Ok(Cleanup {
+            cache,
+            unreferenced: Manifests::unreferenced_after(document, edit, kept)?,
+            leftovers: Vec::new(),
+        })
+    }
+
+    /// Removes what killed processes left among the manifests.
+    pub(super) fn sweep_manifests(&self) -> Result<()> {
+        self.cache.manifests.sweep()
+    }
+
+    /// Restores content that a killed process moved aside, and finds what others left in
+    /// the cache.
+    pub(super) fn recover(&mut self, root: &CacheRoot) -> Result<()> {
+        self.leftovers = root.recover()?;
+        Ok(())
+    }
+
+    /// Removes the manifests that no entry needs after the commit, and returns what is
+    /// left to delete.
+    ///
+    /// The manifests stay if the commit may not survive a power loss, because the old
+    /// entries may be back then.
+    pub(super) fn committed(&mut self, durable: bool) -> Leftovers {
+        if durable {
+            self.cache.manifests.remove_all(&self.unreferenced);
+        }
+        Leftovers(std::mem::take(&mut self.leftovers))
+    }
+}
+
+/// What killed processes left, to be deleted when the registry is free again.
+pub(super) struct Leftovers(Vec<Leftover>);
+
+impl Leftovers {
+    /// Deletes them. What cannot be deleted is found by its name another time.
+    pub(super) fn delete(self) {
+        for leftover in self.0 {
+            let _ = leftover.delete();
+        }
+    }
+}
