@@ -3,7 +3,6 @@
 
 use super::Cache;
 use super::cache_root::CacheRoot;
-use super::manifest::Manifests;
 use super::workdir::Leftover;
 use crate::document::{Edit, OpenDocument};
 use crate::error::Result;
@@ -11,7 +10,7 @@ use crate::error::Result;
 /// What a change clears away under the registry's lock.
 pub(super) struct Cleanup<'c> {
     cache: &'c Cache,
-    /// The digests that no entry has after the change.
+    /// The digests of the manifests that no entry needs after the change.
     unreferenced: Vec<String>,
     leftovers: Vec<Leftover>,
 }
@@ -30,7 +29,7 @@ impl<'c> Cleanup<'c> {
     ) -> Result<Self> {
         Ok(Cleanup {
             cache,
-            unreferenced: Manifests::unreferenced_after(document, edit, kept)?,
+            unreferenced: cache.manifests.unreferenced_after(document, edit, kept)?,
             leftovers: Vec::new(),
         })
     }

@@ -216,13 +216,14 @@ impl Manifests {
         }
     }
 
-    /// Returns the digests that an edit leaves without an entry. `kept` is that of the
-    /// entry that it brings in.
+    /// Returns the digests that have a manifest and that an edit leaves without an entry.
+    /// `kept` is that of the entry that it brings in.
     ///
     /// # Errors
     ///
     /// The document cannot be read.
     pub(crate) fn unreferenced_after(
+        &self,
         document: &OpenDocument,
         edit: &Edit,
         kept: Option<&str>,
@@ -235,7 +236,7 @@ impl Manifests {
         let changed = document.pick_at(&changed, digest_of)?.into_iter();
         let mut unreferenced: HashSet<String> = changed
             .filter_map(|(_, digest)| digest)
-            .filter(|digest| Some(&**digest) != kept)
+            .filter(|digest| Some(&**digest) != kept && self.may_have(digest))
             .collect();
         if !unreferenced.is_empty() {
             let parts = document.fold(|others: &mut Vec<String>, index, entry| {
@@ -251,6 +252,13 @@ impl Manifests {
             }
         }
         Ok(unreferenced.into_iter().collect())
+    }
+
+    /// Returns whether there may be a manifest of a digest: if there is none, it does
+    /// not matter which entries have the digest.
+    fn may_have(&self, digest: &str) -> bool {
+        let path = self.path(digest);
+        path.is_some_and(|path| store::lstat(&path).map_or(true, |found| found.is_some()))
     }
 
     fn path(&self, digest: &str) -> Option<PathBuf> {
