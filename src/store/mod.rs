@@ -20,6 +20,7 @@ mod file_system;
 mod fs;
 mod lock;
 mod mount;
+mod part;
 mod permissions;
 mod temp_file;
 mod transaction;
@@ -37,6 +38,7 @@ pub(crate) use fs::{
 use lock::Lock;
 pub(crate) use lock::{DirLock, cannot_lock};
 pub(crate) use mount::{MountId, is_mounted_below};
+pub(crate) use part::Part;
 pub(crate) use permissions::{Owner, set_mode};
 pub(crate) use temp_file::{leftovers, sweep_all};
 pub(crate) use transaction::{Guard, Locked, NewText, transact};

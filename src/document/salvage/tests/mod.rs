@@ -146,7 +146,7 @@ fn what_stands_around_a_whole_document_goes() {
         let salvaged = saved(format!("{before}{whole}{behind}").as_bytes());
         assert_eq!(salvaged.entries, 1, "{before:?} {behind:?}");
         assert_eq!(salvaged.lost, [], "{before:?} {behind:?}");
-        let members = crate::json::members::Members::of(&salvaged.text);
+        let members = crate::json::oracle::Members::of(&salvaged.text);
         assert_eq!(
             members
                 .last("artifacts")
