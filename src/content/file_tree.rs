@@ -289,20 +289,21 @@ impl FileTree {
         }
     }
 
+    /// Returns the files in the byte order of their paths.
+    pub(crate) fn files_by_path(&self) -> Vec<&Node> {
+        by_path(&self.files)
+    }
+
     /// Returns whether two trees have the same directories and files with the
-    /// same modes and lengths. What the files contain is not compared, and
-    /// without `with_modes` neither are their modes.
-    pub(crate) fn same_layout(&self, other: &FileTree, with_modes: bool) -> bool {
-        let layout = |nodes: &[Node]| -> Vec<(PathBuf, u32, u64)> {
-            let mut layout: Vec<_> = nodes
-                .iter()
-                .map(|node| {
-                    let mode = if with_modes { node.mode } else { 0 };
-                    (node.path.clone(), mode, node.len)
-                })
-                .collect();
-            layout.sort_unstable();
-            layout
+    /// same modes and lengths, and the same links. What the files contain is not
+    /// compared.
+    pub(crate) fn same_layout(&self, other: &FileTree) -> bool {
+        let same = |own: &[Node], others: &[Node]| {
+            own.len() == others.len()
+                && by_path(own)
+                    .iter()
+                    .zip(by_path(others))
+                    .all(|(a, b)| (a.len, a.mode, &a.path) == (b.len, b.mode, &b.path))
         };
         fn sorted(links: &[(PathBuf, PathBuf)]) -> Vec<&(PathBuf, PathBuf)> {
             let mut links: Vec<_> = links.iter().collect();
@@ -310,12 +311,16 @@ impl FileTree {
             links
         }
         self.others.len() == other.others.len()
-            && self.dirs.len() == other.dirs.len()
-            && self.files.len() == other.files.len()
+            && same(&self.dirs, &other.dirs)
+            && same(&self.files, &other.files)
             && sorted(&self.links) == sorted(&other.links)
-            && layout(&self.dirs) == layout(&other.dirs)
-            && layout(&self.files) == layout(&other.files)
     }
+}
+
+fn by_path(nodes: &[Node]) -> Vec<&Node> {
+    let mut nodes: Vec<_> = nodes.iter().collect();
+    nodes.sort_unstable_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
+    nodes
 }
 
 /// Returns what was found of something that was listed a moment ago: if there is

@@ -16,6 +16,7 @@ mod file_tree;
 mod hash;
 mod import;
 mod install;
+mod inventory;
 mod manifest;
 mod orphans;
 mod ownership;
@@ -26,6 +27,7 @@ mod rules;
 mod source;
 mod stage;
 mod status;
+mod tag;
 mod verify;
 mod workdir;
 
