@@ -4,11 +4,12 @@
 //! An attempt looks at the disk first and decides then; what the decision needs on the
 //! disk is put in place by a guard.
 
+mod guard;
+
 use std::cell::Cell;
 use std::ffi::OsStr;
 
 use super::Cache;
-use super::cache_root::Swap;
 use super::cleanup::{Cleanup, Leftovers};
 use super::copy;
 use super::inventory::{Inventory, require_unchanged};
@@ -16,6 +17,8 @@ use super::ownership::Ownership;
 use super::progress::Operation;
 use super::stage::Staged;
 use super::workdir::WorkDir;
+use guard::{Installed, Installing};
+
 use crate::document::Document;
 use crate::entry::ArtifactEntry;
 use crate::error::{AtPath, Error, Result};
@@ -230,95 +233,6 @@ impl<'c> Install<'c> {
             cleanup,
         };
         Ok(Update::guarded(edit, installing))
-    }
-}
-
-/// Puts content and its manifest in place.
-struct Installing<'i> {
-    install: &'i Install<'i>,
-    upserted: Upserted,
-    moves_in: bool,
-    needs_manifest: bool,
-    /// What the content is staged in; goes back to the install for the next attempt.
-    work: Option<WorkDir>,
-    swap: Option<Swap>,
-    kept_manifest: bool,
-    cleanup: Cleanup<'i>,
-}
-
-/// What was registered, and what is to be deleted when the registry is free again.
-struct Installed {
-    upserted: Upserted,
-    replaced: Option<WorkDir>,
-    leftovers: Leftovers,
-}
-
-impl Guard for Installing<'_> {
-    type Value = Installed;
-
-    fn acts_alone(&self) -> bool {
-        self.moves_in || self.needs_manifest
-    }
-
-    fn prepare(&mut self, locked: &Locked<'_>) -> Result<()> {
-        let Install {
-            cache, staged, key, ..
-        } = self.install;
-        self.cleanup.recover(&staged.root)?;
-        self.cleanup.sweep_manifests()?;
-        if self.needs_manifest {
-            self.kept_manifest = true;
-            cache.manifests.keep(&staged.manifest, locked)?;
-        }
-        if self.moves_in
-            && let Some(work) = &mut self.work
-        {
-            let wait = cache.registry().lock_wait();
-            self.swap = Some(staged.root.swap_in(work, key, &wait)?);
-            staged.root.sync()?;
-        }
-        Ok(())
-    }
-
-    fn committed(mut self, durable: bool) -> Installed {
-        self.kept_manifest = false;
-        let (swap, work) = (self.swap.take(), self.work.take());
-        let holds_old = matches!(swap, Some(Swap::Exchanged | Swap::InTwoSteps(..)));
-        let mut replaced = match swap {
-            Some(Swap::InTwoSteps(aside, _)) => Some(aside),
-            // Where content was exchanged, what was replaced has the staged one's name.
-            _ => work,
-        };
-        // Should the power fail now, the old entry may be back; `prune` finds
-        // its content if it is not.
-        if !durable
-            && holds_old
-            && let Some(replaced) = &mut replaced
-        {
-            replaced.keep();
-        }
-        Installed {
-            upserted: std::mem::take(&mut self.upserted),
-            replaced,
-            leftovers: self.cleanup.committed(durable),
-        }
-    }
-}
-
-impl Drop for Installing<'_> {
-    fn drop(&mut self) {
-        let Install { cache, staged, .. } = self.install;
-        if let (Some(swap), Some(work)) = (self.swap.take(), &mut self.work) {
-            if matches!(swap, Swap::Deleted) {
-                self.install.is_moved_in.set(true);
-            }
-            staged.root.swap_back(work, &self.install.key, swap);
-        }
-        if std::mem::take(&mut self.kept_manifest) {
-            // A manifest too many does no harm.
-            let _ = cache.manifests.remove(staged.manifest.digest().as_str());
-        }
-        self.install.work.set(self.work.take());
     }
 }
 

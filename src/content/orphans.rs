@@ -1,4 +1,4 @@
-//! What lies in the cache, or among the manifests, and belongs to no entry.
+//! Data in the cache, or among the manifests, that belongs to no entry.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -36,7 +36,7 @@ pub struct Unreferenced {
     pub allocated: u64,
 }
 
-/// What a item is.
+/// The kind of unreferenced data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnreferencedKind {
@@ -47,23 +47,23 @@ pub enum UnreferencedKind {
     Leftover,
 }
 
-/// What lies in the cache and belongs to no entry.
+/// Data in the cache that belongs to no entry.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct UnreferencedData {
     /// What can be removed, by path.
     pub found: Vec<Unreferenced>,
-    /// Why it is not known of some directories whether they could be removed.
+    /// Why some directories could not be judged.
     pub unknown: Vec<Error>,
 }
 
-/// What came of removing unreferenced. Those in neither list changed meanwhile.
+/// The outcome of removing unreferenced data. What is in neither list changed meanwhile.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct PruneOutcome {
-    /// They are gone.
+    /// What is removed.
     pub gone: Vec<Unreferenced>,
-    /// They could not be removed.
+    /// What could not be removed, and why.
     pub failed: Vec<(Unreferenced, Error)>,
 }
 
@@ -77,7 +77,7 @@ impl Cache {
         self.unreferenced_by(&self.registry().load()?, now)
     }
 
-    /// Removes unreferenced, as far as they still are some.
+    /// Removes unreferenced data, unless an entry needs it by now or it changed.
     ///
     /// # Errors
     ///

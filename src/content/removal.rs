@@ -1,23 +1,21 @@
 //! Removing artifacts: the entry first, then its content.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
+mod plan;
+
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use plan::PlannedRemoval;
 
 use super::Cache;
-use super::cache_root::{CacheRoot, Trashed, id_of};
+use super::cache_root::CacheRoot;
 use super::cleanup::{Cleanup, Leftovers};
-use super::deletion::refuse_mounts;
 use super::file_tree::FileTree;
-use super::ownership::{Ownership, own_key};
-use super::progress::{Operation, ProgressGuard, ProgressObserver};
+use super::progress::{Operation, ProgressObserver};
 use crate::document::{Document, Edit};
 use crate::error::{Error, Result};
-use crate::fields::Field;
-use crate::reference::CacheKey;
 use crate::registry::Update;
-use crate::store::{Dir, FileId, Guard, Kind, Locked, lstat};
+use crate::store::{Dir, Guard, Locked};
 
 /// An artifact that was removed, or would be.
 #[derive(Debug)]
@@ -113,8 +111,8 @@ impl Cache {
         let removal = self.registry().update(|document| {
             let selected = (plan.select)(document)?;
             let root = open_root(self, plan.keep_content)?;
-            let planned = observe(document, &selected, root.as_ref(), plan.keep_content)?;
-            let edit = without_refused(document, selected, &planned);
+            let planned = plan::observe(document, &selected, root.as_ref(), plan.keep_content)?;
+            let edit = plan::without_refused(document, selected, &planned);
             let cleanup = Cleanup::after(self, document, &edit, None);
             Ok(Update::guarded(
                 edit,
@@ -146,7 +144,7 @@ impl Cache {
         keep_content: bool,
     ) -> Result<Vec<Removed>> {
         let root = open_root(self, keep_content)?;
-        let planned = plan(document, edit, root.as_ref(), keep_content)?;
+        let planned = plan::plan(document, edit, root.as_ref(), keep_content)?;
         Ok(planned
             .into_iter()
             .map(|planned| planned.preview(root.as_ref()))
@@ -203,139 +201,6 @@ impl Guard for Removal<'_> {
     }
 }
 
-/// Looks at the content of the entries that are selected to go, and returns what is to
-/// become of it; the refused ones last.
-fn observe(
-    document: &Document,
-    selected: &Edit,
-    root: Option<&CacheRoot>,
-    keep_content: bool,
-) -> Result<Vec<PlannedRemoval>> {
-    let mut refused = Vec::new();
-    let mut edit = Cow::Borrowed(selected);
-    loop {
-        let planned = plan(document, &edit, root, keep_content)?;
-        let (stay, mut go): (Vec<_>, Vec<_>) =
-            planned.into_iter().partition(PlannedRemoval::is_refused);
-        let is_settled = stay.is_empty();
-        // What stays may have directories of what else was to go, so look again.
-        if !is_settled {
-            edit = Cow::Owned(without_refused(document, edit.into_owned(), &stay));
-        }
-        refused.extend(stay);
-        if is_settled {
-            go.extend(refused);
-            return Ok(go);
-        }
-    }
-}
-
-/// Decides what goes: what is selected, but for the entries that are refused.
-fn without_refused(document: &Document, selected: Edit, planned: &[PlannedRemoval]) -> Edit {
-    let stay: HashSet<(&str, &str)> = planned
-        .iter()
-        .filter(|planned| planned.is_refused())
-        .map(|planned| (&*planned.reference, &*planned.path))
-        .collect();
-    if stay.is_empty() {
-        return selected;
-    }
-    let mut rest = Edit::default();
-    let entries = document.entries().enumerate();
-    for (index, entry) in entries.filter(|(index, _)| selected.is_removed(*index)) {
-        if !stay.contains(&(&*entry.reference(), &*entry.text_of(Field::CachePath))) {
-            rest.remove(index);
-        }
-    }
-    rest
-}
-
-/// An artifact on its way out.
-struct PlannedRemoval {
-    reference: String,
-    /// Where its content lies, as the entry has it.
-    path: String,
-    outcome: Planned,
-    /// What became of its directory, once it was moved out of the way.
-    trashed: Option<Result<Trashed>>,
-}
-
-/// What is to be done with the content of an entry.
-enum Planned {
-    /// It is in the entry's own directory, and is deleted.
-    Delete(CacheKey),
-    Absent,
-    Kept,
-    Shared(String),
-    Foreign,
-    Refused(Error),
-}
-
-impl PlannedRemoval {
-    fn is_refused(&self) -> bool {
-        matches!(self.outcome, Planned::Refused(_))
-    }
-
-    fn move_to_trash(&mut self, root: &CacheRoot) {
-        if let Planned::Delete(key) = &self.outcome {
-            self.trashed = Some(root.move_to_trash(OsStr::new(key.as_str())));
-        }
-    }
-
-    /// Returns what deleting would come to.
-    #[cfg(feature = "cli")]
-    fn preview(self, root: Option<&CacheRoot>) -> Removed {
-        let bytes = match (&self.outcome, root) {
-            (Planned::Delete(key), Some(root)) => stored_bytes(root.dir(), key.as_str().as_ref()),
-            _ => 0,
-        };
-        self.into_removed(|path| ContentOutcome::Deleted { path, bytes })
-    }
-
-    /// Returns how many bytes there are to delete.
-    fn bytes(&self, root: &CacheRoot) -> u64 {
-        match &self.trashed {
-            Some(Ok(Trashed::Moved(trash))) => stored_bytes(root.dir(), trash.name()),
-            Some(Ok(Trashed::Deleted { bytes })) => *bytes,
-            _ => 0,
-        }
-    }
-
-    /// Deletes what was moved out of the way.
-    fn delete(mut self, bytes: u64, deleting: &ProgressGuard) -> Removed {
-        let trashed = self.trashed.take();
-        self.into_removed(|path| {
-            let deleted = match trashed {
-                Some(Ok(Trashed::Moved(trash))) => trash.delete(),
-                Some(Ok(Trashed::Deleted { .. })) => Ok(()),
-                Some(Err(error)) => Err(error),
-                Some(Ok(Trashed::Nothing)) | None => return ContentOutcome::Absent,
-            };
-            deleting.advance(bytes);
-            match deleted {
-                Ok(()) => ContentOutcome::Deleted { path, bytes },
-                Err(error) => ContentOutcome::Failed { path, error },
-            }
-        })
-    }
-
-    fn into_removed(self, deleted: impl FnOnce(PathBuf) -> ContentOutcome) -> Removed {
-        let path = PathBuf::from(self.path);
-        let content = match self.outcome {
-            Planned::Delete(_) => deleted(path),
-            Planned::Absent => ContentOutcome::Absent,
-            Planned::Kept => ContentOutcome::Kept,
-            Planned::Shared(with) => ContentOutcome::Shared { path, with },
-            Planned::Foreign => ContentOutcome::Foreign { path },
-            Planned::Refused(error) => ContentOutcome::Refused { path, error },
-        };
-        Removed {
-            reference: self.reference,
-            content,
-        }
-    }
-}
-
 /// Deletes all content that was moved out of the way.
 fn delete_all(
     planned: Vec<PlannedRemoval>,
@@ -352,115 +217,6 @@ fn delete_all(
     planned
         .map(|(planned, bytes)| planned.delete(bytes, &deleting))
         .collect()
-}
-
-/// Returns what an edit removes, and what is to become of the content.
-fn plan(
-    document: &Document,
-    edit: &Edit,
-    root: Option<&CacheRoot>,
-    keep_content: bool,
-) -> Result<Vec<PlannedRemoval>> {
-    let mut planned: Vec<PlannedRemoval> = Vec::new();
-    let mut seen = HashSet::new();
-    let mut planner = Planner {
-        document,
-        edit,
-        root,
-        taken: HashSet::new(),
-        ownership: None,
-    };
-    let entries = document.entries().enumerate();
-    for (_, entry) in entries.filter(|(index, _)| edit.is_removed(*index)) {
-        let reference = entry.reference().into_owned();
-        let path = entry.text_of(Field::CachePath).into_owned();
-        // The same reference twice is one artifact, unless its paths differ.
-        if !seen.insert((reference.clone(), path.clone())) {
-            continue;
-        }
-        let outcome = match keep_content {
-            true => Planned::Kept,
-            false => planner
-                .outcome(&reference, &path)
-                .unwrap_or_else(Planned::Refused),
-        };
-        planned.push(PlannedRemoval {
-            reference,
-            path,
-            outcome,
-            trashed: None,
-        });
-    }
-    // What one entry may not take is removed all the same with the one that owns it.
-    for planned in &mut planned {
-        if !matches!(planned.outcome, Planned::Foreign) {
-            continue;
-        }
-        match id_of(Path::new(&planned.path)) {
-            Ok(Some(id)) if planner.taken.contains(&id) => planned.outcome = Planned::Absent,
-            // Nothing here touches it, whatever it is.
-            Ok(_) | Err(_) => {}
-        }
-    }
-    Ok(planned)
-}
-
-/// Decides what becomes of content.
-struct Planner<'d> {
-    document: &'d Document,
-    edit: &'d Edit,
-    root: Option<&'d CacheRoot>,
-    /// The directories that go.
-    taken: HashSet<FileId>,
-    /// What the entries that stay own, once that was asked.
-    ownership: Option<Ownership<'d>>,
-}
-
-impl Planner<'_> {
-    /// Returns what becomes of the content of an entry.
-    ///
-    /// # Errors
-    ///
-    /// Why the entry is better not touched.
-    fn outcome(&mut self, reference: &str, path: &str) -> Result<Planned> {
-        let named = Path::new(path);
-        if path.is_empty() {
-            return Ok(Planned::Absent);
-        }
-        let key = match self.root {
-            Some(root) => own_key(root, reference, path)?.map(|key| (root, key)),
-            None => None,
-        };
-        let Some((root, key)) = key else {
-            // Nothing here touches it, so that nothing depends on what it is.
-            return Ok(match lstat(named) {
-                Ok(None) => Planned::Absent,
-                Ok(Some(_)) | Err(_) => Planned::Foreign,
-            });
-        };
-        if self.ownership.is_none() {
-            let entries = self.document.entries().enumerate();
-            let stay = entries.filter(|(index, _)| !self.edit.is_removed(*index));
-            self.ownership = Some(Ownership::of(root, stay.map(|(_, entry)| entry)));
-        }
-        let ownership = self.ownership.as_ref().expect("it was made above");
-        if let Some(other) = ownership.holder_of(&key)? {
-            return Ok(Planned::Shared(other.to_owned()));
-        }
-        let name = OsStr::new(key.as_str());
-        match root.look(name)? {
-            None => return Ok(Planned::Absent),
-            Some(found) if found.kind == Kind::Dir => {
-                // Two entries of one key have one directory, which goes once.
-                if !self.taken.insert(found.id) {
-                    return Ok(Planned::Absent);
-                }
-                refuse_mounts(root.dir(), name)?;
-            }
-            Some(_) => {}
-        }
-        Ok(Planned::Delete(key))
-    }
 }
 
 /// Returns how much there is to free. What cannot be read does not count.
