@@ -5,17 +5,18 @@ use std::path::PathBuf;
 use chrono::{DateTime, FixedOffset};
 
 use super::Cache;
-use super::install::{self, Install};
+use super::install;
 use super::inventory::Inventory;
 use super::manifest::Manifest;
 use super::progress::Operation;
+use super::register::Registration;
 use super::rules::Rules;
-use super::stage::{Compared, Staged};
+use super::stage::Staged;
 use super::status::CacheState;
-use super::{copy, hash, source};
+use super::{hash, source};
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{Error, Result};
-use crate::reference::{CacheKey, Reference};
+use crate::reference::Reference;
 use crate::registry::{Added, Upsert, Upserted};
 use crate::timestamp;
 
@@ -131,7 +132,7 @@ pub struct Imported {
 }
 
 impl Imported {
-    fn new(upserted: Upserted, left_out: usize, not_deleted: Option<Error>) -> Self {
+    pub(super) fn new(upserted: Upserted, left_out: usize, not_deleted: Option<Error>) -> Self {
         Imported {
             result: upserted.result,
             entry: upserted.entry,
@@ -140,15 +141,6 @@ impl Imported {
             not_deleted,
         }
     }
-}
-
-/// How content is registered.
-pub(super) struct Registration<'s> {
-    pub(super) key: CacheKey,
-    pub(super) upsert: Upsert,
-    /// The entry that the content is a copy of.
-    pub(super) source: Option<&'s ArtifactEntry>,
-    pub(super) left_out: usize,
 }
 
 impl Cache {
@@ -264,54 +256,6 @@ impl Cache {
             });
         }
         Ok(())
-    }
-
-    /// Registers content, and copies it unless the same lies in the directory of its key
-    /// already. `describe` says how, by the manifest of the content; `key` is known before
-    /// it is hashed unless the content is untagged.
-    pub(super) fn bring_in<'s>(
-        &self,
-        content: &Inventory,
-        key: Option<&CacheKey>,
-        describe: impl Fn(&Manifest) -> Result<Registration<'s>>,
-    ) -> Result<Imported> {
-        let compared = match key {
-            Some(key) => Staged::compare(self, content, key)?,
-            None => Compared::Other(None),
-        };
-        let different = match compared {
-            Compared::Same(staged) => {
-                let registration = describe(&staged.manifest)?;
-                match self.register(staged, None, registration) {
-                    // Another process replaced or removed what was in place.
-                    Err(Error::ContentChanged { .. } | Error::NoContent { .. }) => None,
-                    registered => return registered,
-                }
-            }
-            Compared::Other(different) => different,
-        };
-        let staged = copy::copy(self, content)?;
-        let registration = describe(&staged.manifest)?;
-        let there = staged.same_in_place(self, &registration.key, different.as_ref())?;
-        self.register(staged, there, registration)
-    }
-
-    /// Registers content, and swaps it into its place unless the same is `there`.
-    fn register(
-        &self,
-        staged: Staged,
-        there: Option<Inventory>,
-        registration: Registration<'_>,
-    ) -> Result<Imported> {
-        let Registration {
-            key,
-            upsert,
-            source,
-            left_out,
-        } = registration;
-        let install = Install::new(self, staged, key, there, upsert).copied_from(source);
-        let (upserted, not_deleted) = install.run()?;
-        Ok(Imported::new(upserted, left_out, not_deleted))
     }
 
     /// Registers metadata alone. Content of the reference, if there is any,

@@ -22,6 +22,7 @@ mod orphans;
 mod ownership;
 mod progress;
 pub(crate) mod refusal;
+mod register;
 mod removal;
 mod rules;
 mod source;

@@ -168,7 +168,7 @@ pub(super) struct Staged {
 /// The result of comparing content with what lies in its place.
 pub(super) enum Compared {
     /// The same lies there.
-    Same(Staged),
+    Same(Box<Staged>),
     /// Something else, which is returned if only hashing could tell that, or nothing.
     Other(Option<Inventory>),
 }
@@ -195,7 +195,7 @@ impl Staged {
         let interrupt = cache.registry().interrupt();
         Ok(
             match hash::hash_if_same(content, &there, interrupt, &hashing)? {
-                Some(manifest) => Compared::Same(Self::in_place(root, there, manifest)),
+                Some(manifest) => Compared::Same(Box::new(Self::in_place(root, there, manifest))),
                 None => Compared::Other(Some(there)),
             },
         )

@@ -1,8 +1,9 @@
 //! Registering the content of an entry under another reference.
 
 use super::Cache;
-use super::import::{Imported, MetadataImport, Registration};
+use super::import::{Imported, MetadataImport};
 use super::inventory::Inventory;
+use super::register::Registration;
 use super::status::CacheState;
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{Error, Result};

@@ -9,8 +9,10 @@ use std::sync::{Arc, Mutex};
 /// Does something once: in the middle of an operation, or at its end.
 struct Watching {
     during: bool,
-    act: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
+    act: Arc<Mutex<Option<Act>>>,
 }
+
+type Act = Box<dyn FnOnce() + Send>;
 
 impl Watching {
     fn act(&self) {
@@ -67,7 +69,7 @@ impl Fixture {
 
     /// Returns a cache that does something once while it hashes, or just after.
     fn acting(&self, during: bool, act: impl FnOnce() + Send + 'static) -> Cache {
-        let act: Box<dyn FnOnce() + Send> = Box::new(act);
+        let act: Act = Box::new(act);
         let act = Arc::new(Mutex::new(Some(act)));
         self.cache().with_progress(move |operation, _| {
             let watched = operation == Operation::Hashing;
