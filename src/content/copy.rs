@@ -1,131 +1,83 @@
-//! Copying a tree into the cache, and making it survive a power loss.
+//! Copying content into staging, and making it survive a power loss.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::sync::Arc;
 
-use super::file_tree::{FileTree, Node, Opener};
-use super::hash::{Piece, Reader, each_file};
+use super::Cache;
+use super::file_tree::{Node, Opener};
+use super::hash::{Reader, each_file};
+use super::inventory::Inventory;
 use super::manifest::{FileHash, Manifest};
-use super::progress::ProgressGuard;
-use crate::error::{AtPath, Result};
-use crate::interrupt::Interrupt;
-use crate::store::{Dir, Owner, set_mode};
+use super::progress::{Operation, ProgressGuard};
+use super::stage::{Staged, Staging};
+use crate::error::{AtPath, Error, Result};
+use crate::store::Dir;
 
-/// The mode of what is being written: private until it is complete.
-const PRIVATE_FILE: u32 = 0o600;
-const PRIVATE_DIR: u32 = 0o700;
-
-/// Copies a tree into an existing empty directory and hashes what it copies.
-/// Holes of sparse files stay holes.
+/// Copies content into staging, and hashes it on the way. Holes of sparse files stay
+/// holes.
 ///
 /// # Errors
 ///
 /// I/O errors, and [`ContentChanged`](crate::Error::ContentChanged) if a file
 /// or a directory is no longer what was seen.
-pub(super) fn copy(
-    tree: &FileTree,
-    from: &Dir,
-    to: &Dir,
-    owner: Option<Owner>,
-    interrupt: &Interrupt,
-    ongoing: &ProgressGuard,
-) -> Result<Manifest> {
-    let copying = Copying {
-        tree,
-        from,
-        to,
-        owner,
-        interrupt,
-        ongoing,
-    };
-    copying.create_dirs()?;
-    let manifest = each_file(
-        tree,
-        || (Reader::new(), Opener::default()),
-        |(reader, opener), file| copying.file(file, reader, opener),
-    )?;
-    copying.create_links()?;
+pub(super) fn copy(cache: &Cache, content: &Inventory) -> Result<Staged> {
+    let staging = Staging::begin(cache)?;
+    let manifest = copy_into(&staging, cache, content)?;
+    staging.finish(Arc::clone(content.tree()), manifest)
+}
+
+fn copy_into(staging: &Staging<'_>, cache: &Cache, content: &Inventory) -> Result<Manifest> {
+    let (tree, from) = (content.tree(), content.dir());
+    let progress = cache.progress.begin(Operation::Copying, tree.bytes());
+    let mut opener = Opener::default();
+    for dir in &tree.dirs {
+        if !dir.path.as_os_str().is_empty() {
+            staging.create_dir(&dir.path, &mut opener)?;
+        }
+    }
+    let files = tree.files.iter().collect();
+    let manifest = each_file(files, Copier::new, |copier, file: &Node| {
+        let hash = copier.file(file, content, staging, &progress)?;
+        Ok::<_, Error>((file, hash))
+    })?;
+    for (path, target) in &tree.links {
+        staging.create_link(path, target, &mut opener)?;
+    }
     tree.require_dirs_unchanged(from)?;
-    copying.set_modes()?;
+    for dir in &tree.dirs {
+        staging.finish_dir(&dir.path, dir.mode)?;
+    }
     Ok(manifest)
 }
 
-struct Copying<'c> {
-    tree: &'c FileTree,
-    from: &'c Dir,
-    to: &'c Dir,
-    owner: Option<Owner>,
-    interrupt: &'c Interrupt,
-    ongoing: &'c ProgressGuard,
+/// What files are copied with, one after the other.
+struct Copier {
+    reader: Reader,
+    opener: Opener,
 }
 
-impl Copying<'_> {
-    fn create_dirs(&self) -> Result<()> {
-        let mut opener = Opener::default();
-        for dir in &self.tree.dirs {
-            if !dir.path.as_os_str().is_empty() {
-                let created = opener
-                    .parent_of(self.to, &dir.path)
-                    .and_then(|(parent, name)| parent.create_dir(name, PRIVATE_DIR));
-                created.at("create the directory", &self.at(&dir.path))?;
-            }
+impl Copier {
+    fn new() -> Self {
+        Copier {
+            reader: Reader::new(),
+            opener: Opener::default(),
         }
-        Ok(())
     }
 
-    fn file(&self, file: &Node, reader: &mut Reader, opener: &mut Opener) -> Result<FileHash> {
-        let at = self.at(&file.path);
-        let created = opener
-            .parent_of(self.to, &file.path)
-            .and_then(|(parent, name)| parent.create_file(name, PRIVATE_FILE));
-        let copy = created.at("create", &at)?;
-        let mut ends_in_hole = false;
-        let hash = reader.read(self.tree, file, self.from, self.interrupt, |piece, len| {
-            ends_in_hole = matches!(piece, Piece::Hole);
-            if let Piece::Data(bytes, offset) = piece {
-                copy.write_all_at(bytes, offset).at("write", &at)?;
-            }
-            self.ongoing.advance(len);
+    fn file(
+        &mut self,
+        file: &Node,
+        content: &Inventory,
+        staging: &Staging<'_>,
+        progress: &ProgressGuard,
+    ) -> Result<FileHash> {
+        let mut copy = staging.create_file(&file.path, &mut self.opener)?;
+        let (tree, from) = (content.tree(), content.dir());
+        self.reader.read(tree, file, from, |piece| {
+            copy.append(piece)?;
+            progress.advance(piece.len());
             Ok(())
         })?;
-        if ends_in_hole {
-            copy.set_len(file.len).at("write", &at)?;
-        }
-        self.finish(&copy, file.mode, &at)?;
-        Ok(hash)
-    }
-
-    fn create_links(&self) -> Result<()> {
-        let mut opener = Opener::default();
-        for (path, target) in &self.tree.links {
-            let created = opener
-                .parent_of(self.to, path)
-                .and_then(|(parent, name)| parent.create_link(target, name));
-            created.at("create the link", &self.at(path))?;
-        }
-        Ok(())
-    }
-
-    fn set_modes(&self) -> Result<()> {
-        for dir in &self.tree.dirs {
-            let at = self.at(&dir.path);
-            let opened = self.to.open_beneath(&dir.path).at("open", &at)?;
-            self.finish(&opened.into_file(), dir.mode, &at)?;
-        }
-        Ok(())
-    }
-
-    /// Gives what is complete its owner and its mode.
-    fn finish(&self, copy: &File, mode: u32, at: &Path) -> Result<()> {
-        if let Some(owner) = self.owner {
-            owner.give(copy).at("set the owner of", at)?;
-        }
-        set_mode(copy, mode).at("set the mode of", at)
-    }
-
-    fn at(&self, path: &Path) -> std::path::PathBuf {
-        self.to.path_of(path)
+        copy.finish(file.mode)
     }
 }
 
@@ -179,84 +131,94 @@ fn sync_each(tree: &Dir) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Interrupt;
     use crate::content::hash::hash;
     use crate::content::rules::Rules;
-    use crate::error::Error;
+    use crate::home::Home;
     use std::fs::{self, Permissions};
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
-    use std::path::PathBuf;
+    use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+    use std::path::{Path, PathBuf};
 
-    fn source() -> (tempfile::TempDir, PathBuf, PathBuf) {
-        let dir = tempfile::tempdir().unwrap();
-        let top = fs::canonicalize(dir.path()).unwrap();
-        let (from, to) = (top.join("from"), top.join("to"));
-        fs::create_dir_all(from.join("empty")).unwrap();
-        fs::create_dir(&to).unwrap();
-        fs::write(from.join("file"), "text").unwrap();
-        fs::set_permissions(from.join("file"), Permissions::from_mode(0o4751)).unwrap();
-        fs::set_permissions(from.join("empty"), Permissions::from_mode(0o2050)).unwrap();
-        (dir, from, to)
+    struct Fixture {
+        _dir: tempfile::TempDir,
+        from: PathBuf,
+        cache: Cache,
     }
 
-    fn to_import(from: &Path) -> (FileTree, Dir) {
-        let dir = Dir::open(from).unwrap();
-        let tree = FileTree::to_import(&dir, &Rules::default(), None).unwrap();
-        (tree, dir)
+    impl Fixture {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let top = fs::canonicalize(dir.path()).unwrap();
+            let from = top.join("from");
+            fs::create_dir_all(from.join("empty")).unwrap();
+            fs::write(from.join("file"), "text").unwrap();
+            fs::set_permissions(from.join("file"), Permissions::from_mode(0o4751)).unwrap();
+            fs::set_permissions(from.join("empty"), Permissions::from_mode(0o2050)).unwrap();
+            Fixture {
+                cache: Cache::open(Home::at(&top.join("home")).unwrap()).unwrap(),
+                _dir: dir,
+                from,
+            }
+        }
+
+        fn to_import(&self) -> Inventory {
+            let dir = Dir::open(&self.from).unwrap();
+            Inventory::to_import(dir, &Rules::default(), None).unwrap()
+        }
+
+        /// Expects that no staging is left.
+        fn is_clean(&self) {
+            let root = self.cache.home().cache_root();
+            assert_eq!(fs::read_dir(root).unwrap().count(), 0);
+        }
     }
 
-    fn copied(from: &Path, to: &Path) -> Result<Manifest> {
-        let (tree, dir) = to_import(from);
-        let to = Dir::open(to).unwrap();
-        copy(
-            &tree,
-            &dir,
-            &to,
-            None,
-            &Interrupt::default(),
-            &ProgressGuard::default(),
-        )
+    fn stored(staged: &Staged) -> Inventory {
+        Inventory::stored(staged.dir.try_clone().unwrap()).unwrap()
     }
 
-    fn hashed(tree: &FileTree, dir: &Dir) -> Result<Manifest> {
-        hash(tree, dir, &Interrupt::default(), &ProgressGuard::default())
+    fn hashed(content: &Inventory) -> Result<Manifest> {
+        hash(content, &Interrupt::default(), &ProgressGuard::default())
     }
 
     #[test]
     fn a_copy_has_the_same_layout_and_hash_but_no_set_id_bits() {
-        let (_dir, from, to) = source();
-        let manifest = copied(&from, &to).unwrap();
-        let dir = Dir::open(&to).unwrap();
-        let stored = FileTree::stored(&dir).unwrap();
-        assert!(stored.same_layout(&to_import(&from).0, true));
-        assert_eq!(hashed(&stored, &dir).unwrap(), manifest);
+        let fixture = Fixture::new();
+        let staged = copy(&fixture.cache, &fixture.to_import()).unwrap();
+        let stored = stored(&staged);
+        let imported = fixture.to_import();
+        assert!(stored.tree().same_layout(imported.tree()));
+        assert_eq!(hashed(&stored).unwrap(), staged.manifest);
+        let to = staged.work.as_ref().unwrap().path();
         let mode = |name| fs::metadata(to.join(name)).unwrap().permissions().mode() & 0o7777;
         assert_eq!((mode("file"), mode("empty")), (0o751, 0o750));
+        drop(staged);
+        fixture.is_clean();
     }
 
     #[test]
     fn holes_of_sparse_files_stay_holes() {
         const LONG: u64 = 64 << 20;
-        let (_dir, from, to) = source();
+        let fixture = Fixture::new();
         for (name, data) in [("begin", 0), ("middle", LONG / 2), ("none", LONG)] {
-            let file = fs::File::create(from.join(name)).unwrap();
+            let file = fs::File::create(fixture.from.join(name)).unwrap();
             file.set_len(LONG).unwrap();
             if data < LONG {
                 file.write_all_at(b"data", data).unwrap();
             }
         }
-        let manifest = copied(&from, &to).unwrap();
+        let staged = copy(&fixture.cache, &fixture.to_import()).unwrap();
+        let to = staged.work.as_ref().unwrap().path();
         for name in ["begin", "middle", "none"] {
             let copy = fs::metadata(to.join(name)).unwrap();
             assert_eq!(copy.len(), LONG);
             assert!(copy.blocks() * 512 < LONG / 2, "{name}: {}", copy.blocks());
             assert_eq!(
                 fs::read(to.join(name)).unwrap(),
-                fs::read(from.join(name)).unwrap()
+                fs::read(fixture.from.join(name)).unwrap()
             );
         }
-        let dir = Dir::open(&to).unwrap();
-        let stored = FileTree::stored(&dir).unwrap();
-        assert_eq!(hashed(&stored, &dir).unwrap(), manifest);
+        assert_eq!(hashed(&stored(&staged)).unwrap(), staged.manifest);
     }
 
     #[test]
@@ -272,33 +234,24 @@ mod tests {
             },
         ];
         for change in changes {
-            let (_dir, from, to) = source();
-            let (tree, dir) = to_import(&from);
-            change(&from);
-            let to = Dir::open(&to).unwrap();
-            let (interrupt, ongoing) = (Interrupt::default(), ProgressGuard::default());
-            let error = copy(&tree, &dir, &to, None, &interrupt, &ongoing).unwrap_err();
+            let fixture = Fixture::new();
+            let (content, again) = (fixture.to_import(), fixture.to_import());
+            change(&fixture.from);
+            let error = copy(&fixture.cache, &content).err().unwrap();
             assert!(matches!(error, Error::ContentChanged { .. }), "{error}");
-            assert!(hashed(&tree, &dir).is_err());
+            assert!(hashed(&again).is_err());
+            fixture.is_clean();
         }
     }
 
     #[test]
     fn an_interrupt_stops_the_copy() {
-        let (_dir, from, to) = source();
+        let fixture = Fixture::new();
         let interrupt = Interrupt::default();
+        let cache = fixture.cache.clone().with_interrupt(interrupt.clone());
         interrupt.raise(2);
-        let (tree, dir) = to_import(&from);
-        let to = Dir::open(&to).unwrap();
-        let error = copy(
-            &tree,
-            &dir,
-            &to,
-            None,
-            &interrupt,
-            &ProgressGuard::default(),
-        )
-        .unwrap_err();
+        let error = copy(&cache, &fixture.to_import()).err().unwrap();
         assert!(matches!(error, Error::Interrupted { signal: 2 }), "{error}");
+        fixture.is_clean();
     }
 }

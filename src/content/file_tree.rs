@@ -1,12 +1,12 @@
 //! The files and directories of a tree, as they were at one moment.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::refusal::{refused, unreadable};
+use super::refusal::unreadable;
+use super::rules;
 use crate::error::{AtPath, Error, Result};
 use crate::memory;
 use crate::store::{
@@ -14,10 +14,9 @@ use crate::store::{
 };
 
 mod import;
+mod opener;
 
-/// Set-user-ID and set-group-ID: never taken over.
-const SET_ID_BITS: u32 = 0o6000;
-const OWNER_ALL: u32 = 0o700;
+pub(crate) use opener::Opener;
 
 /// The directories and files of a tree, at one moment.
 #[derive(Debug)]
@@ -59,12 +58,11 @@ pub(crate) struct Node {
 
 impl Node {
     fn new(path: PathBuf, real: Option<PathBuf>, found: &Attributes) -> Self {
-        let mode = found.mode & !SET_ID_BITS;
         let is_dir = found.kind == Kind::Dir;
         Node {
             path,
             real,
-            mode: if is_dir { mode | OWNER_ALL } else { mode },
+            mode: rules::stored_mode(found.kind, found.mode),
             len: if is_dir { 0 } else { found.len },
             is_sparse: !is_dir && found.allocated < found.len,
             identity: found.identity,
@@ -73,61 +71,6 @@ impl Node {
 
     fn real(&self) -> &Path {
         self.real.as_deref().unwrap_or(&self.path)
-    }
-}
-
-/// Opens what lies in a tree, from the descriptor of its top downwards. Paths that
-/// follow one another mostly have one parent, which it keeps open.
-#[derive(Default)]
-pub(crate) struct Opener {
-    parent: Option<(PathBuf, Dir)>,
-}
-
-impl Opener {
-    /// Opens a file for reading.
-    pub(crate) fn open_file(&mut self, top: &Dir, path: &Path) -> io::Result<fs::File> {
-        let (dir, name) = self.parent_of(top, path)?;
-        dir.open_file(name)
-    }
-
-    /// Returns what the system says of a path of the tree; of the top, if the path is
-    /// empty.
-    pub(crate) fn attributes_of(&mut self, top: &Dir, path: &Path) -> io::Result<Attributes> {
-        if path.as_os_str().is_empty() {
-            return top.attributes();
-        }
-        let (dir, name) = self.parent_of(top, path)?;
-        dir.attributes_of(name)
-    }
-
-    /// Returns the directory that contains a path of the tree, and its name
-    /// there.
-    pub(crate) fn parent_of<'o, 'p>(
-        &'o mut self,
-        top: &'o Dir,
-        path: &'p Path,
-    ) -> io::Result<(&'o Dir, &'p OsStr)> {
-        let name = path.file_name().unwrap_or_default();
-        let parent = path.parent().unwrap_or(Path::new(""));
-        if parent.as_os_str().is_empty() {
-            return Ok((top, name));
-        }
-        let is_open = self.parent.as_ref().is_some_and(|(path, _)| path == parent);
-        if !is_open {
-            self.parent = None;
-            self.parent = Some((parent.to_owned(), open_real(top, parent)?));
-        }
-        let (_, dir) = self.parent.as_ref().expect("it was opened above");
-        Ok((dir, name))
-    }
-}
-
-/// Opens a directory of a tree where it really lies: below the top, or with an
-/// absolute path outside of it.
-fn open_real(top: &Dir, real: &Path) -> io::Result<Dir> {
-    match real.strip_prefix("/") {
-        Ok(real) => Dir::open(Path::new("/"))?.open_beneath(real),
-        Err(_) => top.open_beneath(real),
     }
 }
 
@@ -147,7 +90,7 @@ impl FileTree {
             let at = top.path_of(&path);
             let kind = walk.dir().kind_of(&name, listed);
             if gone_is_changed(kind, &at)? == Kind::Dir {
-                if walk.depth() >= super::rules::MAX_STORED_DEPTH {
+                if walk.depth() >= rules::MAX_STORED_DEPTH {
                     return Err(unreadable(at, "it is nested too deeply"));
                 }
                 let entered = walk.enter(name, |dir| {
@@ -289,20 +232,21 @@ impl FileTree {
         }
     }
 
+    /// Returns the files in the byte order of their paths.
+    pub(crate) fn files_by_path(&self) -> Vec<&Node> {
+        by_path(&self.files)
+    }
+
     /// Returns whether two trees have the same directories and files with the
-    /// same modes and lengths. What the files contain is not compared, and
-    /// without `with_modes` neither are their modes.
-    pub(crate) fn same_layout(&self, other: &FileTree, with_modes: bool) -> bool {
-        let layout = |nodes: &[Node]| -> Vec<(PathBuf, u32, u64)> {
-            let mut layout: Vec<_> = nodes
-                .iter()
-                .map(|node| {
-                    let mode = if with_modes { node.mode } else { 0 };
-                    (node.path.clone(), mode, node.len)
-                })
-                .collect();
-            layout.sort_unstable();
-            layout
+    /// same modes and lengths, and the same links. What the files contain is not
+    /// compared.
+    pub(crate) fn same_layout(&self, other: &FileTree) -> bool {
+        let same = |own: &[Node], others: &[Node]| {
+            own.len() == others.len()
+                && by_path(own)
+                    .iter()
+                    .zip(by_path(others))
+                    .all(|(a, b)| (a.len, a.mode, &a.path) == (b.len, b.mode, &b.path))
         };
         fn sorted(links: &[(PathBuf, PathBuf)]) -> Vec<&(PathBuf, PathBuf)> {
             let mut links: Vec<_> = links.iter().collect();
@@ -310,12 +254,16 @@ impl FileTree {
             links
         }
         self.others.len() == other.others.len()
-            && self.dirs.len() == other.dirs.len()
-            && self.files.len() == other.files.len()
+            && same(&self.dirs, &other.dirs)
+            && same(&self.files, &other.files)
             && sorted(&self.links) == sorted(&other.links)
-            && layout(&self.dirs) == layout(&other.dirs)
-            && layout(&self.files) == layout(&other.files)
     }
+}
+
+fn by_path(nodes: &[Node]) -> Vec<&Node> {
+    let mut nodes: Vec<_> = nodes.iter().collect();
+    nodes.sort_unstable_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
+    nodes
 }
 
 /// Returns what was found of something that was listed a moment ago: if there is

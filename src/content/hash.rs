@@ -11,10 +11,11 @@ use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
 use super::file_tree::{FileTree, Node, Opener};
+use super::inventory::Inventory;
 use super::manifest::{FileHash, Manifest};
 use super::progress::ProgressGuard;
 use super::status::{Located, Location};
-use crate::error::{AtPath, Result};
+use crate::error::{AtPath, Error, Result};
 use crate::interrupt::Interrupt;
 use crate::parallel;
 use crate::store::{Dir, uninterrupted};
@@ -22,30 +23,129 @@ use crate::store::{Dir, uninterrupted};
 /// How much of a file each thread holds in memory, in bytes.
 const BUFFER: usize = 256 * 1024;
 
-/// A piece of a file, at its offset.
+/// The next piece of a file.
+#[derive(Clone, Copy)]
 pub(super) enum Piece<'b> {
-    Data(&'b [u8], u64),
-    /// Bytes that are zero, and for which no disk is allocated.
-    Hole,
+    Data(&'b [u8]),
+    /// So many bytes that are zero, and for which no disk is allocated.
+    Hole(u64),
 }
 
-/// Hashes a tree where it lies.
+impl Piece<'_> {
+    /// Returns the length in bytes.
+    pub(super) fn len(self) -> u64 {
+        match self {
+            Piece::Data(bytes) => bytes.len() as u64,
+            Piece::Hole(len) => len,
+        }
+    }
+}
+
+/// Computes the hash of a file from its pieces, in their order.
+pub(super) struct FileHasher<'i> {
+    hasher: Sha256,
+    interrupt: &'i Interrupt,
+}
+
+impl<'i> FileHasher<'i> {
+    pub(super) fn new(interrupt: &'i Interrupt) -> Self {
+        FileHasher {
+            hasher: Sha256::new(),
+            interrupt,
+        }
+    }
+
+    /// Adds the next piece.
+    ///
+    /// # Errors
+    ///
+    /// Only [`Interrupted`](Error::Interrupted).
+    pub(super) fn add(&mut self, piece: Piece<'_>) -> Result<()> {
+        static ZEROS: [u8; BUFFER] = [0; BUFFER];
+        self.interrupt.check()?;
+        let mut zeros = match piece {
+            Piece::Data(bytes) => {
+                self.hasher.update(bytes);
+                return Ok(());
+            }
+            Piece::Hole(len) => len,
+        };
+        while zeros > 0 {
+            self.interrupt.check()?;
+            let most = usize::try_from(zeros).unwrap_or(BUFFER).min(BUFFER);
+            self.hasher.update(&ZEROS[..most]);
+            zeros -= most as u64;
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(self) -> FileHash {
+        self.hasher.finalize().into()
+    }
+}
+
+/// Hashes content.
 ///
 /// # Errors
 ///
-/// I/O errors, and [`ContentChanged`](crate::Error::ContentChanged) if a file
-/// or a directory is no longer what was seen.
+/// I/O errors, and [`ContentChanged`](Error::ContentChanged) if a file or a directory
+/// is no longer what was seen.
 pub(super) fn hash(
-    tree: &FileTree,
-    top: &Dir,
+    content: &Inventory,
     interrupt: &Interrupt,
-    ongoing: &ProgressGuard,
+    progress: &ProgressGuard,
 ) -> Result<Manifest> {
-    let manifest = each_file(tree, Reader::new, |reader, file| {
-        reader.hash(tree, file, top, interrupt, ongoing)
+    let (tree, dir) = (content.tree(), content.dir());
+    let files = tree.files.iter().collect();
+    let manifest = each_file(files, Reader::new, |reader, file: &Node| {
+        let hash = reader.hash(tree, file, dir, interrupt, progress)?;
+        Ok::<_, Error>((file, hash))
     })?;
-    tree.require_dirs_unchanged(top)?;
+    tree.require_dirs_unchanged(dir)?;
     Ok(manifest)
+}
+
+/// Hashes content, and other content of the same layout beside it up to the first file
+/// that differs. Returns `None` if one does.
+///
+/// Other content that cannot be read, or changes, counts as different.
+///
+/// # Errors
+///
+/// Those of [`hash`], of the first content.
+pub(super) fn hash_if_same(
+    content: &Inventory,
+    other: &Inventory,
+    interrupt: &Interrupt,
+    progress: &ProgressGuard,
+) -> Result<Option<Manifest>> {
+    enum Stop {
+        Failed(Error),
+        Differs,
+    }
+    let hash = |reader: &mut Reader, of: &Inventory, file: &Node| {
+        reader.hash(of.tree(), file, of.dir(), interrupt, progress)
+    };
+    let files = content.tree().files_by_path();
+    let pairs = files.into_iter().zip(other.tree().files_by_path());
+    let readers = || (Reader::new(), Reader::new());
+    let hashed = each_file(pairs.collect(), readers, |(ours, theirs), (file, twin)| {
+        let own = hash(ours, content, file).map_err(Stop::Failed)?;
+        match hash(theirs, other, twin) {
+            Ok(same) if same == own => Ok((file, own)),
+            Err(interrupted @ Error::Interrupted { .. }) => Err(Stop::Failed(interrupted)),
+            Ok(_) | Err(_) => Err(Stop::Differs),
+        }
+    });
+    let manifest = match hashed {
+        Ok(manifest) => manifest,
+        Err(Stop::Failed(error)) => return Err(error),
+        Err(Stop::Differs) => return Ok(None),
+    };
+    // A copy would be of what was read; without one, what lies there now counts.
+    content.require_unchanged()?;
+    let is_same = other.require_unchanged().is_ok();
+    Ok(is_same.then_some(manifest))
 }
 
 /// Hashes files of any number of trees, each for itself: one that cannot be read, or
@@ -54,12 +154,12 @@ pub(super) fn hash(
 ///
 /// # Errors
 ///
-/// Only [`Interrupted`](crate::Error::Interrupted).
+/// Only [`Interrupted`](Error::Interrupted).
 pub(super) fn hash_each<'t>(
     files: Vec<(&'t Located, &'t Node)>,
     open: impl Fn(&Location) -> Result<Dir> + Send + Sync,
     interrupt: &Interrupt,
-    ongoing: &ProgressGuard,
+    progress: &ProgressGuard,
 ) -> Result<Vec<Result<FileHash>>> {
     let make = || (Reader::new(), None::<(&'t Located, Dir)>);
     parallel::try_map_with(files, make, |(reader, last), (located, file)| {
@@ -77,21 +177,24 @@ pub(super) fn hash_each<'t>(
             }
         }
         let (_, top) = last.as_ref().expect("it was opened above");
-        let hash = reader.hash(tree, file, top, interrupt, ongoing);
+        let hash = reader.hash(tree, file, top, interrupt, progress);
         interrupt.check().map(|()| hash)
     })
 }
 
-/// Calls `work` for each file, on all cores; `make` makes what each thread works
-/// with.
-pub(super) fn each_file<S>(
-    tree: &FileTree,
+/// Calls `work` for each file on all cores, and returns the manifest of the files and
+/// hashes that it returns. `make` makes what `work` reuses from file to file.
+pub(super) fn each_file<'t, P, S, E>(
+    files: Vec<P>,
     make: impl Fn() -> S + Send + Sync,
-    work: impl Fn(&mut S, &Node) -> Result<FileHash> + Send + Sync,
-) -> Result<Manifest> {
-    let files: Vec<&Node> = tree.files.iter().collect();
-    let hashes = parallel::try_map_with(files, make, |made, file: &Node| {
-        let hash = work(made, file)?;
+    work: impl Fn(&mut S, P) -> std::result::Result<(&'t Node, FileHash), E> + Send + Sync,
+) -> std::result::Result<Manifest, E>
+where
+    P: Send,
+    E: Send,
+{
+    let hashes = parallel::try_map_with(files, make, |made, file| {
+        let (file, hash) = work(made, file)?;
         Ok((file.path.as_os_str().as_bytes().to_owned(), hash))
     });
     hashes.map(Manifest::of)
@@ -122,26 +225,31 @@ impl Reader {
         file: &Node,
         top: &Dir,
         interrupt: &Interrupt,
-        ongoing: &ProgressGuard,
+        progress: &ProgressGuard,
     ) -> Result<FileHash> {
-        self.read(tree, file, top, interrupt, |_, len| {
-            ongoing.advance(len);
+        let mut hasher = FileHasher::new(interrupt);
+        self.read(tree, file, top, |piece| {
+            hasher.add(piece)?;
+            progress.advance(piece.len());
             Ok(())
-        })
+        })?;
+        Ok(hasher.finish())
     }
 
-    /// Reads a file once and returns its hash. `each` gets its pieces, each with
-    /// its length.
+    /// Reads a file once. `each` gets its pieces in their order.
+    ///
+    /// # Errors
+    ///
+    /// Those of `each`, I/O errors, and [`ContentChanged`](Error::ContentChanged) if the
+    /// file is no longer what was seen, before or after it is read.
     pub(super) fn read(
         &mut self,
         tree: &FileTree,
         file: &Node,
         top: &Dir,
-        interrupt: &Interrupt,
-        mut each: impl FnMut(Piece<'_>, u64) -> Result<()>,
-    ) -> Result<FileHash> {
+        mut each: impl FnMut(Piece<'_>) -> Result<()>,
+    ) -> Result<()> {
         let source = tree.open(file, top, &mut self.opener)?;
-        let mut hasher = Sha256::new();
         let mut offset = 0;
         while offset < file.len {
             let data = match file.is_sparse {
@@ -150,8 +258,7 @@ impl Reader {
             };
             let (begin, end) = data.at("read", &tree.shown(file))?;
             if begin > offset {
-                hash_zeros(&mut hasher, begin - offset, interrupt)?;
-                each(Piece::Hole, begin - offset)?;
+                each(Piece::Hole(begin - offset))?;
                 offset = begin;
             }
             while offset < end {
@@ -162,16 +269,12 @@ impl Reader {
                 if read == 0 {
                     return Err(tree.changed(file));
                 }
-                interrupt.check()?;
-                let bytes = &self.buffer[..read];
-                hasher.update(bytes);
-                each(Piece::Data(bytes, offset), read as u64)?;
+                each(Piece::Data(&self.buffer[..read]))?;
                 offset += read as u64;
             }
         }
         // A file that grew, or was written to, has another identity now.
-        tree.require_same(file, &source)?;
-        Ok(hasher.finalize().into())
+        tree.require_same(file, &source)
     }
 }
 
@@ -192,16 +295,4 @@ fn next_data(file: &File, from: u64, len: u64) -> io::Result<(u64, u64)> {
     };
     let end = find(SeekFrom::Hole(begin))?.min(len);
     Ok((begin.max(from), end.max(begin)))
-}
-
-/// Hashes the bytes of a hole.
-fn hash_zeros(hasher: &mut Sha256, mut len: u64, interrupt: &Interrupt) -> Result<()> {
-    static ZEROS: [u8; BUFFER] = [0; BUFFER];
-    while len > 0 {
-        interrupt.check()?;
-        let most = usize::try_from(len).unwrap_or(BUFFER).min(BUFFER);
-        hasher.update(&ZEROS[..most]);
-        len -= most as u64;
-    }
-    Ok(())
 }

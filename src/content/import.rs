@@ -5,10 +5,15 @@ use std::path::PathBuf;
 use chrono::{DateTime, FixedOffset};
 
 use super::Cache;
-use super::install::{self, Install};
+use super::install;
+use super::inventory::Inventory;
+use super::manifest::Manifest;
+use super::progress::Operation;
+use super::register::Registration;
 use super::rules::Rules;
 use super::stage::Staged;
 use super::status::CacheState;
+use super::{hash, source};
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{Error, Result};
 use crate::reference::Reference;
@@ -127,7 +132,7 @@ pub struct Imported {
 }
 
 impl Imported {
-    fn new(upserted: Upserted, left_out: usize, not_deleted: Option<Error>) -> Self {
+    pub(super) fn new(upserted: Upserted, left_out: usize, not_deleted: Option<Error>) -> Self {
         Imported {
             result: upserted.result,
             entry: upserted.entry,
@@ -155,121 +160,68 @@ impl Cache {
             reference.check_new()?;
             self.refuse_existing(reference, import.no_clobber)?;
         }
-        let artifact_type = import.artifact_type.as_ref();
-        let staged = match &import.source {
-            ImportSource::Directory { path, .. } | ImportSource::Untagged { path } => {
-                let rules = Rules::new(
-                    import.all_files,
-                    import.dereference,
-                    &import.include,
-                    &import.exclude,
-                );
-                Staged::copy_in(self, path, artifact_type, &rules)?
-            }
+        let given = import.artifact_type.as_ref();
+        let path = match &import.source {
+            ImportSource::Directory { path, .. } | ImportSource::Untagged { path } => path,
             ImportSource::InPlace { reference } => {
-                Staged::in_place(self, reference, artifact_type)?
+                let (root, content, artifact_type) = source::read_in_place(self, reference, given)?;
+                let manifest = self.hash(&content)?;
+                let registration = self.imported_as(import, &artifact_type, &content, &manifest)?;
+                let staged = Staged::in_place(root, content, manifest);
+                return self.register(staged, None, registration);
             }
         };
+        let rules = Rules::new(
+            import.all_files,
+            import.dereference,
+            &import.include,
+            &import.exclude,
+        );
+        let (content, artifact_type) = source::read(self, path, given, &rules)?;
+        let key = import.source.reference().map(Reference::cache_key);
+        self.bring_in(&content, key.as_ref(), |manifest| {
+            self.imported_as(import, &artifact_type, &content, manifest)
+        })
+    }
 
-        let digest = staged.manifest.digest();
+    /// Returns how imported content is registered.
+    fn imported_as(
+        &self,
+        import: &Import,
+        artifact_type: &ArtifactType,
+        content: &Inventory,
+        manifest: &Manifest,
+    ) -> Result<Registration<'static>> {
+        let digest = manifest.digest();
         let reference = match import.source.reference() {
             Some(reference) => reference.clone(),
             None => Reference::parse(digest.as_str())?,
         };
         let created_at = import.created_at.unwrap_or_else(timestamp::now);
         let path = self.path_text(&reference);
-        let mut entry =
-            ArtifactEntry::new(&reference, staged.artifact_type.clone(), created_at, &path);
+        let mut entry = ArtifactEntry::new(&reference, artifact_type.clone(), created_at, &path);
         if matches!(import.source, ImportSource::Untagged { .. }) {
             entry = entry.untagged();
         }
         entry.digest = Some(digest.to_string());
-        entry.size = Some(staged.size());
-
-        self.register(
-            staged,
-            &reference,
-            entry,
-            import.created_at.is_none(),
-            import.no_clobber,
-            None,
-        )
-    }
-
-    /// Registers the content of an entry under another reference too, as a copy
-    /// of its own, with the type, digest, size and time of the entry.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoContent`] if the entry's own directory is not there, and those
-    /// of [`import`](Self::import).
-    pub fn tag(
-        &self,
-        source: &ArtifactEntry,
-        reference: &Reference,
-        no_clobber: bool,
-    ) -> Result<Imported> {
-        reference.check_new()?;
-        self.refuse_existing(reference, no_clobber)?;
-        let contents = self.contents();
-        let named = source.cache_path.as_deref().unwrap_or_default();
-        let of = source.reference.as_deref().unwrap_or_default();
-        let place = match contents.look(of, named)? {
-            (_, Some(place)) => place,
-            (CacheState::None, None) => return self.tag_metadata(source, reference, no_clobber),
-            (CacheState::Foreign, None) if contents.own_key(of, named)?.is_none() => {
-                return self.tag_metadata(source, reference, no_clobber);
-            }
-            (_, None) => {
-                return Err(Error::NoContent {
-                    reference: of.to_owned(),
-                    path: named.into(),
-                });
-            }
-        };
-        let staged = Staged::copy_of(self, source, &place)?;
-        let path = self.path_text(reference);
-        let created_at = source.created_at.unwrap_or_else(timestamp::now);
-        let entry = ArtifactEntry {
-            digest: source.digest.clone(),
-            // cldctl could not read a negative one back.
-            size: source
-                .size
-                .filter(|size| *size >= 0)
-                .or(Some(staged.size())),
-            ..ArtifactEntry::new(reference, staged.artifact_type.clone(), created_at, &path)
-        };
-        self.register(staged, reference, entry, false, no_clobber, Some(source))
-    }
-
-    /// Registers an entry that is metadata alone under another reference too.
-    fn tag_metadata(
-        &self,
-        source: &ArtifactEntry,
-        reference: &Reference,
-        no_clobber: bool,
-    ) -> Result<Imported> {
-        let path = match source.cache_path.as_deref() {
-            None | Some("") => self.recorded_path(reference)?,
-            Some(elsewhere) => elsewhere.to_owned(),
-        };
-        let artifact_type = source.artifact_type.clone();
-        let created_at = source.created_at.unwrap_or_else(timestamp::now);
-        let entry = ArtifactEntry {
-            digest: source.digest.clone(),
-            size: source.size.filter(|size| *size >= 0).or(Some(0)),
-            ..ArtifactEntry::new(
-                reference,
-                artifact_type.unwrap_or(ArtifactType::Component),
-                created_at,
-                &path,
-            )
-        };
-        self.record(MetadataImport {
-            entry,
-            keeps_time: false,
-            no_clobber,
+        entry.size = Some(content.size());
+        Ok(Registration {
+            key: reference.cache_key(),
+            upsert: Upsert {
+                entry,
+                keeps_time: import.created_at.is_none(),
+                no_clobber: import.no_clobber,
+            },
+            source: None,
+            left_out: content.tree().left_out,
         })
+    }
+
+    fn hash(&self, content: &Inventory) -> Result<Manifest> {
+        let hashing = self
+            .progress
+            .begin(Operation::Hashing, content.tree().bytes());
+        hash::hash(content, self.registry().interrupt(), &hashing)
     }
 
     /// Returns the `cachePath` of an entry that is recorded as metadata alone: that of
@@ -290,47 +242,20 @@ impl Cache {
 
     /// Returns the path of the reference's own directory. A home is UTF-8, and so is
     /// a reference.
-    fn path_text(&self, reference: &Reference) -> String {
+    pub(super) fn path_text(&self, reference: &Reference) -> String {
         let path = self.home().cache_path(reference);
         path.to_string_lossy().into_owned()
     }
 
     /// Refuses a reference that is registered. It is decided under the lock, but
     /// there is no need to copy first.
-    fn refuse_existing(&self, reference: &Reference, no_clobber: bool) -> Result<()> {
+    pub(super) fn refuse_existing(&self, reference: &Reference, no_clobber: bool) -> Result<()> {
         if no_clobber && self.registry().get(reference.as_str())?.is_some() {
             return Err(Error::AlreadyExists {
                 reference: reference.to_string(),
             });
         }
         Ok(())
-    }
-
-    /// Swaps content in and registers it. `source` is the entry that it is a
-    /// copy of, if it is one.
-    fn register(
-        &self,
-        staged: Staged,
-        reference: &Reference,
-        entry: ArtifactEntry,
-        keeps_time: bool,
-        no_clobber: bool,
-        source: Option<&ArtifactEntry>,
-    ) -> Result<Imported> {
-        let key = reference.cache_key();
-        let left_out = staged.tree.left_out;
-        let there = match staged.work {
-            Some(_) => staged.same_in_place(self, &key)?,
-            None => None,
-        };
-        let upsert = Upsert {
-            entry,
-            keeps_time,
-            no_clobber,
-        };
-        let install = Install::new(self, staged, key, there, upsert).copied_from(source);
-        let (upserted, not_deleted) = install.run()?;
-        Ok(Imported::new(upserted, left_out, not_deleted))
     }
 
     /// Registers metadata alone. Content of the reference, if there is any,
@@ -353,41 +278,4 @@ impl Cache {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::entry::ArtifactType;
-    use crate::home::Home;
-
-    #[test]
-    fn content_is_neither_imported_nor_tagged_nor_recorded_for_a_slip() {
-        let dir = tempfile::tempdir().unwrap();
-        let source = dir.path().join("app");
-        std::fs::create_dir(&source).unwrap();
-        std::fs::write(source.join("cld.yml"), "name: app\n").unwrap();
-        let cache = Cache::open(Home::at(&dir.path().join("home")).unwrap()).unwrap();
-        let name = Reference::parse("app:v1").unwrap();
-        let entry = cache.import(&Import::directory(&name, &source)).unwrap();
-
-        let slip = Reference::parse("app:").unwrap();
-        let in_place = Import::new(ImportSource::InPlace {
-            reference: slip.clone(),
-        });
-        let recorded = ArtifactEntry::new(&slip, ArtifactType::Component, timestamp::now(), "");
-        for result in [
-            cache.import(&Import::directory(&slip, &source)),
-            cache.import(&in_place),
-            cache.tag(&entry.entry, &slip, false),
-            cache.record(MetadataImport {
-                entry: recorded,
-                keeps_time: false,
-                no_clobber: false,
-            }),
-        ] {
-            assert!(
-                matches!(result, Err(Error::InvalidReference(_))),
-                "{result:?}"
-            );
-        }
-        assert_eq!(cache.registry().list().unwrap().len(), 1);
-    }
-}
+mod tests;

@@ -12,9 +12,10 @@ use std::ffi::OsStr;
 use super::Cache;
 use super::cleanup::{Cleanup, Leftovers};
 use super::copy;
+use super::inventory::{Inventory, require_unchanged};
 use super::ownership::Ownership;
 use super::progress::Operation;
-use super::stage::{InPlace, Staged, require_unchanged};
+use super::stage::Staged;
 use super::workdir::WorkDir;
 use guard::{Installed, Installing};
 
@@ -31,7 +32,7 @@ pub(super) struct Install<'c> {
     staged: Staged,
     key: CacheKey,
     /// The same content in its place, as it was seen before the lock was acquired.
-    there: Option<InPlace>,
+    there: Option<Inventory>,
     /// The entry that the content is a copy of.
     source: Option<ArtifactEntry>,
     upsert: Upsert,
@@ -67,7 +68,7 @@ impl<'c> Install<'c> {
         cache: &'c Cache,
         mut staged: Staged,
         key: CacheKey,
-        there: Option<InPlace>,
+        there: Option<Inventory>,
         upsert: Upsert,
     ) -> Self {
         let work = staged.work.take();
@@ -149,7 +150,7 @@ impl<'c> Install<'c> {
     fn observe(&self) -> Result<Observed> {
         let place = self.place()?;
         let dir = match place {
-            Place::Same => Some(self.there.as_ref().map_or(&self.staged.dir, InPlace::dir)),
+            Place::Same => Some(self.there.as_ref().map_or(&self.staged.dir, Inventory::dir)),
             Place::MovedIn => Some(&self.staged.dir),
             Place::Other => None,
         };
@@ -186,7 +187,7 @@ impl<'c> Install<'c> {
         }
         if self.is_staged {
             let there = self.there.as_ref();
-            let is_same = there.is_some_and(|there| there.require_unchanged(root, key).is_ok());
+            let is_same = there.is_some_and(|there| there.require_unchanged_at(root, key).is_ok());
             return Ok(match is_same {
                 true => Place::Same,
                 false => Place::Other,

@@ -124,8 +124,9 @@ mod tests {
         assert_eq!(happened(), [copied, swept].concat());
 
         cache.import(&import).unwrap();
-        let hashed = ["Hashing 1000010", "Hashing 1000010 done"];
-        assert_eq!(happened(), [copied, hashed, swept].concat());
+        // The source, and what lies in place.
+        let hashed = ["Hashing 2000020", "Hashing 2000020 done"];
+        assert_eq!(happened(), [hashed, swept].concat());
 
         cache.remove("app:1").unwrap();
         let deleted = ["Deleting 1000010", "Deleting 1000010 done"];

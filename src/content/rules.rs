@@ -1,7 +1,8 @@
-//! What importing takes of a directory and what it leaves out.
+//! What may be stored as content, and what importing leaves out: decided by names, kinds
+//! and modes alone, so that it holds for directories and archives.
 
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use wildmatch::WildMatch;
 
@@ -11,9 +12,9 @@ use crate::store::Kind;
 /// name starts with a dot. Source: `copyDirectory` in cldctl.
 const LEFT_OUT: [&str; 4] = ["node_modules", "__pycache__", ".terraform", ".pulumi"];
 
-/// The deepest that content may be nested, in directories. A deeper tree could
+/// The deepest that content may be nested, in directories, because a deeper tree could
 /// not be shared through an archive.
-pub(crate) const MAX_DEPTH: usize = 256;
+const MAX_DEPTH: usize = 256;
 
 /// How deep what lies in the cache is read, in directories: deeper than what is imported,
 /// because cldctl and deployments write there too.
@@ -21,9 +22,51 @@ pub(crate) const MAX_STORED_DEPTH: usize = 1024;
 
 /// The longest path within content, in bytes. Together with the path of the
 /// cache it has to stay below PATH_MAX, because cldctl reaches files by path.
-pub(crate) const MAX_PATH: usize = 3072;
+const MAX_PATH: usize = 3072;
 
-/// What an import takes besides what it takes by default.
+/// Set-user-ID and set-group-ID, which are never stored.
+const SET_ID_BITS: u32 = 0o6000;
+const OWNER_ALL: u32 = 0o700;
+
+/// Returns why content may not contain this path, which is relative to its directory;
+/// `None` if it may.
+pub(crate) fn unfit_path(path: &Path) -> Option<&'static str> {
+    let mut depth = 0;
+    for part in path.components() {
+        match part {
+            Component::Normal(_) => depth += 1,
+            _ => return Some("its path leads out of the directory"),
+        }
+    }
+    if depth > MAX_DEPTH {
+        return Some("it is nested more than 256 directories deep");
+    }
+    let is_long = path.as_os_str().len() > MAX_PATH;
+    is_long.then_some("its path is longer than 3072 bytes")
+}
+
+/// Returns why content may not contain something of this kind; `None` if it may. Links
+/// are decided by what they lead to.
+pub(crate) fn unfit_kind(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Fifo => Some("it is a pipe"),
+        Kind::Socket => Some("it is a socket"),
+        Kind::Device => Some("it is a device"),
+        Kind::File | Kind::Dir | Kind::Link => None,
+    }
+}
+
+/// Returns the mode that something with this mode gets in the cache. The owner of a
+/// directory has to be able to delete what it contains.
+pub(crate) fn stored_mode(kind: Kind, mode: u32) -> u32 {
+    let mode = mode & !SET_ID_BITS;
+    match kind {
+        Kind::Dir => mode | OWNER_ALL,
+        _ => mode,
+    }
+}
+
+/// Tells what an import takes, by the rules of cldctl and the wishes of the caller.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rules {
     /// Leaves nothing out by name.
@@ -34,7 +77,7 @@ pub(crate) struct Rules {
     exclude: Vec<Glob>,
 }
 
-/// What is to become of a name.
+/// The decision about a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Take,
@@ -162,6 +205,30 @@ mod tests {
         for path in ["x.logs", "deep/top", "a/c", "x/a/b/c"] {
             assert_eq!(verdict(path), Verdict::Take, "{path}");
         }
+    }
+
+    #[test]
+    fn a_path_fits_if_it_stays_inside_and_is_neither_deep_nor_long() {
+        let deep = |depth| -> std::path::PathBuf { std::iter::repeat_n("d", depth).collect() };
+        for fit in [Path::new("a/b"), Path::new("..a"), &deep(256)] {
+            assert_eq!(unfit_path(fit), None, "{}", fit.display());
+        }
+        let long = "n".repeat(255) + "/";
+        for (unfit, reason) in [
+            (Path::new("/a"), "out of"),
+            (Path::new("a/../b"), "out of"),
+            (&deep(257), "256"),
+            (Path::new(&long.repeat(13)), "3072"),
+        ] {
+            let found = unfit_path(unfit).unwrap_or_default();
+            assert!(found.contains(reason), "{}: {found}", unfit.display());
+        }
+    }
+
+    #[test]
+    fn stored_modes_have_no_set_id_bits_and_directories_stay_open_to_their_owner() {
+        assert_eq!(stored_mode(Kind::File, 0o6555), 0o555);
+        assert_eq!(stored_mode(Kind::Dir, 0o3055), 0o1755);
     }
 
     #[test]

@@ -1,15 +1,18 @@
-//! Where content comes from, and what it is.
+//! Finding the content to import, and what it is.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::cache_root::id_of;
-use super::refusal::{NO_SOURCE, refused};
+use super::Cache;
+use super::cache_root::{CacheRoot, id_of};
+use super::inventory::Inventory;
+use super::refusal::{NO_DIR, NO_SOURCE, refused};
 use super::rules::{Rules, Verdict};
 use crate::entry::ArtifactType;
 use crate::error::{AtPath, Error, Result};
 use crate::home::Home;
+use crate::reference::Reference;
 use crate::store::{Dir, Kind, if_exists, uninterrupted};
 
 /// The files that make a directory a component or a datacenter.
@@ -20,9 +23,62 @@ const DESCRIPTIONS: [(&str, ArtifactType); 4] = [
     ("datacenter.hcl", ArtifactType::Datacenter),
 ];
 
+/// Reads the content that a path names: a directory, or the file in it that describes
+/// the artifact. `given` is the type that the caller wants.
+///
+/// # Errors
+///
+/// Those of [`Inventory::to_import`], [`Error::UnknownType`], and
+/// [`Error::UnsafeContent`] for what is no source, or contains the cache.
+pub(super) fn read(
+    cache: &Cache,
+    path: &Path,
+    given: Option<&ArtifactType>,
+    rules: &Rules,
+) -> Result<(Inventory, ArtifactType)> {
+    let dir = open(path)?;
+    let artifact_type = type_of(&dir, given)?;
+    if refuse_cache_in(&dir, cache.home(), rules)? {
+        // Created later, it would change the directory that is being read.
+        cache.create_root()?;
+    }
+    let root = cache.root()?.map(|root| root.id());
+    let content = Inventory::to_import(dir, rules, root)?;
+    Ok((content, artifact_type))
+}
+
+/// Reads the content that lies in the reference's own directory of the cache already.
+///
+/// # Errors
+///
+/// [`Error::NoContent`] if there is none, [`Error::UnknownType`],
+/// [`Error::UnsafeContent`], and I/O errors.
+pub(super) fn read_in_place(
+    cache: &Cache,
+    reference: &Reference,
+    given: Option<&ArtifactType>,
+) -> Result<(CacheRoot, Inventory, ArtifactType)> {
+    let no_content = || Error::NoContent {
+        reference: reference.to_string(),
+        path: cache.home().cache_path(reference),
+    };
+    let root = cache.root()?.ok_or_else(no_content)?;
+    let key = reference.cache_key();
+    let name = OsStr::new(key.as_str());
+    match root.look(name)? {
+        Some(found) if found.kind == Kind::Dir => {}
+        Some(_) => return Err(refused(&root.dir_of(&key), NO_DIR)),
+        None => return Err(no_content()),
+    }
+    let dir = root.open_dir(name)?;
+    let artifact_type = type_of(&dir, given)?;
+    let content = Inventory::stored(dir)?;
+    Ok((root, content, artifact_type))
+}
+
 /// Opens the directory that a path names, itself or by the file that describes the
 /// artifact, by its path without links.
-pub(super) fn open_source(path: &Path) -> Result<Dir> {
+fn open(path: &Path) -> Result<Dir> {
     let real = uninterrupted(|| fs::canonicalize(path)).at("open", path)?;
     let metadata = uninterrupted(|| fs::metadata(&real)).at("open", path)?;
     let real = if metadata.is_dir() {
@@ -49,8 +105,9 @@ pub(super) fn open_source(path: &Path) -> Result<Dir> {
     Dir::open(&real).at("open", path)
 }
 
-/// Returns what a directory is: what the caller says, or what its description says.
-pub(super) fn type_of(dir: &Dir, given: Option<&ArtifactType>) -> Result<ArtifactType> {
+/// Returns the type of the artifact in a directory: the given one, or else the one that
+/// its description has.
+fn type_of(dir: &Dir, given: Option<&ArtifactType>) -> Result<ArtifactType> {
     if let Some(given) = given {
         return Ok(given.clone());
     }
@@ -89,7 +146,7 @@ fn has_file(dir: &Dir, name: &str) -> Result<bool> {
 
 /// Refuses a source that the cache lies in, or would, unless the rules leave out
 /// what leads to it: it would be copied into itself. Returns whether it lies in it.
-pub(super) fn refuse_cache_in(source: &Dir, home: &Home, rules: &Rules) -> Result<bool> {
+fn refuse_cache_in(source: &Dir, home: &Home, rules: &Rules) -> Result<bool> {
     let Some(way) = way_to_cache(source, home)? else {
         return Ok(false);
     };

@@ -1,194 +1,242 @@
-//! Content that is ready to be registered.
+//! Staging: where content is built before it is swapped into its place.
 
-use std::ffi::OsStr;
-use std::path::Path;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Cache;
 use super::cache_root::CacheRoot;
 use super::copy;
-use super::file_tree::FileTree;
-use super::hash;
-use super::manifest::Manifest;
+use super::file_tree::{FileTree, Opener};
+use super::hash::{self, FileHasher, Piece};
+use super::inventory::Inventory;
+use super::manifest::{FileHash, Manifest};
 use super::progress::Operation;
-use super::refusal::{NO_DIR, refused};
-use super::rules::Rules;
-use super::source::{open_source, refuse_cache_in, type_of};
-use super::status::Location;
 use super::workdir::WorkDir;
-use crate::entry::{ArtifactEntry, ArtifactType};
-use crate::error::{Error, Result};
-use crate::reference::{CacheKey, Reference};
-use crate::store::{Dir, Kind};
+use crate::error::{AtPath, Error, Result};
+use crate::interrupt::Interrupt;
+use crate::reference::CacheKey;
+use crate::store::{Dir, Owner, set_mode};
 
-/// Content that is in the cache's file system, hashed and durable, but in no
-/// entry.
-pub(super) struct Staged {
-    pub(super) root: CacheRoot,
-    pub(super) tree: FileTree,
-    pub(super) manifest: Manifest,
-    pub(super) artifact_type: ArtifactType,
-    /// Where it lies.
-    pub(super) dir: Dir,
-    /// What it is staged in, unless it lies where it is to lie.
-    pub(super) work: Option<WorkDir>,
+/// The mode of what is being written: private until it is complete.
+const PRIVATE_FILE: u32 = 0o600;
+const PRIVATE_DIR: u32 = 0o700;
+
+/// Content that is being built in a working directory of the cache root, from anything
+/// that has directories and files. It vanishes with its directory when it is dropped.
+///
+/// Paths are relative to the content, and pass the [rules](super::rules). Everything is
+/// created from the descriptor of the directory, and no link is followed.
+pub(super) struct Staging<'c> {
+    root: CacheRoot,
+    work: WorkDir,
+    dir: Dir,
+    owner: Option<Owner>,
+    interrupt: &'c Interrupt,
 }
 
-impl Staged {
-    /// Copies a directory into staging.
-    pub(super) fn copy_in(
-        cache: &Cache,
-        path: &Path,
-        artifact_type: Option<&ArtifactType>,
-        rules: &Rules,
-    ) -> Result<Self> {
-        let source = open_source(path)?;
-        let artifact_type = type_of(&source, artifact_type)?;
-        if refuse_cache_in(&source, cache.home(), rules)? {
-            // Created later, it would change the directory that is being read.
-            cache.create_root()?;
-        }
-        let present = cache.root()?;
-        let tree = FileTree::to_import(&source, rules, present.map(|root| root.id()))?;
-        Self::copy(cache, tree, &source, artifact_type)
-    }
-
-    /// Copies the content of an entry into staging.
-    pub(super) fn copy_of(cache: &Cache, entry: &ArtifactEntry, place: &Location) -> Result<Self> {
-        let contents = cache.contents();
-        let source = contents.open(place)?;
-        let artifact_type = entry
-            .artifact_type
-            .clone()
-            .unwrap_or(ArtifactType::Component);
-        let tree = FileTree::stored(&source)?;
-        Self::copy(cache, tree, &source, artifact_type)
-    }
-
-    fn copy(
-        cache: &Cache,
-        tree: FileTree,
-        source: &Dir,
-        artifact_type: ArtifactType,
-    ) -> Result<Self> {
+impl<'c> Staging<'c> {
+    /// Creates an empty directory for content, and the cache root if there is none.
+    pub(super) fn begin(cache: &'c Cache) -> Result<Self> {
         let root = cache.create_root()?;
         let registry = cache.registry();
         let (work, dir) = root.staging(&registry.lock_wait())?;
-        let copying = cache.progress.begin(Operation::Copying, tree.bytes());
-        let manifest = copy::copy(
-            &tree,
-            source,
-            &dir,
-            root.owner()?,
-            registry.interrupt(),
-            &copying,
-        )?;
-        copy::sync(&dir, root.dir())?;
-        Ok(Staged {
+        Ok(Staging {
+            owner: root.owner()?,
             root,
-            tree,
-            manifest,
-            artifact_type,
+            work,
             dir,
-            work: Some(work),
+            interrupt: registry.interrupt(),
         })
     }
 
-    /// Takes the content that lies in the reference's own directory.
-    pub(super) fn in_place(
-        cache: &Cache,
-        reference: &Reference,
-        artifact_type: Option<&ArtifactType>,
-    ) -> Result<Self> {
-        let no_content = || Error::NoContent {
-            reference: reference.to_string(),
-            path: cache.home().cache_path(reference),
-        };
-        let root = cache.root()?.ok_or_else(no_content)?;
-        let key = reference.cache_key();
-        let name = OsStr::new(key.as_str());
-        match root.look(name)? {
-            Some(found) if found.kind == Kind::Dir => {}
-            Some(_) => return Err(refused(&root.dir_of(&key), NO_DIR)),
-            None => return Err(no_content()),
-        }
-        let dir = root.open_dir(name)?;
-        let artifact_type = type_of(&dir, artifact_type)?;
-        let tree = FileTree::stored(&dir)?;
-        let hashing = cache.progress.begin(Operation::Hashing, tree.bytes());
-        let manifest = hash::hash(&tree, &dir, cache.registry().interrupt(), &hashing)?;
+    /// Creates a directory, to which only this user has access until it is
+    /// [finished](Self::finish_dir).
+    pub(super) fn create_dir(&self, path: &Path, opener: &mut Opener) -> Result<()> {
+        let created = opener
+            .parent_of(&self.dir, path)
+            .and_then(|(parent, name)| parent.create_dir(name, PRIVATE_DIR));
+        created.at("create the directory", &self.dir.path_of(path))
+    }
+
+    /// Creates an empty file, to which only this user has access until it is finished.
+    pub(super) fn create_file(&self, path: &Path, opener: &mut Opener) -> Result<StagedFile<'_>> {
+        let at = self.dir.path_of(path);
+        let created = opener
+            .parent_of(&self.dir, path)
+            .and_then(|(parent, name)| parent.create_file(name, PRIVATE_FILE));
+        Ok(StagedFile {
+            file: created.at("create", &at)?,
+            at,
+            owner: self.owner,
+            hasher: FileHasher::new(self.interrupt),
+            len: 0,
+            ends_in_hole: false,
+        })
+    }
+
+    /// Creates a symbolic link.
+    pub(super) fn create_link(
+        &self,
+        path: &Path,
+        target: &Path,
+        opener: &mut Opener,
+    ) -> Result<()> {
+        let created = opener
+            .parent_of(&self.dir, path)
+            .and_then(|(parent, name)| parent.create_link(target, name));
+        created.at("create the link", &self.dir.path_of(path))
+    }
+
+    /// Gives a directory, in which all that it contains is created, its owner and its
+    /// mode. The content itself has an empty path.
+    pub(super) fn finish_dir(&self, path: &Path, mode: u32) -> Result<()> {
+        let at = self.dir.path_of(path);
+        let dir = self.dir.open_beneath(path).at("open", &at)?;
+        complete(&dir.into_file(), self.owner, mode, &at)
+    }
+
+    /// Makes the content survive a power loss. `tree` has its layout, and `manifest` the
+    /// hashes of its files.
+    pub(super) fn finish(self, tree: Arc<FileTree>, manifest: Manifest) -> Result<Staged> {
+        copy::sync(&self.dir, self.root.dir())?;
         Ok(Staged {
+            root: self.root,
+            tree,
+            manifest,
+            dir: self.dir,
+            work: Some(self.work),
+        })
+    }
+}
+
+/// A file of staged content that is being written, and hashed on the way.
+pub(super) struct StagedFile<'s> {
+    file: File,
+    at: PathBuf,
+    owner: Option<Owner>,
+    hasher: FileHasher<'s>,
+    len: u64,
+    ends_in_hole: bool,
+}
+
+impl StagedFile<'_> {
+    /// Appends a piece. No disk is allocated for a hole.
+    pub(super) fn append(&mut self, piece: Piece<'_>) -> Result<()> {
+        self.hasher.add(piece)?;
+        if let Piece::Data(bytes) = piece {
+            let written = self.file.write_all_at(bytes, self.len);
+            written.at("write", &self.at)?;
+        }
+        self.ends_in_hole = matches!(piece, Piece::Hole(_));
+        self.len += piece.len();
+        Ok(())
+    }
+
+    /// Gives the file, which is complete, its owner and its mode, and returns its hash.
+    pub(super) fn finish(self, mode: u32) -> Result<FileHash> {
+        if self.ends_in_hole {
+            self.file.set_len(self.len).at("write", &self.at)?;
+        }
+        complete(&self.file, self.owner, mode, &self.at)?;
+        Ok(self.hasher.finish())
+    }
+}
+
+/// Gives what is complete its owner and its mode.
+fn complete(file: &File, owner: Option<Owner>, mode: u32, at: &Path) -> Result<()> {
+    if let Some(owner) = owner {
+        owner.give(file).at("set the owner of", at)?;
+    }
+    set_mode(file, mode).at("set the mode of", at)
+}
+
+/// Content that is in the cache's file system and hashed, but that no entry has yet.
+pub(super) struct Staged {
+    pub(super) root: CacheRoot,
+    /// The layout: as it was read in place, or as it was staged.
+    pub(super) tree: Arc<FileTree>,
+    pub(super) manifest: Manifest,
+    /// The directory that it lies in.
+    pub(super) dir: Dir,
+    /// The directory that it is staged in, and that vanishes with this; `None` if the
+    /// content lies in its place already. Otherwise it is durable.
+    pub(super) work: Option<WorkDir>,
+}
+
+/// The result of comparing content with what lies in its place.
+pub(super) enum Compared {
+    /// The same lies there.
+    Same(Box<Staged>),
+    /// Something else, which is returned if only hashing could tell that, or nothing.
+    Other(Option<Inventory>),
+}
+
+impl Staged {
+    /// Compares content with what lies in the directory of a key: what the files contain,
+    /// modes, and empty directories. Nothing is hashed unless all else is the same.
+    ///
+    /// # Errors
+    ///
+    /// Those of [hashing](hash::hash) the content.
+    pub(super) fn compare(cache: &Cache, content: &Inventory, key: &CacheKey) -> Result<Compared> {
+        let Some(root) = cache.root()? else {
+            return Ok(Compared::Other(None));
+        };
+        let Some(there) = Inventory::of_key(&root, key)? else {
+            return Ok(Compared::Other(None));
+        };
+        if !there.tree().same_layout(content.tree()) {
+            return Ok(Compared::Other(None));
+        }
+        let bytes = content.tree().bytes().saturating_add(there.tree().bytes());
+        let hashing = cache.progress.begin(Operation::Hashing, bytes);
+        let interrupt = cache.registry().interrupt();
+        Ok(
+            match hash::hash_if_same(content, &there, interrupt, &hashing)? {
+                Some(manifest) => Compared::Same(Box::new(Self::in_place(root, there, manifest))),
+                None => Compared::Other(Some(there)),
+            },
+        )
+    }
+
+    /// Takes content that lies in its place already.
+    pub(super) fn in_place(root: CacheRoot, content: Inventory, manifest: Manifest) -> Self {
+        let (dir, tree) = content.into_parts();
+        Staged {
             root,
             tree,
             manifest,
-            artifact_type,
             dir,
             work: None,
-        })
+        }
     }
 
-    /// Returns the size of the content as it is registered, in bytes.
-    pub(super) fn size(&self) -> i64 {
-        i64::try_from(self.tree.bytes()).unwrap_or(i64::MAX)
-    }
-
-    /// Returns what lies in the directory of a key, if that is the same as this:
-    /// content, modes and empty directories.
-    pub(super) fn same_in_place(&self, cache: &Cache, key: &CacheKey) -> Result<Option<InPlace>> {
-        let name = OsStr::new(key.as_str());
-        let found = self.root.look(name)?;
-        if found.is_none_or(|found| found.kind != Kind::Dir) {
+    /// Returns what lies in the directory of a key, if that is the same as this: content,
+    /// modes and empty directories. `different` was seen there and is not the same.
+    pub(super) fn same_in_place(
+        &self,
+        cache: &Cache,
+        key: &CacheKey,
+        different: Option<&Inventory>,
+    ) -> Result<Option<Inventory>> {
+        if different.is_some_and(|seen| seen.require_unchanged_at(&self.root, key).is_ok()) {
             return Ok(None);
         }
-        let interrupt = cache.registry().interrupt();
-        let there = self.root.open_dir(name).and_then(|dir| {
-            let tree = FileTree::stored(&dir)?;
-            if !tree.same_layout(&self.tree, true) {
-                return Ok(None);
-            }
-            let hashing = cache.progress.begin(Operation::Hashing, tree.bytes());
-            let same = hash::hash(&tree, &dir, interrupt, &hashing)? == self.manifest;
-            Ok(same.then_some(InPlace { tree, dir }))
-        });
-        match there {
+        let there = Inventory::of_key(&self.root, key)?;
+        let same_layout = there.filter(|there| there.tree().same_layout(&self.tree));
+        let Some(there) = same_layout else {
+            return Ok(None);
+        };
+        let hashing = cache
+            .progress
+            .begin(Operation::Hashing, there.tree().bytes());
+        match hash::hash(&there, cache.registry().interrupt(), &hashing) {
             Err(interrupted @ Error::Interrupted { .. }) => Err(interrupted),
+            Ok(manifest) if manifest == self.manifest => Ok(Some(there)),
             // What cannot be read, or changes, is to be replaced.
-            Err(_) => Ok(None),
-            there => there,
+            Ok(_) | Err(_) => Ok(None),
         }
     }
-}
-
-/// Content that lies where it is to lie, as it was seen.
-pub(super) struct InPlace {
-    tree: FileTree,
-    dir: Dir,
-}
-
-impl InPlace {
-    /// Returns the directory that it lies in.
-    pub(super) fn dir(&self) -> &Dir {
-        &self.dir
-    }
-
-    /// Refuses content that is no longer what was seen, or no longer there.
-    pub(super) fn require_unchanged(&self, root: &CacheRoot, key: &CacheKey) -> Result<()> {
-        require_unchanged(&self.tree, &self.dir, root, key)
-    }
-}
-
-/// Refuses content that is no longer what was seen in the directory of a key, or no
-/// longer there.
-pub(super) fn require_unchanged(
-    tree: &FileTree,
-    dir: &Dir,
-    root: &CacheRoot,
-    key: &CacheKey,
-) -> Result<()> {
-    let found = root.look(OsStr::new(key.as_str()))?;
-    if found.map(|found| found.id) != Some(tree.id) {
-        return Err(Error::ContentChanged {
-            path: root.dir_of(key),
-        });
-    }
-    tree.require_unchanged(dir)
 }

@@ -190,6 +190,19 @@ fn a_source_that_changes_while_it_is_imported_is_refused() {
     assert_eq!(tree(&sandbox.cache()), before.1);
 }
 
+/// Runs the program where no file can grow beyond 512 KiB.
+fn on_a_full_disk(sandbox: &Sandbox, args: &[&str]) -> Run {
+    let limited = "trap '' XFSZ; ulimit -f 1024; exec \"$0\" \"$@\"";
+    let output = Command::new("sh")
+        .args(["-c", limited, PROGRAM])
+        .args(args)
+        .env("HOME", sandbox.user())
+        .env_remove("CLDCTL_REGISTRY_HOME")
+        .output()
+        .unwrap();
+    Run::from(output)
+}
+
 /// Row 52: a limit acts as a full disk does.
 #[test]
 fn content_that_cannot_be_written_leaves_the_old_content_and_no_staging() {
@@ -199,18 +212,8 @@ fn content_that_cannot_be_written_leaves_the_old_content_and_no_staging() {
     let before = (sandbox.registry_text(), tree(&sandbox.cache()));
     fs::write(source.join("large"), vec![b'x'; 4 << 20]).unwrap();
 
-    let output = Command::new("sh")
-        .args([
-            "-c",
-            "trap '' XFSZ; ulimit -f 1024; exec \"$0\" \"$@\"",
-            PROGRAM,
-        ])
-        .args(["add", "x:1", source.to_str().unwrap()])
-        .env("HOME", sandbox.user())
-        .env_remove("CLDCTL_REGISTRY_HOME")
-        .output()
-        .unwrap();
-    Run::from(output).fails(1, "could not write");
+    let run = on_a_full_disk(&sandbox, &["add", "x:1", source.to_str().unwrap()]);
+    run.fails(1, "could not write");
     assert_eq!((sandbox.registry_text(), tree(&sandbox.cache())), before);
     assert_eq!(
         names(&sandbox.home().join("registry")).len(),
@@ -218,4 +221,37 @@ fn content_that_cannot_be_written_leaves_the_old_content_and_no_staging() {
         "registry, lock, manifests"
     );
     assert_eq!(names(&sandbox.home().join("registry/manifests")).len(), 1);
+}
+
+#[test]
+fn content_that_is_in_place_already_is_not_copied() {
+    let sandbox = Sandbox::new();
+    let source = sandbox.component("source");
+    let add = ["add", "x:1", source.to_str().unwrap()];
+    let tag = ["tag", "x:1", "y:1"];
+    fs::write(source.join("large"), vec![b'x'; 4 << 20]).unwrap();
+    sandbox.ok(&add);
+    sandbox.ok(&tag);
+    let before = (sandbox.registry_text(), tree(&sandbox.cache()));
+    for (args, result) in [(&add, "unchanged x:1\n"), (&tag, "unchanged y:1\n")] {
+        let run = on_a_full_disk(&sandbox, args);
+        assert_eq!((run.code, &*run.stdout), (0, result), "{run:?}");
+    }
+    assert_eq!((sandbox.registry_text(), tree(&sandbox.cache())), before);
+
+    // Content that no entry names is not copied either.
+    sandbox.ok(&["rm", "x:1", "--keep-content"]);
+    let run = on_a_full_disk(&sandbox, &add);
+    assert_eq!((run.code, &*run.stdout), (0, "added x:1\n"), "{run:?}");
+    assert_eq!(tree(&sandbox.cache()), before.1);
+    // Other content of the same length is.
+    let mut other = vec![b'x'; 4 << 20];
+    *other.last_mut().unwrap() = b'y';
+    fs::write(source.join("large"), other).unwrap();
+    on_a_full_disk(&sandbox, &add).fails(1, "could not write");
+    assert_eq!(sandbox.ok(&add), "updated x:1\n");
+    assert_eq!(
+        fs::read(sandbox.cache().join("x_1/large")).unwrap().last(),
+        Some(&b'y')
+    );
 }

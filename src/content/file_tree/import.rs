@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use super::{FileTree, Node, Opener, gone_is_changed, open_real, refused};
-use crate::content::refusal::{LINK_OUT, LINK_TO_DIR};
-use crate::content::rules::{MAX_DEPTH, MAX_PATH, Rules, Verdict};
+use super::opener::open_real;
+use super::{FileTree, Node, Opener, gone_is_changed};
+use crate::content::refusal::{LINK_OUT, LINK_TO_DIR, refused};
+use crate::content::rules::{Rules, Verdict, unfit_kind, unfit_path};
 use crate::error::{AtPath, Error, Result};
 use crate::store::{Dir, FileId, Kind, Step, Walk, if_exists, is, uninterrupted};
 
@@ -81,11 +82,8 @@ impl Import<'_> {
                 }
                 Verdict::Take => tree.dirs.append(&mut searched),
             }
-            if path.components().count() > MAX_DEPTH {
-                return Err(refused(&at, "it is nested more than 256 directories deep"));
-            }
-            if path.as_os_str().len() > MAX_PATH {
-                return Err(refused(&at, "its path is longer than 3072 bytes"));
+            if let Some(reason) = unfit_path(&path) {
+                return Err(refused(&at, reason));
             }
             match kind {
                 Kind::Dir => {
@@ -99,7 +97,7 @@ impl Import<'_> {
                 Kind::Link => self.follow(tree, &walk, name, path, &at, origin)?,
                 _ => {
                     let found = gone_is_changed(walk.dir().attributes_of(&name), &at)?;
-                    if let Some(reason) = special(found.kind) {
+                    if let Some(reason) = unfit_kind(found.kind) {
                         return Err(refused(&at, reason));
                     }
                     if found.kind != Kind::File {
@@ -220,14 +218,5 @@ impl Import<'_> {
             links,
         };
         self.all_of(tree, walk, &origin)
-    }
-}
-
-fn special(kind: Kind) -> Option<&'static str> {
-    match kind {
-        Kind::Fifo => Some("it is a pipe"),
-        Kind::Socket => Some("it is a socket"),
-        Kind::Device => Some("it is a device"),
-        Kind::File | Kind::Dir | Kind::Link => None,
     }
 }

@@ -1,0 +1,100 @@
+//! The content of one directory, as it was read.
+
+use std::ffi::OsStr;
+use std::sync::Arc;
+
+use super::cache_root::CacheRoot;
+use super::file_tree::FileTree;
+use super::rules::Rules;
+use crate::error::{Error, Result};
+use crate::reference::CacheKey;
+use crate::store::{Dir, FileId, Kind};
+
+/// The files and directories of content, with the open directory that they lie in. What
+/// is read of it later is what was seen, or an error.
+#[derive(Debug)]
+pub(super) struct Inventory {
+    dir: Dir,
+    tree: Arc<FileTree>,
+}
+
+impl Inventory {
+    /// Reads what importing a directory brings into the cache.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`FileTree::to_import`].
+    pub(super) fn to_import(dir: Dir, rules: &Rules, cache: Option<FileId>) -> Result<Self> {
+        let tree = Arc::new(FileTree::to_import(&dir, rules, cache)?);
+        Ok(Inventory { dir, tree })
+    }
+
+    /// Reads the content that lies in a directory of the cache.
+    pub(super) fn stored(dir: Dir) -> Result<Self> {
+        let tree = Arc::new(FileTree::stored(&dir)?);
+        Ok(Inventory { dir, tree })
+    }
+
+    /// Reads the content that lies in the directory of a key; `None` if no directory is
+    /// there, or it cannot be read as content, so that it may only be replaced.
+    ///
+    /// # Errors
+    ///
+    /// The system does not say what is there.
+    pub(super) fn of_key(root: &CacheRoot, key: &CacheKey) -> Result<Option<Self>> {
+        let name = OsStr::new(key.as_str());
+        match root.look(name)? {
+            Some(found) if found.kind == Kind::Dir => {
+                Ok(root.open_dir(name).and_then(Self::stored).ok())
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns the open directory.
+    pub(super) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
+    /// Returns the files and directories.
+    pub(super) fn tree(&self) -> &Arc<FileTree> {
+        &self.tree
+    }
+
+    /// Returns the sum of the files' lengths as it is registered, in bytes.
+    pub(super) fn size(&self) -> i64 {
+        i64::try_from(self.tree.bytes()).unwrap_or(i64::MAX)
+    }
+
+    pub(super) fn into_parts(self) -> (Dir, Arc<FileTree>) {
+        (self.dir, self.tree)
+    }
+
+    /// Refuses content that is no longer what was seen.
+    pub(super) fn require_unchanged(&self) -> Result<()> {
+        self.tree.require_unchanged(&self.dir)
+    }
+
+    /// Refuses content that is no longer what was seen in the directory of a key, or no
+    /// longer there.
+    pub(super) fn require_unchanged_at(&self, root: &CacheRoot, key: &CacheKey) -> Result<()> {
+        require_unchanged(&self.tree, &self.dir, root, key)
+    }
+}
+
+/// Refuses content that is no longer what was seen in the directory of a key, or no
+/// longer there.
+pub(super) fn require_unchanged(
+    tree: &FileTree,
+    dir: &Dir,
+    root: &CacheRoot,
+    key: &CacheKey,
+) -> Result<()> {
+    let found = root.look(OsStr::new(key.as_str()))?;
+    if found.map(|found| found.id) != Some(tree.id) {
+        return Err(Error::ContentChanged {
+            path: root.dir_of(key),
+        });
+    }
+    tree.require_unchanged(dir)
+}

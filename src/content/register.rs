@@ -1,0 +1,74 @@
+//! Registering content: as it is where the same lies in its place already, otherwise as
+//! a copy.
+
+use super::Cache;
+use super::copy;
+use super::import::Imported;
+use super::install::Install;
+use super::inventory::Inventory;
+use super::manifest::Manifest;
+use super::stage::{Compared, Staged};
+use crate::entry::ArtifactEntry;
+use crate::error::{Error, Result};
+use crate::reference::CacheKey;
+use crate::registry::Upsert;
+
+/// How content is registered.
+pub(super) struct Registration<'s> {
+    pub(super) key: CacheKey,
+    pub(super) upsert: Upsert,
+    /// The entry that the content is a copy of.
+    pub(super) source: Option<&'s ArtifactEntry>,
+    /// How many names of the source were left out.
+    pub(super) left_out: usize,
+}
+
+impl Cache {
+    /// Registers content, and copies it unless the same lies in the directory of its key
+    /// already. `describe` says how, by the manifest of the content; `key` is known before
+    /// it is hashed unless the content is untagged.
+    pub(super) fn bring_in<'s>(
+        &self,
+        content: &Inventory,
+        key: Option<&CacheKey>,
+        describe: impl Fn(&Manifest) -> Result<Registration<'s>>,
+    ) -> Result<Imported> {
+        let compared = match key {
+            Some(key) => Staged::compare(self, content, key)?,
+            None => Compared::Other(None),
+        };
+        let different = match compared {
+            Compared::Same(staged) => {
+                let registration = describe(&staged.manifest)?;
+                match self.register(*staged, None, registration) {
+                    // Another process replaced or removed what was in place.
+                    Err(Error::ContentChanged { .. } | Error::NoContent { .. }) => None,
+                    registered => return registered,
+                }
+            }
+            Compared::Other(different) => different,
+        };
+        let staged = copy::copy(self, content)?;
+        let registration = describe(&staged.manifest)?;
+        let there = staged.same_in_place(self, &registration.key, different.as_ref())?;
+        self.register(staged, there, registration)
+    }
+
+    /// Registers content, and swaps it into its place unless the same is `there`.
+    pub(super) fn register(
+        &self,
+        staged: Staged,
+        there: Option<Inventory>,
+        registration: Registration<'_>,
+    ) -> Result<Imported> {
+        let Registration {
+            key,
+            upsert,
+            source,
+            left_out,
+        } = registration;
+        let install = Install::new(self, staged, key, there, upsert).copied_from(source);
+        let (upserted, not_deleted) = install.run()?;
+        Ok(Imported::new(upserted, left_out, not_deleted))
+    }
+}
