@@ -97,6 +97,24 @@ impl Registry {
         }
     }
 
+    /// Waits until no change is under way, up to the limit of `wait`. A change that
+    /// begins later is none of those that were seen.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`], and that the path of the registry cannot be resolved.
+    pub(crate) fn wait_for_change(&self, wait: &LockWait<'_>) -> Result<()> {
+        let path = lock_path(&store::resolve(&self.path)?);
+        let mut pauses = wait.pauses();
+        while Lock::is_held(&path) {
+            match pauses.pause(&path) {
+                Err(Error::LockTimeout { .. }) => break,
+                paused => paused?,
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the lock of a registry file, sweeps up what killed processes left
     /// beside it, and attempts something until that comes to its end.
     pub(super) fn locked<T>(
