@@ -32,7 +32,7 @@ pub(crate) use file::{Identity, Opened, Snapshot, link_to_missing_dir, read, rea
 #[cfg(feature = "cli")]
 pub(crate) use file_system::name_of as file_system_of;
 pub(crate) use fs::{
-    dangling_link, if_exists, is_unsupported, lstat, read_dir, stat, sync_file, uninterrupted,
+    dangling_link, if_exists, is_unsupported, lstat, read_dir, stat, sync, sync_file, uninterrupted,
 };
 pub(crate) use lock::{DirLock, Lock, cannot_lock};
 pub(crate) use mount::{MountId, is_mounted_below};

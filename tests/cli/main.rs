@@ -63,6 +63,7 @@ mod signals;
 mod streams;
 mod tag;
 mod terminal;
+#[cfg(target_os = "linux")]
 mod unprivileged;
 mod untold;
 mod users;

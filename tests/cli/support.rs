@@ -36,6 +36,7 @@ impl Sandbox {
 
     /// A sandbox in memory where there is such a place, for what would wait for the disk
     /// most of its time.
+    #[cfg(target_os = "linux")]
     pub(crate) fn in_memory() -> Self {
         match tempfile::tempdir_in("/dev/shm") {
             Ok(dir) => Sandbox::in_dir(dir),

@@ -58,6 +58,7 @@ mod power;
 mod state;
 #[cfg(target_os = "linux")]
 mod strace;
+#[cfg(target_os = "linux")]
 #[path = "../common/tools.rs"]
 mod tools;
 
@@ -66,6 +67,7 @@ use std::process::ExitCode;
 use command_line::{Wanted, wanted};
 
 /// How many violations of a kind are told.
+#[cfg(target_os = "linux")]
 const MOST: usize = 20;
 
 fn main() -> ExitCode {

@@ -49,6 +49,7 @@ use std::time::Duration;
 use command_line::{Wanted, wanted};
 
 /// How many violations are told.
+#[cfg(target_os = "linux")]
 const MOST: usize = 20;
 
 /// How long a run lasts if nobody says so, in seconds.
