@@ -100,6 +100,16 @@ impl Registry {
         }
     }
 
+    /// Waits until no change is under way, up to the limit of `wait`. A change that
+    /// begins later is none of those that were seen.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`], and that the path of the registry cannot be resolved.
+    pub(crate) fn wait_for_change(&self, wait: &LockWait<'_>) -> Result<()> {
+        store::wait_until_free(&store::resolve(&self.path)?, wait)
+    }
+
     /// Changes the registry file under its lock, as [`transact`](store::transact) does.
     pub(super) fn transact<T>(
         &self,

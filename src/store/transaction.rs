@@ -88,6 +88,24 @@ pub(crate) fn transact<T>(
     }
 }
 
+/// Waits until no process holds the lock of a file, or the time to wait is over. A
+/// transaction that begins later is none of those that were seen.
+///
+/// # Errors
+///
+/// [`Error::Interrupted`].
+pub(crate) fn wait_until_free(path: &Path, wait: &LockWait<'_>) -> Result<()> {
+    let lock_path = lock_path(path);
+    let mut pauses = wait.pauses();
+    while Lock::is_held(&lock_path) {
+        match pauses.pause(&lock_path) {
+            Err(Error::LockTimeout { .. }) => break,
+            paused => paused?,
+        }
+    }
+    Ok(())
+}
+
 /// A file whose lock is held. Dropping it releases the lock.
 pub(crate) struct Locked<'a> {
     lock: Lock,

@@ -32,6 +32,7 @@ const COMMANDS: [&[&str]; 8] = [
     &["prune", "-n"],
 ];
 
+/// Row 81: of the home, the registry and the cache.
 #[test]
 fn every_command_says_what_lies_behind_a_link_to_nothing() {
     for part in ["", "registry", "cache", "cache/artifacts"] {
@@ -60,6 +61,7 @@ fn every_command_says_what_lies_behind_a_link_to_nothing() {
     }
 }
 
+/// Row 81: nothing is created behind the link.
 #[test]
 fn a_change_that_needs_what_a_link_leads_to_is_refused_in_words_that_are_right() {
     for part in ["", "registry", "cache", "cache/artifacts"] {
@@ -80,6 +82,7 @@ fn a_change_that_needs_what_a_link_leads_to_is_refused_in_words_that_are_right()
     }
 }
 
+/// Row 81: the entry goes, with a warning.
 #[test]
 fn a_removal_says_that_content_behind_a_link_is_not_removed() {
     let (sandbox, ..) = home_with_link_at("cache");

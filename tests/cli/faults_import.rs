@@ -158,7 +158,7 @@ fn a_link_to_a_file_of_the_source_is_stored_as_that_file() {
     }
 }
 
-/// Row 51: also if it is missing then.
+/// Rows 51 and 77: also if it is missing then.
 #[test]
 fn a_source_that_changes_while_it_is_imported_is_refused() {
     let sandbox = Sandbox::new();

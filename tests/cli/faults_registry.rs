@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::running::left_out;
 use crate::support::{ADD, PROGRAM, Run, Sandbox, fixture, mkfifo, names};
 
 const ENTRY: &str = r#"{"artifacts":[{"reference":"x:1"}]}"#;
@@ -68,6 +69,9 @@ fn run_unprivileged(sandbox: &Sandbox, args: &[&str]) -> Option<Run> {
         .uid(NOBODY)
         .gid(NOBODY)
         .output();
+    if let Err(error) = &output {
+        left_out(&format!("the program cannot run as another user: {error}"));
+    }
     output.ok().map(Run::from)
 }
 

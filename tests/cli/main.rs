@@ -24,6 +24,7 @@ mod faults_calls;
 mod faults_clock;
 mod faults_content;
 mod faults_deletion;
+mod faults_extremes;
 mod faults_fields;
 mod faults_home;
 mod faults_import;

@@ -31,6 +31,7 @@ fn homes(entries: &str) -> [(Sandbox, PathBuf); 2] {
     [(inline, registry), (legacy, file)]
 }
 
+/// Row 86: the entry is named.
 #[test]
 fn a_change_that_would_convert_what_cldctl_cannot_read_is_refused() {
     for (bad, field) in BAD {
@@ -61,7 +62,7 @@ fn a_change_that_would_convert_what_cldctl_cannot_read_is_refused() {
     }
 }
 
-/// The entries are removed as the hint says.
+/// Row 86: the entries are removed as the hint says.
 #[test]
 fn without_the_entries_that_cldctl_cannot_read_the_rest_is_converted() {
     for (bad, _) in BAD {

@@ -38,7 +38,7 @@ fn utf16(text: &str, bytes_of: fn(u16) -> [u8; 2]) -> Vec<u8> {
     text.encode_utf16().flat_map(bytes_of).collect()
 }
 
-/// Rows 20 and 41: every complete entry is saved to the byte, the file is kept
+/// Rows 20, 41 and 85: every complete entry is saved to the byte, the file is kept
 /// unchanged, and lost entries are named; the exit code shows whether there are any.
 #[test]
 fn every_complete_entry_of_a_damaged_registry_is_saved_and_the_damage_kept() {

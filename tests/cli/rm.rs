@@ -246,6 +246,7 @@ fn standard_input_that_cannot_be_read_is_a_failure() {
     crate::support::Run::from(output).fails(1, "could not read references from standard input");
 }
 
+/// Row 89: a thousand operands, by reference and by digest.
 #[test]
 fn many_references_are_found_as_few_are() {
     let sandbox = Sandbox::new();

@@ -160,6 +160,7 @@ fn what_stands_around_a_whole_document_goes() {
     }
 }
 
+/// Row 85: each is saved or named.
 #[test]
 fn entries_are_saved_where_values_stand_at_wrong_places() {
     let entries = numbered(4);
