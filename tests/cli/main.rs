@@ -64,7 +64,7 @@ mod streams;
 mod tag;
 mod terminal;
 mod unprivileged;
-mod untold;
+mod unresolvable;
 mod users;
 mod verify;
 
