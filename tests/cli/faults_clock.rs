@@ -69,7 +69,7 @@ fn before_1970_every_command_works_and_times_make_sense() {
 
 /// Row 54: however far in the future it is.
 #[test]
-fn a_time_to_come_is_told_as_one() {
+fn a_time_in_the_future_is_shown_as_such() {
     let entry =
         |year| format!(r#"{{"reference":"a:{year}","createdAt":"{year}-01-01T00:00:00Z"}}"#);
     let entries = ["2100", "9999", "0000", "0001"].map(entry).join(",");

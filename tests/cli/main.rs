@@ -66,7 +66,7 @@ mod tag;
 mod terminal;
 #[cfg(target_os = "linux")]
 mod unprivileged;
-mod untold;
+mod unresolvable;
 mod users;
 mod verify;
 

@@ -75,7 +75,7 @@ fn never_ends_badly(least: u64, home: &dyn Fn() -> Sandbox, args: &[&str]) {
 
 /// Row 78: whatever the limit, and whatever asks for memory.
 #[test]
-fn where_memory_runs_out_a_command_fails_in_one_line_and_changes_nothing() {
+fn a_command_without_memory_fails_in_one_line_and_changes_nothing() {
     if !cfg!(target_os = "linux") {
         left_out("memory cannot be limited");
         return;
@@ -120,7 +120,7 @@ fn where_memory_runs_out_a_command_fails_in_one_line_and_changes_nothing() {
 
 /// Row 78: the allocator of a thread aborts, or the standard library, which reports it itself.
 #[test]
-fn an_abort_is_a_failure_and_no_crash() {
+fn an_abort_is_a_failure_and_not_a_crash() {
     if !cfg!(target_os = "linux") {
         left_out("memory cannot be limited");
         return;

@@ -41,7 +41,7 @@ fn state(sandbox: &Sandbox) -> (Vec<String>, String) {
 
 /// Row 59: the staging is removed.
 #[test]
-fn a_signal_while_content_is_copied_undoes_it() {
+fn a_signal_while_content_is_copied_undoes_the_change() {
     heed_all_signals();
     let (sandbox, large) = home_and_large_source();
     let before = state(&sandbox);
@@ -64,7 +64,7 @@ fn a_signal_while_content_is_copied_undoes_it() {
 }
 
 #[test]
-fn a_signal_while_it_waits_for_the_lock_undoes_it() {
+fn a_signal_while_waiting_for_the_lock_undoes_the_change() {
     heed_all_signals();
     let sandbox = Sandbox::new();
     let source = sandbox.component("src");

@@ -52,7 +52,7 @@ fn belongs_to_the_user(sandbox: &Sandbox) {
 
 /// Row 82: each file and directory that a change creates.
 #[test]
-fn what_root_creates_in_a_home_belongs_to_its_user_who_can_go_on() {
+fn files_that_root_creates_in_a_home_belong_to_its_user() {
     let Some(sandbox) = home_of_a_user() else {
         return;
     };
@@ -74,7 +74,7 @@ fn what_root_creates_in_a_home_belongs_to_its_user_who_can_go_on() {
 
 /// Row 82: the user replaces and removes it.
 #[test]
-fn content_that_root_brings_in_belongs_to_the_user_who_can_go_on() {
+fn content_that_root_adds_belongs_to_the_user() {
     let Some(sandbox) = home_of_a_user() else {
         return;
     };
@@ -118,7 +118,7 @@ fn a_registry_that_root_converts_belongs_to_the_user() {
 }
 
 #[test]
-fn what_root_creates_in_its_own_home_stays_its_own() {
+fn files_that_root_creates_in_its_own_home_belong_to_root() {
     let Some(sandbox) = home_of_a_user() else {
         return;
     };
