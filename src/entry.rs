@@ -5,11 +5,7 @@ use std::path::Path;
 
 use chrono::{DateTime, FixedOffset};
 
-use crate::error::Error;
-use crate::fields::FieldTexts;
-use crate::json::go_string;
 use crate::reference::{Reference, UNTAGGED};
-use crate::timestamp;
 
 /// The type of an artifact.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -127,94 +123,17 @@ impl ArtifactEntry {
         };
         without_empty_digest(self) == without_empty_digest(other) && offset(self) == offset(other)
     }
-
-    /// Encodes the entry for `artifacts.json`, in the form of Go's
-    /// `json.MarshalIndent`: the eight fields in their order, then `unknown` fields,
-    /// each a key and a value in JSON.
-    ///
-    /// # Errors
-    ///
-    /// A time that Go cannot read back, or a negative size.
-    pub(crate) fn encode(&self, unknown: &[(&str, &str)]) -> Result<String, Error> {
-        let time = match &self.created_at {
-            None => timestamp::ZERO.to_owned(),
-            Some(time) => {
-                timestamp::format(time).ok_or_else(|| Error::UnwritableTime(time.to_rfc3339()))?
-            }
-        };
-        let size = self.size.unwrap_or_default();
-        if size < 0 {
-            return Err(Error::NegativeSize(size));
-        }
-        let string = |text: Option<&str>| {
-            let mut literal = String::new();
-            go_string(&mut literal, text.unwrap_or_default());
-            literal
-        };
-        let digest = self.digest.as_deref().filter(|digest| !digest.is_empty());
-        Ok(FieldTexts {
-            reference: string(self.reference.as_deref()),
-            repository: string(self.repository.as_deref()),
-            tag: string(self.tag.as_deref()),
-            artifact_type: string(self.artifact_type.as_ref().map(ArtifactType::as_str)),
-            digest: digest.map(|digest| string(Some(digest))),
-            size: size.to_string(),
-            created_at: string(Some(&time)),
-            cache_path: string(self.cache_path.as_deref()),
-        }
-        .join(unknown))
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::timestamp;
 
     fn entry() -> ArtifactEntry {
         let reference = Reference::parse("ghcr.io/org/app:v1&2").unwrap();
         let time = timestamp::parse("2026-03-01T00:00:00+00:00").unwrap();
         ArtifactEntry::new(&reference, ArtifactType::Component, time, "/c/x")
-    }
-
-    #[test]
-    fn an_entry_is_written_as_go_writes_it() {
-        let expected = r#"{
-      "reference": "ghcr.io/org/app:v1\u00262",
-      "repository": "ghcr.io/org/app",
-      "tag": "v1\u00262",
-      "type": "component",
-      "size": 0,
-      "createdAt": "2026-03-01T00:00:00Z",
-      "cachePath": "/c/x",
-      "x": [1,  2]
-    }"#;
-        assert_eq!(entry().encode(&[("\"x\"", "[1,  2]")]).unwrap(), expected);
-    }
-
-    #[test]
-    fn fields_that_were_never_set_are_written_as_go_writes_them() {
-        let text = ArtifactEntry::default().encode(&[]).unwrap();
-        assert!(
-            text.contains("\"createdAt\": \"0001-01-01T00:00:00Z\""),
-            "{text}"
-        );
-        assert!(text.contains("\"size\": 0"), "{text}");
-        assert!(!text.contains("digest"), "{text}");
-    }
-
-    #[test]
-    fn an_entry_that_cldctl_cannot_read_is_not_written() {
-        let negative = ArtifactEntry {
-            size: Some(-1),
-            ..entry()
-        };
-        assert!(matches!(negative.encode(&[]), Err(Error::NegativeSize(-1))));
-        let leap = DateTime::parse_from_rfc3339("2016-12-31T23:59:60Z").unwrap();
-        let leap = ArtifactEntry {
-            created_at: Some(leap),
-            ..entry()
-        };
-        assert!(matches!(leap.encode(&[]), Err(Error::UnwritableTime(_))));
     }
 
     #[test]

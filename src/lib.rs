@@ -13,6 +13,11 @@
 //! - [`Reference`], [`CacheKey`], [`ReferenceParts`] and [`Digest`] are the names of
 //!   things.
 
+// It needs renames that exchange or do not replace, which the system calls of other
+// systems lack, and locks that the kernel frees.
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+compile_error!("cldctl-registry works on Linux and macOS only");
+
 mod content;
 mod digest;
 mod document;

@@ -5,11 +5,11 @@ use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 
 use crate::digest::{digest_hex, is_hex};
-use crate::document::{Document, EntryRef};
+use crate::document::{Document, EntryRef, OpenDocument};
 use crate::error::Result;
 use crate::fields::Field;
 use crate::reference::ReferenceParts;
-use crate::registry::Registry;
+use crate::registry::{ReadMode, Registry};
 
 /// How many hex digits at least may stand for a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -264,16 +264,75 @@ impl Registry {
         if operands.len() > FEW {
             return self.load();
         }
-        let wanted = operands.iter().map(|operand| Operand::new(operand, start));
-        let wanted: Vec<_> = wanted.collect();
-        let survey = self.survey(|named: &mut Vec<String>, entry| {
-            let is_named = |wanted: &Operand<'_>| STEPS.iter().any(|step| step(wanted, entry));
-            if wanted.iter().any(is_named) {
+        let is_named = is_named_by(operands, start);
+        let scanned = self.scan(ReadMode::Patient, |named: &mut Vec<String>, entry| {
+            if is_named(entry) {
                 named.push(entry.text().to_owned());
             }
         })?;
-        let named: Vec<_> = survey.parts.into_iter().flatten().collect();
-        Ok(Document::of(&named, survey.foreign_version))
+        let named: Vec<_> = scanned.parts.into_iter().flatten().collect();
+        Ok(Document::of(&named, scanned.foreign_version))
+    }
+}
+
+/// The entries of a document that operands may name: a [`Resolver`] finds the same in
+/// them as in all.
+pub(crate) struct Named<'d> {
+    document: Cow<'d, Document>,
+    /// Their places in the document that they are of, unless they are all of it.
+    places: Option<Vec<usize>>,
+}
+
+impl<'d> Named<'d> {
+    /// Finds them in a document.
+    ///
+    /// # Errors
+    ///
+    /// The document cannot be read.
+    pub(crate) fn in_document(
+        document: &'d OpenDocument,
+        operands: &[String],
+        start: DigestPrefix,
+    ) -> Result<Self> {
+        if operands.len() > FEW {
+            return Ok(Named {
+                document: Cow::Borrowed(document.whole()?),
+                places: None,
+            });
+        }
+        let is_named = is_named_by(operands, start);
+        let found = document.find(|entry| is_named(entry).then(|| entry.text().to_owned()))?;
+        let (places, texts): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        Ok(Named {
+            document: Cow::Owned(Document::of(&texts, None)),
+            places: Some(places),
+        })
+    }
+
+    /// Returns a document of them.
+    pub(crate) fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// Returns the place of one of them in the document that they are of.
+    pub(crate) fn place(&self, index: usize) -> usize {
+        let places = self.places.as_ref();
+        places
+            .and_then(|places| places.get(index).copied())
+            .unwrap_or(index)
+    }
+}
+
+/// Returns what tells whether any of these operands may name an entry.
+fn is_named_by(
+    operands: &[String],
+    start: DigestPrefix,
+) -> impl Fn(&EntryRef<'_>) -> bool + Send + Sync {
+    let wanted = operands.iter().map(|operand| Operand::new(operand, start));
+    let wanted: Vec<_> = wanted.collect();
+    move |entry| {
+        let mut wanted = wanted.iter();
+        wanted.any(|wanted| STEPS.iter().any(|step| step(wanted, entry)))
     }
 }
 

@@ -51,6 +51,7 @@ where
 
 /// Works on slices of `size` items; the last one may be shorter. The results are in the
 /// order of the slices.
+#[cfg(feature = "cli")]
 pub(crate) fn map_slices<'i, T, R>(
     items: &'i [T],
     size: usize,
@@ -75,11 +76,6 @@ pub(crate) fn sort_unstable_by<T: Send>(
         Some(threads) => threads.install(|| items.par_sort_unstable_by(compare)),
         None => items.sort_unstable_by(compare),
     }
-}
-
-/// Returns the number of pieces that can be worked on at once.
-pub(crate) fn width() -> usize {
-    threads().map_or(1, ThreadPool::current_num_threads)
 }
 
 /// Returns the thread pool.

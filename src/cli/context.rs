@@ -10,6 +10,7 @@ use crate::document::{Document, EntryRef};
 use crate::escape::escape_display;
 use crate::fields::Field;
 use crate::lookup::DigestPrefix;
+use crate::registry::ReadMode;
 use crate::{Cache, DanglingLink, Home, Interrupt, store};
 
 /// How many damaged entries are named one by one.
@@ -75,18 +76,21 @@ impl Context {
 
     /// Calls `visit` with each entry, and warns as [`load`](Self::load) does.
     /// Returns what was made of parts of the registry, in their order.
-    pub(super) fn survey<S: Default + Send>(
+    pub(super) fn scan<S: Default + Send>(
         &self,
         visit: impl Fn(&mut S, &EntryRef<'_>) + Send + Sync,
     ) -> anyhow::Result<Vec<S>> {
         let registry = self.cache.registry();
         registry.require_memory(TIMES_SIZE)?;
-        let survey = registry.survey(|(state, unreadable): &mut (S, Unreadable), entry| {
-            unreadable.note(entry);
-            visit(state, entry);
-        })?;
-        warn_of_version(survey.foreign_version.as_deref());
-        let (states, unreadable): (Vec<_>, Vec<_>) = survey.parts.into_iter().unzip();
+        let scanned = registry.scan(
+            ReadMode::Patient,
+            |(state, unreadable): &mut (S, Unreadable), entry| {
+                unreadable.note(entry);
+                visit(state, entry);
+            },
+        )?;
+        warn_of_version(scanned.foreign_version.as_deref());
+        let (states, unreadable): (Vec<_>, Vec<_>) = scanned.parts.into_iter().unzip();
         Unreadable::warn_of_all(unreadable);
         Ok(states)
     }

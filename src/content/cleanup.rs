@@ -3,32 +3,35 @@
 
 use super::Cache;
 use super::cache_root::CacheRoot;
-use super::manifest::Manifests;
 use super::workdir::Leftover;
-use crate::document::{Document, Edit};
+use crate::document::{Edit, OpenDocument};
 use crate::error::Result;
 
 /// What a change clears away under the registry's lock.
 pub(super) struct Cleanup<'c> {
     cache: &'c Cache,
-    /// The digests that no entry has after the change.
+    /// The digests of the manifests that no entry needs after the change.
     unreferenced: Vec<String>,
     leftovers: Vec<Leftover>,
 }
 
 impl<'c> Cleanup<'c> {
     /// Returns what goes with an edit. `kept` is the digest of the entry that it brings in.
+    ///
+    /// # Errors
+    ///
+    /// The document cannot be read.
     pub(super) fn after(
         cache: &'c Cache,
-        document: &Document,
+        document: &OpenDocument,
         edit: &Edit,
         kept: Option<&str>,
-    ) -> Self {
-        Cleanup {
+    ) -> Result<Self> {
+        Ok(Cleanup {
             cache,
-            unreferenced: Manifests::unreferenced_after(document, edit, kept),
+            unreferenced: cache.manifests.unreferenced_after(document, edit, kept)?,
             leftovers: Vec::new(),
-        }
+        })
     }
 
     /// Removes what killed processes left among the manifests.

@@ -100,6 +100,9 @@ pub(crate) fn sync(tree: &Dir, opened: &Dir) -> Result<()> {
 }
 
 /// Makes a tree survive a power loss, file by file.
+///
+/// On macOS `fsync` leaves what it writes in the cache of the disk, and a call that
+/// empties that cache takes long, so only the last one does, for all files at once.
 fn sync_each(tree: &Dir) -> Result<()> {
     use crate::store::{Kind, Step, Walk};
     let mut walk = tree
@@ -125,7 +128,9 @@ fn sync_each(tree: &Dir) -> Result<()> {
             _ => {}
         }
     }
-    rustix::fs::fsync(tree).at("sync", tree.path())
+    tree.try_clone()
+        .and_then(|tree| crate::store::sync(&tree.into_file()))
+        .at("sync", tree.path())
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::stage::Staged;
 use super::workdir::WorkDir;
 use guard::{Installed, Installing};
 
-use crate::document::Document;
+use crate::document::{EntryRef, OpenDocument};
 use crate::entry::ArtifactEntry;
 use crate::error::{AtPath, Error, Result};
 use crate::reference::CacheKey;
@@ -115,11 +115,12 @@ impl<'c> Install<'c> {
     }
 
     /// Refuses a copy whose source is another one now, or gone.
-    fn require_same_source(&self, document: &Document) -> Result<()> {
+    fn require_same_source(&self, document: &OpenDocument) -> Result<()> {
         let Some(source) = &self.source else {
             return Ok(());
         };
-        if document.entries().any(|entry| entry.to_entry() == *source) {
+        let found = document.find(|entry| (entry.to_entry() == *source).then_some(()))?;
+        if !found.is_empty() {
             return Ok(());
         }
         Err(Error::ContentChanged {
@@ -128,12 +129,12 @@ impl<'c> Install<'c> {
     }
 
     /// Refuses to take a directory that is another entry's too.
-    fn require_sole_owner(&self, document: &Document) -> Result<()> {
+    fn require_sole_owner(&self, document: &OpenDocument) -> Result<()> {
         let reference = self.upsert.entry.reference.as_deref().unwrap_or_default();
-        let others = document
-            .entries()
-            .filter(|entry| entry.reference() != reference);
-        match Ownership::of(&self.staged.root, others).holder_of(&self.key)? {
+        let is_other = |_, entry: &EntryRef<'_>| entry.reference() != reference;
+        let names = [self.key.as_str()];
+        let ownership = Ownership::of_names(&self.staged.root, document, &names, is_other)?;
+        match ownership.holder_of(&self.key)? {
             None => Ok(()),
             Some(other) => Err(Error::Collision {
                 reference: reference.to_owned(),
@@ -209,7 +210,11 @@ impl<'c> Install<'c> {
     }
 
     /// Decides what is registered, and what has to be in place before.
-    fn decide(&self, document: &Document, observed: &Observed) -> Result<Update<Installing<'_>>> {
+    fn decide(
+        &self,
+        document: &OpenDocument,
+        observed: &Observed,
+    ) -> Result<Update<Installing<'_>>> {
         let is_same = observed.place == Place::Same;
         let upsert = Upsert {
             // Other content is another artifact, made at another time.
@@ -221,7 +226,7 @@ impl<'c> Install<'c> {
             upserted.result = Added::Updated;
         }
         let digest = upserted.entry.digest.as_deref();
-        let cleanup = Cleanup::after(self.cache, document, &edit, digest);
+        let cleanup = Cleanup::after(self.cache, document, &edit, digest)?;
         let installing = Installing {
             install: self,
             upserted,
@@ -241,7 +246,7 @@ pub(super) fn record(cache: &Cache, upsert: &Upsert) -> Result<Upserted> {
     let (upserted, leftovers) = cache.registry().update(|document| {
         let (edit, upserted) = upsert.decide(document)?;
         let digest = upserted.entry.digest.as_deref();
-        let cleanup = Cleanup::after(cache, document, &edit, digest);
+        let cleanup = Cleanup::after(cache, document, &edit, digest)?;
         let recording = Recording {
             cache,
             upserted,

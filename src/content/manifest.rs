@@ -5,13 +5,14 @@
 //! `find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum` prints in
 //! it, with coreutils 9, and the digest of the content is that of its manifest.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::digest::{Digest, digest_hex, hex};
-use crate::document::{Document, Edit};
+use crate::document::{Document, Edit, EntryRef, OpenDocument};
 use crate::error::{AtPath, Result};
 use crate::fields::Field;
 use crate::store::{self, Disk, Locked, if_exists};
@@ -215,32 +216,49 @@ impl Manifests {
         }
     }
 
-    /// Returns the digests that an edit leaves without an entry. `kept` is that of the
-    /// entry that it brings in.
+    /// Returns the digests that have a manifest and that an edit leaves without an entry.
+    /// `kept` is that of the entry that it brings in.
+    ///
+    /// # Errors
+    ///
+    /// The document cannot be read.
     pub(crate) fn unreferenced_after(
-        document: &Document,
+        &self,
+        document: &OpenDocument,
         edit: &Edit,
         kept: Option<&str>,
-    ) -> Vec<String> {
-        let digest_of = |index| document.entry(index)?.string(Field::Digest).ok().flatten();
-        let mut unreferenced: HashSet<_> = edit
-            .changed(document)
-            .filter_map(digest_of)
-            .filter(|digest| Some(&**digest) != kept)
+    ) -> Result<Vec<String>> {
+        let digest_of = |entry: &EntryRef<'_>| {
+            let digest = entry.string(Field::Digest).ok().flatten();
+            digest.map(Cow::into_owned)
+        };
+        let changed = edit.changed(document.len()).collect();
+        let changed = document.pick_at(&changed, digest_of)?.into_iter();
+        let mut unreferenced: HashSet<String> = changed
+            .filter_map(|(_, digest)| digest)
+            .filter(|digest| Some(&**digest) != kept && self.may_have(digest))
             .collect();
         if !unreferenced.is_empty() {
-            for (index, entry) in document.entries().enumerate() {
+            let parts = document.fold(|others: &mut Vec<String>, index, entry| {
                 if !edit.changes(index)
                     && let Ok(Some(digest)) = entry.string(Field::Digest)
+                    && unreferenced.contains(&*digest)
                 {
-                    unreferenced.remove(&digest);
+                    others.push(digest.into_owned());
                 }
+            })?;
+            for digest in parts.into_iter().flatten() {
+                unreferenced.remove(&digest);
             }
         }
-        unreferenced
-            .into_iter()
-            .map(|digest| digest.into_owned())
-            .collect()
+        Ok(unreferenced.into_iter().collect())
+    }
+
+    /// Returns whether there may be a manifest of a digest: if there is none, it does
+    /// not matter which entries have the digest.
+    fn may_have(&self, digest: &str) -> bool {
+        let path = self.path(digest);
+        path.is_some_and(|path| store::lstat(&path).map_or(true, |found| found.is_some()))
     }
 
     fn path(&self, digest: &str) -> Option<PathBuf> {

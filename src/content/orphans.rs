@@ -88,7 +88,7 @@ impl Cache {
         now: SystemTime,
     ) -> Result<PruneOutcome> {
         let going = self.registry().update(|document| {
-            let observed = self.unreferenced_by(document, now)?.found;
+            let observed = self.unreferenced_by(document.whole()?, now)?.found;
             // Only as they were seen: what grew meanwhile is being worked on.
             let still = |item: &Unreferenced| unreferenced.contains(item);
             let sweep = Sweep {

@@ -6,6 +6,7 @@
 //! documents), and such a directory is never touched. Keys collide, so that even an own
 //! directory can be another entry's too.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -16,7 +17,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::cache_root::CacheRoot;
-use crate::document::EntryRef;
+use crate::document::{EntryRef, OpenDocument};
 use crate::error::{AtPath, Error, Result};
 use crate::fields::Field;
 use crate::reference::{CacheKey, Reference};
@@ -65,54 +66,122 @@ pub(crate) struct Ownership<'r> {
     by_identity: OnceCell<Identities>,
 }
 
+/// What an entry names.
+enum Named<'e> {
+    /// A directory in the cache root, or in what may be the cache root.
+    InRoot(Cow<'e, str>),
+    /// A path that does not lie in the cache root, or not by its spelling.
+    Elsewhere(&'e Path),
+}
+
 impl<'r> Ownership<'r> {
     /// Collects what some entries name.
     pub(crate) fn of<'e>(root: &'r CacheRoot, entries: impl Iterator<Item = EntryRef<'e>>) -> Self {
-        let mut ownership = Ownership {
+        let mut ownership = Ownership::new(root);
+        for entry in entries {
+            let path = entry.text_of(Field::CachePath);
+            ownership.add(&entry.reference(), Path::new(&*path));
+        }
+        ownership
+    }
+
+    /// Collects what entries of a document name, as far as that tells who holds the
+    /// directories of these names. `counts` says which entries count, by their places.
+    ///
+    /// # Errors
+    ///
+    /// The document cannot be read.
+    pub(crate) fn of_names(
+        root: &'r CacheRoot,
+        document: &OpenDocument,
+        names: &[&str],
+        counts: impl Fn(usize, &EntryRef<'_>) -> bool + Send + Sync,
+    ) -> Result<Self> {
+        #[derive(Default)]
+        struct Found {
+            named: Vec<(String, String)>,
+            has_others: bool,
+        }
+        let folded: HashSet<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        let parts = document.fold(|found: &mut Found, index, entry| {
+            if !counts(index, entry) {
+                return;
+            }
+            let (reference, path) = (entry.reference(), entry.text_of(Field::CachePath));
+            for_each_named(root, &reference, Path::new(&*path), |named| match named {
+                Named::InRoot(name) if folded.contains(&name.to_ascii_lowercase()) => {
+                    let reference = reference.clone().into_owned();
+                    found.named.push((name.into_owned(), reference));
+                }
+                Named::InRoot(name) => found.has_others |= !name.is_ascii(),
+                Named::Elsewhere(_) => found.has_others = true,
+            });
+        })?;
+        let mut ownership = Ownership::new(root);
+        let mut has_others = false;
+        for part in parts {
+            has_others |= part.has_others;
+            for (name, reference) in part.named {
+                ownership.add_name(&name, &reference);
+            }
+        }
+        let is_known = |name: &&str| {
+            let may_alias = has_others || ownership.may_alias(name);
+            ownership.by_name.contains_key(*name) || !may_alias
+        };
+        if names.iter().all(is_known) {
+            return Ok(ownership);
+        }
+        // Only the system can say which directories are the same, of all that are named.
+        let mut ownership = Ownership::new(root);
+        let parts = document.fold(|found: &mut Vec<_>, index, entry| {
+            if counts(index, entry) {
+                let path = entry.text_of(Field::CachePath).into_owned();
+                found.push((entry.reference().into_owned(), path));
+            }
+        })?;
+        for (reference, path) in parts.into_iter().flatten() {
+            ownership.add(&reference, Path::new(&path));
+        }
+        Ok(ownership)
+    }
+
+    fn new(root: &'r CacheRoot) -> Self {
+        Ownership {
             root,
             by_name: HashMap::new(),
             folded: HashSet::new(),
             elsewhere: Vec::new(),
             may_alias: has_links(root),
             by_identity: OnceCell::new(),
-        };
-        for entry in entries {
-            let reference = entry.reference().into_owned();
-            ownership.add_name(reference.replace(['/', ':'], "_"), &reference);
-            let path = entry.text_of(Field::CachePath);
-            ownership.add_path(Path::new(&*path), reference);
-        }
-        ownership
-    }
-
-    fn add_path(&mut self, path: &Path, reference: String) {
-        if path.as_os_str().is_empty() || !can_exist(path) {
-            return;
-        }
-        let name = path.file_name().and_then(OsStr::to_str);
-        let is_in_root = match path.parent() {
-            Some(parent) if parent.is_absolute() => self.root.is_at(parent).ok(),
-            _ => Some(false),
-        };
-        // In another home's cache, or in this one before it was moved.
-        let in_a_cache = path
-            .parent()
-            .is_some_and(|dir| dir.ends_with("cache/artifacts"));
-        // Where the system does not say, it may be the root.
-        if let Some(name) = name.filter(|_| in_a_cache || is_in_root != Some(false)) {
-            self.add_name(name.to_owned(), &reference);
-        }
-        if is_in_root != Some(true) || name.is_none() {
-            self.elsewhere.push((path.to_owned(), reference));
         }
     }
 
-    fn add_name(&mut self, name: String, reference: &str) {
-        if can_exist(Path::new(&name)) && !self.by_name.contains_key(&name) {
+    fn add(&mut self, reference: &str, path: &Path) {
+        let root = self.root;
+        for_each_named(root, reference, path, |named| match named {
+            Named::InRoot(name) => self.add_name(&name, reference),
+            Named::Elsewhere(path) => {
+                self.elsewhere.push((path.to_owned(), reference.to_owned()));
+            }
+        });
+    }
+
+    fn add_name(&mut self, name: &str, reference: &str) {
+        if !self.by_name.contains_key(name) {
             self.may_alias |= !name.is_ascii();
             self.folded.insert(name.to_ascii_lowercase());
-            self.by_name.insert(name, reference.to_owned());
+            self.by_name.insert(name.to_owned(), reference.to_owned());
         }
+    }
+
+    /// Returns whether a directory of another name could be the one of this name. Nearly
+    /// always, names tell all directories apart.
+    fn may_alias(&self, name: &str) -> bool {
+        self.may_alias
+            || !self.elsewhere.is_empty()
+            || !name.is_ascii()
+            || self.folded.contains(&name.to_ascii_lowercase())
     }
 
     /// Returns the reference of an entry that names the directory of this key.
@@ -133,14 +202,9 @@ impl<'r> Ownership<'r> {
         if let Some(reference) = self.by_name.get(name) {
             return Ok(Some(reference));
         }
-        // Nearly always, names tell all directories apart. Where they may not,
-        // as on a file system that takes `App` and `app` for one, only the
-        // system can say which directories are the same.
-        let may_alias = self.may_alias
-            || !self.elsewhere.is_empty()
-            || !name.is_ascii()
-            || self.folded.contains(&name.to_ascii_lowercase());
-        if !may_alias {
+        // On a file system that takes `App` and `app` for one, say, only the system can
+        // say which directories are the same.
+        if !self.may_alias(name) {
             return Ok(None);
         }
         // Of a link it is the link that goes, not the directory behind it.
@@ -201,6 +265,33 @@ impl<'r> Ownership<'r> {
             found.extend(stat(dir)?.map(id));
         }
         Ok(found)
+    }
+}
+
+/// Calls `each` with what an entry names by its reference and by its path.
+fn for_each_named(root: &CacheRoot, reference: &str, path: &Path, mut each: impl FnMut(Named<'_>)) {
+    let key = reference.replace(['/', ':'], "_");
+    if can_exist(Path::new(&key)) {
+        each(Named::InRoot(key.into()));
+    }
+    if path.as_os_str().is_empty() || !can_exist(path) {
+        return;
+    }
+    let name = path.file_name().and_then(OsStr::to_str);
+    let is_in_root = match path.parent() {
+        Some(parent) if parent.is_absolute() => root.is_at(parent).ok(),
+        _ => Some(false),
+    };
+    // In another home's cache, or in this one before it was moved.
+    let in_a_cache = path
+        .parent()
+        .is_some_and(|dir| dir.ends_with("cache/artifacts"));
+    // Where the system does not say, it may be the root.
+    if let Some(name) = name.filter(|_| in_a_cache || is_in_root != Some(false)) {
+        each(Named::InRoot(name.into()));
+    }
+    if is_in_root != Some(true) || name.is_none() {
+        each(Named::Elsewhere(path));
     }
 }
 

@@ -12,7 +12,7 @@ use super::cache_root::CacheRoot;
 use super::cleanup::{Cleanup, Leftovers};
 use super::file_tree::FileTree;
 use super::progress::{Operation, ProgressObserver};
-use crate::document::{Document, Edit};
+use crate::document::{Edit, OpenDocument};
 use crate::error::{Error, Result};
 use crate::registry::Update;
 use crate::store::{Dir, Guard, Locked};
@@ -72,7 +72,7 @@ pub enum ContentOutcome {
 }
 
 /// Chooses what to remove from a document.
-pub(crate) type Selection<'s> = dyn FnMut(&Document) -> Result<Edit> + 's;
+pub(crate) type Selection<'s> = dyn FnMut(&OpenDocument) -> Result<Edit> + 's;
 
 /// What is to be removed and how.
 pub(crate) struct RemovalPlan<'s> {
@@ -91,12 +91,10 @@ impl Cache {
     /// Those of every change. Content that cannot be deleted is no error; its
     /// [`ContentOutcome`] says so.
     pub fn remove(&self, reference: &str) -> Result<Vec<Removed>> {
-        let mut select = |document: &Document| {
+        let mut select = |document: &OpenDocument| {
             let mut edit = Edit::default();
-            let entries = document.entries().enumerate();
-            for (index, _) in entries.filter(|(_, entry)| entry.reference() == reference) {
-                edit.remove(index);
-            }
+            let found = document.find(|entry| (entry.reference() == reference).then_some(()))?;
+            found.iter().for_each(|&(index, ())| edit.remove(index));
             Ok(edit)
         };
         self.remove_selected(RemovalPlan {
@@ -112,8 +110,8 @@ impl Cache {
             let selected = (plan.select)(document)?;
             let root = open_root(self, plan.keep_content)?;
             let planned = plan::observe(document, &selected, root.as_ref(), plan.keep_content)?;
-            let edit = plan::without_refused(document, selected, &planned);
-            let cleanup = Cleanup::after(self, document, &edit, None);
+            let edit = plan::without_refused(document, selected, &planned)?;
+            let cleanup = Cleanup::after(self, document, &edit, None)?;
             Ok(Update::guarded(
                 edit,
                 Removal {
@@ -139,7 +137,7 @@ impl Cache {
     #[cfg(feature = "cli")]
     pub(crate) fn would_remove(
         &self,
-        document: &Document,
+        document: &OpenDocument,
         edit: &Edit,
         keep_content: bool,
     ) -> Result<Vec<Removed>> {

@@ -12,10 +12,12 @@ use super::cache_root::CacheRoot;
 use super::file_tree::FileTree;
 use super::ownership::own_key;
 use crate::digest::digest_hex;
+use crate::document::EntryRef;
 use crate::entry::ArtifactEntry;
 use crate::error::{AtPath, Error, Result};
+use crate::fields::Field;
 use crate::reference::{CacheKey, Reference};
-use crate::store::{Dir, Kind, lstat};
+use crate::store::{Dir, FileId, Kind, lstat};
 
 /// How often a directory is read again that changes meanwhile.
 const ATTEMPTS: usize = 3;
@@ -334,6 +336,15 @@ impl Contents<'_> {
         let home = self.cache.home();
         Reference::parse(reference)
             .is_ok_and(|reference| home.cache_path(&reference) == Path::new(path))
+    }
+
+    /// Returns which directory an entry's content lies in; `None` if there is none that
+    /// can be opened.
+    pub(super) fn dir_id(&self, entry: &EntryRef<'_>) -> Option<FileId> {
+        let (reference, path) = (entry.reference(), entry.text_of(Field::CachePath));
+        let (_, place) = self.look(&reference, &path).ok()?;
+        let dir = self.open(&place?).ok()?;
+        Some(dir.attributes().ok()?.id)
     }
 
     /// Opens the directory that content lies in.

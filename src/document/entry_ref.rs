@@ -4,13 +4,12 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, FixedOffset};
 
-use super::EntrySpans;
-use super::elements::known_field;
 #[cfg(feature = "cli")]
-use super::elements::{GO_END, GO_FORM};
+use super::go_form::{BEFORE_VALUES, END_OF_ENTRY};
+use super::index::{EntrySpans, known_field};
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::fields::Field;
-use crate::json::{Scanner, SyntaxError, decode, go_string};
+use crate::json::{Members, decode, go_string};
 #[cfg(feature = "cli")]
 use crate::reference::UNTAGGED;
 use crate::timestamp;
@@ -47,6 +46,14 @@ impl<'d> EntryRef<'d> {
     /// The entry as it stands in the file.
     pub(crate) fn text(&self) -> &'d str {
         self.text
+    }
+
+    /// Returns where the entry and its fields are in a text in which it starts here.
+    pub(super) fn spans_at(&self, start: usize) -> EntrySpans {
+        EntrySpans {
+            start,
+            ..self.spans.clone()
+        }
     }
 
     /// A field as it stands in the file, null included.
@@ -139,7 +146,7 @@ impl<'d> EntryRef<'d> {
     pub(crate) fn in_go_form(&self) -> Option<impl Iterator<Item = &'d str>> {
         let mut at = 0;
         let mut found = [None; 8];
-        for (tokens, field) in GO_FORM {
+        for (tokens, field) in BEFORE_VALUES {
             let (start, len) = self.spans.fields[field as usize];
             if len == 0 {
                 continue;
@@ -155,23 +162,16 @@ impl<'d> EntryRef<'d> {
             at = end;
         }
         // What comes first opens the object.
-        let is_whole = found[0].is_some() && self.text[at..] == *GO_END;
+        let is_whole = found[0].is_some() && self.text[at..] == *END_OF_ENTRY;
         is_whole.then(|| found.into_iter().flatten())
     }
 
     /// The members that are no known fields, as key and value in JSON, in their
     /// order.
     pub(crate) fn unknown_members(&self) -> Vec<(&'d str, &'d str)> {
-        let mut members = Vec::new();
-        // The entry was scanned when its document was read.
-        let _ = Scanner::new(self.text).object::<SyntaxError>(|scanner, key| {
-            let value = scanner.value()?;
-            if known_field(&self.text[key.clone()]).is_none() {
-                members.push((&self.text[key], &self.text[value]));
-            }
-            Ok(())
-        });
-        members
+        Members::of(self.text)
+            .filter(|(key, _)| known_field(key).is_none())
+            .collect()
     }
 
     /// Returns the text of the entry with another `cachePath`, and all else as it

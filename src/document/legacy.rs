@@ -1,10 +1,11 @@
 //! Conversion of the older forms: `components.json`, and an `artifacts.json`
 //! whose entries stand under `components`.
 
-use super::{Document, EntryRef, VERSION};
+use super::go_form::{self, FieldTexts, VERSION};
+use super::{Document, EntryRef};
 use crate::escape::escape_display;
-use crate::fields::{Field, FieldTexts};
-use crate::json::{Scanner, SyntaxError, decode, go_string};
+use crate::fields::Field;
+use crate::json::{Members, decode};
 use crate::timestamp;
 
 impl Document {
@@ -16,20 +17,12 @@ impl Document {
             .entries()
             .map(|entry| converted_entry(&entry))
             .collect();
-        let array = match entries.as_slice() {
-            [] => "[]".to_owned(),
-            entries => format!("[\n    {}\n  ]", entries.join(",\n    ")),
-        };
-        let mut text = format!("{{\n  \"version\": {VERSION},\n  \"artifacts\": {array}");
-        for (key, value) in self.unknown_members() {
-            text.push_str(",\n  ");
-            text.push_str(key);
-            text.push_str(": ");
-            text.push_str(value);
-        }
-        text.push_str("\n}");
+        let array = go_form::array(&entries);
+        let mut members = vec![("\"version\"", VERSION), ("\"artifacts\"", &*array)];
+        members.extend(self.unknown_members());
+        let text = go_form::document(&members);
         let document =
-            Document::scan(text.into(), "artifacts").expect("what was just written is a document");
+            Document::scan(text, "artifacts").expect("what was just written is a document");
         Document {
             original_version: self.foreign_version().map(str::to_owned),
             is_converted: true,
@@ -74,19 +67,12 @@ impl Document {
 
     /// The members of the root besides the version and the entries.
     fn unknown_members(&self) -> Vec<(&str, &str)> {
-        let mut members = Vec::new();
-        let text = &self.text;
-        // The text was scanned before; a root that is null has no members.
-        let _ = Scanner::new(text).object::<SyntaxError>(|scanner, key| {
-            let value = scanner.value()?;
-            let known = decode(&text[key.clone()])
-                .is_some_and(|key| matches!(&*key, "version" | "artifacts" | "components"));
-            if !known {
-                members.push((&text[key], &text[value]));
-            }
-            Ok(())
-        });
-        members
+        let is_known = |key: &str| {
+            decode(key).is_some_and(|key| matches!(&*key, "version" | "artifacts" | "components"))
+        };
+        Members::of(&self.text)
+            .filter(|(key, _)| !is_known(key))
+            .collect()
     }
 }
 
@@ -155,15 +141,10 @@ fn folded(key: &str) -> String {
 /// An entry in the form of today. Fields that are missing are written as Go
 /// writes what was never set; an artifact without a type is a component.
 fn converted_entry(entry: &EntryRef<'_>) -> String {
-    let literal = |text: &str| {
-        let mut literal = String::new();
-        go_string(&mut literal, text);
-        literal
-    };
     let string = |field: Field, default: &str| match entry.string(field) {
-        Ok(Some(text)) if text.is_empty() => literal(default),
-        Ok(Some(text)) => literal(&text),
-        Ok(None) => literal(default),
+        Ok(Some(text)) if text.is_empty() => go_form::string(default),
+        Ok(Some(text)) => go_form::string(&text),
+        Ok(None) => go_form::string(default),
         Err(_) => entry.raw(field).unwrap_or("\"\"").to_owned(),
     };
     let no_digest = entry
@@ -180,16 +161,16 @@ fn converted_entry(entry: &EntryRef<'_>) -> String {
             Err(_) => entry.raw(Field::Size).unwrap_or("0").to_owned(),
         },
         created_at: match entry.created_at() {
-            Ok(None) => literal(timestamp::ZERO),
+            Ok(None) => go_form::string(timestamp::ZERO),
             // Go reads any number of digits and offsets of -00:00, and writes
             // the time in its own form.
             Ok(Some(time)) => match timestamp::format(&time) {
-                Some(text) => literal(&text),
+                Some(text) => go_form::string(&text),
                 None => string(Field::CreatedAt, ""),
             },
             Err(_) => entry.raw(Field::CreatedAt).unwrap_or("\"\"").to_owned(),
         },
         cache_path: string(Field::CachePath, ""),
     }
-    .join(&entry.unknown_members())
+    .entry(&entry.unknown_members())
 }

@@ -7,91 +7,47 @@
 //! the form that Go writes, the result is what cldctl would have written.
 
 mod edit;
-mod elements;
 mod entry_ref;
 #[cfg(test)]
 pub(crate) mod generated;
+mod go_form;
+mod index;
 mod legacy;
+mod open;
 mod salvage;
-mod scan;
 mod stream;
 
-use std::ops::Range;
-
-pub(crate) use edit::Edit;
+pub(crate) use edit::{Edit, Piece};
 pub(crate) use entry_ref::EntryRef;
 pub(crate) use legacy::Unreadable;
+pub(crate) use open::{InFile, OpenDocument};
 pub(crate) use salvage::{Salvaged, salvage};
 pub(crate) use stream::{ReadAt, fold};
 
-use bytestring::ByteString;
-
-use crate::json::{ParseError, Span, decode};
+use crate::json::{ParseError, decode};
 use crate::parallel;
-use scan::Scan;
+use index::{EntrySpans, Index, Layout};
 
 /// So many entries are worth a thread, if little is done with each.
 const MANY: usize = 4096;
 
-/// The version that is written for a new document.
-const VERSION: &str = "\"v2\"";
-
 /// A registry document and where its parts stand.
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
-    text: ByteString,
-    entries: Vec<EntrySpans>,
-    form: Layout,
-    version: Option<Span>,
+    text: String,
+    index: Index,
     /// A foreign version that the text was made from and does not have itself.
     original_version: Option<String>,
     /// Whether the text was made from an older form.
     is_converted: bool,
 }
 
-/// Where the entries stand in the document.
-#[derive(Clone, Debug)]
-enum Layout {
-    /// `"artifacts": [ … ]`, the span from bracket to bracket.
-    Array(Span),
-    /// `"artifacts": null`, the span of the null.
-    Null(Span),
-    /// An object with other members only; new ones go to its end, where the
-    /// last of them ends.
-    NoArtifacts { end_of_members: usize },
-    /// `null` or `{}`: nothing to keep.
-    Nothing,
-    /// Under the v1 key `components`.
-    Components,
-}
-
-/// Where an entry and its known fields stand. Fields are relative to the
-/// entry, in 32 bits: a registry of 100,000 entries is held in memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct EntrySpans {
-    start: usize,
-    len: u32,
-    /// Whether each field that is to be a string is one that is spelled without
-    /// escapes, or null, or missing.
-    is_plain: bool,
-    /// Each field's start and length; no value has the length 0.
-    fields: [(u32, u32); 8],
-}
-
-impl EntrySpans {
-    fn span(&self) -> Range<usize> {
-        self.start..self.start + self.len as usize
-    }
-}
-
 impl Document {
     /// A registry without entries, as cldctl writes it.
     pub(crate) fn empty() -> Self {
         Document {
-            text: ByteString::from_static("null"),
-            entries: Vec::new(),
-            form: Layout::Nothing,
-            version: None,
+            text: "null".to_owned(),
+            index: Index::default(),
             original_version: None,
             is_converted: false,
         }
@@ -99,15 +55,17 @@ impl Document {
 
     /// Reads an `artifacts.json`. One in the v1 form is converted; the
     /// conversion is in memory until a change is written.
-    pub(crate) fn parse<T: Into<ByteString>>(text: T) -> Result<Self, ParseError> {
+    pub(crate) fn parse<T: Into<String>>(text: T) -> Result<Self, ParseError> {
         match Self::scan(text.into(), "artifacts")? {
-            document if matches!(document.form, Layout::Components) => Ok(document.converted()),
+            document if matches!(document.index.layout, Layout::Components) => {
+                Ok(document.converted())
+            }
             document => Ok(document),
         }
     }
 
     /// Reads a legacy `components.json` and converts it.
-    pub(crate) fn parse_legacy<T: Into<ByteString>>(text: T) -> Result<Self, ParseError> {
+    pub(crate) fn parse_legacy<T: Into<String>>(text: T) -> Result<Self, ParseError> {
         Self::scan(text.into(), "components").map(|document| document.converted())
     }
 
@@ -136,14 +94,16 @@ impl Document {
 
     /// The entries in the order of the file.
     pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = EntryRef<'_>> {
-        self.entries
+        self.index
+            .entries
             .iter()
             .map(|spans| EntryRef::new(&self.text, spans))
     }
 
     /// One entry, by its place in [`entries`](Self::entries).
     pub(crate) fn entry(&self, index: usize) -> Option<EntryRef<'_>> {
-        self.entries
+        self.index
+            .entries
             .get(index)
             .map(|spans| EntryRef::new(&self.text, spans))
     }
@@ -154,10 +114,19 @@ impl Document {
         &self,
         visit: impl Fn(&mut S, &EntryRef<'_>) + Send + Sync,
     ) -> Vec<S> {
-        parallel::map_slices(&self.entries, MANY, |spans| {
+        self.fold_indexed(|state, _, entry| visit(state, entry))
+    }
+
+    /// As [`fold`](Self::fold), with the places of the entries.
+    fn fold_indexed<S: Default + Send>(
+        &self,
+        visit: impl Fn(&mut S, usize, &EntryRef<'_>) + Send + Sync,
+    ) -> Vec<S> {
+        let parts = self.index.entries.chunks(MANY).enumerate().collect();
+        parallel::map(parts, |(part, spans): (usize, &[EntrySpans])| {
             let mut state = S::default();
-            for spans in spans {
-                visit(&mut state, &EntryRef::new(&self.text, spans));
+            for (index, spans) in (part * MANY..).zip(spans) {
+                visit(&mut state, index, &EntryRef::new(&self.text, spans));
             }
             state
         })
@@ -169,18 +138,16 @@ impl Document {
         if let Some(version) = &self.original_version {
             return Some(version);
         }
-        let raw = &self.text[self.version.clone()?];
+        let raw = &self.text[self.index.version.clone()?];
         is_foreign(raw).then_some(raw)
     }
 
     /// Scans a document whose entries stand under `key`, or under `components`
     /// where that is missing or null.
-    fn scan(text: ByteString, key: &'static str) -> Result<Self, ParseError> {
-        match Scan::run(&text, key) {
-            Ok(scan) => Ok(Document {
-                entries: scan.entries,
-                form: scan.form,
-                version: scan.version,
+    fn scan(text: String, key: &'static str) -> Result<Self, ParseError> {
+        match Index::of(&text, key) {
+            Ok(index) => Ok(Document {
+                index,
                 original_version: None,
                 is_converted: false,
                 text,

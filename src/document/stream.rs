@@ -4,26 +4,17 @@
 //! scan it. So the file goes through a small window, in parts on all cores, and
 //! only what is made of the entries stays.
 //!
-//! Entries are scanned by the one scanner. Around them, and before the parts but
-//! the first, only the form that Go writes is understood. Of any other text, and
-//! of any that is damaged, this says nothing: it has to be read whole.
+//! Entries are scanned by the one scanner. Between them, and at both ends, only the
+//! form that Go writes is understood. Of any other text, and of any that is damaged,
+//! this says nothing: it has to be read whole.
 
 use std::io;
 
 use super::EntryRef;
-use super::elements::entry;
-use crate::json::{Scanner, SyntaxError};
+use super::go_form::{BEFORE_REFERENCE, BETWEEN_ENTRIES, END, HEAD};
+use super::index::entry;
+use crate::json::Scanner;
 use crate::parallel;
-
-/// What stands before the first entry in the form that Go writes.
-const HEAD: &str = "{\n  \"version\": \"v2\",\n  \"artifacts\": [\n    ";
-
-/// What stands before an entry in that form, and nowhere else in a document of it:
-/// what lies deeper is set in further, and no string has a line break.
-const BEFORE_ENTRY: &str = "\n    {\n      \"reference\": ";
-
-/// What stands behind the array of entries in that form.
-const TAIL: &str = "\n}";
 
 /// How far behind a place an entry is looked for, in bytes.
 const LOOK: usize = 16 << 10;
@@ -61,19 +52,33 @@ pub(crate) trait ReadAt: Sync {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
 }
 
-/// Calls `visit` with each entry of a document, in their order within each part.
-/// Returns what came of the parts, in their order. `None` if the document has
+impl ReadAt for [u8] {
+    fn len(&self) -> u64 {
+        <[u8]>::len(self) as u64
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        let rest = self.get(offset..).unwrap_or_default();
+        let len = rest.len().min(bytes.len());
+        bytes[..len].copy_from_slice(&rest[..len]);
+        Ok(len)
+    }
+}
+
+/// Calls `visit` with each entry of a document and its offset, in their order within
+/// each part. Returns what came of the parts, in their order. `None` if the document has
 /// another form than Go writes, or is damaged.
 pub(crate) fn fold<S: Default + Send>(
-    source: &impl ReadAt,
-    visit: impl Fn(&mut S, &EntryRef<'_>) + Send + Sync,
+    source: &(impl ReadAt + ?Sized),
+    visit: impl Fn(&mut S, u64, &EntryRef<'_>) + Send + Sync,
 ) -> io::Result<Option<Vec<S>>> {
     fold_in(source, visit, CUT)
 }
 
 fn fold_in<S: Default + Send>(
-    source: &impl ReadAt,
-    visit: impl Fn(&mut S, &EntryRef<'_>) + Send + Sync,
+    source: &(impl ReadAt + ?Sized),
+    visit: impl Fn(&mut S, u64, &EntryRef<'_>) + Send + Sync,
     cut: Cut,
 ) -> io::Result<Option<Vec<S>>> {
     let mut head = [0; HEAD.len()];
@@ -85,6 +90,40 @@ fn fold_in<S: Default + Send>(
         starts.extend(guess(source, part * cut.part, cut.window.min(LOOK))?);
     }
     starts.dedup();
+    fold_parts(source, starts, visit, cut)
+}
+
+/// As [`fold`], where it is known at which offsets the entries start.
+pub(super) fn fold_from<S: Default + Send>(
+    source: &(impl ReadAt + ?Sized),
+    starts: &[u64],
+    visit: impl Fn(&mut S, u64, &EntryRef<'_>) + Send + Sync,
+) -> io::Result<Option<Vec<S>>> {
+    fold_from_in(source, starts, visit, CUT)
+}
+
+fn fold_from_in<S: Default + Send>(
+    source: &(impl ReadAt + ?Sized),
+    starts: &[u64],
+    visit: impl Fn(&mut S, u64, &EntryRef<'_>) + Send + Sync,
+    cut: Cut,
+) -> io::Result<Option<Vec<S>>> {
+    let first = |at: u64| starts.get(starts.partition_point(|&start| start < at));
+    let parts = 0..(source.len() / cut.part).max(1);
+    let mut starts: Vec<u64> = parts
+        .filter_map(|part| first(part * cut.part).copied())
+        .collect();
+    starts.dedup();
+    fold_parts(source, starts, visit, cut)
+}
+
+/// Passes over parts that start at these offsets.
+fn fold_parts<S: Default + Send>(
+    source: &(impl ReadAt + ?Sized),
+    starts: Vec<u64>,
+    visit: impl Fn(&mut S, u64, &EntryRef<'_>) + Send + Sync,
+    cut: Cut,
+) -> io::Result<Option<Vec<S>>> {
     let ends = starts.iter().skip(1).copied().chain([u64::MAX]);
     let parts: Vec<(u64, u64)> = starts.iter().copied().zip(ends).collect();
     let size = usize::try_from(source.len()).unwrap_or(usize::MAX);
@@ -92,7 +131,9 @@ fn fold_in<S: Default + Send>(
     let folded = parallel::try_map_with(parts.clone(), buffer, |buffer, (from, until)| {
         let mut state = S::default();
         let mut window = Window::open(source, from, buffer, cut.largest)?;
-        let end = part(&mut window, until, |entry| visit(&mut state, entry))?;
+        let end = part(&mut window, until, |offset, entry| {
+            visit(&mut state, offset, entry)
+        })?;
         Ok::<_, io::Error>((state, end))
     })?;
 
@@ -114,12 +155,12 @@ fn fold_in<S: Default + Send>(
 }
 
 /// A place behind another where an entry might start.
-fn guess(source: &impl ReadAt, at: u64, look: usize) -> io::Result<Option<u64>> {
+fn guess(source: &(impl ReadAt + ?Sized), at: u64, look: usize) -> io::Result<Option<u64>> {
     let mut bytes = vec![0; look];
     let len = read_all(source, &mut bytes, at)?;
-    let mut places = bytes[..len].windows(BEFORE_ENTRY.len());
-    let found = places.position(|bytes| bytes == BEFORE_ENTRY.as_bytes());
-    let brace = BEFORE_ENTRY.find('{').unwrap_or_default();
+    let mut places = bytes[..len].windows(BEFORE_REFERENCE.len());
+    let found = places.position(|bytes| bytes == BEFORE_REFERENCE.as_bytes());
+    let brace = BEFORE_REFERENCE.find('{').unwrap_or_default();
     Ok(found.map(|found| at + (found + brace) as u64))
 }
 
@@ -136,42 +177,41 @@ enum End {
 /// Passes over entries up to one at or behind `until`, or else to the end of the
 /// document.
 fn part(
-    window: &mut Window<'_, impl ReadAt>,
+    window: &mut Window<'_, impl ReadAt + ?Sized>,
     until: u64,
-    mut visit: impl FnMut(&EntryRef<'_>),
+    mut visit: impl FnMut(u64, &EntryRef<'_>),
 ) -> io::Result<End> {
     loop {
         let Some(text) = window.text() else {
             return Ok(End::Unknown);
         };
-        let is_cut_off = |error: &SyntaxError| error.offset + LONGEST_TOKEN >= text.len();
         let mut scanner = Scanner::new(text);
         let mut passed = 0;
         loop {
-            if window.offset + passed as u64 >= until {
-                return Ok(End::Before(window.offset + passed as u64));
+            let offset = window.offset + passed as u64;
+            if offset >= until {
+                return Ok(End::Before(offset));
             }
-            let found = entry(text, &mut scanner, "artifacts")
-                .and_then(|found| Ok((found, scanner.end_of_element()?)));
-            let (found, is_last) = match found {
-                Ok(found) => found,
-                Err(error) if is_cut_off(&error) => break,
-                Err(_) => return Ok(End::Unknown),
+            let found = match entry(text, &mut scanner, "artifacts") {
+                Ok(found) if found.start == passed => found,
+                // It is cut off.
+                Err(error) if error.offset + LONGEST_TOKEN >= text.len() => break,
+                Ok(_) | Err(_) => return Ok(End::Unknown),
             };
-            // Whether it is followed by what it must be, and all of that is here;
-            // else both are looked at again.
+            // Where what has to follow is not there as a whole, both are looked at again.
+            let is_last = !scanner.skip(BETWEEN_ENTRIES);
             let rest = &text[scanner.offset()..];
-            if is_last && !TAIL.starts_with(rest) {
+            if is_last && rest != END {
+                if BETWEEN_ENTRIES.starts_with(rest) || END.starts_with(rest) {
+                    break;
+                }
                 return Ok(End::Unknown);
-            } else if is_last && !window.is_at_end() || rest.is_empty() {
+            } else if is_last && !window.is_at_end() {
                 break;
             }
-            visit(&EntryRef::new(text, &found));
+            visit(offset, &EntryRef::new(text, &found));
             if is_last {
-                return Ok(match rest == TAIL {
-                    true => End::OfDocument,
-                    false => End::Unknown,
-                });
+                return Ok(End::OfDocument);
             }
             passed = scanner.offset();
         }
@@ -182,7 +222,7 @@ fn part(
 }
 
 /// A part of the text that is in memory.
-struct Window<'s, R> {
+struct Window<'s, R: ?Sized> {
     source: &'s R,
     /// Where the part starts in the text.
     offset: u64,
@@ -193,7 +233,7 @@ struct Window<'s, R> {
     largest: usize,
 }
 
-impl<'s, R: ReadAt> Window<'s, R> {
+impl<'s, R: ReadAt + ?Sized> Window<'s, R> {
     fn open(
         source: &'s R,
         offset: u64,
@@ -259,7 +299,11 @@ impl<'s, R: ReadAt> Window<'s, R> {
 }
 
 /// Reads until the bytes are filled or the text ends.
-fn read_all(source: &impl ReadAt, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+pub(super) fn read_all(
+    source: &(impl ReadAt + ?Sized),
+    bytes: &mut [u8],
+    offset: u64,
+) -> io::Result<usize> {
     let mut filled = 0;
     while filled < bytes.len() {
         match source.read_at(&mut bytes[filled..], offset + filled as u64) {
@@ -273,4 +317,4 @@ fn read_all(source: &impl ReadAt, bytes: &mut [u8], offset: u64) -> io::Result<u
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,87 +1,111 @@
-//! A second opinion: where members stand, by serde_json. For tests, which hold
-//! the scanner and what is written to it.
+//! The members of an object.
 
-use std::fmt;
-use std::ops::Range;
+use super::scan::{Scanner, SyntaxError};
 
-use serde::Deserialize;
-use serde::de::{MapAccess, Visitor};
-use serde_json::value::RawValue;
-
-/// The members of an object in their order, those of the same key too.
-pub(crate) struct Members<'t>(Vec<(String, &'t RawValue)>);
+/// Iterates over the members of an object in their order, each as key and value, both
+/// as they stand in the text. Of members with the same key, all are returned.
+///
+/// It ends with the object, or earlier where the text stops being JSON.
+pub(crate) struct Members<'t> {
+    text: &'t str,
+    scanner: Scanner<'t>,
+    /// Whether there can be more.
+    is_open: bool,
+    /// Whether a comma comes before the next member.
+    is_behind_member: bool,
+}
 
 impl<'t> Members<'t> {
-    /// The members of a text that is an object, or null.
+    /// The members of a text that is an object; a text that is none has no members.
     pub(crate) fn of(text: &'t str) -> Self {
-        let members: Option<Members<'_>> = serde_json::from_str(text).unwrap();
-        members.unwrap_or(Members(Vec::new()))
+        Members::at(text, 0)
     }
 
-    /// Keys, decoded, and values as they stand in the text.
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &'t str)> {
-        let members = self.0.iter();
-        members.map(|(key, value)| (key.as_str(), value.get()))
-    }
-
-    /// The value that counts.
-    pub(crate) fn last(&self, key: &str) -> Option<&'t str> {
-        let found = self.iter().rev().find(|(name, _)| *name == key);
-        found.map(|(_, value)| value)
-    }
-}
-
-/// The elements of an array as they stand in the text.
-pub(crate) fn elements(array: &str) -> Vec<&str> {
-    let elements: Vec<&RawValue> = serde_json::from_str(array).unwrap();
-    elements.into_iter().map(RawValue::get).collect()
-}
-
-/// Where a part of a text stands in it.
-pub(crate) fn place(text: &str, part: &str) -> Range<usize> {
-    let start = part.as_ptr() as usize - text.as_ptr() as usize;
-    start..start + part.len()
-}
-
-impl<'de: 't, 't> Deserialize<'de> for Members<'t> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Vec<(String, &'de RawValue)>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((Key(key), value)) = map.next_entry()? {
-                    members.push((key, value));
-                }
-                Ok(members)
-            }
+    /// The members of the object at an offset into a text.
+    pub(crate) fn at(text: &'t str, offset: usize) -> Self {
+        let mut scanner = Scanner::at(text, offset);
+        Members {
+            text,
+            is_open: scanner.take(b'{'),
+            is_behind_member: false,
+            scanner,
         }
-        deserializer.deserialize_map(InOrder).map(Members)
+    }
+
+    /// Returns where the last member ends, in bytes from the start of the text.
+    pub(crate) fn offset(&self) -> usize {
+        self.scanner.offset()
+    }
+
+    fn member(&mut self) -> Result<Option<(&'t str, &'t str)>, SyntaxError> {
+        if self.scanner.take(b'}') {
+            return Ok(None);
+        }
+        if self.is_behind_member {
+            self.scanner.comma_in_object()?;
+        }
+        self.is_behind_member = true;
+        let key = self.scanner.key()?;
+        let value = self.scanner.value()?;
+        Ok(Some((&self.text[key], &self.text[value])))
     }
 }
 
-/// A key, which may hold half a surrogate pair. A string cannot.
-struct Key(String);
+impl<'t> Iterator for Members<'t> {
+    type Item = (&'t str, &'t str);
 
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnyKey;
-        impl Visitor<'_> for AnyKey {
-            type Value = Key;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-
-            fn visit_bytes<E>(self, key: &[u8]) -> Result<Key, E> {
-                Ok(Key(String::from_utf8_lossy(key).into_owned()))
-            }
+    fn next(&mut self) -> Option<Self::Item> {
+        if !self.is_open {
+            return None;
         }
-        deserializer.deserialize_bytes(AnyKey)
+        let member = self.member().ok().flatten();
+        self.is_open = member.is_some();
+        member
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::oracle;
+    use proptest::prelude::*;
+
+    #[test]
+    fn members_come_in_their_order_up_to_where_the_text_is_damaged() {
+        let members = |text| Members::of(text).collect::<Vec<_>>();
+        assert_eq!(members("{ }"), []);
+        assert_eq!(members("null"), []);
+        assert_eq!(
+            members("{ \"a\" : 1 , \"a\":[{}] }"),
+            [("\"a\"", "1"), ("\"a\"", "[{}]")]
+        );
+        assert_eq!(
+            members("{\"a\":1,\"b\":2 \"c\":3}"),
+            [("\"a\"", "1"), ("\"b\"", "2")]
+        );
+        assert_eq!(members("{\"a\":1,"), [("\"a\"", "1")]);
+        assert_eq!(members("{,\"a\":1}"), []);
+    }
+
+    #[test]
+    fn members_are_found_in_the_middle_of_a_text() {
+        let mut members = Members::at("[1, {\"a\": 2}]", 4);
+        assert_eq!(members.next(), Some(("\"a\"", "2")));
+        assert_eq!(members.offset(), 11);
+        assert_eq!(members.next(), None);
+        assert_eq!(members.next(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn members_are_those_that_serde_json_finds(text in crate::document::generated::registry()) {
+            let expected = oracle::Members::of(&text);
+            let expected: Vec<_> = expected.iter().collect();
+            let found: Vec<_> = Members::of(&text).collect();
+            let decoded = |key: &str| crate::json::decode(key).unwrap().into_owned();
+            let found: Vec<_> = found.iter().map(|(key, value)| (decoded(key), *value)).collect();
+            let found: Vec<_> = found.iter().map(|(key, value)| (&**key, *value)).collect();
+            prop_assert_eq!(found, expected);
+        }
     }
 }

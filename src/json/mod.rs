@@ -4,19 +4,25 @@
 //! so its documents are never turned into values and back. The scanner says
 //! where things stand; what a program needs of them is decoded on demand.
 
+mod members;
 #[cfg(test)]
-pub(crate) mod members;
+pub(crate) mod oracle;
 mod position;
 #[cfg(feature = "cli")]
 mod pretty;
 mod scan;
+#[cfg(feature = "cli")]
+mod tokens;
 mod write;
 
+pub(crate) use members::Members;
 pub(crate) use position::LineIndex;
 pub use position::ParseError;
 #[cfg(feature = "cli")]
 pub(crate) use pretty::{compact, pretty};
 pub(crate) use scan::{Kind, Scanner, Span, SyntaxError, Visitor};
+#[cfg(feature = "cli")]
+pub(crate) use tokens::{Token, tokens};
 pub(crate) use write::go_string;
 
 /// Decodes a string literal. `None` if it is none, or if it holds a surrogate

@@ -1,6 +1,6 @@
-//! Lays a JSON text out anew without touching its values.
+//! Changes the white space of a JSON text, and none of its values.
 
-use super::scan::Scanner;
+use super::tokens::{Token, tokens};
 use crate::escape::visible_json;
 
 /// Beyond this depth lines are no longer indented: a hostile file of 100,000
@@ -31,46 +31,30 @@ fn lay_out(out: &mut String, value: &str, indent: Option<usize>) {
             out.push_str(&BLANKS[..2 * depth.min(MAX_INDENT)]);
         }
     };
-    let bytes = value.as_bytes();
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b' ' | b'\n' | b'\r' | b'\t' => at += 1,
-            b'{' | b'[' => {
-                out.push(char::from(byte));
-                at += 1;
-                let next = bytes[at..].iter().find(|b| !b.is_ascii_whitespace());
+    let mut tokens = tokens(value).peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            Token::Open(bracket) => {
+                out.push(bracket);
                 // Go and jq write an empty container on one line.
-                if matches!(next, Some(b'}' | b']')) {
-                    continue;
+                if !matches!(tokens.peek(), Some(Token::Close(_))) {
+                    depth += 1;
+                    break_line(out, depth);
                 }
-                depth += 1;
-                break_line(out, depth);
             }
-            b'}' | b']' => {
+            Token::Close(bracket) => {
                 if !out.ends_with(['{', '[']) {
                     depth -= 1;
                     break_line(out, depth);
                 }
-                out.push(char::from(byte));
-                at += 1;
+                out.push(bracket);
             }
-            b',' => {
+            Token::Comma => {
                 out.push(',');
                 break_line(out, depth);
-                at += 1;
             }
-            b':' => {
-                out.push_str(if indent.is_some() { ": " } else { ":" });
-                at += 1;
-            }
-            _ => {
-                let Ok(span) = Scanner::new(&value[at..]).value() else {
-                    break;
-                };
-                out.push_str(&visible_json(&value[at..at + span.end]));
-                at += span.end;
-            }
+            Token::Colon => out.push_str(if indent.is_some() { ": " } else { ":" }),
+            Token::Literal(literal) => out.push_str(&visible_json(literal)),
         }
     }
 }

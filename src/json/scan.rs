@@ -148,47 +148,30 @@ impl<'t> Scanner<'t> {
         mut member: impl FnMut(&mut Self, Span) -> Result<(), E>,
     ) -> Result<(), E> {
         while !self.take(b'}') {
-            self.open(b',', "expected `,` or `}`")?;
+            self.comma_in_object()?;
             let key = self.key()?;
             member(self, key)?;
         }
         Ok(())
     }
 
-    /// Passes over the start of an array, up to its first element. None if it
-    /// has none; then it is passed over as a whole.
-    pub(crate) fn first_element(&mut self) -> Result<Option<usize>, SyntaxError> {
-        self.open(b'[', "expected `[`")?;
-        Ok((!self.take(b']')).then_some(self.at))
-    }
-
-    /// Passes over the elements of an array from one on: `element` is called at
-    /// each and has to pass over it. Stops before an element at or behind
-    /// `until`, or else at the end of the array; returns whether it is passed.
-    pub(crate) fn elements<E: From<SyntaxError>>(
+    /// Passes over the elements of an array: `element` is called at each and has to pass
+    /// over it.
+    pub(crate) fn array<E: From<SyntaxError>>(
         &mut self,
-        until: usize,
         mut element: impl FnMut(&mut Self) -> Result<(), E>,
-    ) -> Result<bool, E> {
-        while self.at < until {
-            element(self)?;
-            if self.end_of_element()? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Passes over what stands behind an element of an array: a comma and the
-    /// white space before the next one, or the end of the array. Returns whether
-    /// it was the end.
-    pub(crate) fn end_of_element(&mut self) -> Result<bool, SyntaxError> {
+    ) -> Result<(), E> {
+        self.open(b'[', "expected `[`")?;
         if self.take(b']') {
-            return Ok(true);
+            return Ok(());
         }
-        self.open(b',', "expected `,` or `]`")?;
-        self.peek();
-        Ok(false)
+        loop {
+            element(self)?;
+            if self.take(b']') {
+                return Ok(());
+            }
+            self.open(b',', "expected `,` or `]`")?;
+        }
     }
 
     /// Passes over one value of any kind and any nesting.
@@ -254,7 +237,7 @@ impl<'t> Scanner<'t> {
                     open.pop();
                     visitor.leave(self.at);
                 } else if close == b'}' {
-                    self.open(b',', "expected `,` or `}`")?;
+                    self.comma_in_object()?;
                     self.visited_key(visitor)?;
                     break;
                 } else {
@@ -303,7 +286,8 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    fn take(&mut self, byte: u8) -> bool {
+    /// Passes over a token of one byte, if it comes next.
+    pub(crate) fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
         found
@@ -317,8 +301,13 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// A key with its colon; the span is the key's, quotes included.
-    fn key(&mut self) -> Result<Span, SyntaxError> {
+    /// Passes over the comma between two members of an object.
+    pub(crate) fn comma_in_object(&mut self) -> Result<(), SyntaxError> {
+        self.open(b',', "expected `,` or `}`").map(|_| ())
+    }
+
+    /// Passes over a key with its colon; the span is the key's, quotes included.
+    pub(crate) fn key(&mut self) -> Result<Span, SyntaxError> {
         let key = self.key_literal()?;
         self.open(b':', "expected `:`")?;
         Ok(key)

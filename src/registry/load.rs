@@ -2,25 +2,29 @@
 
 use std::fs::Metadata;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use bytestring::ByteString;
-
-use crate::document::{Document, Unreadable};
+use super::scan::ReadMode;
+use crate::document::{Document, Edit, InFile, OpenDocument, Piece, Unreadable};
 use crate::error::{Error, Result};
 use crate::escape::escape_display;
 use crate::json::ParseError;
-use crate::store::{self, Identity};
+use crate::store::{self, Identity, Opened, Part, Snapshot};
 
 /// How long a file that cannot be parsed may be in the middle of being written,
 /// before it counts as damaged.
 const TORN_FOR: Duration = Duration::from_millis(250);
 const TORN_PAUSE: Duration = Duration::from_millis(10);
 
-/// What stands in the file, or in the legacy file beside it.
+/// A file that is no longer than this, in bytes, is held in memory while it is changed.
+const SMALL: u64 = 128 << 10;
+
+/// What is in the file, or in the legacy file beside it.
 pub(super) struct Loaded {
-    pub(super) document: Document,
+    pub(super) document: OpenDocument,
+    /// The file, if the document stays in it.
+    opened: Option<Arc<Opened>>,
     /// What the file was when it was read; none if it does not exist.
     pub(super) file: Option<Identity>,
     /// Whose mode and owner the next version of the file gets.
@@ -29,17 +33,71 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
+    pub(super) fn in_memory(
+        document: Document,
+        file: Option<Identity>,
+        like: Option<Metadata>,
+    ) -> Self {
+        Loaded {
+            document: document.into(),
+            opened: None,
+            file,
+            like,
+            is_legacy: false,
+        }
+    }
+
+    /// Returns whether the document is still what it was. One that stays in its file can be
+    /// written in place by a process that takes no lock.
+    pub(super) fn is_unchanged(&self) -> bool {
+        let mut opened = self.opened.iter();
+        opened.all(|opened| opened.is_unchanged())
+    }
+
+    /// Returns the new text of the registry, in pieces; `None` if it stays as it is. A legacy
+    /// one is always written in the form of today.
+    ///
+    /// # Errors
+    ///
+    /// The document cannot be read.
+    pub(super) fn pieces(&self, edit: &Edit) -> Result<Option<Vec<Piece>>> {
+        Ok(match self.document.pieces(edit)? {
+            None if self.is_legacy => {
+                let text = self.document.whole()?.text();
+                Some(vec![Piece::Kept(0..text.len())])
+            }
+            pieces => pieces,
+        })
+    }
+
+    /// Returns the new text that pieces of it make, in parts to be written.
+    ///
+    /// # Errors
+    ///
+    /// The document cannot be read.
+    pub(super) fn parts<'t>(&'t self, pieces: &'t [Piece]) -> Result<Vec<Part<'t>>> {
+        let parts = pieces.iter().map(|piece| {
+            Ok(match (piece, &self.opened) {
+                (Piece::New(text), _) => Part::Text(text.as_bytes()),
+                (Piece::Kept(span), Some(opened)) => {
+                    Part::Span(opened, span.start as u64..span.end as u64)
+                }
+                (Piece::Kept(span), None) => {
+                    Part::Text(&self.document.whole()?.text().as_bytes()[span.clone()])
+                }
+            })
+        });
+        parts.collect()
+    }
+
     /// Refuses to write a text in place of an older form if cldctl, which reads that as
     /// it can, could not read the text.
-    pub(super) fn require_readable<'t>(
-        &self,
-        path: &Path,
-        pieces: impl IntoIterator<Item = &'t str>,
-    ) -> Result<()> {
+    pub(super) fn require_readable(&self, path: &Path, pieces: &[Piece]) -> Result<()> {
         if !self.document.is_converted() {
             return Ok(());
         }
-        let text: String = pieces.into_iter().collect();
+        let document = self.document.whole()?;
+        let text: String = pieces.iter().map(|piece| document.text_of(piece)).collect();
         let written = Document::parse(text).map_err(|cause| Error::Corrupt {
             path: path.to_owned(),
             cause,
@@ -83,13 +141,58 @@ impl Loaded {
     }
 }
 
-/// Reads the registry, and again for a moment if it cannot be parsed: cldctl
-/// can leave it empty or torn while it writes.
-pub(super) fn load(path: &Path, legacy_path: &Path) -> Result<Loaded> {
+/// Reads the registry into memory.
+///
+/// # Errors
+///
+/// It cannot be read, or is none.
+pub(super) fn load(path: &Path, legacy_path: &Path, mode: ReadMode) -> Result<Loaded> {
+    patiently(mode, || match Opened::at(path)? {
+        Some(opened) => held(&opened, path),
+        None => legacy(legacy_path),
+    })
+}
+
+/// Reads the registry to change it: one that is large and in the form that Go writes stays in
+/// its file.
+///
+/// # Errors
+///
+/// As [`load`].
+pub(super) fn open(path: &Path, legacy_path: &Path) -> Result<Loaded> {
+    patiently(ReadMode::Patient, || {
+        let Some(opened) = Opened::at(path)? else {
+            return legacy(legacy_path);
+        };
+        if opened.len() <= SMALL {
+            return held(&opened, path);
+        }
+        let opened = Arc::new(opened);
+        // Why it cannot be read shows when all of it is read.
+        let document = InFile::index(opened.clone(), path.to_owned())
+            .ok()
+            .flatten();
+        match document.filter(|_| opened.is_unchanged()) {
+            Some(document) => Ok(Loaded {
+                document: OpenDocument::InFile(document),
+                file: Some(Identity::from(opened.metadata())),
+                like: Some(opened.metadata().clone()),
+                opened: Some(opened),
+                is_legacy: false,
+            }),
+            None => held(&opened, path),
+        }
+    })
+}
+
+/// Reads again for a moment what cannot be parsed, if there is time.
+fn patiently(mode: ReadMode, read: impl Fn() -> Result<Loaded>) -> Result<Loaded> {
     let since = Instant::now();
     loop {
-        match load_once(path, legacy_path) {
-            Err(Error::Corrupt { .. }) if since.elapsed() < TORN_FOR => {
+        match read() {
+            Err(Error::Corrupt { .. })
+                if mode == ReadMode::Patient && since.elapsed() < TORN_FOR =>
+            {
                 std::thread::sleep(TORN_PAUSE);
             }
             result => return result,
@@ -97,48 +200,45 @@ pub(super) fn load(path: &Path, legacy_path: &Path) -> Result<Loaded> {
     }
 }
 
-pub(super) fn load_once(path: &Path, legacy_path: &Path) -> Result<Loaded> {
-    if let Some(snapshot) = store::read(path)? {
-        return Ok(Loaded {
-            file: Some(snapshot.identity),
-            document: parse(snapshot.bytes, path, Document::parse)?,
-            like: Some(snapshot.metadata),
-            is_legacy: false,
-        });
-    }
-    let legacy = match Identity::of(legacy_path)? {
-        Some(_) => store::read(&store::resolve(legacy_path)?)?,
+/// Reads a registry file into memory.
+fn held(opened: &Opened, path: &Path) -> Result<Loaded> {
+    let snapshot = Snapshot::of(opened, path)?;
+    Ok(Loaded::in_memory(
+        parse(snapshot.bytes, path, Document::parse)?,
+        Some(snapshot.identity),
+        Some(snapshot.metadata),
+    ))
+}
+
+/// Reads the legacy registry; without one, there are no entries.
+fn legacy(path: &Path) -> Result<Loaded> {
+    let snapshot = match Identity::of(path)? {
+        Some(_) => store::read(&store::resolve(path)?)?,
         None => None,
     };
-    Ok(match legacy {
-        Some(snapshot) => Loaded {
-            document: parse(snapshot.bytes, legacy_path, Document::parse_legacy)?,
-            file: None,
-            like: Some(snapshot.metadata),
-            is_legacy: true,
-        },
-        None => Loaded {
-            document: Document::empty(),
-            file: None,
-            like: None,
-            is_legacy: false,
-        },
+    let Some(snapshot) = snapshot else {
+        return Ok(Loaded::in_memory(Document::empty(), None, None));
+    };
+    let document = parse(snapshot.bytes, path, Document::parse_legacy)?;
+    Ok(Loaded {
+        is_legacy: true,
+        ..Loaded::in_memory(document, None, Some(snapshot.metadata))
     })
 }
 
 pub(super) fn parse(
-    bytes: Bytes,
+    bytes: Vec<u8>,
     path: &Path,
-    parse: fn(ByteString) -> Result<Document, ParseError>,
+    parse: fn(String) -> Result<Document, ParseError>,
 ) -> Result<Document> {
-    let parsed = match ByteString::try_from(bytes.clone()) {
-        Ok(text) => parse(text),
-        Err(error) => {
-            let offset = error.valid_up_to();
+    let parsed = String::from_utf8(bytes).map_or_else(
+        |error| {
+            let offset = error.utf8_error().valid_up_to();
             let reason = format!("invalid UTF-8 at byte {offset}");
-            Err(ParseError::at(&bytes, offset, reason))
-        }
-    };
+            Err(ParseError::at(error.as_bytes(), offset, reason))
+        },
+        parse,
+    );
     parsed.map_err(|cause| Error::Corrupt {
         path: path.to_owned(),
         cause,

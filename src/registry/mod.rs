@@ -3,12 +3,13 @@
 mod backup;
 mod load;
 mod repair;
-mod survey;
+mod scan;
 mod update;
 mod upsert;
 
 pub(crate) use backup::Backup;
 pub use repair::{Damage, LostEntry, Repaired};
+pub(crate) use scan::ReadMode;
 pub(crate) use update::Update;
 pub(crate) use upsert::{Upsert, Upserted};
 
@@ -205,12 +206,12 @@ impl Registry {
         &self,
         is_wanted: impl Fn(&EntryRef<'_>) -> bool + Send + Sync,
     ) -> Result<Vec<ArtifactEntry>> {
-        let survey = self.survey(|entries: &mut Vec<_>, entry| {
+        let scanned = self.scan(ReadMode::Patient, |entries: &mut Vec<_>, entry| {
             if is_wanted(entry) {
                 entries.push(entry.to_entry());
             }
         })?;
-        let mut entries: Vec<ArtifactEntry> = survey.parts.into_iter().flatten().collect();
+        let mut entries: Vec<ArtifactEntry> = scanned.parts.into_iter().flatten().collect();
         entries.sort_by(|a, b| {
             let by_time = b.created_at.cmp(&a.created_at);
             by_time.then_with(|| a.reference.cmp(&b.reference))
@@ -224,12 +225,12 @@ impl Registry {
     ///
     /// As [`list`](Self::list).
     pub fn get(&self, reference: &str) -> Result<Option<ArtifactEntry>> {
-        let survey = self.survey(|found: &mut Option<_>, entry| {
+        let scanned = self.scan(ReadMode::Patient, |found: &mut Option<_>, entry| {
             if found.is_none() && entry.has(Field::Reference, reference) {
                 *found = Some(entry.to_entry());
             }
         })?;
-        Ok(survey.parts.into_iter().flatten().next())
+        Ok(scanned.parts.into_iter().flatten().next())
     }
 
     /// Inserts the entry, or replaces the one of the same reference in its
@@ -262,14 +263,9 @@ impl Registry {
     pub fn remove(&self, reference: &str) -> Result<bool> {
         self.update(|document| {
             let mut edit = Edit::default();
-            let mut was_there = false;
-            for (index, entry) in document.entries().enumerate() {
-                if entry.reference() == reference {
-                    edit.remove(index);
-                    was_there = true;
-                }
-            }
-            Ok(Update::new(edit, was_there))
+            let found = document.find(|entry| (entry.reference() == reference).then_some(()))?;
+            found.iter().for_each(|&(index, ())| edit.remove(index));
+            Ok(Update::new(edit, !found.is_empty()))
         })
     }
 

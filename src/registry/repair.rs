@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Registry;
 use super::backup::Backup;
 use super::load::{Loaded, load, parse};
+use super::scan::ReadMode;
 use crate::document::{Document, Edit, Salvaged, salvage};
 use crate::error::{AtPath, Error, Result};
 use crate::json::ParseError;
@@ -79,13 +80,17 @@ impl Registry {
     /// Attempts a repair under the lock.
     fn attempt_repair(&self, locked: &Locked<'_>) -> Result<ControlFlow<Option<Repaired>>> {
         let path = locked.path();
-        let (read, like, text, damage) = match load(path, &self.legacy_path()) {
+        let (read, like, text, damage) = match load(path, &self.legacy_path(), ReadMode::Patient) {
             Ok(loaded) => {
-                let Some((text, references)) = without_copies(&loaded.document) else {
+                let document = loaded.document.whole()?;
+                let Some((edit, references)) = without_copies(document) else {
                     return locked.unchanged(loaded.file, || None);
                 };
                 loaded.require_writable(path)?;
-                loaded.require_readable(path, [&*text])?;
+                let pieces = document.pieces(&edit).unwrap_or_default();
+                loaded.require_readable(path, &pieces)?;
+                let text = pieces.iter().map(|piece| document.text_of(piece));
+                let text = text.collect();
                 let damage = Damage::Duplicates { references };
                 (loaded.file, loaded.like, text, damage)
             }
@@ -122,7 +127,7 @@ impl Registry {
             Err(error) => return Err(error),
         };
         let text = NewText {
-            pieces: [text.as_bytes()],
+            parts: [text.as_bytes()],
             like: like.as_ref(),
         };
         Ok(match locked.commit(read, Some(text), Backup::default())? {
@@ -140,18 +145,13 @@ fn require_writable(path: &Path, snapshot: &Snapshot, text: &str) -> Result<()> 
         path: path.to_owned(),
         cause,
     })?;
-    let loaded = Loaded {
-        document,
-        file: Some(snapshot.identity),
-        like: Some(snapshot.metadata.clone()),
-        is_legacy: false,
-    };
-    loaded.require_writable(path)
+    let like = Some(snapshot.metadata.clone());
+    Loaded::in_memory(document, Some(snapshot.identity), like).require_writable(path)
 }
 
 /// The document with one of each entry that stands in it several times, all the
 /// same to the byte, and their references. None if there is no such entry.
-fn without_copies(document: &Document) -> Option<(String, Vec<String>)> {
+fn without_copies(document: &Document) -> Option<(Edit, Vec<String>)> {
     let mut first: HashMap<_, (_, bool)> = HashMap::new();
     for entry in document.entries() {
         match first.entry(entry.reference()) {
@@ -182,6 +182,5 @@ fn without_copies(document: &Document) -> Option<(String, Vec<String>)> {
             }
         }
     }
-    let pieces = document.pieces(&edit)?;
-    Some((pieces.concat(), references))
+    (!references.is_empty()).then_some((edit, references))
 }

@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+mod large;
 mod model;
 mod stored;
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::Registry;
-use super::load::load;
-use crate::document::{Document, Edit};
+use super::load::{Loaded, open};
+use crate::document::{Document, Edit, OpenDocument, Piece};
 use crate::error::{AtPath, Error, Result};
 use crate::store::{self, Guard, LockWait, Locked, NewText};
 
@@ -30,8 +30,8 @@ impl<G: Guard> Update<G> {
     }
 
     /// Returns whether there is nothing to do.
-    fn changes_nothing(&self, document: &Document) -> bool {
-        document.pieces(&self.edit).is_none() && !self.guard.acts_alone()
+    fn changes_nothing(&self, document: &OpenDocument) -> Result<bool> {
+        Ok(document.pieces(&self.edit)?.is_none() && !self.guard.acts_alone())
     }
 }
 
@@ -47,26 +47,13 @@ impl<T> Guard for Unguarded<T> {
 }
 
 impl Registry {
-    /// Reads the registry. A legacy one is converted on the way if that is
-    /// possible without waiting; if not, its entries are just shown.
-    pub(crate) fn load(&self) -> Result<Document> {
-        let path = store::resolve(&self.path)?;
-        let loaded = load(&path, &self.legacy_path())?;
-        if loaded.is_legacy
-            && let Ok(Some(locked)) = Locked::try_acquire(&path, self.disk(), &self.interrupt)
-        {
+    /// Converts a legacy registry, if that is possible without waiting; if not, its
+    /// entries are just shown.
+    pub(super) fn convert_legacy(&self, path: &Path) {
+        if let Ok(Some(locked)) = Locked::try_acquire(path, self.disk(), &self.interrupt) {
             // Whatever keeps us from it, the reader has what it came for.
             let _ = self.attempt(&locked, |_| Ok(Update::new(Edit::default(), ())));
         }
-        Ok(loaded.document)
-    }
-
-    /// Reads the registry as it is at this moment: a torn file is not read
-    /// again, a legacy one not converted. For completion, which has no time.
-    #[cfg(feature = "cli")]
-    pub(crate) fn peek(&self) -> Result<Document> {
-        let path = store::resolve(&self.path)?;
-        super::load::load_once(&path, &self.legacy_path()).map(|loaded| loaded.document)
     }
 
     /// The registry of cldctl's first version, which lies beside this one, or
@@ -83,14 +70,14 @@ impl Registry {
     /// changed is for the guard to do.
     pub(crate) fn update<G: Guard>(
         &self,
-        mut decide: impl FnMut(&Document) -> Result<Update<G>>,
+        mut decide: impl FnMut(&OpenDocument) -> Result<Update<G>>,
     ) -> Result<G::Value> {
         let path = store::resolve(&self.path)?;
         let dir = path.parent().unwrap_or(Path::new("/"));
         if store::stat(dir).at("read", dir)?.is_none() {
-            let nothing = Document::empty();
+            let nothing = OpenDocument::from(Document::empty());
             let update = decide(&nothing)?;
-            if update.changes_nothing(&nothing) {
+            if update.changes_nothing(&nothing)? {
                 return Ok(update.guard.committed(true));
             }
         }
@@ -113,6 +100,16 @@ impl Registry {
         }
     }
 
+    /// Waits until no change is under way, up to the limit of `wait`. A change that
+    /// begins later is none of those that were seen.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`], and that the path of the registry cannot be resolved.
+    pub(crate) fn wait_for_change(&self, wait: &LockWait<'_>) -> Result<()> {
+        store::wait_until_free(&store::resolve(&self.path)?, wait)
+    }
+
     /// Changes the registry file under its lock, as [`transact`](store::transact) does.
     pub(super) fn transact<T>(
         &self,
@@ -127,31 +124,52 @@ impl Registry {
     fn attempt<G: Guard>(
         &self,
         locked: &Locked<'_>,
-        mut decide: impl FnMut(&Document) -> Result<Update<G>>,
+        mut decide: impl FnMut(&OpenDocument) -> Result<Update<G>>,
     ) -> Result<ControlFlow<G::Value>> {
         let path = locked.path();
-        let loaded = load(path, &self.legacy_path())?;
+        let loaded = open(path, &self.legacy_path())?;
         loaded.require_writable(path)?;
 
-        let Update { edit, guard } = decide(&loaded.document)?;
-        let pieces = match loaded.document.pieces(&edit) {
-            None if loaded.is_legacy => Some(vec![loaded.document.text().into()]),
-            pieces => pieces,
-        };
-        if let Some(pieces) = &pieces {
+        let attempted = decide(&loaded.document).and_then(|Update { edit, guard }| {
+            let pieces = loaded.pieces(&edit)?;
+            // Entries of two texts could have been looked at.
+            if !loaded.is_unchanged() {
+                return Ok(ControlFlow::Continue(()));
+            }
+            self.commit(locked, &loaded, pieces.as_deref(), guard)
+        });
+        match attempted {
+            // What kept it from its end may be what another process wrote in place.
+            Err(error) if !matches!(error, Error::NotDurable { .. }) && !loaded.is_unchanged() => {
+                Ok(ControlFlow::Continue(()))
+            }
+            attempted => attempted,
+        }
+    }
+
+    /// Commits the new text of a registry, given in pieces; `None` leaves it as it is.
+    fn commit<G: Guard>(
+        &self,
+        locked: &Locked<'_>,
+        loaded: &Loaded,
+        pieces: Option<&[Piece]>,
+        guard: G,
+    ) -> Result<ControlFlow<G::Value>> {
+        if let Some(pieces) = pieces {
             let source = match loaded.is_legacy {
                 true => &self.legacy_path(),
-                false => path,
+                false => locked.path(),
             };
-            loaded.require_readable(source, pieces.iter().map(|piece| &**piece))?;
+            loaded.require_readable(source, pieces)?;
         }
         if loaded.is_legacy {
             // It is kept, and its name is synced with that of the new file.
             let legacy = store::resolve(&self.legacy_path())?;
             store::sync_contents(&legacy).at("sync", &legacy)?;
         }
-        let text = pieces.as_ref().map(|pieces| NewText {
-            pieces: pieces.iter().map(|piece| piece.as_bytes()),
+        let parts = pieces.map(|pieces| loaded.parts(pieces)).transpose()?;
+        let text = parts.map(|parts| NewText {
+            parts,
             like: loaded.like.as_ref(),
         });
         locked.commit(loaded.file, text, guard)

@@ -1,9 +1,10 @@
 //! Inserting or replacing one entry.
 
 use super::Added;
-use crate::document::{Document, Edit};
+use crate::document::{Edit, OpenDocument};
 use crate::entry::ArtifactEntry;
 use crate::error::{Error, Result};
+use crate::fields::Field;
 use crate::reference::Reference;
 
 /// Inserts or replaces one entry.
@@ -33,14 +34,20 @@ impl Upsert {
     /// # Errors
     ///
     /// The entry cannot be stored, or [`Error::AlreadyExists`].
-    pub(crate) fn decide(&self, document: &Document) -> Result<(Edit, Upserted)> {
+    pub(crate) fn decide(&self, document: &OpenDocument) -> Result<(Edit, Upserted)> {
         let reference = self.entry.reference.clone().unwrap_or_default();
         let reference = Reference::parse(&reference)?;
         let mut edit = Edit::default();
-        let mut same = document
-            .entries()
-            .enumerate()
-            .filter(|(_, existing)| existing.reference() == reference.as_str());
+        let found = document.find(|existing| {
+            let is_same = existing.has(Field::Reference, reference.as_str());
+            is_same.then(|| Existing {
+                text: existing.text().to_owned(),
+                entry: existing.to_entry(),
+                is_readable: existing.unreadable_fields().next().is_none(),
+                updated: self.entry.encode(&existing.unknown_members()),
+            })
+        })?;
+        let mut same = found.into_iter();
 
         let Some((index, existing)) = same.next() else {
             let stored = self.entry.encode(&[])?;
@@ -57,7 +64,7 @@ impl Upsert {
                 reference: reference.to_string(),
             });
         }
-        let there = existing.to_entry();
+        let there = existing.entry;
         let with_its_time = ArtifactEntry {
             created_at: there.created_at,
             ..self.entry.clone()
@@ -67,16 +74,15 @@ impl Upsert {
         } else {
             &self.entry
         };
-        let is_readable = existing.unreadable_fields().next().is_none();
-        let is_same = is_readable && there.created_at.is_some() && there.says_the_same_as(compared);
-        let mut upserted = if is_same {
+        let has_time = existing.is_readable && there.created_at.is_some();
+        let mut upserted = if has_time && there.says_the_same_as(compared) {
             Upserted {
                 result: Added::Unchanged,
-                stored: existing.text().to_owned(),
+                stored: existing.text,
                 entry: there,
             }
         } else {
-            let stored = self.entry.encode(&existing.unknown_members())?;
+            let stored = existing.updated?;
             edit.replace(index, stored.clone());
             Upserted {
                 result: Added::Updated,
@@ -90,4 +96,14 @@ impl Upsert {
         }
         Ok((edit, upserted))
     }
+}
+
+/// An entry of the same reference.
+struct Existing {
+    text: String,
+    entry: ArtifactEntry,
+    /// Whether cldctl can read all its fields.
+    is_readable: bool,
+    /// The text of the new entry, with the unknown members of this one.
+    updated: Result<String>,
 }

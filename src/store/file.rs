@@ -6,13 +6,11 @@ use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bytes::Bytes;
-use memmap2::MmapOptions;
 use rustix::fs::OFlags;
 
-use super::{dangling_link, if_exists, lstat, stat, uninterrupted};
+use super::{dangling_link, if_exists, lstat, stat};
 use crate::error::{AtPath, Error, Result};
-use crate::{memory, parallel};
+use crate::memory;
 
 /// As many links as Linux follows in one path.
 const MAX_LINKS: usize = 40;
@@ -75,13 +73,10 @@ impl Identity {
 
 /// A file as it was at one moment.
 pub(crate) struct Snapshot {
-    pub(crate) bytes: Bytes,
+    pub(crate) bytes: Vec<u8>,
     pub(crate) identity: Identity,
     pub(crate) metadata: Metadata,
 }
-
-/// From this size on, in bytes, a file is read by all cores.
-const LARGE: u64 = 4 << 20;
 
 /// A regular file that is open for reading.
 pub(crate) struct Opened {
@@ -131,27 +126,24 @@ impl Opened {
         now.is_ok_and(|now| written(&now) == written(&self.metadata))
     }
 
-    /// What takes the time is that the system finds memory for a large file, page
-    /// by page. Large pages would be found sooner where it has them at hand; a
-    /// virtual machine that gives free ones back to its host takes ten times as
-    /// long for them.
-    fn read_whole(&mut self) -> io::Result<Bytes> {
-        let len = usize::try_from(self.len()).unwrap_or(usize::MAX);
-        if self.len() >= LARGE {
-            let memory = MmapOptions::new().len(len).map_anon();
-            // In the words of the standard library, as for all other memory.
-            let mut memory = memory.map_err(|error| io::Error::from(error.kind()))?;
-            if read_by_all(&self.file, &mut memory).is_ok() {
-                return Ok(Bytes::from_owner(memory));
-            }
-            // It is shorter or longer by now, or cannot be read.
-        }
+    fn read_whole(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
+        let len = usize::try_from(self.len()).unwrap_or(usize::MAX);
         bytes
             .try_reserve_exact(len)
             .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-        self.file.read_to_end(&mut bytes)?;
-        Ok(bytes.into())
+        (&self.file).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Returns what a path named when it was opened.
+    pub(crate) fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Returns the file, to copy parts of it.
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 }
 
@@ -161,16 +153,26 @@ impl Opened {
 ///
 /// Those of [`Opened::at`], and that it cannot be read.
 pub(crate) fn read(path: &Path) -> Result<Option<Snapshot>> {
-    let Some(mut opened) = Opened::at(path)? else {
-        return Ok(None);
-    };
-    // Once for the text, and once for what is made of it.
-    memory::require(opened.len().saturating_mul(2)).at("read", path)?;
-    Ok(Some(Snapshot {
-        bytes: opened.read_whole().at("read", path)?,
-        identity: Identity::from(&opened.metadata),
-        metadata: opened.metadata,
-    }))
+    Opened::at(path)?
+        .map(|opened| Snapshot::of(&opened, path))
+        .transpose()
+}
+
+impl Snapshot {
+    /// Reads the whole of a file that is open. `path` is its name in errors.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub(crate) fn of(opened: &Opened, path: &Path) -> Result<Self> {
+        // Once for the text, and once for what is made of it.
+        memory::require(opened.len().saturating_mul(2)).at("read", path)?;
+        Ok(Snapshot {
+            bytes: opened.read_whole().at("read", path)?,
+            identity: Identity::from(&opened.metadata),
+            metadata: opened.metadata.clone(),
+        })
+    }
 }
 
 /// Reads a whole regular file; `None` if there is none, or one that is longer than
@@ -191,21 +193,6 @@ pub(crate) fn read_up_to(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
         .and_then(|()| opened.file.take(most).read_to_end(&mut bytes))
         .at("read", path)?;
     Ok(Some(bytes))
-}
-
-/// Fills `bytes` with a file of just that length.
-fn read_by_all(file: &File, bytes: &mut [u8]) -> io::Result<()> {
-    let len = bytes.len();
-    let piece = len.div_ceil(parallel::width());
-    let pieces = bytes.chunks_mut(piece).enumerate().collect();
-    let read = parallel::map(pieces, |(index, bytes): (usize, &mut [u8])| {
-        file.read_exact_at(bytes, (index * piece) as u64)
-    });
-    read.into_iter().collect::<io::Result<()>>()?;
-    match uninterrupted(|| file.read_at(&mut [0], len as u64))? {
-        0 => Ok(()),
-        _ => Err(io::ErrorKind::FileTooLarge.into()),
-    }
 }
 
 /// Follows the links at the end of a path, so that a linked file is replaced

@@ -82,6 +82,19 @@ impl Lock {
         Ok(lock.is_current()?.then_some(lock))
     }
 
+    /// Returns whether the lock is held, as far as the system says: nothing is created
+    /// to find out, and a lock file that cannot be opened counts as free.
+    pub(crate) fn is_held(path: &Path) -> bool {
+        let Ok(file) = uninterrupted(|| options().open(path)) else {
+            return false;
+        };
+        // A share keeps a change off for an instant, after which it tries again.
+        matches!(
+            try_uninterrupted(|| FileExt::try_lock_shared(&file)),
+            Ok(false)
+        )
+    }
+
     /// Returns whether the path still names the locked file.
     pub(crate) fn is_current(&self) -> Result<bool> {
         let locked = self.file.metadata().at("read", &self.path)?;
@@ -265,9 +278,12 @@ mod tests {
     fn a_held_lock_cannot_be_acquired_and_a_released_one_can() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
+        assert!(!Lock::is_held(&path) && !path.exists());
         let held = Lock::try_acquire(&path).unwrap().unwrap();
         assert!(Lock::try_acquire(&path).unwrap().is_none());
+        assert!(Lock::is_held(&path));
         drop(held);
+        assert!(!Lock::is_held(&path));
         assert!(Lock::try_acquire(&path).unwrap().is_some());
         assert!(path.exists());
     }

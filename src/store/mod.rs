@@ -20,6 +20,7 @@ mod file_system;
 mod fs;
 mod lock;
 mod mount;
+mod part;
 mod permissions;
 mod temp_file;
 mod transaction;
@@ -32,13 +33,14 @@ pub(crate) use file::{Identity, Opened, Snapshot, link_to_missing_dir, read, rea
 #[cfg(feature = "cli")]
 pub(crate) use file_system::name_of as file_system_of;
 pub(crate) use fs::{
-    dangling_link, if_exists, is_unsupported, lstat, read_dir, stat, sync_file, uninterrupted,
+    dangling_link, if_exists, is_unsupported, lstat, read_dir, stat, sync, sync_file, uninterrupted,
 };
 use lock::Lock;
 pub(crate) use lock::{DirLock, cannot_lock};
 pub(crate) use mount::{MountId, is_mounted_below};
+pub(crate) use part::Part;
 pub(crate) use permissions::{Owner, set_mode};
 pub(crate) use temp_file::{leftovers, sweep_all};
-pub(crate) use transaction::{Guard, Locked, NewText, transact};
+pub(crate) use transaction::{Guard, Locked, NewText, transact, wait_until_free};
 pub(crate) use wait::LockWait;
 pub(crate) use walk::{Step, Walk};

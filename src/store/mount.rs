@@ -17,7 +17,7 @@ use super::{if_exists, is};
 pub(crate) enum MountId {
     #[cfg_attr(
         not(target_os = "linux"),
-        expect(dead_code, reason = "only Linux has it")
+        expect(dead_code, reason = "only Linux numbers its mounts")
     )]
     Number(u64),
     Device(u64),
@@ -210,9 +210,13 @@ mod tests {
     #[test]
     fn a_mount_below_a_directory_is_found_both_ways() {
         let root = Dir::open(Path::new("/")).unwrap();
-        let proc = OsStr::new("proc");
-        assert!(is_mounted_below(&root, proc).unwrap());
-        assert!(is_mounted_below_by_walk(&root, proc).unwrap());
+        let mounted = match cfg!(target_os = "linux") {
+            true => "proc",
+            false => "dev",
+        };
+        let mounted = OsStr::new(mounted);
+        assert!(is_mounted_below(&root, mounted).unwrap());
+        assert!(is_mounted_below_by_walk(&root, mounted).unwrap());
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join("a/b")).unwrap();
         let dir = Dir::open(dir.path()).unwrap();

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, Metadata, Permissions};
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 
 use super::disk::id;
 use super::fs::sync;
+use super::part::{self, Part};
 use super::{Disk, Owner, if_exists, is_unsupported, lstat, read_dir, set_mode, uninterrupted};
 use crate::error::{AtPath, Result};
 
@@ -21,9 +22,6 @@ const SUFFIX: &str = ".tmp";
 
 /// No change takes as long as this.
 const ABANDONED: Duration = Duration::from_secs(60 * 60);
-
-/// Smaller pieces of a text are written together, in bytes.
-const BUFFER: usize = 64 * 1024;
 
 /// The new text of a file, complete and synced under another name. Dropped
 /// without being published, it vanishes.
@@ -43,13 +41,13 @@ pub(super) enum Persisted {
 }
 
 impl<'d> TempFile<'d> {
-    /// Writes and syncs a text, given in pieces, beside `target`, with the mode and, where that
+    /// Writes and syncs a text, given in parts, beside `target`, with the mode and, where that
     /// is permitted, the owner of the file it is to replace. A new file gets
     /// 0666 less the umask, and the owner that the disk gives it.
     pub(super) fn write<'t>(
         disk: &'d Disk,
         target: &Path,
-        text: impl IntoIterator<Item = &'t [u8]>,
+        text: impl IntoIterator<Item = impl Into<Part<'t>>>,
         like: Option<&Metadata>,
     ) -> Result<Self> {
         let (dir, name) = split(target);
@@ -74,14 +72,8 @@ impl<'d> TempFile<'d> {
         if let Some(like) = like {
             set_mode(temporary.as_file(), like.mode()).at("set the mode of", &path)?;
         }
-        let mut out = BufWriter::with_capacity(BUFFER, temporary.as_file());
-        let written = text
-            .into_iter()
-            .try_for_each(|piece| out.write_all(piece))
-            .and_then(|()| out.flush());
-        // Dropped as it is, it would try again to write what could not be written.
-        drop(out.into_parts());
-        written.at("write", &path)?;
+        let parts = text.into_iter().map(Into::into);
+        part::write(temporary.as_file(), parts).at("write", &path)?;
         sync(temporary.as_file()).at("sync", &path)?;
         Ok(TempFile { temporary, disk })
     }

@@ -8,6 +8,7 @@ use std::fs::Metadata;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use super::part::Part;
 use super::temp_file::{Persisted, TempFile, split, sweep};
 use super::{Disk, Identity, Lock, LockWait};
 use crate::error::{AtPath, Error, Result};
@@ -43,8 +44,8 @@ pub(crate) trait Guard {
 
 /// The new text of a file.
 pub(crate) struct NewText<'t, P> {
-    /// Its pieces, to be written one behind the other.
-    pub(crate) pieces: P,
+    /// Its parts, to be written one behind the other.
+    pub(crate) parts: P,
     /// The file whose mode and owner the new one gets.
     pub(crate) like: Option<&'t Metadata>,
 }
@@ -85,6 +86,24 @@ pub(crate) fn transact<T>(
             waited,
         })?;
     }
+}
+
+/// Waits until no process holds the lock of a file, or the time to wait is over. A
+/// transaction that begins later is none of those that were seen.
+///
+/// # Errors
+///
+/// [`Error::Interrupted`].
+pub(crate) fn wait_until_free(path: &Path, wait: &LockWait<'_>) -> Result<()> {
+    let lock_path = lock_path(path);
+    let mut pauses = wait.pauses();
+    while Lock::is_held(&lock_path) {
+        match pauses.pause(&lock_path) {
+            Err(Error::LockTimeout { .. }) => break,
+            paused => paused?,
+        }
+    }
+    Ok(())
 }
 
 /// A file whose lock is held. Dropping it releases the lock.
@@ -172,7 +191,7 @@ impl<'a> Locked<'a> {
     pub(crate) fn commit<'t, G: Guard>(
         &self,
         read: Option<Identity>,
-        text: Option<NewText<'t, impl IntoIterator<Item = &'t [u8]>>>,
+        text: Option<NewText<'t, impl IntoIterator<Item = impl Into<Part<'t>>>>>,
         mut guard: G,
     ) -> Result<ControlFlow<G::Value>> {
         let temporary = match text {
@@ -181,8 +200,8 @@ impl<'a> Locked<'a> {
                 self.sync_read(read)?;
                 None
             }
-            Some(NewText { pieces, like }) => {
-                Some(TempFile::write(self.disk, self.path, pieces, like)?)
+            Some(NewText { parts, like }) => {
+                Some(TempFile::write(self.disk, self.path, parts, like)?)
             }
         };
         self.check_interrupt()?;
@@ -337,7 +356,7 @@ mod tests {
                 is_prepared: false,
             };
             let text = text.map(|text| NewText {
-                pieces: [text],
+                parts: [text],
                 like: None,
             });
             locked.commit(read, text, guard)

@@ -159,6 +159,7 @@ mod tests {
         (top, walk)
     }
 
+    /// Row 76: some are closed and opened again.
     #[test]
     fn a_deep_walk_goes_down_and_back_with_few_descriptors() {
         let (top, mut walk) = down();

@@ -23,7 +23,7 @@ fn digest_by_coreutils(dir: &Path) -> String {
 }
 
 #[test]
-fn a_component_is_imported_as_cldctl_would_cache_it() {
+fn a_component_is_imported_as_cldctl_caches_it() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
     let run = sandbox.run(&["add", "ghcr.io/acme/app:v1", source.to_str().unwrap()]);
@@ -59,7 +59,7 @@ note: left out 3 hidden or generated items; `--all-files` includes them
 }
 
 #[test]
-fn a_datacenter_is_told_from_a_component() {
+fn a_datacenter_and_a_component_are_distinguished() {
     let sandbox = Sandbox::new();
     let source = sandbox.datacenter("dc");
     sandbox.ok(&["add", "dc:v1", source.to_str().unwrap()]);
@@ -77,7 +77,7 @@ fn a_datacenter_is_told_from_a_component() {
 }
 
 #[test]
-fn the_file_that_describes_an_artifact_stands_for_its_directory() {
+fn the_path_of_a_configuration_file_means_its_directory() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
     sandbox.ok(&["add", "app:v1", source.join("cld.yml").to_str().unwrap()]);
@@ -144,7 +144,7 @@ fn odd_names_have_the_digest_that_coreutils_gives_them() {
 }
 
 #[test]
-fn modes_are_kept_but_for_set_id_bits() {
+fn modes_are_kept_except_for_set_id_bits() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
     let set = |name: &str, mode| {
@@ -176,7 +176,7 @@ fn a_link_to_a_file_of_the_tree_becomes_that_file() {
 }
 
 #[test]
-fn all_files_takes_what_is_left_out_otherwise() {
+fn all_files_includes_files_that_are_excluded_by_default() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
     let run = sandbox.run(&["add", "app:v1", source.to_str().unwrap(), "--all-files"]);
@@ -197,7 +197,7 @@ fn adding_the_same_again_changes_nothing() {
 }
 
 #[test]
-fn changed_content_replaces_the_old() {
+fn changed_content_replaces_the_old_content() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
     let add = ["add", "app:v1", source.to_str().unwrap()];
@@ -219,7 +219,7 @@ fn changed_content_replaces_the_old() {
 }
 
 #[test]
-fn damaged_content_is_mended_by_adding_it_again() {
+fn adding_damaged_content_again_repairs_it() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
     let add = ["add", "app:v1", source.to_str().unwrap()];
@@ -239,7 +239,7 @@ fn damaged_content_is_mended_by_adding_it_again() {
 }
 
 #[test]
-fn without_a_path_what_lies_in_the_cache_is_registered() {
+fn without_a_path_the_content_in_the_cache_is_registered() {
     let sandbox = Sandbox::new();
     sandbox
         .run(&["add", "ghcr.io/acme/app:v1"])
@@ -333,7 +333,7 @@ fn metadata_alone_is_recorded_as_given() {
 }
 
 #[test]
-fn what_is_not_given_is_set_to_its_default_when_an_entry_is_replaced() {
+fn replacing_an_entry_resets_omitted_fields() {
     let sandbox = Sandbox::new();
     let record = ["add", "a:1", "--metadata-only", "--type", "component"];
     sandbox.ok(&[
@@ -358,7 +358,7 @@ fn what_is_not_given_is_set_to_its_default_when_an_entry_is_replaced() {
 }
 
 #[test]
-fn another_time_is_a_change_only_where_it_is_given() {
+fn another_time_is_a_change_only_if_it_is_given() {
     let sandbox = Sandbox::new();
     let record = ["add", "a:1", "--metadata-only", "--type", "component"];
     let at = |time| [&record[..], &["--created-at", time]].concat();
@@ -375,7 +375,7 @@ fn another_time_is_a_change_only_where_it_is_given() {
 }
 
 #[test]
-fn no_clobber_keeps_what_is_there() {
+fn no_clobber_keeps_an_existing_entry() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
     sandbox.ok(&["add", "app:v1", source.to_str().unwrap(), "--no-clobber"]);
@@ -401,7 +401,7 @@ fn no_clobber_keeps_what_is_there() {
 }
 
 #[test]
-fn a_type_that_cannot_be_told_is_asked_for() {
+fn an_unrecognized_type_must_be_given() {
     let sandbox = Sandbox::new();
     let plain = sandbox.path("plain");
     write_tree(&plain, &[("README", "x")]);
@@ -421,7 +421,7 @@ fn a_type_that_cannot_be_told_is_asked_for() {
 }
 
 #[test]
-fn wrong_usage_is_told_at_once() {
+fn wrong_usage_is_reported_at_once() {
     let sandbox = Sandbox::new();
     let metadata = ["add", "a:1", "--metadata-only", "--type", "component"];
     let with = |more: &[&'static str]| [&metadata[..], more].concat();
@@ -458,7 +458,7 @@ fn wrong_usage_is_told_at_once() {
 }
 
 #[test]
-fn mended_content_is_no_unchanged_artifact_even_at_the_same_time() {
+fn repaired_content_is_an_update_even_at_the_same_time() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
     let add = [
@@ -477,7 +477,7 @@ fn mended_content_is_no_unchanged_artifact_even_at_the_same_time() {
 }
 
 #[test]
-fn a_file_in_the_place_of_the_directory_is_replaced() {
+fn a_file_at_the_path_of_the_directory_is_replaced() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
     fs::create_dir_all(sandbox.cache()).unwrap();

@@ -17,7 +17,7 @@ fn stored(sandbox: &Sandbox, source: &Path, options: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn globs_leave_paths_out_and_take_what_would_be_left_out() {
+fn globs_exclude_and_include_paths() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("source");
     let stored = |options: &[&str]| stored(&sandbox, &source, options);
@@ -79,7 +79,7 @@ fn links_are_refused_with_hints_that_work() {
 }
 
 #[test]
-fn what_only_a_glob_can_leave_out_is_refused_with_that_hint() {
+fn a_refused_file_gets_a_hint_to_exclude_it() {
     let plant: [fn(&Path); 2] = [mkfifo, |path| symlink("nowhere", path).unwrap()];
     for plant in plant {
         let sandbox = Sandbox::new();

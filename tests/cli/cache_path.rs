@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::{Sandbox, fixture};
 
 #[test]
-fn a_registered_artifact_lies_where_its_entry_says() {
+fn the_path_of_a_registered_artifact_is_that_of_its_entry() {
     let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
     assert_eq!(
         sandbox.ok(&["cache-path", "my-dc"]),
@@ -18,7 +18,7 @@ fn a_registered_artifact_lies_where_its_entry_says() {
 }
 
 #[test]
-fn another_reference_would_lie_under_its_key() {
+fn the_path_of_an_unregistered_reference_follows_from_its_key() {
     let sandbox = Sandbox::new();
     let path = sandbox.cache().join("ghcr.io_org_app_v1");
     assert_eq!(
@@ -35,7 +35,7 @@ fn another_reference_would_lie_under_its_key() {
 }
 
 #[test]
-fn check_says_by_the_exit_code_whether_content_is_there() {
+fn check_reports_existing_content_by_the_exit_code() {
     let sandbox = Sandbox::new();
     let check = || {
         let run = sandbox.run(&["cache-path", "--check", "a:1"]);
@@ -52,7 +52,7 @@ fn check_says_by_the_exit_code_whether_content_is_there() {
 }
 
 #[test]
-fn the_root_holds_all_content() {
+fn the_root_contains_all_content() {
     let sandbox = Sandbox::new();
     assert_eq!(
         sandbox.ok(&["cache-path", "--root"]),
@@ -90,7 +90,7 @@ fn the_home_can_be_named_by_an_option_or_the_environment() {
 }
 
 #[test]
-fn an_entry_that_names_no_directory_lies_under_the_key_of_its_own_reference() {
+fn an_entry_without_a_directory_has_the_path_of_its_key() {
     let sandbox = Sandbox::with_registry(r#"{"artifacts":[{"reference":"app:latest"}]}"#);
     let path = sandbox.cache().join("app_latest");
     assert_eq!(

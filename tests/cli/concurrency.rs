@@ -47,7 +47,7 @@ fn append_without_lock(path: &Path, reference: &str) {
 
 /// Rows 12 and 13: 32 processes with 50 adds each.
 #[test]
-fn adds_of_many_processes_all_count_and_readers_never_see_half() {
+fn adds_of_many_processes_are_all_kept_and_readers_never_see_a_part() {
     let sandbox = Sandbox::new();
     let done = AtomicBool::new(false);
     let reads = AtomicUsize::new(0);
@@ -280,7 +280,7 @@ fn main_ts(sandbox: &Sandbox) -> String {
 }
 
 #[test]
-fn an_add_that_waited_for_another_of_its_reference_registers_its_own_content() {
+fn an_add_that_waited_for_another_of_the_same_reference_registers_its_own_content() {
     if !has_strace() {
         return;
     }
@@ -292,7 +292,7 @@ fn an_add_that_waited_for_another_of_its_reference_registers_its_own_content() {
 }
 
 #[test]
-fn an_add_that_waited_for_the_removal_of_its_reference_brings_its_content() {
+fn an_add_that_waited_for_the_removal_of_its_reference_stores_its_content() {
     if !has_strace() {
         return;
     }

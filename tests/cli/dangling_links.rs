@@ -32,8 +32,9 @@ const COMMANDS: [&[&str]; 8] = [
     &["prune", "-n"],
 ];
 
+/// Row 81: of the home, the registry and the cache.
 #[test]
-fn every_command_says_what_lies_behind_a_link_to_nothing() {
+fn every_command_reports_a_dangling_link() {
     for part in ["", "registry", "cache", "cache/artifacts"] {
         let (sandbox, link, disk) = home_with_link_at(part);
         let hidden = match part {
@@ -60,8 +61,9 @@ fn every_command_says_what_lies_behind_a_link_to_nothing() {
     }
 }
 
+/// Row 81: nothing is created behind the link.
 #[test]
-fn a_change_that_needs_what_a_link_leads_to_is_refused_in_words_that_are_right() {
+fn a_change_through_a_dangling_link_is_refused() {
     for part in ["", "registry", "cache", "cache/artifacts"] {
         let (sandbox, link, disk) = home_with_link_at(part);
         let args = match part {
@@ -80,8 +82,9 @@ fn a_change_that_needs_what_a_link_leads_to_is_refused_in_words_that_are_right()
     }
 }
 
+/// Row 81: the entry goes, with a warning.
 #[test]
-fn a_removal_says_that_content_behind_a_link_is_not_removed() {
+fn a_removal_reports_that_content_behind_a_dangling_link_is_kept() {
     let (sandbox, ..) = home_with_link_at("cache");
     let run = sandbox.run(&["rm", "app:1"]);
     assert_eq!(run.stdout, "removed app:1\n");
@@ -94,7 +97,7 @@ fn a_removal_says_that_content_behind_a_link_is_not_removed() {
 }
 
 #[test]
-fn a_link_that_leads_somewhere_is_no_matter() {
+fn a_link_to_an_existing_directory_causes_no_warning() {
     let (sandbox, _, disk) = home_with_link_at("cache");
     fs::rename(sandbox.path("away"), disk).unwrap();
     for args in COMMANDS {

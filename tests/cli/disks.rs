@@ -90,6 +90,6 @@ fn every_change_works_on_each_file_system() {
 
 /// Row 80: on ext4, whose `lost+found` must be kept.
 #[test]
-fn a_cache_on_a_disk_of_its_own_keeps_what_belongs_to_the_disk() {
+fn a_cache_on_its_own_disk_keeps_the_directories_of_the_file_system() {
     on_each(&format!("M=$C; disk \"$M\"; late verify; {CHANGES}"));
 }

@@ -59,7 +59,7 @@ fn unsynced() -> Sandbox {
 
 /// Row 64: otherwise a power loss could destroy it. The harness checks that.
 #[test]
-fn what_is_found_as_it_should_be_is_synced_before_its_name() {
+fn an_unchanged_registry_is_synced_before_its_name() {
     if !has_strace() {
         return;
     }
@@ -83,7 +83,7 @@ fn what_is_found_as_it_should_be_is_synced_before_its_name() {
 /// Row 65: a process may have written it that was killed before it synced, or that
 /// never syncs.
 #[test]
-fn content_that_is_found_in_its_place_is_synced_before_its_entry() {
+fn content_that_exists_already_is_synced_before_its_entry() {
     if !has_strace() {
         return;
     }
@@ -105,7 +105,7 @@ fn content_that_is_found_in_its_place_is_synced_before_its_entry() {
 }
 
 #[test]
-fn where_nothing_is_registered_nothing_is_made_durable() {
+fn without_a_registry_nothing_is_synced() {
     if !has_strace() {
         return;
     }
@@ -175,7 +175,7 @@ fn a_damaged_registry_is_synced_before_the_name_of_its_copy() {
 
 /// Otherwise the synced file would not be the one that was read.
 #[test]
-fn a_registry_that_is_replaced_while_it_is_synced_is_looked_at_again() {
+fn a_registry_that_is_replaced_while_it_is_synced_is_checked_again() {
     if !has_strace() {
         return;
     }

@@ -3,7 +3,7 @@
 use crate::support::{Sandbox, fixture};
 
 #[test]
-fn the_exit_code_alone_says_whether_artifacts_are_registered() {
+fn only_the_exit_code_reports_whether_artifacts_are_registered() {
     let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
     let digest = "sha256:a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90";
     for (references, code) in [
@@ -25,7 +25,7 @@ fn the_exit_code_alone_says_whether_artifacts_are_registered() {
 }
 
 #[test]
-fn content_that_has_several_names_exists() {
+fn content_with_several_names_exists() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
     sandbox.ok(&["add", "a:1", source.to_str().unwrap()]);

@@ -86,8 +86,8 @@ fn table() -> (Vec<usize>, BTreeSet<Shown>) {
 #[test]
 fn every_fault_is_shown_by_a_test_that_names_it_and_the_table_says_which() {
     let (rows, named) = table();
-    assert_eq!(rows[..63], (1..=63).collect::<Vec<_>>());
-    assert!(rows.is_sorted_by(|a, b| a < b), "{rows:?}");
+    assert_eq!(rows, (1..=rows.len()).collect::<Vec<_>>());
+    assert!(rows.len() >= 89, "{rows:?}");
     for row in rows {
         assert!(
             named.iter().any(|(of, ..)| *of == row),

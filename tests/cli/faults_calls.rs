@@ -50,7 +50,7 @@ fn refuses(call: &str, about: &str, error: &str, message: &str) {
 /// Rows 2 and 3: a failed fsync is not repeated, although a second one would succeed
 /// here.
 #[test]
-fn what_cannot_be_written_is_refused_and_its_temporary_file_removed() {
+fn a_change_that_cannot_be_written_is_refused_and_its_temporary_file_removed() {
     if !has_strace() {
         return;
     }
@@ -67,7 +67,7 @@ fn what_cannot_be_written_is_refused_and_its_temporary_file_removed() {
 
 /// Row 4: a signal causes a short write.
 #[test]
-fn an_interrupted_read_or_write_is_carried_through() {
+fn an_interrupted_read_or_write_is_completed() {
     if !has_strace() {
         return;
     }
@@ -114,7 +114,7 @@ fn a_rename_that_fails_leaves_the_old_registry() {
 
 /// Row 7: the message says that the change is made and what it lacks.
 #[test]
-fn a_directory_that_cannot_be_synced_is_told_as_applied_but_not_durable() {
+fn a_directory_that_cannot_be_synced_is_reported_as_applied_but_not_durable() {
     if !has_strace() {
         return;
     }
@@ -188,7 +188,7 @@ fn without_descriptors_or_memory_a_command_fails_and_does_not_panic() {
 /// Row 22: by chance or by someone who guessed it. A link there is not followed,
 /// because the file must not exist.
 #[test]
-fn a_temporary_name_that_is_taken_is_passed_over() {
+fn a_temporary_name_that_is_taken_is_skipped() {
     if !has_strace() {
         return;
     }

@@ -75,7 +75,7 @@ fn an_add_with_content_never_takes_the_directory_of_another_entry() {
 
 /// Row 44: wherever its path leads.
 #[test]
-fn removing_an_entry_leaves_a_directory_that_is_not_its_own() {
+fn removing_an_entry_keeps_a_directory_that_is_not_its_own() {
     let places: [fn(&Sandbox) -> PathBuf; 8] = [
         |sandbox| sandbox.path("precious"),
         |sandbox| sandbox.user(),
@@ -114,7 +114,7 @@ fn removing_an_entry_leaves_a_directory_that_is_not_its_own() {
 }
 
 #[test]
-fn new_content_goes_to_the_own_directory_whatever_the_old_path_was() {
+fn new_content_is_stored_in_the_own_directory_of_its_entry() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("source");
     let precious = sandbox.path("precious");
@@ -132,7 +132,7 @@ fn new_content_goes_to_the_own_directory_whatever_the_old_path_was() {
 
 /// Row 45: with and without a trailing slash.
 #[test]
-fn of_a_symlinked_cache_directory_only_the_link_goes() {
+fn removing_a_symlinked_cache_directory_removes_only_the_link() {
     // With a trailing slash, a careless deletion empties the target.
     for slash in ["", "/"] {
         let sandbox = Sandbox::new();
@@ -173,7 +173,7 @@ fn of_a_symlinked_cache_directory_only_the_link_goes() {
 
 /// Row 46: links inside, to the outside and in a circle.
 #[test]
-fn of_links_inside_content_only_the_links_go() {
+fn removing_content_removes_only_the_links_inside_it() {
     let sandbox = Sandbox::new();
     let dir = cached(&sandbox, "x_1");
     let outside = sandbox.component("outside");
@@ -196,7 +196,7 @@ fn of_links_inside_content_only_the_links_go() {
 }
 
 #[test]
-fn a_directory_that_two_entries_name_goes_with_the_last_of_them() {
+fn a_shared_directory_is_removed_with_its_last_entry() {
     // Two entries can share it by keys that collide, by a path, and through a link to
     // it.
     type Place = fn(&Sandbox) -> PathBuf;
@@ -232,7 +232,7 @@ fn a_directory_that_two_entries_name_goes_with_the_last_of_them() {
 }
 
 #[test]
-fn content_is_deleted_whatever_its_modes_are() {
+fn content_with_any_modes_is_deleted() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("source");
     for name in ["src/lib", "src"] {

@@ -30,7 +30,7 @@ fn with_content(sandbox: &Sandbox) -> PathBuf {
 
 /// Row 47: and what is registered under the same name meanwhile is kept.
 #[test]
-fn a_directory_that_is_swapped_while_it_is_deleted_leads_nowhere() {
+fn swapping_a_directory_during_its_deletion_deletes_nothing_else() {
     if !has_strace() {
         return;
     }
@@ -64,7 +64,7 @@ fn a_directory_that_is_swapped_while_it_is_deleted_leads_nowhere() {
 
 /// Row 48: killed before the content is moved away, and while it is deleted.
 #[test]
-fn what_a_crash_after_the_commit_leaves_is_found_by_prune() {
+fn prune_removes_the_leftovers_of_a_crash_after_the_commit() {
     if !has_strace() {
         return;
     }

@@ -7,7 +7,7 @@ use crate::support::{Sandbox, names, rows, warns};
 
 /// Row 37: no form of the option is accepted.
 #[test]
-fn a_negative_size_is_shown_but_never_made() {
+fn a_negative_size_is_shown_but_never_written() {
     let entry = r#"{"reference":"x:1","size":-5}"#;
     let sandbox = Sandbox::with_registry(format!(r#"{{"artifacts":[{entry}]}}"#));
     let list = sandbox.run(&["images"]);
@@ -88,7 +88,7 @@ fn unreadable(field: &str, value: &str, column: usize) {
 
 /// Row 38: sizes that do not fit Go's 64 bits.
 #[test]
-fn an_unreadable_size_concerns_its_entry_alone() {
+fn an_unreadable_size_affects_only_its_entry() {
     for size in [
         "1.5",
         "1e3",
@@ -105,7 +105,7 @@ fn an_unreadable_size_concerns_its_entry_alone() {
 
 /// Row 38: times that Go cannot read.
 #[test]
-fn an_unreadable_time_concerns_its_entry_alone() {
+fn an_unreadable_time_affects_only_its_entry() {
     for time in [
         "\"yesterday\"",
         "\"\"",
@@ -121,7 +121,7 @@ fn an_unreadable_time_concerns_its_entry_alone() {
 }
 
 #[test]
-fn a_text_that_is_none_concerns_its_entry_alone() {
+fn a_field_that_is_not_text_affects_only_its_entry() {
     unreadable("tag", "1", 1);
     unreadable("repository", "[\"bad\"]", 0);
     unreadable("type", "{}", 3);
@@ -164,7 +164,7 @@ fn invalid_references() -> Vec<String> {
 
 /// Row 42: no path is ever made from one.
 #[test]
-fn where_the_content_of_an_invalid_reference_would_lie_is_not_said() {
+fn cache_path_refuses_an_invalid_reference() {
     let sandbox = Sandbox::new();
     for reference in invalid_references() {
         let run = sandbox.run(&["cache-path", &reference]);
@@ -176,7 +176,7 @@ fn where_the_content_of_an_invalid_reference_would_lie_is_not_said() {
 
 /// Row 42: and no content is imported.
 #[test]
-fn an_entry_is_never_made_for_an_invalid_reference() {
+fn an_entry_is_never_created_for_an_invalid_reference() {
     let sandbox = Sandbox::with_registry(r#"{"artifacts":[{"reference":"x:1"}]}"#);
     let source = sandbox.component("source");
     let source = source.to_str().unwrap();
@@ -205,7 +205,7 @@ fn an_entry_is_never_made_for_an_invalid_reference() {
 }
 
 #[test]
-fn an_invalid_reference_that_a_file_holds_can_be_shown_and_removed() {
+fn an_existing_invalid_reference_can_be_shown_and_removed() {
     let long = "a".repeat(300);
     for reference in ["", ".", "..", "a\nb", "a\u{1b}[2J", &long] {
         let sandbox = Sandbox::new();

@@ -28,7 +28,7 @@ fn a_relative_home_of_the_user_is_refused() {
 
 /// Row 28: an unset variable equals an empty one.
 #[test]
-fn without_a_home_variable_the_password_database_says_where_the_home_is() {
+fn without_a_home_variable_the_password_database_names_the_home() {
     let output = Command::new("sh")
         .args(["-c", "eval echo ~$(id -un)"])
         .output()
@@ -104,7 +104,7 @@ fn an_unparsable_legacy_registry_is_refused_and_nothing_is_written() {
 }
 
 #[test]
-fn a_legacy_registry_that_cannot_be_reached_is_not_taken_for_none() {
+fn a_legacy_registry_that_cannot_be_reached_is_not_called_missing() {
     let sandbox = Sandbox::new();
     let dir = sandbox.home().join("registry");
     std::fs::create_dir_all(&dir).unwrap();

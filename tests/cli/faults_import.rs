@@ -42,7 +42,7 @@ fn a_socket_or_a_pipe_in_a_source_is_refused_by_name() {
 }
 
 #[test]
-fn a_source_that_the_cache_lies_in_is_refused() {
+fn a_source_that_contains_the_cache_is_refused() {
     for exists in [false, true] {
         let sandbox = Sandbox::new();
         if exists {
@@ -125,14 +125,14 @@ fn refuses_link_to(target: &str) {
 }
 
 #[test]
-fn a_link_to_a_directory_or_to_nothing_is_refused_by_name() {
+fn a_link_to_a_directory_and_a_dangling_link_are_refused_by_name() {
     for target in ["lib", ".", "..", "absent", "absent/child"] {
         refuses_link_to(target);
     }
 }
 
 #[test]
-fn a_link_that_leads_nowhere_is_a_link_to_nothing() {
+fn a_circular_link_and_a_link_through_a_file_are_refused_as_dangling() {
     for target in ["link", "main.ts/child"] {
         refuses_link_to(target);
     }
@@ -158,7 +158,7 @@ fn a_link_to_a_file_of_the_source_is_stored_as_that_file() {
     }
 }
 
-/// Row 51: also if it is missing then.
+/// Rows 51 and 77: also if it is missing then.
 #[test]
 fn a_source_that_changes_while_it_is_imported_is_refused() {
     let sandbox = Sandbox::new();

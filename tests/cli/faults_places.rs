@@ -45,7 +45,7 @@ fn in_a_home_that_was_moved_only_entries_are_removed() {
 /// Row 61: one directory has two names, as on a file system that folds case or Unicode
 /// forms. Here a mount gives it the same identity.
 #[test]
-fn a_directory_by_another_name_is_the_same_directory() {
+fn a_directory_under_another_name_is_the_same_directory() {
     if !may_mount() {
         return;
     }
@@ -94,7 +94,7 @@ fn root_leaves_the_registry_to_its_owner() {
 /// Row 63: staging and trash are in the directory of the content, because otherwise
 /// content could not be renamed into place.
 #[test]
-fn a_cache_root_that_is_a_link_or_a_mount_works_as_any_other() {
+fn a_cache_root_that_is_a_link_or_a_mount_works() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("src");
     let source = source.to_str().unwrap();

@@ -88,7 +88,7 @@ fn a_killed_rm_leaves_an_entry_with_its_whole_content_or_none() {
 }
 
 #[test]
-fn entry_and_content_stay_together_however_add_and_rm_meet() {
+fn concurrent_adds_and_removals_keep_entry_and_content_together() {
     let sandbox = Sandbox::new();
     let (source, stored) = source_of(20, &sandbox);
     let add = ["add", "x:1", source.to_str().unwrap()];
@@ -174,7 +174,7 @@ fn content_that_vanishes_before_it_is_registered_in_its_place_is_not_registered(
 }
 
 #[test]
-fn content_that_another_process_brought_meanwhile_is_not_taken_for_the_old() {
+fn content_that_another_process_stored_meanwhile_is_not_treated_as_the_old() {
     let sandbox = Sandbox::new();
     let (source, other) = (sandbox.component("source"), sandbox.datacenter("other"));
     sandbox.ok(&["add", "x:1", source.to_str().unwrap()]);

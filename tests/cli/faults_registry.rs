@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::running::left_out;
 use crate::support::{ADD, PROGRAM, Run, Sandbox, fixture, mkfifo, names};
 
 const ENTRY: &str = r#"{"artifacts":[{"reference":"x:1"}]}"#;
@@ -68,12 +69,15 @@ fn run_unprivileged(sandbox: &Sandbox, args: &[&str]) -> Option<Run> {
         .uid(NOBODY)
         .gid(NOBODY)
         .output();
+    if let Err(error) = &output {
+        left_out(&format!("the program cannot run as another user: {error}"));
+    }
     output.ok().map(Run::from)
 }
 
 /// Row 17: it is neither followed nor replaced.
 #[test]
-fn a_lock_path_that_is_no_file_keeps_changes_off_but_not_readers() {
+fn a_lock_path_that_is_not_a_file_stops_changes_but_not_readers() {
     let planted: [fn(&Path, &Path); 4] = [
         |lock, victim| symlink(victim, lock).unwrap(),
         |lock, _| symlink("absent", lock).unwrap(),
@@ -140,7 +144,7 @@ fn a_symlinked_registry_is_replaced_at_its_target() {
 /// Row 23: if its directory exists. Otherwise the registry may be on a disk that is not
 /// mounted.
 #[test]
-fn a_link_to_nothing_leads_to_the_new_registry() {
+fn a_new_registry_is_created_at_the_target_of_a_dangling_link() {
     let sandbox = Sandbox::with_registry(ENTRY);
     fs::remove_file(sandbox.registry()).unwrap();
     let target = sandbox.path("absent/real.json");
@@ -181,7 +185,7 @@ fn links_in_a_circle_are_refused() {
 
 /// Row 24: also behind a link.
 #[test]
-fn a_registry_that_is_no_file_is_refused_at_once() {
+fn a_registry_that_is_not_a_file_is_refused_at_once() {
     let planted: [fn(&Path); 5] = [
         |path| fs::create_dir(path).unwrap(),
         mkfifo,
@@ -232,7 +236,7 @@ fn a_change_keeps_the_mode_of_the_registry() {
 }
 
 #[test]
-fn a_new_registry_has_the_mode_that_the_umask_leaves() {
+fn a_new_registry_has_the_mode_of_the_umask() {
     for (umask, expected) in [("022", 0o644), ("027", 0o640), ("002", 0o664)] {
         let sandbox = Sandbox::new();
         let script = format!("umask {umask}; exec \"$0\" \"$@\"");
@@ -250,7 +254,7 @@ fn a_new_registry_has_the_mode_that_the_umask_leaves() {
 
 /// Row 26: the mode bits count.
 #[test]
-fn a_registry_that_nobody_may_write_is_read_but_not_changed_even_by_root() {
+fn a_read_only_registry_is_read_but_not_changed_even_by_root() {
     for read_only in [0o444, 0o400] {
         let sandbox = Sandbox::with_registry(ENTRY);
         set_mode(&sandbox.registry(), read_only);
@@ -263,7 +267,7 @@ fn a_registry_that_nobody_may_write_is_read_but_not_changed_even_by_root() {
 
 /// Row 27: by a user to whom permissions apply.
 #[test]
-fn a_registry_in_a_directory_that_may_not_be_written_is_read_but_not_changed() {
+fn a_registry_in_a_read_only_directory_is_read_but_not_changed() {
     // The second time with a lock file that another user left.
     for lock in [false, true] {
         let sandbox = Sandbox::with_registry(ENTRY);
@@ -310,7 +314,7 @@ fn a_legacy_registry_that_cannot_be_converted_is_still_shown() {
 }
 
 #[test]
-fn a_legacy_registry_that_is_no_file_is_refused_at_once() {
+fn a_legacy_registry_that_is_not_a_file_is_refused_at_once() {
     let sandbox = Sandbox::with_registry("");
     fs::remove_file(sandbox.registry()).unwrap();
     mkfifo(&sandbox.registry().with_file_name("components.json"));
@@ -322,7 +326,7 @@ fn a_legacy_registry_that_is_no_file_is_refused_at_once() {
 
 /// Row 21: whatever its content is.
 #[test]
-fn what_cldctl_left_of_a_write_is_left_alone() {
+fn the_temporary_file_of_cldctl_is_kept() {
     let planted: [fn(&Path, &Path); 3] = [
         |path, _| fs::write(path, "{\"version\":").unwrap(),
         |path, victim| symlink(victim, path).unwrap(),

@@ -63,13 +63,13 @@ fn lists_and_changes(count: usize) {
     );
 }
 
-/// Row 57: a fiftieth of it, in every run.
+/// Rows 57 and 89: a fiftieth of it, in every run.
 #[test]
 fn twenty_thousand_entries_are_listed_and_changed_within_bounds() {
     lists_and_changes(20_000);
 }
 
-/// Row 57: `cargo test --release --test cli million -- --ignored`
+/// Rows 57 and 89: `cargo test --release --test cli million -- --ignored`
 #[test]
 #[ignore = "takes a while and gigabytes of memory"]
 fn a_million_entries_are_listed_and_changed_within_bounds() {

@@ -12,7 +12,7 @@ const DEPTH: usize = 100_000;
 
 /// Row 30: null, empty and missing are the same.
 #[test]
-fn a_registry_of_nothing_is_an_empty_list_that_can_be_added_to() {
+fn an_empty_registry_is_an_empty_list_that_can_be_changed() {
     for text in [
         "null",
         "{}",
@@ -89,7 +89,7 @@ fn a_damaged_registry_is_refused_with_line_and_column() {
 
 /// Row 41: before and after it.
 #[test]
-fn what_stands_around_the_document_is_refused() {
+fn data_before_or_after_the_document_is_refused() {
     let document = r#"{"artifacts":[{"reference":"x:1"}]}"#;
     let cases = [
         (format!("\u{feff}{document}"), "byte order mark"),
@@ -106,7 +106,7 @@ fn what_stands_around_the_document_is_refused() {
 
 /// Row 32: or one that is not a string.
 #[test]
-fn a_version_that_is_not_ours_is_listed_with_a_warning_and_never_written() {
+fn another_version_is_listed_with_a_warning_and_never_written() {
     for version in [
         r#""v3""#,
         r#""v10""#,
@@ -143,7 +143,7 @@ fn a_version_that_is_not_ours_is_listed_with_a_warning_and_never_written() {
 
 /// Row 33: at either level.
 #[test]
-fn what_a_change_is_not_about_keeps_every_byte() {
+fn a_change_keeps_every_byte_of_the_rest() {
     let x = "{ \"reference\":\"x:1\",\"note\":{\"\\u0061\": [1.50,-0,1E+2]} }";
     let y = "{\n\"size\" :\t7 ,\"reference\":\"y:1\" ,\"reference \":\"\\/\"}";
     let z = "{\"reference\":\"z:1\",\"size\":1,\"a\":[ ],\"b\":{ }}";
@@ -182,7 +182,7 @@ fn what_a_change_is_not_about_keeps_every_byte() {
 
 /// Row 34: cldctl reads them too.
 #[test]
-fn missing_and_null_fields_are_shown_as_a_dash_and_stay_as_they_are() {
+fn missing_and_null_fields_are_shown_as_a_dash_and_kept() {
     let odd = [
         "{}",
         r#"{"reference":null,"repository":null,"tag":null,"type":null,"digest":null,"size":null,"createdAt":null,"cachePath":null}"#,
@@ -210,7 +210,7 @@ fn missing_and_null_fields_are_shown_as_a_dash_and_stay_as_they_are() {
 
 /// Row 35: by list, inspect, rm and add.
 #[test]
-fn a_reference_that_is_there_twice_is_listed_twice_and_changed_as_one() {
+fn a_duplicate_reference_is_listed_twice_and_changed_as_one() {
     let text = r#"{"artifacts":[
         {"reference":"a:1","size":1},
         {"reference":"x:1","size":2},
@@ -241,7 +241,7 @@ fn a_reference_that_is_there_twice_is_listed_twice_and_changed_as_one() {
 
 /// Row 36: as Go reads them.
 #[test]
-fn of_keys_that_are_there_twice_the_last_one_counts() {
+fn the_last_of_duplicate_keys_counts() {
     let first = r#""artifacts":[{"reference":"lost:1"}]"#;
     let sandbox = Sandbox::with_registry(format!(
         r#"{{"version":"v9",{first},"version":"v2","artifacts":[{{"size":1,"reference":"a:1","reference":"x:1","size":5}}]}}"#
@@ -329,7 +329,7 @@ fn any_nesting_is_kept_or_refused() {
 }
 
 #[test]
-fn an_error_says_what_is_wrong_once() {
+fn an_error_names_its_cause_once() {
     let sandbox = Sandbox::with_registry("{]");
     let run = sandbox.run(&["images"]);
     run.fails(1, "is damaged");

@@ -25,7 +25,7 @@ fn failing(sandbox: &Sandbox, call: &str, error: &str, paths: &[&Path], args: &[
 }
 
 #[test]
-fn a_change_where_directories_cannot_be_synced_is_done_with_one_warning() {
+fn a_change_is_made_with_one_warning_if_directories_cannot_be_synced() {
     if !has_strace() {
         return;
     }
@@ -119,7 +119,7 @@ fn without_changes_of_modes(sandbox: &Sandbox, error: &str, more: &[&str]) -> Ru
 }
 
 #[test]
-fn a_mode_that_is_right_already_needs_no_change() {
+fn a_mode_that_is_already_right_is_not_changed() {
     if !has_strace() {
         return;
     }
@@ -132,7 +132,7 @@ fn a_mode_that_is_right_already_needs_no_change() {
 }
 
 #[test]
-fn a_mode_that_cannot_be_kept_is_refused_where_the_file_system_has_modes() {
+fn a_mode_that_cannot_be_kept_is_an_error_on_a_file_system_with_modes() {
     if !has_strace() {
         return;
     }

@@ -183,7 +183,7 @@ fn two_bounds_on_the_size_never_select_everything() {
 }
 
 #[test]
-fn a_size_means_the_same_wherever_it_is_taken() {
+fn a_size_means_the_same_in_every_option() {
     let sandbox = Sandbox::new();
     let add = |size: &str| {
         let args = [
@@ -230,7 +230,7 @@ fn a_size_means_the_same_wherever_it_is_taken() {
 }
 
 #[test]
-fn times_bound_strictly_and_unreadable_ones_match_nothing() {
+fn bounds_on_times_are_strict_and_unreadable_times_match_nothing() {
     let sandbox = sandbox();
     let before = |time: &'static str| {
         those(|e| !is(e, "createdAt", "soon") && e["createdAt"].as_str().unwrap() < time)
@@ -291,7 +291,7 @@ fn made_at(times: &[&str]) -> Sandbox {
 }
 
 #[test]
-fn times_are_taken_in_the_forms_of_docker() {
+fn times_are_accepted_in_the_forms_of_docker() {
     let sandbox = made_at(&["2026-07-01T10:00:00Z", "2026-07-01T10:00:01Z"]);
     // Each form is the same instant, or a documented one.
     for (time, earlier, later) in [
@@ -320,7 +320,7 @@ fn times_are_taken_in_the_forms_of_docker() {
 }
 
 #[test]
-fn a_local_time_is_that_of_the_season_and_has_a_meaning_also_where_clocks_change() {
+fn a_local_time_follows_daylight_saving_time() {
     let sandbox = made_at(&[
         "2026-01-31T23:30:00Z",
         "2026-03-29T00:59:00Z",
@@ -392,7 +392,7 @@ fn an_age_counts_back_from_now_in_each_bound() {
 }
 
 #[test]
-fn in_before_and_since_a_name_goes_before_a_time_and_a_time_before_the_start_of_a_digest() {
+fn before_and_since_prefer_a_name_to_a_time_and_a_time_to_a_digest_prefix() {
     let hex = |start: &str| format!("sha256:{start:0<64}");
     let entry = |reference: &str, time: &str, digest: &str| json!({"reference": reference, "repository": reference, "createdAt": time, "digest": hex(digest)});
     let sandbox = Sandbox::with_registry(
@@ -449,7 +449,7 @@ fn a_time_that_go_never_set_is_unknown() {
 }
 
 #[test]
-fn the_rest_of_the_keys_and_all_of_them_together() {
+fn the_remaining_keys_match_alone_and_together() {
     let sandbox = sandbox();
     assert_eq!(
         chosen(&sandbox, &["dangling=true"]),
@@ -477,7 +477,7 @@ fn the_rest_of_the_keys_and_all_of_them_together() {
 }
 
 #[test]
-fn each_state_of_content_can_be_asked_for() {
+fn each_state_of_content_can_be_selected() {
     let sandbox = Sandbox::new();
     let own = |key: &str| sandbox.cache().join(key).to_str().unwrap().to_owned();
     let entry = |name: &str, path: &str| json!({"reference": name, "cachePath": path});
@@ -508,7 +508,7 @@ fn each_state_of_content_can_be_asked_for() {
 }
 
 #[test]
-fn a_filter_that_cannot_be_is_wrong_usage_and_lists_the_keys() {
+fn an_invalid_filter_is_wrong_usage_and_lists_the_keys() {
     let sandbox = sandbox();
     let run = sandbox.run(&["images", "--filter", "colour=red"]);
     assert_eq!(run.code, 2);
@@ -590,7 +590,7 @@ fn a_list_can_be_sorted_reversed_and_cut() {
 }
 
 #[test]
-fn what_a_filter_chooses_can_be_removed() {
+fn artifacts_that_a_filter_selects_can_be_removed() {
     let sandbox = sandbox();
     sandbox
         .run(&["rm", "--filter", "tag=v1"])
@@ -612,7 +612,7 @@ fn what_a_filter_chooses_can_be_removed() {
 }
 
 #[test]
-fn what_is_odd_about_the_artifact_of_a_filter_is_told_once() {
+fn a_warning_about_the_artifact_of_a_filter_is_printed_once() {
     let sandbox = Sandbox::with_registry(
         r#"{"version":"v3","artifacts":[{"reference":"app","createdAt":"soon"}]}"#,
     );

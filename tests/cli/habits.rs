@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::{PROGRAM, Run, Sandbox, names};
 
 #[test]
-fn the_last_of_several_options_counts() {
+fn the_last_of_repeated_options_counts() {
     let sandbox = Sandbox::new();
     sandbox.record("app:v1");
     sandbox.record("web:v1");
@@ -186,7 +186,7 @@ fn help_prints_what_the_option_prints_for_every_command_and_alias() {
 }
 
 #[test]
-fn the_version_is_printed_in_every_way_it_is_asked_for() {
+fn every_version_option_prints_the_version() {
     let sandbox = Sandbox::new();
     let version = sandbox.ok(&["version"]);
     assert_eq!(
@@ -228,7 +228,7 @@ fn hints(sandbox: &Sandbox, args: &[&str]) -> (String, Vec<String>) {
 }
 
 #[test]
-fn a_pattern_that_matches_nothing_gets_the_one_that_would() {
+fn a_pattern_that_matches_nothing_gets_a_hint_to_one_that_does() {
     let sandbox = Sandbox::new();
     sandbox.record("ghcr.io/acme/app:v1");
     sandbox.record("ghcr.io/acme/app:v2");
@@ -282,7 +282,7 @@ fn a_pattern_that_matches_nothing_gets_the_one_that_would() {
 }
 
 #[test]
-fn prune_tells_a_docker_hand_how_to_answer_yes() {
+fn prune_explains_its_own_option_to_a_docker_user() {
     let sandbox = Sandbox::new();
     for args in [
         &["prune", "-f"][..],
@@ -297,7 +297,7 @@ fn prune_tells_a_docker_hand_how_to_answer_yes() {
 }
 
 #[test]
-fn what_was_typed_does_not_reach_the_terminal_raw() {
+fn operands_are_escaped_in_messages() {
     let sandbox = Sandbox::new();
     let odd = "\u{1b}[31mX\n\u{202e}";
     let shown = r"\u{1b}[31mX\u{a}\u{202e}";

@@ -58,7 +58,7 @@ fn torn() -> String {
 }
 
 #[test]
-fn the_command_that_repairs_a_registry_does_in_the_home_that_was_named() {
+fn the_hint_to_repair_a_registry_works_in_the_given_home() {
     let sandbox = Sandbox::with_registry(torn());
     let command = hint(&sandbox, &["images"], 1);
     assert_eq!(shown(&command), ["cldctl-registry verify --repair"]);
@@ -77,7 +77,7 @@ fn the_command_that_repairs_a_registry_does_in_the_home_that_was_named() {
 }
 
 #[test]
-fn a_damaged_older_registry_is_no_obstacle_once_it_is_moved_away() {
+fn moving_a_damaged_older_registry_away_removes_the_obstacle() {
     let sandbox = Sandbox::new();
     let dir = sandbox.home().join("registry");
     fs::create_dir_all(&dir).unwrap();
@@ -89,7 +89,7 @@ fn a_damaged_older_registry_is_no_obstacle_once_it_is_moved_away() {
 }
 
 #[test]
-fn values_that_prevent_a_conversion_are_removed_together() {
+fn entries_that_prevent_a_conversion_are_removed_together() {
     let sandbox = Sandbox::with_registry(
         r#"{"components":[{"reference":"a:1","size":"x"},{"reference":"b:1","size":1.5},
             {"reference":"c:1","size":1}]}"#,
@@ -104,7 +104,7 @@ fn values_that_prevent_a_conversion_are_removed_together() {
 }
 
 #[test]
-fn a_read_only_registry_can_be_changed_after_the_chmod_that_is_shown() {
+fn a_read_only_registry_can_be_changed_after_the_suggested_chmod() {
     let sandbox = Sandbox::new();
     let home = "it's $here";
     let add = [&["--home", home], ADD].concat();
@@ -119,7 +119,7 @@ fn a_read_only_registry_can_be_changed_after_the_chmod_that_is_shown() {
 }
 
 #[test]
-fn the_time_limit_that_is_shown_is_longer_than_the_one_that_was_too_short() {
+fn the_suggested_time_limit_is_longer_than_the_given_one() {
     let sandbox = Sandbox::new();
     let lock = sandbox.hold_lock();
     let hint = hint(&sandbox, &[ADD, &["--lock-timeout", "0s"]].concat(), 5);
@@ -129,7 +129,7 @@ fn the_time_limit_that_is_shown_is_longer_than_the_one_that_was_too_short() {
 }
 
 #[test]
-fn a_link_to_nothing_works_once_it_leads_to_a_directory() {
+fn a_dangling_link_works_after_it_is_repaired() {
     let sandbox = Sandbox::new();
     symlink(sandbox.path("disk"), sandbox.home()).unwrap();
     let hint = hint(&sandbox, ADD, 1);
@@ -139,7 +139,7 @@ fn a_link_to_nothing_works_once_it_leads_to_a_directory() {
 }
 
 #[test]
-fn without_a_home_the_option_that_is_shown_names_one() {
+fn without_a_home_the_suggested_option_names_one() {
     let sandbox = Sandbox::new();
     let output = sandbox.command(ADD).env("HOME", "relative").output();
     let hint = hint_of(&Run::from(output.unwrap()));
@@ -149,7 +149,7 @@ fn without_a_home_the_option_that_is_shown_names_one() {
 }
 
 #[test]
-fn the_reference_that_was_meant_by_a_slip_can_be_added() {
+fn the_suggested_reference_can_be_added() {
     let sandbox = Sandbox::new();
     let tail = ["--metadata-only", "--type", "dc"];
     for (slip, meant) in [
@@ -176,7 +176,7 @@ fn the_reference_that_was_meant_by_a_slip_can_be_added() {
 }
 
 #[test]
-fn the_options_of_add_that_are_shown_make_it_succeed() {
+fn the_suggested_options_make_add_succeed() {
     let sandbox = Sandbox::new();
     let dir = sandbox.path("plain");
     fs::create_dir(&dir).unwrap();
@@ -227,7 +227,7 @@ fn the_options_of_add_that_are_shown_make_it_succeed() {
 }
 
 #[test]
-fn a_directory_is_free_after_the_removal_that_is_shown() {
+fn a_directory_is_free_after_the_suggested_removal() {
     for other in ["a:b", "a/b", "a_b"] {
         let sandbox = Sandbox::new();
         let source = sandbox.component("app");
@@ -253,7 +253,7 @@ fn a_directory_is_free_after_the_removal_that_is_shown() {
 }
 
 #[test]
-fn content_is_back_after_the_add_that_is_shown() {
+fn content_is_restored_by_the_suggested_add() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
     sandbox.ok(&["add", "a:1", source.to_str().unwrap()]);
@@ -265,7 +265,7 @@ fn content_is_back_after_the_add_that_is_shown() {
 }
 
 #[test]
-fn the_options_of_removals_that_are_shown_are_taken() {
+fn the_suggested_options_of_removals_are_accepted() {
     let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
     let force = hint(&sandbox, &["prune", "-f"], 2);
     again(&sandbox, &["prune"], shown(&force)[0]);
@@ -281,7 +281,7 @@ fn the_options_of_removals_that_are_shown_are_taken() {
 }
 
 #[test]
-fn a_name_that_may_have_been_meant_can_be_typed() {
+fn a_suggested_name_can_be_typed() {
     for reference in [
         "ghcr.io/acme/app:v1",
         "$(touch pwned):v1",
@@ -345,7 +345,7 @@ fn each_name_of_an_ambiguous_operand_can_be_typed() {
 }
 
 #[test]
-fn the_wider_pattern_that_is_shown_lists_something() {
+fn the_suggested_wider_pattern_lists_something() {
     let sandbox = Sandbox::with_registry(r#"{"artifacts":[]}"#);
     for name in ["ghcr.io/acme/web", "it's $web"] {
         let registry = sandbox.registry_text();
@@ -388,7 +388,7 @@ fn a_negative_value_is_named_as_the_value_and_not_as_an_option() {
 }
 
 #[test]
-fn no_remedy_of_verify_is_an_add_that_is_refused() {
+fn every_add_that_verify_suggests_is_accepted() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("source");
     sandbox.ok(&["add", "fine:1", source.to_str().unwrap()]);

@@ -22,7 +22,7 @@ REPOSITORY  TAG  ARTIFACT ID  TYPE  SIZE  CREATED
 }
 
 #[test]
-fn the_table_shows_each_artifact_with_nothing_cut() {
+fn the_table_shows_every_column_in_full() {
     let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
     assert_data_eq!(
         sandbox.ok(&["images"]),
@@ -41,7 +41,7 @@ my-dc                                   latest   -             datacenter  8.6kB
 }
 
 #[test]
-fn quiet_prints_references_the_newest_first() {
+fn quiet_prints_references_newest_first() {
     let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
     assert_data_eq!(
         sandbox.ok(&["ls", "-q", "--type", "dc"]),
@@ -73,7 +73,7 @@ fn json_equals_what_cldctl_lists() {
 }
 
 #[test]
-fn jsonl_is_the_same_entries_one_a_line() {
+fn jsonl_has_the_same_entries_one_per_line() {
     let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
     let lines: Vec<serde_json::Value> = sandbox
         .ok(&["images", "--format", "jsonl"])
@@ -87,7 +87,7 @@ fn jsonl_is_the_same_entries_one_a_line() {
 }
 
 #[test]
-fn whole_digests_are_shown_on_demand() {
+fn full_digests_are_shown_on_request() {
     let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
     let table = sandbox.ok(&["images", "--no-trunc", "--no-headers"]);
     assert!(
@@ -124,7 +124,7 @@ fn stored_values_and_unknown_fields_are_printed_untouched() {
 
 /// Row 53: in each format of a list.
 #[test]
-fn what_a_file_holds_cannot_act_on_the_terminal() {
+fn stored_text_cannot_control_the_terminal() {
     let sandbox = Sandbox::with_registry(
         "{\"artifacts\":[{\"reference\":\"a\\u001b[2J\u{9b}\u{202e}\",\"repository\":\"r\\u001b]0;x\\u0007\",\"tag\":\"\u{7f}\"}]}",
     );
@@ -148,7 +148,7 @@ fn an_unknown_type_or_format_is_wrong_usage() {
 }
 
 #[test]
-fn a_list_needs_the_registry_alone() {
+fn a_list_needs_only_the_registry() {
     let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
     std::fs::create_dir_all(sandbox.home().join("cache")).unwrap();
     std::fs::write(sandbox.cache(), "no directory").unwrap();
@@ -161,7 +161,7 @@ fn a_list_needs_the_registry_alone() {
 }
 
 #[test]
-fn what_the_limit_leaves_out_need_not_fit_the_template() {
+fn the_template_is_not_applied_beyond_the_limit() {
     let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
     let template = "{{if .Digest}}{{.Tag}}{{else}}{{pad .Tag 99999 0}}{{end}}";
     for template in [template.to_owned(), format!("table {template}")] {

@@ -39,7 +39,7 @@ fn every_stored_field_is_shown_with_a_status() {
 }
 
 #[test]
-fn the_status_tells_missing_and_foreign_content_and_digests_that_nobody_can_check() {
+fn the_status_distinguishes_missing_external_and_unverifiable_content() {
     let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
     let status = |reference: &str| sandbox.json(&["inspect", reference])[0]["status"].clone();
     // The cache of another home, which does not exist here.
@@ -84,7 +84,7 @@ fn artifacts_are_found_by_reference_by_name_and_by_digest() {
 }
 
 #[test]
-fn found_ones_are_shown_even_if_others_are_missing() {
+fn found_artifacts_are_shown_even_if_others_are_missing() {
     let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
     let run = sandbox.run(&["inspect", "nothing", "my-dc", "a1b"]);
     assert_eq!(run.code, 3);
@@ -99,7 +99,7 @@ fn found_ones_are_shown_even_if_others_are_missing() {
 }
 
 #[test]
-fn of_a_reference_that_stands_twice_the_first_is_shown() {
+fn the_first_entry_of_a_duplicate_reference_is_shown() {
     let sandbox = Sandbox::with_registry(
         r#"{"artifacts":[{"reference":"a:1","size":1},{"reference":"a:1","size":2},{}]}"#,
     );
@@ -111,7 +111,7 @@ fn of_a_reference_that_stands_twice_the_first_is_shown() {
 }
 
 #[test]
-fn a_stored_field_named_status_gives_way() {
+fn a_stored_field_named_status_is_replaced() {
     let sandbox = Sandbox::with_registry(r#"{"artifacts":[{"reference":"a:1","status":"mine"}]}"#);
     let shown = sandbox.ok(&["inspect", "a:1"]);
     assert_eq!(shown.matches("\"status\"").count(), 1, "{shown}");

@@ -165,7 +165,7 @@ fn a_change_converts_a_legacy_registry_too() {
 }
 
 #[test]
-fn a_reader_shows_a_legacy_registry_without_waiting_for_its_turn_to_convert_it() {
+fn a_reader_shows_a_legacy_registry_without_waiting_for_the_lock() {
     let sandbox = legacy(&fixture("legacy/components.json"));
     let _held = sandbox.hold_lock();
     // The time limit is longer than any test runs.
@@ -193,7 +193,7 @@ fn an_unreadable_legacy_registry_is_refused_and_nothing_is_written() {
 }
 
 #[test]
-fn the_older_key_is_read_as_it_stands_and_converted_by_the_next_change() {
+fn the_older_key_is_read_and_converted_by_the_next_change() {
     let sandbox = Sandbox::with_registry(fixture("v1-inline/artifacts.json"));
     let before = identity(&sandbox.registry());
     assert_eq!(
@@ -239,7 +239,7 @@ fn record(sandbox: &Sandbox, reference: &str) -> Run {
 }
 
 #[test]
-fn reading_leaves_what_it_does_not_know_alone() {
+fn reading_keeps_unknown_fields() {
     let sandbox = extended();
     let before = (sandbox.registry_text(), identity(&sandbox.registry()));
     for args in [
@@ -317,7 +317,7 @@ fn removing_keeps_every_byte_of_the_other_entries() {
 }
 
 #[test]
-fn clearing_keeps_what_stands_beside_the_entries() {
+fn clearing_keeps_every_byte_beside_the_entries() {
     let sandbox = extended();
     sandbox.ok(&["rm", "--all", "-y"]);
     assert_eq!(entries_after(&sandbox), "[]");

@@ -163,7 +163,7 @@ fn an_add_with_content_that_is_killed_leaves_no_entry_without_its_whole_content(
 
 /// Row 1: the next change removes it.
 #[test]
-fn the_temporary_file_of_a_killed_change_is_swept_by_the_next_one() {
+fn the_temporary_file_of_a_killed_change_is_removed_by_the_next_one() {
     if !has_strace() {
         return;
     }

@@ -41,7 +41,7 @@ fn a_change_gives_up_in_time_and_names_the_lock_file() {
 }
 
 #[test]
-fn a_waiting_change_says_what_it_waits_for_and_goes_on_when_it_is_free() {
+fn a_waiting_change_names_the_lock_and_continues_when_it_is_free() {
     let sandbox = Sandbox::new();
     let held = sandbox.hold_lock();
     let running = waiting(&sandbox, "a:1");
@@ -55,7 +55,7 @@ fn a_waiting_change_says_what_it_waits_for_and_goes_on_when_it_is_free() {
 
 /// Row 15: whatever kind of process held it.
 #[test]
-fn a_holder_that_is_killed_frees_the_lock() {
+fn a_killed_holder_releases_the_lock() {
     if !has("flock", &["--version"]) {
         return;
     }
@@ -117,7 +117,7 @@ fn a_waiter_takes_a_new_lock_file_when_the_old_one_is_deleted() {
 }
 
 #[test]
-fn a_holder_whose_lock_file_was_deleted_and_its_successor_both_count() {
+fn changes_before_and_after_the_lock_file_was_deleted_are_both_kept() {
     if !has_strace() {
         return;
     }
@@ -194,7 +194,7 @@ fn with_flock(sandbox: &Sandbox, answer: &str, args: &[&str]) -> (Run, usize) {
 }
 
 #[test]
-fn a_lock_that_is_never_free_is_waited_for_in_peace_and_not_for_ever() {
+fn waiting_for_a_lock_is_neither_busy_nor_endless() {
     if !has_strace() {
         return;
     }
@@ -213,7 +213,7 @@ fn a_lock_that_is_never_free_is_waited_for_in_peace_and_not_for_ever() {
 
 /// NFS without a lock daemon answers so, and some FUSE and cluster file systems do.
 #[test]
-fn where_there_are_no_locks_a_change_is_refused_with_what_to_do_about_it() {
+fn a_change_on_a_file_system_without_locks_is_refused_with_a_hint() {
     if !has_strace() {
         return;
     }

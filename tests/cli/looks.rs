@@ -79,7 +79,7 @@ fn with_legacy() -> Sandbox {
 
 /// This holds for every look and every error.
 #[test]
-fn an_unanswered_look_is_an_error_and_never_an_empty_registry() {
+fn a_failed_look_is_an_error_and_never_an_empty_registry() {
     if !has_strace() {
         return;
     }
@@ -102,7 +102,7 @@ fn an_unanswered_look_is_an_error_and_never_an_empty_registry() {
 
 /// Only two errors mean that something is missing.
 #[test]
-fn content_that_cannot_be_looked_at_is_not_called_missing() {
+fn content_that_cannot_be_checked_is_not_called_missing() {
     if !has_strace() {
         return;
     }

@@ -24,6 +24,7 @@ mod faults_calls;
 mod faults_clock;
 mod faults_content;
 mod faults_deletion;
+mod faults_extremes;
 mod faults_fields;
 mod faults_home;
 mod faults_import;
@@ -65,7 +66,7 @@ mod tag;
 mod terminal;
 #[cfg(target_os = "linux")]
 mod unprivileged;
-mod untold;
+mod unresolvable;
 mod users;
 mod verify;
 

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use crate::running::{Running, left_out};
 use crate::support::{ADD, Run, Sandbox};
 
 /// Limits in KiB, above the one at which the program starts.
@@ -72,10 +73,12 @@ fn never_ends_badly(least: u64, home: &dyn Fn() -> Sandbox, args: &[&str]) {
     );
 }
 
+/// Row 78: whatever the limit, and whatever asks for memory.
 #[test]
-fn where_memory_runs_out_a_command_fails_in_one_line_and_changes_nothing() {
+fn a_command_without_memory_fails_in_one_line_and_changes_nothing() {
     if !cfg!(target_os = "linux") {
-        return; // Other systems lack this limit or this command.
+        left_out("memory cannot be limited");
+        return;
     }
     let least = least(&Sandbox::new());
     let large = registry(15_000);
@@ -115,16 +118,17 @@ fn where_memory_runs_out_a_command_fails_in_one_line_and_changes_nothing() {
     });
 }
 
-/// The allocator of a thread aborts, or the standard library, which reports it itself.
+/// Row 78: the allocator of a thread aborts, or the standard library, which reports it itself.
 #[test]
-fn an_abort_is_a_failure_and_no_crash() {
+fn an_abort_is_a_failure_and_not_a_crash() {
     if !cfg!(target_os = "linux") {
+        left_out("memory cannot be limited");
         return;
     }
     let sandbox = Sandbox::new();
     let held = sandbox.hold_lock();
     let add = [ADD, &["--lock-timeout", "10m"]].concat();
-    let mut running = crate::running::Running::start(sandbox.command(&add));
+    let mut running = Running::start(sandbox.command(&add));
     running.says("note: waiting");
     running.signal("ABRT");
     drop(held);

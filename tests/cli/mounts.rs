@@ -86,7 +86,7 @@ fn with_each_mounted(script: &str) {
 
 /// Row 66: at any depth.
 #[test]
-fn a_directory_in_which_something_is_mounted_is_neither_replaced_nor_removed() {
+fn a_directory_that_contains_a_mount_is_neither_replaced_nor_removed() {
     for place in ["m", "src/lib/deeper/m"] {
         with_each_mounted(&format!(
             r#"
@@ -111,7 +111,7 @@ fn a_directory_in_which_something_is_mounted_is_neither_replaced_nor_removed() {
 
 /// Row 66: the system lists mounts as text, in which such names are escaped.
 #[test]
-fn a_mount_is_seen_whatever_the_path_of_the_home_contains() {
+fn a_mount_is_found_in_a_home_with_any_path() {
     for name in [r"a b", r"a\tb", r"a\nb", r"a\\b", r"a\\040b", r"#a", r" "] {
         with_each_mounted(&format!(
             r#"
@@ -133,7 +133,7 @@ fn a_mount_is_seen_whatever_the_path_of_the_home_contains() {
 
 /// Row 66: a home has a second path, because `/home` often is a link.
 #[test]
-fn a_mount_is_seen_when_the_home_is_reached_through_a_link() {
+fn a_mount_is_found_in_a_home_behind_a_link() {
     with_each_mounted(
         r#"
         expect 0 add a:1 "$S"
@@ -160,7 +160,7 @@ fn a_mount_is_seen_when_the_home_is_reached_through_a_link() {
 /// Row 66: something is mounted below the first path of a home, and the program gets a
 /// second path, below which the system does not show it.
 #[test]
-fn nothing_that_is_mounted_by_another_path_is_deleted() {
+fn a_mount_below_another_path_of_the_home_is_not_deleted() {
     for (what, mount) in MOUNTS {
         let sandbox = Sandbox::new();
         let script = format!(
@@ -183,7 +183,7 @@ fn nothing_that_is_mounted_by_another_path_is_deleted() {
 
 /// Row 66: as in a chroot without `/proc`. Each directory is then checked.
 #[test]
-fn nothing_mounted_is_deleted_where_the_system_does_not_list_mounts() {
+fn a_mount_is_not_deleted_if_the_system_lists_no_mounts() {
     for (what, mount) in MOUNTS {
         let sandbox = Sandbox::new();
         let refused = match what {
@@ -228,7 +228,7 @@ fn a_directory_that_is_a_mount_is_neither_replaced_nor_removed() {
 /// Row 66: leftovers of killed processes, with current names and those of earlier
 /// versions, and an orphan.
 #[test]
-fn nothing_that_is_mounted_in_a_leftover_or_an_orphan_is_deleted() {
+fn a_mount_in_a_leftover_or_an_orphan_is_not_deleted() {
     for name in [
         ".staging-abcdefghijkl",
         ".trash-abcdefghijkl",
@@ -257,7 +257,7 @@ fn nothing_that_is_mounted_in_a_leftover_or_an_orphan_is_deleted() {
 
 /// Rows 63 and 80: as separate volumes, which contain other directories.
 #[test]
-fn a_cache_that_is_a_mount_works_as_any_other() {
+fn a_cache_that_is_a_mount_works() {
     for mount in [
         r#"mount -t tmpfs tmpfs "$C""#,
         r#"mkdir "$V" && mount --bind "$V" "$C""#,
@@ -286,7 +286,7 @@ fn a_cache_that_is_a_mount_works_as_any_other() {
 
 /// Row 80: even if they are mounts themselves, as snapshots are.
 #[test]
-fn directories_of_the_file_system_in_the_cache_are_kept_where_they_are_mounts() {
+fn directories_of_the_file_system_in_the_cache_are_kept_if_they_are_mounts() {
     let sandbox = Sandbox::new();
     let script = r#"
         expect 0 add a:1 "$S"; cd "$C"

@@ -31,8 +31,9 @@ fn homes(entries: &str) -> [(Sandbox, PathBuf); 2] {
     [(inline, registry), (legacy, file)]
 }
 
+/// Row 86: the entry is named.
 #[test]
-fn a_change_that_would_convert_what_cldctl_cannot_read_is_refused() {
+fn a_change_that_would_convert_unreadable_entries_is_refused() {
     for (bad, field) in BAD {
         for (sandbox, file) in homes(&format!("{GOOD},{bad}")) {
             let before = fs::read_to_string(&file).unwrap();
@@ -61,9 +62,9 @@ fn a_change_that_would_convert_what_cldctl_cannot_read_is_refused() {
     }
 }
 
-/// The entries are removed as the hint says.
+/// Row 86: the entries are removed as the hint says.
 #[test]
-fn without_the_entries_that_cldctl_cannot_read_the_rest_is_converted() {
+fn removing_unreadable_entries_lets_the_rest_be_converted() {
     for (bad, _) in BAD {
         let another = bad.replace("bad:1", "bad:2");
         for args in [&["rm", "bad:1", "bad:2"][..], &["rm", "--all", "-y"]] {
@@ -80,7 +81,7 @@ fn without_the_entries_that_cldctl_cannot_read_the_rest_is_converted() {
 }
 
 #[test]
-fn an_entry_of_today_that_cldctl_cannot_read_keeps_no_change_off() {
+fn an_unreadable_entry_in_the_current_form_stops_no_change() {
     for (bad, _) in BAD {
         let sandbox = Sandbox::with_registry(format!(r#"{{"artifacts":[{bad}]}}"#));
         sandbox.ok(ADD);

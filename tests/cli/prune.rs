@@ -98,7 +98,7 @@ fn because(references: &[&str], reason: &str) -> Vec<(String, String)> {
 
 /// Row 49: the staging of a killed add is one of the leftovers.
 #[test]
-fn untagged_gone_and_left_over_things_go_and_nothing_else() {
+fn only_untagged_missing_and_leftover_items_are_removed() {
     let sandbox = sandbox();
     let expected = [
         because(&[".staging:abcdefghijkl"], "leftover"),
@@ -129,7 +129,7 @@ fn untagged_gone_and_left_over_things_go_and_nothing_else() {
 }
 
 #[test]
-fn a_tagged_artifact_goes_only_if_every_limit_lets_it() {
+fn a_tagged_artifact_is_removed_only_if_every_limit_permits_it() {
     let sandbox = sandbox();
     sandbox.ok(&["prune", "-y"]);
     sandbox
@@ -175,7 +175,7 @@ fn a_tagged_artifact_goes_only_if_every_limit_lets_it() {
 }
 
 #[test]
-fn a_filter_limits_untagged_and_gone_artifacts_too() {
+fn a_filter_limits_untagged_and_missing_artifacts_too() {
     let sandbox = sandbox();
     let planned = plan(&sandbox, &["--filter", "until=30d"]);
     assert_eq!(
@@ -207,7 +207,7 @@ fn a_home_that_was_moved_loses_nothing() {
 
 /// Row 47: it is not missing any more.
 #[test]
-fn content_that_is_back_before_the_deletion_stays() {
+fn content_that_is_restored_before_the_deletion_is_kept() {
     let sandbox = sandbox();
     // The path of a planned artifact now contains another one.
     let plan = sandbox.json(&["prune", "-n", "--format", "json"]);
@@ -218,7 +218,7 @@ fn content_that_is_back_before_the_deletion_stays() {
 }
 
 #[test]
-fn the_staging_of_a_living_process_is_no_leftover() {
+fn the_staging_of_a_living_process_is_not_a_leftover() {
     let sandbox = sandbox();
     let living = sandbox.cache().join(".staging:abcdefghijkl");
     let held = fs::File::open(&living).unwrap();
@@ -237,14 +237,14 @@ fn the_staging_of_a_living_process_is_no_leftover() {
 }
 
 #[test]
-fn a_docker_hand_is_told_of_the_other_option() {
+fn the_option_of_docker_gets_a_hint() {
     let run = Sandbox::new().run(&["prune", "-f"]);
     run.fails(2, "`prune` has no `-f`");
     assert!(run.stderr.contains("hint: `-y` answers yes"), "{run:?}");
 }
 
 #[test]
-fn df_tells_what_is_taken_and_what_prune_would_free() {
+fn df_reports_the_used_space_and_what_prune_would_free() {
     let sandbox = sandbox();
     assert_data_eq!(
         sandbox.ok(&["df"]),
@@ -277,7 +277,7 @@ leftover    1      5B    [..]kB[..]kB
 }
 
 #[test]
-fn one_artifact_counts_once_however_often_it_stands_there() {
+fn a_duplicate_artifact_counts_once() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
     sandbox.ok(&["add", "a:1", source.to_str().unwrap()]);
@@ -299,7 +299,7 @@ fn one_artifact_counts_once_however_often_it_stands_there() {
 }
 
 #[test]
-fn what_frees_nothing_does_not_go_to_make_room() {
+fn artifacts_that_free_no_space_are_not_removed_for_it() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
     let elsewhere = [
@@ -328,7 +328,7 @@ fn what_frees_nothing_does_not_go_to_make_room() {
 }
 
 #[test]
-fn content_that_a_crash_left_aside_is_neither_gone_nor_left_over() {
+fn content_that_a_crash_left_aside_is_neither_missing_nor_a_leftover() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
     sandbox.ok(&["add", "a:1", source.to_str().unwrap()]);
@@ -350,7 +350,7 @@ fn content_that_a_crash_left_aside_is_neither_gone_nor_left_over() {
 }
 
 #[test]
-fn without_a_registry_nothing_is_known_to_be_an_orphan() {
+fn without_a_registry_no_directory_is_an_orphan() {
     let sandbox = sandbox();
     fs::remove_file(sandbox.registry()).unwrap();
     assert_eq!(plan(&sandbox, &[]), []);

@@ -225,7 +225,7 @@ fn inner(dirs: Vec<PathBuf>) -> Vec<(PathBuf, String)> {
 
 /// Row 73: by each kind of deletion.
 #[test]
-fn no_deletion_follows_a_link_that_takes_the_place_of_a_directory() {
+fn no_deletion_follows_a_link_that_replaces_a_directory() {
     loses(delete_by_path, |_| ());
     for deletion in DELETIONS {
         let prepare = |sandbox: &Sandbox| inner((deletion.prepare)(sandbox));
@@ -250,7 +250,7 @@ fn with_many(sandbox: &Sandbox) -> Vec<PathBuf> {
 
 /// Row 73: the deletion of replaced content.
 #[test]
-fn no_replacement_follows_a_link_that_takes_the_place_of_a_directory() {
+fn no_replacement_follows_a_link_that_replaces_a_directory() {
     for args in [&["tag", "new:1", "x:1"][..], &["add", "x:1", "source"]] {
         let prepare = |sandbox: &Sandbox| {
             let dirs = inner(with_many(sandbox));
@@ -285,7 +285,7 @@ fn close(dir: &Path) {
 /// Row 73: directories without permissions get them, and a private file elsewhere does
 /// not.
 #[test]
-fn no_mode_outside_is_changed_where_directories_are_closed() {
+fn no_mode_outside_is_changed_while_closed_directories_are_deleted() {
     loses(make_deletable_by_path, close);
     let user = User::new();
     for target in ["", "a"] {
@@ -325,7 +325,7 @@ fn read_by_path(dir: &Path) -> io::Result<()> {
 
 /// Row 73: while it is copied and hashed.
 #[test]
-fn nothing_outside_is_read_when_a_link_takes_the_place_of_a_directory() {
+fn nothing_outside_is_read_when_a_link_replaces_a_directory() {
     loses(read_by_path, |_| ());
     let source = |sandbox: &Sandbox| inner(fill_many(&sandbox.path("source")));
     let stored = |sandbox: &Sandbox| inner(with_many(sandbox));
@@ -355,7 +355,7 @@ fn files(dirs: Vec<PathBuf>) -> Vec<(PathBuf, String)> {
 
 /// Row 73: the target of the link is private and has the same length.
 #[test]
-fn no_file_outside_is_read_or_deleted_when_a_link_takes_the_place_of_a_file() {
+fn no_file_outside_is_read_or_deleted_when_a_link_replaces_a_file() {
     loses_with("cld.yml", "a", read_by_path, |_| ());
     let source = |sandbox: &Sandbox| files(fill_many(&sandbox.path("source")));
     let stored = |sandbox: &Sandbox| files(with_many(sandbox));
@@ -373,7 +373,7 @@ fn no_file_outside_is_read_or_deleted_when_a_link_takes_the_place_of_a_file() {
 
 /// Row 73: the file by which an artifact is recognized.
 #[test]
-fn no_file_outside_is_read_when_a_link_takes_the_place_of_the_configuration() {
+fn no_file_outside_is_read_when_a_link_replaces_the_configuration() {
     let own = |top: PathBuf| vec![(top, "cld.yml".to_owned())];
     races_with(
         "a",
@@ -443,7 +443,7 @@ fn exchanging(file: &Path, other: &Path, run: impl FnOnce()) -> usize {
 
 /// Row 73: opening a pipe would wait for ever.
 #[test]
-fn nothing_waits_for_a_pipe_that_takes_the_place_of_a_file() {
+fn no_command_waits_for_a_pipe_that_replaces_a_file() {
     let stored = "user/.cldctl/cache/artifacts/x_1";
     let setup = |dir: &str| {
         let sandbox = Sandbox::in_memory();
@@ -526,7 +526,7 @@ fn link_through(dir: &Path) {
 
 /// Row 74: none of the imported files changes.
 #[test]
-fn a_file_from_outside_is_not_stored_for_a_link_whose_way_changes() {
+fn a_file_from_outside_is_not_stored_for_a_link_whose_path_changes() {
     loses(read_link_by_path, link_through);
     races(
         "link",
@@ -549,7 +549,7 @@ fn a_file_from_outside_is_not_stored_for_a_link_whose_way_changes() {
 
 /// Row 73: the own directory of an entry, in the cache root.
 #[test]
-fn a_link_that_takes_the_place_of_an_own_directory_is_not_followed() {
+fn a_link_that_replaces_an_own_directory_is_not_followed() {
     let own = |sandbox: &Sandbox| {
         let dirs = register(sandbox).into_iter();
         let names = dirs.map(|dir| dir.file_name().unwrap().to_str().unwrap().to_owned());
@@ -616,7 +616,7 @@ fn is_whole(sandbox: &Sandbox, run: &Run, what: &str) {
 
 /// Row 75: however late `prune` deletes what it found.
 #[test]
-fn a_staging_directory_that_was_just_created_is_left_to_its_add() {
+fn a_staging_directory_that_was_just_created_is_kept() {
     if !has_strace() {
         return;
     }

@@ -48,7 +48,7 @@ fn without_times(text: &str) -> String {
 }
 
 #[test]
-fn the_tour_prints_what_it_says() {
+fn the_tour_prints_the_documented_output() {
     let sandbox = Sandbox::new();
     let mut path = vec![PathBuf::from(PROGRAM).parent().unwrap().to_owned()];
     path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));

@@ -22,7 +22,7 @@ const SLIPS: [(&str, &str); 14] = [
 ];
 
 #[test]
-fn no_entry_is_created_for_what_an_empty_variable_or_a_slip_leaves() {
+fn no_entry_is_created_for_an_incomplete_reference() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
     let source = source.to_str().unwrap();
@@ -57,7 +57,7 @@ fn an_entry_that_has_such_a_reference_can_be_listed_inspected_and_removed() {
 }
 
 #[test]
-fn a_directory_that_has_a_name_of_the_caches_own_is_no_content_of_an_entry() {
+fn a_directory_with_a_reserved_name_is_never_the_content_of_an_entry() {
     let reserved = ".trash-abcdefghijkl";
     let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
     std::fs::create_dir_all(sandbox.cache().join(reserved)).unwrap();

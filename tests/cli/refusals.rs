@@ -9,7 +9,7 @@ use crate::unprivileged::User;
 
 /// Row 67: the cache may be listed, but its directories may not be read.
 #[test]
-fn entries_whose_content_may_not_be_looked_at_are_neither_removed_nor_called_missing() {
+fn entries_with_unreadable_content_are_neither_removed_nor_called_missing() {
     let sandbox = Sandbox::in_memory();
     let user = User::new();
     let source = sandbox.component("app");
@@ -55,7 +55,7 @@ fn entries_whose_content_may_not_be_looked_at_are_neither_removed_nor_called_mis
 
 /// Row 69: the lock of a directory in which content is built, not that of the registry.
 #[test]
-fn where_directories_cannot_be_locked_a_hint_names_the_file_system() {
+fn a_hint_names_the_file_system_if_directories_cannot_be_locked() {
     if !has_strace() {
         return;
     }

@@ -38,10 +38,10 @@ fn utf16(text: &str, bytes_of: fn(u16) -> [u8; 2]) -> Vec<u8> {
     text.encode_utf16().flat_map(bytes_of).collect()
 }
 
-/// Rows 20 and 41: every complete entry is saved to the byte, the file is kept
+/// Rows 20, 41 and 85: every complete entry is saved to the byte, the file is kept
 /// unchanged, and lost entries are named; the exit code shows whether there are any.
 #[test]
-fn every_complete_entry_of_a_damaged_registry_is_saved_and_the_damage_kept() {
+fn every_complete_entry_of_a_damaged_registry_is_saved_and_the_original_kept() {
     let whole = registry(&[A, B]);
     let cut = &whole[..whole.find("\"b:1\"").unwrap() + 5];
     let tail = &registry(&[B])[20..];
@@ -135,7 +135,7 @@ fn a_registry_in_utf16_is_saved_in_utf8() {
 /// Lost entries are reported even if no other one is saved, and even if nothing of them
 /// can be read.
 #[test]
-fn a_registry_is_not_emptied_without_a_word() {
+fn a_repair_reports_every_lost_entry() {
     at_once(
         [
             "{\"artifacts\": [{\"ref",
@@ -172,7 +172,7 @@ fn an_empty_file_becomes_an_empty_registry() {
 }
 
 #[test]
-fn a_file_that_nothing_shows_to_be_a_registry_is_left_as_it_is() {
+fn a_file_that_is_not_recognized_as_a_registry_is_kept_unchanged() {
     at_once(
         [
             &b"null null"[..],
@@ -208,7 +208,7 @@ fn a_file_that_nothing_shows_to_be_a_registry_is_left_as_it_is() {
 }
 
 #[test]
-fn nothing_is_made_an_entry_that_was_a_part_of_something_else() {
+fn a_part_of_another_value_never_becomes_an_entry() {
     let cases = [
         (
             r#"{"artifacts":[{"reference":"a:1","size":1},{"reference":"b:1","deps":[{"reference":"c:1","tag":"1"},{"r"#,
@@ -249,7 +249,7 @@ fn nothing_is_made_an_entry_that_was_a_part_of_something_else() {
 }
 
 #[test]
-fn much_damage_is_named_in_one_pass() {
+fn extensive_damage_is_reported_in_one_pass() {
     let torn = "{\"reference\":\"a:1\",\"size\":},".repeat(50_000);
     let sandbox = Sandbox::with_registry(format!("{{\"artifacts\":[{torn}]}}"));
     let run = sandbox.run(&["verify", "--repair"]);
@@ -264,7 +264,7 @@ fn much_damage_is_named_in_one_pass() {
 /// Row 11: the exit code of a repair depends on its result, not on whether its report
 /// can be written.
 #[test]
-fn a_repair_stands_though_it_cannot_be_told() {
+fn a_repair_is_kept_although_its_report_cannot_be_written() {
     let torn = format!("{}{{\"reference\":\"b:1\",", registry(&[A]));
     for (damaged, code) in [(format!("{}x", registry(&[A])), 0), (torn, 1)] {
         for format in ["text", "json"] {
@@ -279,7 +279,7 @@ fn a_repair_stands_though_it_cannot_be_told() {
 
 /// Lost entries are reported even if nothing else can be checked.
 #[test]
-fn a_repair_is_reported_though_the_check_behind_it_fails() {
+fn a_repair_is_reported_although_the_check_after_it_fails() {
     let sandbox = Sandbox::with_registry(format!("{}{{\"reference\":\"b:1\",", registry(&[A])));
     // The cache cannot be read.
     fs::create_dir_all(sandbox.cache().parent().unwrap()).unwrap();
@@ -294,7 +294,7 @@ fn a_repair_is_reported_though_the_check_behind_it_fails() {
 /// damaged one and its directory, the copy, the directory with the copy, the directory
 /// with the registry.
 #[test]
-fn a_repair_that_fails_leaves_the_file_and_no_copy() {
+fn a_failed_repair_keeps_the_file_and_leaves_no_copy() {
     if !has_strace() {
         return;
     }
@@ -327,7 +327,7 @@ const COPY: usize = 4;
 
 /// Row 18: while its temporary file is synced, and while the copy is.
 #[test]
-fn a_repair_leaves_what_a_process_without_the_lock_wrote_meanwhile() {
+fn a_repair_keeps_what_a_process_without_the_lock_wrote_meanwhile() {
     if !has_strace() {
         return;
     }
@@ -374,7 +374,7 @@ fn repair_beside(when: usize, damaged: &str, meanwhile: &str) -> (Sandbox, Run) 
 }
 
 #[test]
-fn a_signal_during_a_repair_leaves_the_file_and_no_copy() {
+fn a_signal_during_a_repair_keeps_the_file_and_leaves_no_copy() {
     if !has_strace() {
         return;
     }
@@ -393,7 +393,7 @@ fn a_signal_during_a_repair_leaves_the_file_and_no_copy() {
 }
 
 #[test]
-fn copies_of_an_entry_go_and_what_differs_stays() {
+fn identical_copies_of_an_entry_are_removed_and_different_ones_kept() {
     let other = B.replace("b:1", "a:1");
     let sandbox = Sandbox::with_registry(registry(&[B, A, B, &other]));
     let run = sandbox.run(&["verify", "--repair"]);
@@ -437,7 +437,7 @@ fn a_second_repair_finds_nothing_to_do() {
 }
 
 #[test]
-fn what_may_not_be_changed_is_not_repaired() {
+fn a_registry_that_may_not_be_changed_is_not_repaired() {
     let damaged = format!("{}x", registry(&[A]));
     let sandbox = Sandbox::with_registry(&damaged);
     fs::set_permissions(sandbox.registry(), PermissionsExt::from_mode(0o444)).unwrap();

@@ -15,7 +15,7 @@ fn with_two() -> Sandbox {
 }
 
 #[test]
-fn an_artifact_goes_with_its_content_and_its_manifest() {
+fn an_artifact_is_removed_with_its_content_and_its_manifest() {
     let sandbox = with_two();
     assert_eq!(
         sandbox.ok(&["rm", "ghcr.io/acme/app:v1"]),
@@ -27,7 +27,7 @@ fn an_artifact_goes_with_its_content_and_its_manifest() {
 }
 
 #[test]
-fn a_manifest_stays_as_long_as_an_entry_has_its_digest() {
+fn a_manifest_is_kept_as_long_as_an_entry_has_its_digest() {
     let sandbox = with_two();
     let app = sandbox.path("app");
     sandbox.ok(&["add", "copy:v1", app.to_str().unwrap()]);
@@ -40,7 +40,7 @@ fn a_manifest_stays_as_long_as_an_entry_has_its_digest() {
 }
 
 #[test]
-fn every_operand_is_tried_and_the_worst_end_is_the_exit_code() {
+fn every_operand_is_tried_and_the_worst_result_is_the_exit_code() {
     let sandbox = with_two();
     sandbox.ok(&["add", "dc:v2", sandbox.path("dc").to_str().unwrap()]);
     let digest = sandbox.json(&["inspect", "dc"])[0]["digest"]
@@ -65,7 +65,7 @@ hint: use one of these references
 }
 
 #[test]
-fn a_missing_artifact_is_told_with_the_one_that_was_meant() {
+fn a_missing_artifact_is_reported_with_a_suggestion() {
     let sandbox = with_two();
     let before = sandbox.registry_text();
     let run = sandbox.run(&["rm", "ghcr.io/acme/app:v9"]);
@@ -81,7 +81,7 @@ fn a_missing_artifact_is_told_with_the_one_that_was_meant() {
 }
 
 #[test]
-fn where_there_is_no_registry_none_is_created() {
+fn a_removal_creates_no_registry() {
     let sandbox = Sandbox::new();
     sandbox.run(&["rm", "a:1"]).fails(3, "not found");
     assert_eq!(sandbox.ok(&["rm", "--all", "-y"]), "");
@@ -101,7 +101,7 @@ fn an_artifact_can_be_named_by_twelve_digits_of_its_digest_but_not_by_fewer() {
 }
 
 #[test]
-fn a_dry_run_names_what_would_go_and_removes_nothing() {
+fn a_dry_run_names_the_artifacts_and_removes_nothing() {
     let sandbox = with_two();
     let before = sandbox.registry_text();
     assert_eq!(sandbox.ok(&["rm", "-n", "dc"]), "would remove dc\n");
@@ -118,7 +118,7 @@ fn a_dry_run_names_what_would_go_and_removes_nothing() {
 }
 
 #[test]
-fn the_report_says_what_was_freed() {
+fn the_report_has_the_freed_space() {
     let sandbox = with_two();
     let report = sandbox.ok(&["rm", "dc", "--format", "json"]);
     assert_data_eq!(
@@ -165,7 +165,7 @@ fn references_are_read_from_standard_input() {
 }
 
 #[test]
-fn removing_all_asks_and_without_a_terminal_needs_the_answer_at_once() {
+fn removing_all_without_a_terminal_needs_the_answer_as_an_option() {
     let sandbox = with_two();
     let before = sandbox.registry_text();
     let run = sandbox.run_with_input(&["rm", "--all"], "y\n");
@@ -184,7 +184,7 @@ fn removing_all_asks_and_without_a_terminal_needs_the_answer_at_once() {
 }
 
 #[test]
-fn what_to_remove_must_be_said_and_only_in_one_way() {
+fn artifacts_to_remove_must_be_given_in_exactly_one_way() {
     let sandbox = with_two();
     for args in [
         &["rm"][..],
@@ -202,7 +202,7 @@ fn what_to_remove_must_be_said_and_only_in_one_way() {
 }
 
 #[test]
-fn an_entry_of_which_cldctl_can_read_nothing_can_be_removed() {
+fn an_unreadable_entry_can_be_removed() {
     let sandbox = Sandbox::with_registry(
         r#"{"artifacts":[{"reference":"a:1","size":1.5,"createdAt":3,"cachePath":[]}]}"#,
     );
@@ -211,7 +211,7 @@ fn an_entry_of_which_cldctl_can_read_nothing_can_be_removed() {
 }
 
 #[test]
-fn read_only_content_goes_too() {
+fn read_only_content_is_removed() {
     use std::os::unix::fs::PermissionsExt;
     let sandbox = with_two();
     let file = sandbox.cache().join("dc/datacenter.dc");
@@ -221,7 +221,7 @@ fn read_only_content_goes_too() {
 }
 
 #[test]
-fn a_blank_at_the_end_of_a_reference_is_a_part_of_it() {
+fn a_trailing_blank_is_a_part_of_a_reference() {
     let sandbox = Sandbox::new();
     sandbox.record("a:1");
     sandbox.record_as_cldctl("a:1 ");
@@ -246,8 +246,9 @@ fn standard_input_that_cannot_be_read_is_a_failure() {
     crate::support::Run::from(output).fails(1, "could not read references from standard input");
 }
 
+/// Row 89: a thousand operands, by reference and by digest.
 #[test]
-fn many_references_are_found_as_few_are() {
+fn many_references_are_found_in_the_same_way_as_few() {
     let sandbox = Sandbox::new();
     let entries: Vec<_> = (0..2000)
         .map(|n| serde_json::json!({"reference": format!("r{n}:1"), "digest": format!("sha256:{n:064x}")}))
@@ -270,7 +271,7 @@ fn many_references_are_found_as_few_are() {
 }
 
 #[test]
-fn a_directory_in_which_another_entry_lies_is_kept() {
+fn a_directory_that_contains_that_of_another_entry_is_kept() {
     let sandbox = with_two();
     let inner = sandbox.cache().join("dc/modules");
     let inner = inner.to_str().unwrap();

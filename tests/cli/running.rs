@@ -90,10 +90,25 @@ pub(crate) fn has(tool: &str, args: &[&str]) -> bool {
     lack.is_none()
 }
 
+/// Says that a test is left out.
+pub(crate) fn left_out(why: &str) {
+    let _ = Lack::Permission(why.to_owned()).is_accepted();
+}
+
 /// Returns whether strace runs here and may trace.
+///
+/// # Panics
+///
+/// If `CI` is set and it does not: too many tests would show nothing.
+#[track_caller]
 pub(crate) fn has_strace() -> bool {
-    has(
+    let has_strace = has(
         "strace",
         &["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "true"],
-    )
+    );
+    assert!(
+        has_strace || std::env::var_os("CI").is_none(),
+        "strace may not trace, and CI is set"
+    );
+    has_strace
 }

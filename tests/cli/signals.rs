@@ -41,7 +41,7 @@ fn state(sandbox: &Sandbox) -> (Vec<String>, String) {
 
 /// Row 59: the staging is removed.
 #[test]
-fn a_signal_while_content_is_copied_undoes_it() {
+fn a_signal_while_content_is_copied_undoes_the_change() {
     heed_all_signals();
     let (sandbox, large) = home_and_large_source();
     let before = state(&sandbox);
@@ -64,7 +64,7 @@ fn a_signal_while_content_is_copied_undoes_it() {
 }
 
 #[test]
-fn a_signal_while_it_waits_for_the_lock_undoes_it() {
+fn a_signal_while_waiting_for_the_lock_undoes_the_change() {
     heed_all_signals();
     let sandbox = Sandbox::new();
     let source = sandbox.component("src");
@@ -149,7 +149,7 @@ fn a_signal_after_the_commit_lets_the_change_finish() {
     }
 }
 
-/// A signal is ignored by `nohup`, by `trap '' INT`, and in the background of a script.
+/// Row 79: a signal is ignored by `nohup`, by `trap '' INT`, and in the background of a script.
 #[test]
 fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
     heed_all_signals();
@@ -191,7 +191,7 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
     }
 }
 
-/// The change is made, but the program cannot write its report.
+/// Row 79: the change is made, but the program cannot write its report.
 #[test]
 fn a_second_interrupt_from_the_keyboard_ends_the_program_at_once() {
     heed_all_signals();

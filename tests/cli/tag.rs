@@ -44,7 +44,7 @@ fn a_copy_is_registered_with_the_type_digest_size_and_time_of_its_source() {
 }
 
 #[test]
-fn removing_or_wiping_the_source_leaves_the_copy_whole() {
+fn removing_or_emptying_the_source_keeps_the_copy_whole() {
     let sandbox = sandbox();
     let content = tree(&sandbox.cache().join("app_v1"));
     sandbox.ok(&["tag", "app:v1", "b:1", "c:1"]);
@@ -58,7 +58,7 @@ fn removing_or_wiping_the_source_leaves_the_copy_whole() {
 }
 
 #[test]
-fn links_in_content_are_copied_as_they_are() {
+fn links_in_content_are_copied_as_links() {
     let sandbox = sandbox();
     symlink("/etc/passwd", sandbox.cache().join("app_v1/link")).unwrap();
     sandbox.ok(&["tag", "app:v1", "b:1"]);

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::running::has;
+use crate::running::{has, left_out};
 use crate::support::{ADD, PROGRAM, Run, Sandbox, fixture};
 
 const USER: (u32, u32) = (1234, 5678);
@@ -16,6 +16,7 @@ const USER: (u32, u32) = (1234, 5678);
 fn home_of_a_user() -> Option<Sandbox> {
     let sandbox = Sandbox::new();
     if fs::metadata(sandbox.user()).unwrap().uid() != 0 {
+        left_out("only root can be another user");
         return None;
     }
     // The user has to be able to read the directories and the program.
@@ -49,8 +50,9 @@ fn belongs_to_the_user(sandbox: &Sandbox) {
     }
 }
 
+/// Row 82: each file and directory that a change creates.
 #[test]
-fn what_root_creates_in_a_home_belongs_to_its_user_who_can_go_on() {
+fn files_that_root_creates_in_a_home_belong_to_its_user() {
     let Some(sandbox) = home_of_a_user() else {
         return;
     };
@@ -70,8 +72,9 @@ fn what_root_creates_in_a_home_belongs_to_its_user_who_can_go_on() {
     }
 }
 
+/// Row 82: the user replaces and removes it.
 #[test]
-fn content_that_root_brings_in_belongs_to_the_user_who_can_go_on() {
+fn content_that_root_adds_belongs_to_the_user() {
     let Some(sandbox) = home_of_a_user() else {
         return;
     };
@@ -95,7 +98,7 @@ fn content_that_root_brings_in_belongs_to_the_user_who_can_go_on() {
     assert_eq!(sandbox.references(), ["app:2"]);
 }
 
-/// The first command converts it, whichever it is.
+/// Row 82: the first command converts it, whichever it is.
 #[test]
 fn a_registry_that_root_converts_belongs_to_the_user() {
     let Some(sandbox) = home_of_a_user() else {
@@ -115,7 +118,7 @@ fn a_registry_that_root_converts_belongs_to_the_user() {
 }
 
 #[test]
-fn what_root_creates_in_its_own_home_stays_its_own() {
+fn files_that_root_creates_in_its_own_home_belong_to_root() {
     let Some(sandbox) = home_of_a_user() else {
         return;
     };
@@ -145,7 +148,7 @@ fn may_change_users() -> bool {
     has("setpriv", &["--reuid=1234", "--clear-groups", "true"]) && has("flock", &["--version"])
 }
 
-/// Otherwise a stranger could keep its user from changing anything, for ever.
+/// Row 88: otherwise a stranger could keep its user from changing anything, for ever.
 #[test]
 fn a_stranger_cannot_hold_the_lock_of_a_private_home() {
     let Some(sandbox) = home_of_a_user().filter(|_| may_change_users()) else {

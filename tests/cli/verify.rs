@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::running::Running;
+use crate::running::{Running, has_strace, wait_until};
 use crate::support::{Sandbox, names, write_tree};
 
 /// The codes and subjects of one kind of finding.
@@ -301,4 +301,42 @@ fn adds_and_removals_meanwhile_are_no_damage() {
             assert_eq!(report["problems"], json!([]), "{run:?}");
         }
     });
+}
+
+/// Verifies while an add that replaces content waits in one of its syncs; false if it
+/// had gone on before.
+fn verify_during_an_add(fsync: usize, sees_the_old_entry: bool) -> bool {
+    let (sandbox, content) = with_artifact();
+    let source = sandbox.path("app");
+    fs::write(source.join("sub/one"), "new").unwrap();
+    let digest = || sandbox.json(&["inspect", "x:1"])[0]["digest"].clone();
+    let old = digest();
+    let add = ["add", "x:1", source.to_str().unwrap()];
+    let inject = format!("delay_enter=2000000:when={fsync}");
+    let mut add = Running::start(sandbox.traced(&inject, &add));
+    wait_until("the new content", || {
+        let text = fs::read(content.join("sub/one"));
+        let has_its_entry = || sees_the_old_entry || digest() != old;
+        text.is_ok_and(|text| text == b"new") && has_its_entry()
+    });
+    let is_in_time = add.is_running() && (digest() == old) == sees_the_old_entry;
+    verify(&sandbox, &[], &[], &[]);
+    assert_eq!(add.end().code, 0);
+    verify(&sandbox, &[], &[], &[]);
+    is_in_time
+}
+
+#[test]
+fn a_replacement_under_way_is_no_damage_before_its_entry_is_there_nor_after() {
+    if !has_strace() {
+        return;
+    }
+    // The cache root is synced before the registry is renamed, its directory after.
+    for (fsync, sees_the_old_entry) in [(4, true), (5, false)] {
+        let mut rounds = 0..20;
+        assert!(
+            rounds.any(|_| verify_during_an_add(fsync, sees_the_old_entry)),
+            "the add never was at its sync {fsync} in time"
+        );
+    }
 }

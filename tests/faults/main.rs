@@ -61,6 +61,7 @@ mod power;
 mod state;
 #[cfg(target_os = "linux")]
 mod strace;
+#[cfg(target_os = "linux")]
 #[path = "../common/tools.rs"]
 mod tools;
 
@@ -69,6 +70,7 @@ use std::process::ExitCode;
 use command_line::{Wanted, wanted};
 
 /// The number of violations of a kind that are reported.
+#[cfg(target_os = "linux")]
 const MOST: usize = 20;
 
 fn main() -> ExitCode {

@@ -53,6 +53,7 @@ use std::time::Duration;
 use command_line::{Wanted, wanted};
 
 /// The number of violations that are reported.
+#[cfg(target_os = "linux")]
 const MOST: usize = 20;
 
 /// The default duration of a run, in seconds.

@@ -37,6 +37,7 @@ impl Report {
         json!([self.commits, self.failed_reads, self.dropped])
     }
 
+    #[cfg(target_os = "linux")]
     pub(crate) fn from_json(text: &[u8]) -> Self {
         let (commits, failed_reads, dropped) = serde_json::from_slice(text).unwrap();
         Report {

@@ -44,7 +44,7 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
         reverse: args.reverse,
         limit: args.limit,
     };
-    let parts = context.survey(|(list, misses): &mut (List, NearMisses), entry| {
+    let parts = context.scan(|(list, misses): &mut (List, NearMisses), entry| {
         list.seen += 1;
         if chooser.chooses(entry, &contents) {
             list.push(&order, entry, |text| shown.append(text, entry));

@@ -11,7 +11,7 @@ use crate::escape::{escape_display, is_unsafe};
 use crate::lookup::{DigestPrefix, Found, Resolver};
 use crate::quote;
 use crate::reference::ReferenceParts;
-use crate::registry::Registry;
+use crate::registry::{ReadMode, Registry};
 
 /// Beyond this many entries, looking for a similar name would take longer than
 /// the command.
@@ -163,13 +163,15 @@ impl<'r> Names<'r> {
 
     /// All references, or none if there are too many to be compared.
     fn read(&self) -> Vec<String> {
-        let survey = self.registry.survey(|references: &mut Vec<_>, entry| {
-            if references.len() <= MAX_COMPARED {
-                references.push(entry.reference().into_owned());
-            }
-        });
+        let scanned = self
+            .registry
+            .scan(ReadMode::Patient, |references: &mut Vec<_>, entry| {
+                if references.len() <= MAX_COMPARED {
+                    references.push(entry.reference().into_owned());
+                }
+            });
         // Without them there is no hint; what is wrong was told before.
-        let parts = survey.map(|survey| survey.parts).unwrap_or_default();
+        let parts = scanned.map(|scanned| scanned.parts).unwrap_or_default();
         let references: Vec<_> = parts.into_iter().flatten().collect();
         match references.len() > MAX_COMPARED {
             true => Vec::new(),

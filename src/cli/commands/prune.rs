@@ -12,7 +12,7 @@ use crate::cli::output::removal::{self, Item};
 use crate::cli::prompt;
 use crate::cli::select::{Candidate, Retention, Selection, select_expired};
 use crate::content::{Contents, RemovalPlan};
-use crate::document::{Document, Edit};
+use crate::document::{Document, Edit, OpenDocument};
 use crate::escape::escape_display;
 use crate::fields::Field;
 use crate::reference::ReferenceParts;
@@ -25,13 +25,14 @@ pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
         prompt::require_terminal("prune")?;
     }
     let now = SystemTime::now();
-    let document = context.load()?;
-    let (reasons, mut exit) = choose(context, args, &document)?;
+    let open = OpenDocument::from(context.load()?);
+    let document = open.whole()?;
+    let (reasons, mut exit) = choose(context, args, document)?;
     let UnreferencedData {
         found: unreferenced,
         unknown,
         ..
-    } = context.cache.unreferenced_by(&document, now)?;
+    } = context.cache.unreferenced_by(document, now)?;
     for error in unknown {
         messages::error(&error.into());
         exit = Exit::Failure;
@@ -39,7 +40,7 @@ pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
 
     let mut edit = Edit::default();
     reasons.keys().for_each(|&index| edit.remove(index));
-    let removed = context.cache.would_remove(&document, &edit, false)?;
+    let removed = context.cache.would_remove(&open, &edit, false)?;
     let reason_of: HashMap<String, &'static str> = reasons
         .iter()
         .filter_map(|(&index, &reason)| {
@@ -283,6 +284,7 @@ fn remove(context: &Context, planned: &Planned) -> anyhow::Result<Vec<Removed>> 
                 let mut edit = Edit::default();
                 kept = planned.clone();
                 kept.retain(|_, (_, reason)| wanted(reason));
+                let document = document.whole()?;
                 for (index, entry) in document.entries().enumerate() {
                     let found = planned
                         .get(entry.text())

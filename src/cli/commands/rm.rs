@@ -10,9 +10,9 @@ use crate::cli::output::{messages, removal};
 use crate::cli::prompt;
 use crate::cli::select::Selection;
 use crate::content::{self, RemovalPlan, Removed};
-use crate::document::{Document, Edit};
+use crate::document::{Document, Edit, OpenDocument};
 use crate::escape::escape_display;
-use crate::lookup::{DigestPrefix, Resolver};
+use crate::lookup::{DigestPrefix, Named, Resolver};
 use crate::timestamp;
 
 pub(super) fn run(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
@@ -31,11 +31,14 @@ fn remove_named(context: &Context, args: &Rm, operands: &[String]) -> anyhow::Re
     let mut unresolved = Vec::new();
     let removed = remove(context, args, &mut |document| {
         let mut edit = Edit::default();
-        let finder = Resolver::new(document);
+        let named = Named::in_document(document, operands, DigestPrefix::ToChange)?;
+        let finder = Resolver::new(named.document());
         unresolved.clear();
         for operand in operands {
             match resolve(&finder, operand, DigestPrefix::ToChange) {
-                Ok(indices) => indices.into_iter().for_each(|index| edit.remove(index)),
+                Ok(found) => found
+                    .into_iter()
+                    .for_each(|index| edit.remove(named.place(index))),
                 Err(Unresolved::Missing(_)) if args.force => {}
                 Err(reason) => unresolved.push(reason),
             }
@@ -79,6 +82,7 @@ fn remove_chosen(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
     let mut kept = Vec::new();
     let removed = remove(context, args, &mut |document| {
         (failure, kept) = (None, Vec::new());
+        let document = document.whole()?;
         let mut edit = Edit::default();
         let chosen = choose(document).unwrap_or_else(|error| {
             failure = Some(error);
@@ -116,8 +120,8 @@ fn plan(
     args: &Rm,
     choose: impl Fn(&Document) -> Result<Vec<usize>, Failure>,
 ) -> anyhow::Result<HashSet<String>> {
-    let document = context.load()?;
-    let chosen = choose(&document)?;
+    let document = OpenDocument::from(context.load()?);
+    let chosen = choose(document.whole()?)?;
     let mut edit = Edit::default();
     chosen.iter().for_each(|&index| edit.remove(index));
     let removed = context
@@ -127,6 +131,7 @@ fn plan(
         let items: Vec<_> = removal::entries(&removed, |_| removal::REQUESTED).collect();
         removal::plan(&items);
     }
+    let document = document.whole()?;
     let entries = chosen.iter().filter_map(|&index| document.entry(index));
     Ok(entries.map(|entry| entry.text().to_owned()).collect())
 }
@@ -137,7 +142,7 @@ fn remove(
     select: &mut content::Selection<'_>,
 ) -> anyhow::Result<Vec<Removed>> {
     if args.dry_run {
-        let document = context.load()?;
+        let document = OpenDocument::from(context.load()?);
         let edit = select(&document)?;
         return Ok(context
             .cache

@@ -15,6 +15,7 @@ use crate::cli::home;
 use crate::cli::select::{CACHED, KEYS};
 use crate::escape::is_unsafe;
 use crate::reference::ReferenceParts;
+use crate::registry::ReadMode;
 
 /// Completes the references in the registry.
 pub(in crate::cli) fn references() -> ArgValueCompleter {
@@ -85,18 +86,18 @@ fn registered(start: &str, part: fn(&str) -> &str) -> BTreeSet<String> {
     let read = || {
         let home = home::find(home_on_the_line()).ok()?;
         let registry = Registry::open(home.registry_path()).ok()?;
-        let survey = registry.survey_at_once(|found: &mut BTreeSet<String>, entry| {
+        let scanned = registry.scan(ReadMode::AtOnce, |found: &mut BTreeSet<String>, entry| {
             let reference = entry.reference();
             let value = part(&reference);
             if value.starts_with(start) && !value.is_empty() && !value.contains(is_unsafe) {
                 found.insert(value.to_owned());
             }
         });
-        survey
+        scanned
             .ok()
-            .filter(|survey| survey.foreign_version.is_none())
+            .filter(|scanned| scanned.foreign_version.is_none())
     };
-    let parts = read().map(|survey| survey.parts).unwrap_or_default();
+    let parts = read().map(|scanned| scanned.parts).unwrap_or_default();
     parts.into_iter().flatten().collect()
 }
 

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::Out;
 use crate::document::EntryRef;
 use crate::escape::visible_json;
-use crate::json::{Scanner, SyntaxError, decode, pretty};
+use crate::json::{Members, decode, pretty};
 
 /// Prints values as one array, each as `append` adds it at one level of
 /// indentation.
@@ -72,16 +72,10 @@ pub(in crate::cli) fn with_member(
     key: &str,
     value: &impl Serialize,
 ) -> anyhow::Result<String> {
-    let text = entry.text();
-    let mut members = Vec::new();
-    // The entry was scanned when its document was read.
-    let _ = Scanner::new(text).object::<SyntaxError>(|scanner, name| {
-        let value = scanner.value()?;
-        if decode(&text[name.clone()]).as_deref() != Some(key) {
-            members.push(format!("{}:{}", &text[name], &text[value]));
-        }
-        Ok(())
-    });
+    let others = Members::of(entry.text())
+        .filter(|(name, _)| decode(name).as_deref() != Some(key))
+        .map(|(name, value)| format!("{name}:{value}"));
+    let mut members: Vec<String> = others.collect();
     members.push(format!("\"{key}\":{}", serde_json::to_string(value)?));
     Ok(format!("{{{}}}", members.join(",")))
 }

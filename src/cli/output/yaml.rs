@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::json::{Scanner, SyntaxError, decode};
+use crate::json::{Members, Token, decode, tokens};
 
 /// A list without items.
 pub(in crate::cli) const EMPTY: &str = "[]";
@@ -14,10 +14,7 @@ const LONGEST_KEY: usize = 256;
 /// Appends an object, a JSON text, as an item of a list.
 pub(in crate::cli) fn item(out: &mut String, object: &str) {
     let mut start = "- ";
-    // The text was scanned when its document was read.
-    let _ = Scanner::new(object).object::<SyntaxError>(|scanner, key| {
-        let span = scanner.value()?;
-        let key = &object[key];
+    for (key, value) in Members::of(object) {
         out.push_str(start);
         // Readers do not look further than this for the colon behind a key.
         let is_long = key.len() > LONGEST_KEY;
@@ -33,10 +30,9 @@ pub(in crate::cli) fn item(out: &mut String, object: &str) {
             _ => string(out, key),
         }
         out.push_str(if is_long { "\n  : " } else { ": " });
-        flow(out, &object[span]);
+        flow(out, value);
         start = "\n  ";
-        Ok(())
-    });
+    }
     if start == "- " {
         out.push_str("- {}");
     }
@@ -44,31 +40,13 @@ pub(in crate::cli) fn item(out: &mut String, object: &str) {
 
 /// A JSON value in the flow style of YAML, which is nearly JSON.
 fn flow(out: &mut String, value: &str) {
-    let mut at = 0;
-    while let Some(&byte) = value.as_bytes().get(at) {
-        match byte {
-            b' ' | b'\n' | b'\r' | b'\t' => at += 1,
-            b'{' | b'}' | b'[' | b']' => {
-                out.push(char::from(byte));
-                at += 1;
-            }
-            b',' | b':' => {
-                out.push(char::from(byte));
-                out.push(' ');
-                at += 1;
-            }
-            _ => {
-                let Ok(span) = Scanner::new(&value[at..]).value() else {
-                    break;
-                };
-                let literal = &value[at..at + span.end];
-                if byte == b'"' {
-                    string(out, literal);
-                } else {
-                    out.push_str(&number(literal));
-                }
-                at += span.end;
-            }
+    for token in tokens(value) {
+        match token {
+            Token::Open(bracket) | Token::Close(bracket) => out.push(bracket),
+            Token::Comma => out.push_str(", "),
+            Token::Colon => out.push_str(": "),
+            Token::Literal(literal) if literal.starts_with('"') => string(out, literal),
+            Token::Literal(literal) => out.push_str(&number(literal)),
         }
     }
 }

@@ -165,6 +165,7 @@ fn what_is_included_below_a_directory_that_is_left_out_comes_with_its_directorie
     assert_eq!((paths(&tree.dirs), tree.files.len()), (vec!["", "a"], 0));
 }
 
+/// Row 76: before anything is stored.
 #[test]
 fn what_is_nested_too_deeply_is_refused() {
     let (_dir, top) = source();

@@ -10,16 +10,16 @@ use crate::content::cache_root::{CacheRoot, Trashed, id_of};
 use crate::content::deletion::refuse_mounts;
 use crate::content::ownership::{Ownership, own_key};
 use crate::content::progress::ProgressGuard;
-use crate::document::{Document, Edit};
+use crate::document::{Edit, EntryRef, OpenDocument};
 use crate::error::{Error, Result};
 use crate::fields::Field;
-use crate::reference::CacheKey;
+use crate::reference::{CacheKey, Reference};
 use crate::store::{FileId, Kind, lstat};
 
 /// Looks at the content of the entries that are selected to go, and returns what is to
 /// become of it; the refused ones last.
 pub(super) fn observe(
-    document: &Document,
+    document: &OpenDocument,
     selected: &Edit,
     root: Option<&CacheRoot>,
     keep_content: bool,
@@ -35,33 +35,42 @@ pub(super) fn observe(
             return Ok(go);
         }
         // What stays may have directories of what else was to go, so look again.
-        edit = Cow::Owned(without_refused(document, edit.into_owned(), &stay));
+        edit = Cow::Owned(without_refused(document, edit.into_owned(), &stay)?);
         refused.extend(stay);
     }
 }
 
 /// Decides what goes: what is selected, but for the entries that are refused.
 pub(super) fn without_refused(
-    document: &Document,
+    document: &OpenDocument,
     selected: Edit,
     planned: &[PlannedRemoval],
-) -> Edit {
+) -> Result<Edit> {
     let stay: HashSet<(&str, &str)> = planned
         .iter()
         .filter(|planned| planned.is_refused())
         .map(|planned| (&*planned.reference, &*planned.path))
         .collect();
     if stay.is_empty() {
-        return selected;
+        return Ok(selected);
     }
     let mut rest = Edit::default();
-    let entries = document.entries().enumerate();
-    for (index, entry) in entries.filter(|(index, _)| selected.is_removed(*index)) {
-        if !stay.contains(&(&*entry.reference(), &*entry.text_of(Field::CachePath))) {
+    for (index, (reference, path)) in removed_by(&selected, document)? {
+        if !stay.contains(&(&*reference, &*path)) {
             rest.remove(index);
         }
     }
-    rest
+    Ok(rest)
+}
+
+/// Returns the entries that an edit removes, each with its place, reference and path.
+fn removed_by(edit: &Edit, document: &OpenDocument) -> Result<Vec<(usize, (String, String))>> {
+    let removed = edit.changed(document.len());
+    let removed = removed.filter(|&index| edit.is_removed(index)).collect();
+    document.pick_at(&removed, |entry| {
+        let path = entry.text_of(Field::CachePath);
+        (entry.reference().into_owned(), path.into_owned())
+    })
 }
 
 /// An artifact on its way out.
@@ -152,37 +161,36 @@ impl PlannedRemoval {
 
 /// Returns what an edit removes, and what is to become of the content.
 pub(super) fn plan(
-    document: &Document,
+    document: &OpenDocument,
     edit: &Edit,
     root: Option<&CacheRoot>,
     keep_content: bool,
 ) -> Result<Vec<PlannedRemoval>> {
     let mut planned: Vec<PlannedRemoval> = Vec::new();
     let mut seen = HashSet::new();
+    let removed = removed_by(edit, document)?;
     let mut planner = Planner {
         document,
         edit,
         root,
+        removed: &removed,
         taken: HashSet::new(),
         ownership: None,
     };
-    let entries = document.entries().enumerate();
-    for (_, entry) in entries.filter(|(index, _)| edit.is_removed(*index)) {
-        let reference = entry.reference().into_owned();
-        let path = entry.text_of(Field::CachePath).into_owned();
+    for (_, (reference, path)) in &removed {
         // The same reference twice is one artifact, unless its paths differ.
-        if !seen.insert((reference.clone(), path.clone())) {
+        if !seen.insert((reference, path)) {
             continue;
         }
         let outcome = match keep_content {
             true => Planned::Kept,
             false => planner
-                .outcome(&reference, &path)
+                .outcome(reference, path)
                 .unwrap_or_else(Planned::Refused),
         };
         planned.push(PlannedRemoval {
-            reference,
-            path,
+            reference: reference.clone(),
+            path: path.clone(),
             outcome,
             trashed: None,
         });
@@ -203,9 +211,11 @@ pub(super) fn plan(
 
 /// Decides what becomes of content.
 struct Planner<'d> {
-    document: &'d Document,
+    document: &'d OpenDocument,
     edit: &'d Edit,
     root: Option<&'d CacheRoot>,
+    /// The entries that go: their places, references and paths.
+    removed: &'d [(usize, (String, String))],
     /// The directories that go.
     taken: HashSet<FileId>,
     /// What the entries that stay own, once that was asked.
@@ -235,9 +245,13 @@ impl Planner<'_> {
             });
         };
         if self.ownership.is_none() {
-            let entries = self.document.entries().enumerate();
-            let stay = entries.filter(|(index, _)| !self.edit.is_removed(*index));
-            self.ownership = Some(Ownership::of(root, stay.map(|(_, entry)| entry)));
+            let keys = self.removed.iter().filter_map(|(_, (reference, _))| {
+                Some(Reference::parse(reference).ok()?.cache_key())
+            });
+            let keys: Vec<CacheKey> = keys.collect();
+            let names: Vec<&str> = keys.iter().map(CacheKey::as_str).collect();
+            let stays = |index, _: &EntryRef<'_>| !self.edit.is_removed(index);
+            self.ownership = Some(Ownership::of_names(root, self.document, &names, stays)?);
         }
         let ownership = self.ownership.as_ref().expect("it was made above");
         if let Some(other) = ownership.holder_of(&key)? {

@@ -16,7 +16,7 @@ use crate::document::{Document, EntryRef};
 use crate::error::{AtPath, Error, Result};
 use crate::escape::escape_display;
 use crate::fields::Field;
-use crate::store::stat;
+use crate::store::{FileId, stat};
 
 /// What came of looking at the content of entries.
 pub(super) struct Outcome {
@@ -30,6 +30,8 @@ pub(super) struct Checked {
     /// The place of the entry among those that were looked at.
     pub(super) index: usize,
     pub(super) reference: String,
+    /// The directory that was looked at; `None` if there was none to open.
+    pub(super) dir: Option<FileId>,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -82,6 +84,7 @@ pub(super) fn check(
         checked.push(Checked {
             index,
             reference: reference.into_owned(),
+            dir: None,
             findings,
         });
     }
@@ -120,6 +123,10 @@ pub(super) fn check(
     }
     for (index, place) in &to_hash {
         let entry = &entries[*index];
+        checked[*index].dir = match &trees[place] {
+            Ok(located) => Some(located.tree.id),
+            Err(_) => contents.dir_id(entry),
+        };
         checked[*index].findings = match (hashed.get(place), &trees[place]) {
             (Some(hashed), _) => compare(cache, entry, hashed)
                 .unwrap_or_else(|error| vec![not_readable(&entry.reference(), &error)]),

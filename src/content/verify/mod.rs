@@ -1,7 +1,7 @@
 //! Looking for damage: in the registry, in the content, and in what lies about.
 //!
-//! Nothing is changed here, and no lock is taken: what looks wrong may have
-//! changed while it was looked at, and is then looked at once more.
+//! Nothing is changed here, and no lock is held: what looks wrong may have changed
+//! while it was looked at, so it is looked at again until that can be excluded.
 
 mod content;
 mod entries;
@@ -18,6 +18,7 @@ use std::time::SystemTime;
 use super::Cache;
 use crate::document::{Document, EntryRef};
 use crate::error::{Error, Result};
+use crate::store::{FileId, LockWait};
 use content::Checked;
 
 /// What is wrong, and what is worth knowing.
@@ -46,8 +47,23 @@ impl Report {
     }
 }
 
-/// So often is content looked at whose entry changes from look to look.
+/// How often content is looked at whose entry changes from look to look.
 const LOOKS: usize = 10;
+
+/// What was found of an entry, and the entry's text then.
+type Looked = (Checked, String);
+
+/// The text of an entry, and which directory its content lies in.
+type State = (String, Option<FileId>);
+
+fn state((checked, text): &Looked) -> State {
+    (text.clone(), checked.dir)
+}
+
+fn is_suspect(checked: &Checked) -> bool {
+    let mut findings = checked.findings.iter();
+    findings.any(|finding| finding.code.is_problem())
+}
 
 impl Cache {
     /// Looks for damage: entries that cldctl could not read or that stand twice,
@@ -86,9 +102,10 @@ impl Cache {
             report.add(Finding::foreign_version(self.registry().path(), version));
         }
         entries::check(&document, &entries, &self.contents(), &mut report)?;
-        self.check_content(&document, &entries, &mut report)?;
+        let wait = self.registry().lock_wait();
+        self.check_content(&document, &entries, &wait, &mut report)?;
         if references.is_none() {
-            orphans::check(self, &document, now, &mut report)?;
+            orphans::check(self, &document, now, &wait, &mut report)?;
         }
         Ok(report)
     }
@@ -98,12 +115,12 @@ impl Cache {
         &self,
         document: &Document,
         entries: &[EntryRef<'_>],
+        wait: &LockWait<'_>,
         report: &mut Report,
     ) -> Result<()> {
         let found = content::check(self, document, entries)?;
         report.files = found.files;
         report.bytes = found.bytes;
-        let is_suspect = |checked: &Checked| checked.findings.iter().any(|f| f.code.is_problem());
         // Entries of one reference are looked at again together.
         let names: HashSet<String> = found
             .checked
@@ -115,11 +132,12 @@ impl Cache {
             .checked
             .into_iter()
             .partition(|checked| names.contains(&checked.reference));
-        if !suspect.is_empty() {
-            let texts = suspect.iter().map(|it| entries[it.index].text().to_owned());
-            let texts = texts.collect();
-            confirmed.extend(self.confirm(suspect, texts)?);
-        }
+        let with_text = |checked: Checked| {
+            let text = entries[checked.index].text().to_owned();
+            (checked, text)
+        };
+        let suspect = suspect.into_iter().map(with_text).collect();
+        confirmed.extend(self.confirm(suspect, wait)?);
         confirmed.sort_by_key(|checked| checked.index);
         for finding in confirmed.into_iter().flat_map(|checked| checked.findings) {
             report.add(finding);
@@ -127,37 +145,76 @@ impl Cache {
         Ok(())
     }
 
-    /// Another process may have replaced or removed what was looked at. What is
-    /// still wrong with an entry that stands there as it did at the last look, is
-    /// wrong. `texts` are those of the entries then.
-    fn confirm(&self, suspect: Vec<Checked>, texts: HashSet<String>) -> Result<Vec<Checked>> {
-        let (mut suspect, mut texts) = (suspect, texts);
+    /// Looks at entries again until no change of another process can explain what is
+    /// wrong with them. Each comes with its text at the first look.
+    ///
+    /// A problem counts if the entry and its directory were the same at the look before
+    /// and still are after a moment at which the lock was free: a change that replaces
+    /// content holds the lock from before the content is in place until the entry is,
+    /// and other programs, which take no lock, need a moment for both. An entry that
+    /// changes from look to look has no content that could be told to be damaged.
+    fn confirm(&self, suspect: Vec<Looked>, wait: &LockWait<'_>) -> Result<Vec<Checked>> {
+        let mut confirmed = Vec::new();
+        let mut suspect = suspect;
         for _ in 1..LOOKS {
-            let again = self.check_again(&suspect)?;
-            let Some(again) = again else {
-                break;
-            };
-            let is_settled = again.iter().all(|(checked, text)| {
-                texts.contains(text) || !checked.findings.iter().any(|f| f.code.is_problem())
-            });
-            (suspect, texts) = again.into_iter().unzip();
-            if is_settled {
+            if suspect.is_empty() {
                 break;
             }
+            let before: HashSet<State> = suspect.iter().map(state).collect();
+            let Some(again) = self.look_again(&suspect)? else {
+                confirmed.extend(suspect.into_iter().map(|(checked, _)| checked));
+                break;
+            };
+            self.registry().wait_for_change(wait)?;
+            let Some(after) = self.states(&again)? else {
+                confirmed.extend(again.into_iter().map(|(checked, _)| checked));
+                break;
+            };
+            let is_settled = |looked: &Looked| {
+                let state = state(looked);
+                !is_suspect(&looked.0) || before.contains(&state) && after.contains(&state)
+            };
+            let unsettled: HashSet<String> = again
+                .iter()
+                .filter(|looked| !is_settled(looked))
+                .map(|(checked, _)| checked.reference.clone())
+                .collect();
+            let settled;
+            (suspect, settled) = again
+                .into_iter()
+                .partition(|(checked, _)| unsettled.contains(&checked.reference));
+            confirmed.extend(settled.into_iter().map(|(checked, _): Looked| checked));
         }
-        Ok(suspect)
+        Ok(confirmed)
     }
 
-    /// Looks at the content of these entries as they stand now, each with its text.
-    /// `None` if nobody can tell what changed.
-    fn check_again(&self, suspect: &[Checked]) -> Result<Option<Vec<(Checked, String)>>> {
+    /// Returns the entries of these references as they are now, each with its directory;
+    /// `None` if the registry cannot be parsed.
+    fn states(&self, looked: &[Looked]) -> Result<Option<HashSet<State>>> {
+        let document = match self.registry().load() {
+            Ok(document) => document,
+            Err(Error::Corrupt { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let names: HashSet<&str> = looked.iter().map(|(it, _)| &*it.reference).collect();
+        let contents = self.contents();
+        let states = document
+            .entries()
+            .filter(|entry| names.contains(&*entry.reference()))
+            .map(|entry| (entry.text().to_owned(), contents.dir_id(&entry)));
+        Ok(Some(states.collect()))
+    }
+
+    /// Looks at the content of these entries as they are now; `None` if the registry
+    /// cannot be parsed.
+    fn look_again(&self, suspect: &[Looked]) -> Result<Option<Vec<Looked>>> {
         let document = match self.registry().load() {
             Ok(document) => document,
             Err(Error::Corrupt { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
         let mut places: HashMap<&str, VecDeque<usize>> = HashMap::new();
-        for checked in suspect {
+        for (checked, _) in suspect {
             let places = places.entry(&checked.reference).or_default();
             places.push_back(checked.index);
         }

@@ -31,6 +31,7 @@ impl Cache {
     /// Those of every change, and that the system does not say what exists.
     pub fn take_over_moved(&self) -> Result<Option<TakenOver>> {
         self.registry().update(|document| {
+            let document = document.whole()?;
             let moved = self.observe_moved(document);
             let (edit, references) = decide(document, moved);
             let guard = TakeOver {

@@ -1,14 +1,16 @@
 //! What lies about and belongs to nobody.
 
+use std::collections::HashSet;
 use std::fs;
+use std::path::Path;
 use std::time::SystemTime;
 
 use super::Report;
 use super::finding::{Code, Finding, command};
-use crate::content::{Cache, UnreferencedKind};
+use crate::content::{Cache, UnreferencedData, UnreferencedKind};
 use crate::document::Document;
-use crate::error::{AtPath, Result};
-use crate::store::{self, if_exists};
+use crate::error::{AtPath, Error, Result};
+use crate::store::{self, LockWait, if_exists};
 
 /// The temporary file that all processes of cldctl share.
 const CLDCTL_TEMPORARY: &str = "artifacts.json.tmp";
@@ -17,9 +19,10 @@ pub(super) fn check(
     cache: &Cache,
     document: &Document,
     now: SystemTime,
+    wait: &LockWait<'_>,
     report: &mut Report,
 ) -> Result<()> {
-    let unreferenced = cache.unreferenced_by(document, now)?;
+    let unreferenced = confirmed(cache, document, now, wait)?;
     for error in unreferenced.unknown {
         let path = cache.home().cache_root();
         report.add(Finding::at(
@@ -68,6 +71,34 @@ pub(super) fn check(
         ));
     }
     Ok(())
+}
+
+/// Returns what no entry needs, also after a moment at which the lock was free: a change
+/// brings content before its entry, and removes an entry before its content.
+fn confirmed(
+    cache: &Cache,
+    document: &Document,
+    now: SystemTime,
+    wait: &LockWait<'_>,
+) -> Result<UnreferencedData> {
+    let first = cache.unreferenced_by(document, now)?;
+    if first.found.is_empty() && first.unknown.is_empty() {
+        return Ok(first);
+    }
+    cache.registry().wait_for_change(wait)?;
+    let document = match cache.registry().load() {
+        Ok(document) => document,
+        Err(Error::Corrupt { .. }) => return Ok(first),
+        Err(error) => return Err(error),
+    };
+    let mut second = cache.unreferenced_by(&document, now)?;
+    let paths: HashSet<&Path> = first.found.iter().map(|item| &*item.path).collect();
+    let errors: HashSet<String> = first.unknown.iter().map(Error::to_string).collect();
+    second.found.retain(|item| paths.contains(&*item.path));
+    second
+        .unknown
+        .retain(|error| errors.contains(&error.to_string()));
+    Ok(second)
 }
 
 #[cfg(test)]

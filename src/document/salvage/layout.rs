@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use super::SPACE;
 use super::found::Root;
-use crate::document::elements::known_field;
-use crate::document::{VERSION, is_foreign};
-use crate::json::{Scanner, SyntaxError, decode};
+use crate::document::go_form::{self, VERSION};
+use crate::document::index::known_field;
+use crate::document::is_foreign;
+use crate::json::{self, decode};
 
 /// The members of documents besides their lists of entries.
 struct Members<'t> {
@@ -24,20 +25,13 @@ pub(super) fn document(text: &str, roots: &[Root], entries: &[&str], key: &str) 
         mut members,
         before_list,
     } = members(text, roots);
-    let list = match entries {
-        [] => "[]".to_owned(),
-        entries => format!("[\n    {}\n  ]", entries.join(",\n    ")),
-    };
+    let list = go_form::array(entries);
     let key = format!("\"{key}\"");
     members.insert(before_list, (&key, &list));
     if !members.iter().any(is_version) {
         members.insert(0, ("\"version\"", VERSION));
     }
-    let members: Vec<String> = members
-        .iter()
-        .map(|(key, value)| format!("{key}: {value}"))
-        .collect();
-    format!("{{\n  {}\n}}", members.join(",\n  "))
+    go_form::document(&members)
 }
 
 fn members<'t>(text: &'t str, roots: &[Root]) -> Members<'t> {
@@ -47,34 +41,29 @@ fn members<'t>(text: &'t str, roots: &[Root]) -> Members<'t> {
     let mut versions = Vec::new();
     // The other roots may be anything.
     for root in roots.iter().filter(|root| root.is_first || root.lists > 0) {
-        // Ends where it is torn; all members before that are whole.
-        let _ = Scanner::at(text, root.span.start).object(|scanner, key| {
-            let value = scanner.value()?;
-            if value.end > root.span.end {
-                return Err(scanner.error("after the end of the root"));
-            }
+        // They end where it is torn; all members before that are whole.
+        let mut of_root = json::Members::at(text, root.span.start);
+        while let Some((key, value)) = of_root.next() {
             // In what is torn, it may be another value that ends here.
-            let behind = text[value.end..].trim_start_matches(SPACE);
-            if !behind.starts_with([',', '}']) {
-                return Err(scanner.error("expected `,` or `}`"));
+            let behind = text[of_root.offset()..].trim_start_matches(SPACE);
+            if of_root.offset() > root.span.end || !behind.starts_with([',', '}']) {
+                break;
             }
-            let (key, value) = (&text[key], &text[value]);
             let name = decode(key).unwrap_or(key.into());
             match &*name {
                 "artifacts" | "components" => {
                     before_list.get_or_insert(members.len());
-                    return Ok(());
+                    continue;
                 }
                 "version" => versions.push(value),
                 // It is a field of the entry that the root runs into.
-                _ if root.has_reference && known_field(key).is_some() => return Ok(()),
+                _ if root.has_reference && known_field(key).is_some() => continue,
                 _ => {}
             }
             if known.insert(name) {
                 members.push((key, value));
             }
-            Ok::<_, SyntaxError>(())
-        });
+        }
     }
     let foreign = versions.into_iter().find(|version| is_foreign(version));
     if let (Some(foreign), Some(member)) = (foreign, members.iter_mut().find(|it| is_version(it))) {

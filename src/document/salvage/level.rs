@@ -2,7 +2,7 @@
 
 use super::SPACE;
 use super::found::Place;
-use crate::document::elements::known_field;
+use crate::document::index::known_field;
 use crate::fields::Field;
 use crate::json::{Kind, Span, decode};
 

@@ -17,7 +17,7 @@ mod search;
 
 use std::collections::HashSet;
 
-use super::scan::Scan;
+use super::index::Index;
 use crate::error::Result;
 use crate::interrupt::Interrupt;
 use crate::json::{LineIndex, ParseError, Span, decode};
@@ -122,7 +122,7 @@ fn unread(text: &str, roots: &[Root], gaps: &[Gap]) -> Option<usize> {
 
 /// Returns whether an object can be read as a document with one list of entries.
 fn is_document(text: &str, root: &Root) -> bool {
-    let is_readable = |text| Scan::run(text, "artifacts").is_ok();
+    let is_readable = |text| Index::of(text, "artifacts").is_ok();
     root.is_whole && root.lists == 1 && !root.has_reference && is_readable(&text[root.span.clone()])
 }
 

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::document::index::Index;
 use crate::document::{Document, generated};
 
 /// A text in memory, of which a read returns no more than some bytes, and how many
@@ -31,24 +32,28 @@ impl ReadAt for Text<'_> {
 }
 
 /// What is seen of an entry.
-fn seen(entry: &EntryRef<'_>) -> String {
-    format!("{} {:?} {}", entry.text(), entry.size(), entry.reference())
+fn seen(offset: u64, entry: &EntryRef<'_>) -> String {
+    let spans = entry.spans_at(offset as usize);
+    format!("{} {spans:?} {}", entry.text(), entry.reference())
 }
 
 fn streamed(text: &[u8], cut: Cut, reads: usize) -> Option<Vec<String>> {
-    let visit = |found: &mut Vec<String>, entry: &EntryRef<'_>| found.push(seen(entry));
+    let visit = |found: &mut Vec<String>, at, entry: &EntryRef<'_>| found.push(seen(at, entry));
     let parts = fold_in(&Text::new(text, reads), visit, cut).unwrap();
     parts.map(|parts| parts.concat())
 }
 
 fn read_whole(text: &str) -> Option<Vec<String>> {
     let document = Document::parse(text.to_owned()).ok()?;
-    Some(document.entries().map(|entry| seen(&entry)).collect())
+    let spans = document.index.entries.iter();
+    let starts = spans.map(|spans| spans.start as u64);
+    let entries = starts.zip(document.entries());
+    Some(entries.map(|(at, entry)| seen(at, &entry)).collect())
 }
 
 /// An entry as Go writes it, perhaps with a field that may trap whoever starts in
 /// its middle.
-fn entry() -> impl Strategy<Value = String> {
+pub(crate) fn entry() -> impl Strategy<Value = String> {
     let unknown = prop_oneof![
         Just(json!([{"reference": 1}, {"reference": {"reference": []}}])),
         Just(json!("\n    {\n      \"reference\": 1")),
@@ -66,7 +71,7 @@ fn entry() -> impl Strategy<Value = String> {
 }
 
 /// An entry in another form.
-fn odd_entry() -> impl Strategy<Value = String> {
+pub(crate) fn odd_entry() -> impl Strategy<Value = String> {
     proptest::sample::select(vec![
         "{}",
         "{\"nested\":\n    {\n      \"reference\": {\n      \"reference\": 0}}}",
@@ -75,13 +80,13 @@ fn odd_entry() -> impl Strategy<Value = String> {
     .prop_map(str::to_owned)
 }
 
-fn document(entry: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+pub(crate) fn document(entry: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     proptest::collection::vec(entry, 1..30).prop_map(|entries| {
         let entries: Vec<_> = entries
             .iter()
             .map(|entry| entry.replace('\n', "\n    "))
             .collect();
-        format!("{HEAD}{}\n  ]{TAIL}", entries.join(",\n    "))
+        format!("{HEAD}{}{END}", entries.join(",\n    "))
     })
 }
 
@@ -104,9 +109,16 @@ proptest! {
         (cut, reads) in cut(),
     ) {
         let source = Text::new(text.as_bytes(), reads);
-        let visit = |found: &mut Vec<String>, entry: &EntryRef<'_>| found.push(seen(entry));
+        let visit = |found: &mut Vec<String>, at, entry: &EntryRef<'_>| found.push(seen(at, entry));
         let parts = fold_in(&source, visit, cut).unwrap();
         prop_assert_eq!(parts.map(|parts| parts.concat()), read_whole(&text));
+
+        let index = Index::of(&text, "artifacts").unwrap();
+        let starts: Vec<u64> = index.entries.iter().map(|spans| spans.start as u64).collect();
+        let parts = fold_from_in(&source, &starts, visit, cut).unwrap();
+        prop_assert_eq!(parts.map(|parts| parts.concat()), read_whole(&text));
+        let at_a_glance = Index::of_go_form(&text).unwrap();
+        prop_assert_eq!(format!("{at_a_glance:?}"), format!("{index:?}"));
     }
 
     #[test]
@@ -154,13 +166,13 @@ proptest! {
 fn a_large_document_is_seen_in_parts() {
     let entry = "{\n      \"reference\": \"a\"\n    }";
     let entries = vec![entry; 1000].join(",\n    ");
-    let text = format!("{HEAD}{entries}\n  ]{TAIL}");
+    let text = format!("{HEAD}{entries}{END}");
     let cut = Cut {
         part: text.len() as u64 / 5,
         window: 200,
         largest: 200,
     };
-    let count = |seen: &mut usize, _: &EntryRef<'_>| *seen += 1;
+    let count = |seen: &mut usize, _, _: &EntryRef<'_>| *seen += 1;
     let parts = fold_in(&Text::new(text.as_bytes(), 77), count, cut).unwrap();
     let parts = parts.unwrap();
     assert_eq!(parts.len(), 5);
@@ -177,14 +189,14 @@ fn no_document_is_read_many_times() {
     for (odd, at) in [(decoy, 0..1000), (damaged, 10..11), (damaged, 999..1000)] {
         let mut entries = vec![entry; 1000];
         entries[at].fill(odd);
-        let text = format!("{HEAD}{}\n  ]{TAIL}", entries.join(",\n    "));
+        let text = format!("{HEAD}{}{END}", entries.join(",\n    "));
         let source = Text::new(text.as_bytes(), usize::MAX);
         let cut = Cut {
             part: 400,
             window: 200,
             largest: 1 << 20,
         };
-        let found = fold_in(&source, |(): &mut (), _| (), cut).unwrap();
+        let found = fold_in(&source, |(): &mut (), _, _| (), cut).unwrap();
         assert!(found.is_none());
         let read = source.2.into_inner();
         assert!(read < 3 * text.len(), "{read} of {}", text.len());
@@ -203,6 +215,6 @@ fn a_document_that_becomes_shorter_meanwhile_is_an_error() {
         }
     }
     let text = format!("{HEAD}{{}},\n    {{}}");
-    let visit = |seen: &mut usize, _: &EntryRef<'_>| *seen += 1;
+    let visit = |seen: &mut usize, _, _: &EntryRef<'_>| *seen += 1;
     assert!(fold(&Shorter(Text::new(text.as_bytes(), 100)), visit).is_err());
 }

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::document::generated;
-use crate::json::members::{Members, elements};
+use crate::json::oracle::{Members, elements};
 use proptest::prelude::*;
 use proptest::sample::select;
 

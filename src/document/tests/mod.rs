@@ -3,10 +3,12 @@
 mod beside_cldctl;
 mod editing;
 mod hostile;
+mod in_file;
 mod model;
 mod older_forms;
 mod reading;
 
+use super::go_form::VERSION;
 use super::*;
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::fields::Field;

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::document::generated;
-use crate::json::members::{Members, elements, place};
+use crate::json::oracle::{Members, elements, place};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
-enum Change {
+pub(super) enum Change {
     Append(u8),
     Remove(usize),
     Replace(usize, u8),
@@ -15,7 +15,7 @@ enum Change {
     Clear,
 }
 
-fn change() -> impl Strategy<Value = Change> {
+pub(super) fn change() -> impl Strategy<Value = Change> {
     let places = proptest::collection::vec(any::<bool>(), 5);
     let replaced = proptest::option::of(any::<usize>());
     prop_oneof![
@@ -29,7 +29,7 @@ fn change() -> impl Strategy<Value = Change> {
 
 impl Change {
     /// The edit, and what it makes of the list.
-    fn apply(self, model: &mut Vec<String>) -> Edit {
+    pub(super) fn apply(self, model: &mut Vec<String>) -> Edit {
         let mut edit = Edit::default();
         let count = model.len();
         match self {

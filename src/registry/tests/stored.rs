@@ -3,7 +3,7 @@
 use crate::document::generated::VERSIONS;
 use crate::entry::ArtifactEntry;
 use crate::fields::Field;
-use crate::json::members::{Members, elements, place};
+use crate::json::oracle::{Members, elements, place};
 use crate::timestamp;
 
 /// What is expected at the place of an entry.

@@ -124,7 +124,7 @@ fn run(sandbox: &Sandbox, file: &[u8], args: &[&str]) -> Result<(), String> {
 
 /// Rows 20, 31, 38, 39, 40, 41, 53 and 58: files that a parser must withstand.
 #[test]
-fn over_hostile_files_every_command_ends_as_documented_and_leaves_what_it_refuses() {
+fn every_command_over_hostile_files_ends_as_documented_and_keeps_refused_files() {
     let files = corpus::files();
     let (next, runs) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let violations = Mutex::new(Vec::new());

@@ -146,7 +146,7 @@ fn what_stands_around_a_whole_document_goes() {
         let salvaged = saved(format!("{before}{whole}{behind}").as_bytes());
         assert_eq!(salvaged.entries, 1, "{before:?} {behind:?}");
         assert_eq!(salvaged.lost, [], "{before:?} {behind:?}");
-        let members = crate::json::members::Members::of(&salvaged.text);
+        let members = crate::json::oracle::Members::of(&salvaged.text);
         assert_eq!(
             members
                 .last("artifacts")
@@ -160,6 +160,7 @@ fn what_stands_around_a_whole_document_goes() {
     }
 }
 
+/// Row 85: each is saved or named.
 #[test]
 fn entries_are_saved_where_values_stand_at_wrong_places() {
     let entries = numbered(4);

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::*;
-use crate::json::members::{Members, elements};
+use crate::json::oracle::{Members, elements};
 
 /// The size of a sector, which a disk writes as a whole.
 const BLOCK: usize = 512;

@@ -22,7 +22,7 @@ fn with_a_circle() -> (Sandbox, String) {
 }
 
 #[test]
-fn an_entry_that_cannot_be_looked_at_keeps_no_command_from_the_others() {
+fn an_unresolvable_entry_does_not_affect_the_others() {
     let (sandbox, source) = with_a_circle();
     sandbox.ok(&["add", "new:1", &source]);
     let verify = sandbox.run(&["verify"]);
@@ -55,7 +55,7 @@ fn a_removal_names_the_entry_that_may_have_the_same_directory() {
 }
 
 #[test]
-fn a_path_that_no_file_can_have_is_in_nothings_way() {
+fn an_impossible_path_is_no_obstacle() {
     let name = "x".repeat(300);
     let deep = "/x".repeat(2_100);
     for path in [
@@ -77,7 +77,7 @@ fn a_path_that_no_file_can_have_is_in_nothings_way() {
 }
 
 #[test]
-fn a_link_to_a_registry_on_a_disk_that_is_gone_makes_no_new_registry() {
+fn a_link_to_a_registry_on_a_missing_disk_creates_no_new_registry() {
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
     sandbox.ok(&["add", "a:1", source.to_str().unwrap()]);
@@ -113,7 +113,7 @@ fn an_own_directory_that_another_reference_may_have_is_not_taken_over() {
 
 /// It was being deleted, and lacked any permission.
 #[test]
-fn a_leftover_that_may_not_be_opened_is_pruned() {
+fn a_leftover_without_permissions_is_pruned() {
     let sandbox = Sandbox::new();
     sandbox.record("a:1");
     let left = sandbox.cache().join(".trash-abcdefghijkl");

@@ -1,0 +1,107 @@
+//! A registry that stays in its file while it is changed.
+
+use std::path::Path;
+
+use super::*;
+
+/// So many entries are no small registry.
+const COUNT: usize = 1000;
+
+fn names() -> Vec<String> {
+    (0..COUNT)
+        .map(|index| format!("ghcr.io/org/app-{index}:v1"))
+        .collect()
+}
+
+/// A registry of these references in the form that Go writes.
+fn large() -> (tempfile::TempDir, Registry, PathBuf) {
+    let (dir, registry, path) = registry();
+    let mut edit = Edit::default();
+    for name in names() {
+        edit.append(entry(&name).encode(&[]).unwrap());
+    }
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, Document::empty().edited(&edit).unwrap()).unwrap();
+    assert!(fs::metadata(&path).unwrap().len() > 1 << 17);
+    (dir, registry, path)
+}
+
+/// What an edit of the file leaves, made in memory.
+fn edited(path: &Path, build: impl FnOnce(&Document, &mut Edit)) -> String {
+    let document = Document::parse(fs::read_to_string(path).unwrap()).unwrap();
+    let mut edit = Edit::default();
+    build(&document, &mut edit);
+    document.edited(&edit).unwrap()
+}
+
+#[test]
+fn its_bytes_are_those_of_an_edit_in_memory() {
+    let (_dir, registry, path) = large();
+    let expected = edited(&path, |_, edit| {
+        edit.append(entry("new:1").encode(&[]).unwrap())
+    });
+    assert_eq!(registry.add(entry("new:1")).unwrap(), Added::Added);
+    assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+    assert_eq!(registry.add(entry("new:1")).unwrap(), Added::Unchanged);
+
+    let names = names();
+    for index in [0, COUNT / 2, COUNT - 1] {
+        let changed = ArtifactEntry {
+            size: Some(7),
+            ..entry(&names[index])
+        };
+        let text = changed.encode(&[]).unwrap();
+        let expected = edited(&path, |_, edit| edit.replace(index, text));
+        assert_eq!(registry.add(changed).unwrap(), Added::Updated);
+        assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+    }
+    for name in [&*names[0], &*names[COUNT / 2], "new:1"] {
+        let expected = edited(&path, |document, edit| {
+            let is_it = |(_, entry): &(usize, EntryRef<'_>)| entry.reference() == name;
+            edit.remove(document.entries().enumerate().find(is_it).unwrap().0);
+        });
+        assert!(registry.remove(name).unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+        assert!(!registry.remove(name).unwrap());
+    }
+    registry.clear().unwrap();
+    let expected = "{\n  \"version\": \"v2\",\n  \"artifacts\": []\n}";
+    assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+}
+
+#[test]
+fn what_is_written_in_place_meanwhile_is_not_mixed_with_what_was_there() {
+    let (_dir, registry, path) = large();
+    let write_in_place = |attempt: usize| {
+        // Without one entry, the places of the others change.
+        let text = edited(&path, |_, edit| {
+            edit.remove(1);
+            edit.append(entry(&format!("theirs:{attempt}")).encode(&[]).unwrap());
+        });
+        fs::write(&path, text).unwrap();
+    };
+    let upsert = Upsert {
+        entry: entry("ours:1"),
+        ..Upsert::default()
+    };
+    let mut attempts = 0;
+    let update = registry.update(|document| {
+        attempts += 1;
+        // Twice before the entries are looked at, and twice behind that.
+        if matches!(attempts, 1 | 2) {
+            write_in_place(attempts);
+        }
+        let decided = upsert.decide(document);
+        if matches!(attempts, 3 | 4) {
+            write_in_place(attempts);
+        }
+        Ok(Update::new(decided?.0, attempts))
+    });
+    assert_eq!(update.unwrap(), 5);
+    let names = names();
+    let mut expected = vec![&*names[0]];
+    expected.extend(names[5..].iter().map(String::as_str));
+    expected.extend(["ours:1", "theirs:1", "theirs:2", "theirs:3", "theirs:4"]);
+    expected.sort_unstable();
+    assert_eq!(references(&registry), expected);
+}
