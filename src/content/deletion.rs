@@ -7,8 +7,8 @@ use crate::error::{AtPath, Result};
 use crate::store::{Dir, Kind, MountId, Step, Walk, if_exists, is_mounted_below};
 
 /// Deletes a name in a directory: a file, a link itself, or a directory with all
-/// that it contains. What is gone already is fine, and what cannot be deleted
-/// does not keep the rest from it.
+/// that it contains. What is missing already is no error, and what cannot be deleted
+/// does not stop the deletion of the rest.
 ///
 /// # Errors
 ///
@@ -45,8 +45,8 @@ pub(super) fn delete(parent: &Dir, name: &OsStr) -> Result<()> {
     failure.map_or(Ok(()), Err)
 }
 
-/// Refuses a directory that could not be deleted whole, as far as that can be told before:
-/// one of its directories is another user's, and may not be written.
+/// Refuses a directory that could not be deleted whole because one of its directories is
+/// another user's and may not be written.
 ///
 /// # Errors
 ///

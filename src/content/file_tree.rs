@@ -1,4 +1,4 @@
-//! The files and directories of a tree, as they were at one moment.
+//! Listing the files and directories of a tree, as they are at one moment.
 
 use std::fs;
 use std::io;
@@ -23,36 +23,37 @@ pub(crate) use opener::Opener;
 pub(crate) struct FileTree {
     /// The path of the tree's own directory, for messages.
     path: PathBuf,
-    /// Which directory that is.
+    /// The identity of that directory.
     pub(crate) id: FileId,
-    /// Each before what it contains; the first one is the tree's own.
+    /// The directories, each before those that it contains; the first one is the tree's
+    /// own.
     pub(crate) dirs: Vec<Node>,
     pub(crate) files: Vec<Node>,
-    /// The links of a stored tree, each with where it leads.
+    /// The links of a stored tree, each with its target.
     pub(crate) links: Vec<(PathBuf, PathBuf)>,
-    /// Whatever else a stored tree contains, such as sockets.
+    /// All else that a stored tree contains, such as sockets.
     pub(crate) others: Vec<PathBuf>,
-    /// How many names the default rules of importing left out.
+    /// The number of names that the default rules of importing left out.
     pub(crate) left_out: usize,
-    /// How much disk it takes, in bytes, links and directories included.
+    /// The disk space that is allocated, in bytes, links and directories included.
     pub(crate) allocated: u64,
 }
 
 /// A directory or a file.
 #[derive(Debug)]
 pub(crate) struct Node {
-    /// From the top of the tree; empty for the tree itself.
+    /// The path from the top of the tree; empty for the tree itself.
     pub(crate) path: PathBuf,
-    /// Where it really lies, if it is reached through a link: below the top, or
-    /// with an absolute path outside of it. It has no link in it.
+    /// The path without links, if it is reached through a link: from the top, or
+    /// absolute if it lies outside.
     real: Option<PathBuf>,
-    /// The permissions it gets in the cache.
+    /// The permissions that it gets in the cache.
     pub(crate) mode: u32,
-    /// Of a file, in bytes.
+    /// The length of a file, in bytes.
     pub(crate) len: u64,
     /// Whether less disk is allocated than the file is long.
     pub(crate) is_sparse: bool,
-    /// What it was when it was seen.
+    /// The identity that it had when it was seen.
     pub(crate) identity: Identity,
 }
 
@@ -133,16 +134,16 @@ impl FileTree {
         Ok(tree)
     }
 
-    /// Fails while there still is memory to say so, if the tree is about to need more
-    /// than there is.
+    /// Fails if the tree is about to need more memory than there is, while there is still
+    /// enough to report that.
     fn require_memory(&self) -> Result<()> {
-        /// What a node takes with its path, its hash and its line of the manifest.
+        /// The memory of a node with its path, its hash and its line of the manifest.
         const NODE: u64 = 1024;
         let nodes = self.files.len() + self.dirs.len();
         if nodes < 1024 || !nodes.is_power_of_two() {
             return Ok(());
         }
-        // As much again, until the next time that this is asked.
+        // As much again, because the next check is at twice as many nodes.
         memory::require(2 * NODE * nodes as u64).at("read", &self.path)
     }
 
@@ -202,8 +203,7 @@ impl FileTree {
         }
     }
 
-    /// Returns when something changed last, since 1970: its content, its mode or its
-    /// name.
+    /// Returns the time since 1970 of the last change of a content, a mode or a name.
     pub(crate) fn newest_change(&self) -> Duration {
         let nodes = self.dirs.iter().chain(&self.files);
         let newest = nodes.map(|node| node.identity.last_change()).max();
@@ -266,8 +266,8 @@ fn by_path(nodes: &[Node]) -> Vec<&Node> {
     nodes
 }
 
-/// Returns what was found of something that was listed a moment ago: if there is
-/// nothing now, or something of another kind, the tree changed meanwhile.
+/// Returns what was found of something that was listed a moment ago. If it is missing
+/// now, or is of another kind, the tree changed meanwhile.
 fn gone_is_changed<T>(found: io::Result<T>, at: &Path) -> Result<T> {
     let changed = || Error::ContentChanged {
         path: at.to_owned(),

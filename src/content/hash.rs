@@ -20,14 +20,14 @@ use crate::interrupt::Interrupt;
 use crate::parallel;
 use crate::store::{Dir, uninterrupted};
 
-/// How much of a file each thread holds in memory, in bytes.
+/// The part of a file that each thread holds in memory, in bytes.
 const BUFFER: usize = 256 * 1024;
 
 /// The next piece of a file.
 #[derive(Clone, Copy)]
 pub(super) enum Piece<'b> {
     Data(&'b [u8]),
-    /// So many bytes that are zero, and for which no disk is allocated.
+    /// The length of a hole: bytes that are zero, and for which no disk is allocated.
     Hole(u64),
 }
 
@@ -142,15 +142,15 @@ pub(super) fn hash_if_same(
         Err(Stop::Failed(error)) => return Err(error),
         Err(Stop::Differs) => return Ok(None),
     };
-    // A copy would be of what was read; without one, what lies there now counts.
+    // Nothing is copied, so that both have to be what was read up to here.
     content.require_unchanged()?;
     let is_same = other.require_unchanged().is_ok();
     Ok(is_same.then_some(manifest))
 }
 
-/// Hashes files of any number of trees, each for itself: one that cannot be read, or
-/// that changes meanwhile, does not keep the others from it. `open` opens the
-/// directory of a tree: not all of them can be open at once.
+/// Hashes files of any number of trees. One that cannot be read, or that changes
+/// meanwhile, does not stop the others. `open` opens the directory of a tree, because not
+/// all of them can be open at once.
 ///
 /// # Errors
 ///
@@ -200,7 +200,7 @@ where
     hashes.map(Manifest::of)
 }
 
-/// What a thread reads files with.
+/// Reads files, one after the other, with one buffer.
 pub(super) struct Reader {
     buffer: Vec<u8>,
     opener: Opener,
@@ -214,7 +214,7 @@ impl Reader {
         }
     }
 
-    /// Forgets what it knows of a tree, to read another one.
+    /// Prepares for another tree.
     fn forget(&mut self) {
         self.opener = Opener::default();
     }

@@ -20,7 +20,7 @@ use crate::reference::Reference;
 use crate::registry::{Added, Upsert, Upserted};
 use crate::timestamp;
 
-/// Where content comes from, and what it is to be called.
+/// The source of content, and its reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ImportSource {
@@ -33,12 +33,12 @@ pub enum ImportSource {
         path: PathBuf,
     },
     /// A directory or file, under its digest and without repository and tag, as
-    /// `cldctl build` registers what it was given no tag for.
+    /// `cldctl build` registers an artifact without `--tag`.
     Untagged {
         /// The directory or file.
         path: PathBuf,
     },
-    /// What lies in the reference's own directory of the cache already.
+    /// The content that lies in the reference's own directory of the cache already.
     InPlace {
         /// The reference.
         reference: Reference,
@@ -56,27 +56,27 @@ impl ImportSource {
     }
 }
 
-/// Content that is to be registered.
+/// An import of content.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Import {
-    /// Where it comes from, and what to call it.
+    /// The source and the reference.
     pub source: ImportSource,
-    /// What it is; by default what its description says.
+    /// The type; by default that of its description.
     pub artifact_type: Option<ArtifactType>,
-    /// When it was made; by default now.
+    /// The time at which it was made; by default now.
     pub created_at: Option<DateTime<FixedOffset>>,
     /// Refuses a reference that is registered already.
     pub no_clobber: bool,
-    /// Takes what cldctl leaves out: hidden files, `node_modules` and the like.
+    /// Includes what cldctl leaves out: hidden files, `node_modules` and the like.
     pub all_files: bool,
-    /// Stores what a link leads to that leaves the directory, or that leads to a
-    /// directory; otherwise such a link is refused.
+    /// Follows links that leave the directory, or that lead to a directory, and stores
+    /// their targets; otherwise such links are refused.
     pub dereference: bool,
-    /// Globs of what is taken although it would be left out. A glob without `/` is
-    /// about names anywhere, one with `/` about whole paths; `*` also matches `/`.
+    /// Globs of what is included although it would be left out. A glob without `/`
+    /// matches names anywhere, one with `/` whole paths; `*` also matches `/`.
     pub include: Vec<String>,
-    /// Globs of what is left out besides. They take precedence.
+    /// Globs of what is left out in addition. They take precedence.
     pub exclude: Vec<String>,
 }
 
@@ -104,7 +104,7 @@ impl Import {
     }
 }
 
-/// Metadata that is to be registered without content.
+/// An entry that is registered without content.
 #[derive(Clone, Debug)]
 pub struct MetadataImport {
     /// The entry.
@@ -115,17 +115,17 @@ pub struct MetadataImport {
     pub no_clobber: bool,
 }
 
-/// What came of an import.
+/// The outcome of an import.
 #[non_exhaustive]
 #[derive(Debug)]
 pub struct Imported {
-    /// Whether the entry is new.
+    /// Whether the entry is new, updated or unchanged.
     pub result: Added,
     /// The entry.
     pub entry: ArtifactEntry,
-    /// How many names were left out.
+    /// The number of names that were left out.
     pub left_out: usize,
-    /// The entry as it stands in the registry, in JSON, unknown fields included.
+    /// The entry as it is stored in the registry, in JSON, unknown fields included.
     pub stored: String,
     /// Why not all of the content that was replaced could be deleted.
     pub not_deleted: Option<Error>,
@@ -147,7 +147,9 @@ impl Cache {
     /// Brings content into the cache and registers it. Either the entry and the
     /// whole content are there afterwards, or neither is; the exception is a
     /// crash while the content of an existing entry is replaced, which can
-    /// leave the old entry with the new content. The same import mends that.
+    /// leave the old entry with the new content. The same import repairs that.
+    ///
+    /// Content that lies in its place already is not copied.
     ///
     /// # Errors
     ///
@@ -184,7 +186,7 @@ impl Cache {
         })
     }
 
-    /// Returns how imported content is registered.
+    /// Returns the registration of imported content.
     fn imported_as(
         &self,
         import: &Import,
@@ -247,8 +249,8 @@ impl Cache {
         path.to_string_lossy().into_owned()
     }
 
-    /// Refuses a reference that is registered. It is decided under the lock, but
-    /// there is no need to copy first.
+    /// Refuses a reference that is registered already. The lock's holder decides that
+    /// again; this only avoids a needless copy.
     pub(super) fn refuse_existing(&self, reference: &Reference, no_clobber: bool) -> Result<()> {
         if no_clobber && self.registry().get(reference.as_str())?.is_some() {
             return Err(Error::AlreadyExists {

@@ -1,4 +1,5 @@
-//! Manifests: what a digest is the digest of, kept so that anybody can check.
+//! Manifests: the hashes of the files of content, whose hash is its digest. They are kept
+//! so that content can be verified.
 //!
 //! The manifest of a directory is what
 //! `find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum` prints in
@@ -16,8 +17,7 @@ use crate::error::{AtPath, Result};
 use crate::fields::Field;
 use crate::store::{self, Disk, Locked, if_exists};
 
-/// The longest manifest, in bytes: that of some million files. What is longer in
-/// the place of one is none.
+/// The longest manifest, in bytes: that of some million files. A longer file is none.
 const MAX_BYTES: u64 = 256 << 20;
 
 /// The SHA-256 of a file.
@@ -31,8 +31,8 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
-    /// Of files, each with its path from the directory and its hash, in any
-    /// order.
+    /// Makes the manifest of files, each with its path from the directory and its hash, in
+    /// any order.
     pub(crate) fn of(mut files: Vec<(Vec<u8>, FileHash)>) -> Self {
         // All names begin with `./`, so their order is that of the paths.
         files.sort_unstable();
@@ -62,20 +62,20 @@ impl Manifest {
         }
     }
 
-    /// The digest of the content.
+    /// Returns the digest of the content.
     pub(crate) fn digest(&self) -> &Digest {
         &self.digest
     }
 
-    /// The files by their paths, each with its hash in hex. What is no line of
-    /// a manifest is passed over.
+    /// Returns the files by their paths, each with its hash in hex. Lines that are not of
+    /// a manifest are ignored.
     pub(crate) fn files(&self) -> BTreeMap<Vec<u8>, &str> {
         let lines = self.text.split(|byte| *byte == b'\n');
         lines.filter_map(file_of).collect()
     }
 }
 
-/// The path and the hash that a line of a manifest tells.
+/// Returns the path and the hash in a line of a manifest.
 fn file_of(line: &[u8]) -> Option<(Vec<u8>, &str)> {
     let (line, escaped) = match line.strip_prefix(b"\\") {
         Some(rest) => (rest, true),
@@ -165,7 +165,7 @@ impl Manifests {
         store::sweep_all(&self.dir)
     }
 
-    /// The manifests whose digest no entry has.
+    /// Returns the paths of the manifests whose digest no entry has.
     pub(crate) fn without_entry(&self, document: &Document) -> Result<HashSet<PathBuf>> {
         let mut left: HashSet<PathBuf> = self.all()?.into_iter().collect();
         for entry in document.entries() {
@@ -178,7 +178,7 @@ impl Manifests {
         Ok(left)
     }
 
-    /// Where all manifests lie.
+    /// Returns the paths of all manifests.
     fn all(&self) -> Result<Vec<PathBuf>> {
         let entries = if_exists(store::read_dir(&self.dir));
         let Some(entries) = entries.at("read the directory", &self.dir)? else {
@@ -271,62 +271,4 @@ impl Manifests {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::interrupt::Interrupt;
-
-    #[test]
-    fn files_stand_in_the_byte_order_of_their_paths_with_odd_names_escaped() {
-        let manifest = Manifest::of(vec![
-            (b"a/b".to_vec(), [0x11; 32]),
-            (b"a\nb".to_vec(), [0x22; 32]),
-            (b"a-b\\c\r".to_vec(), [0x33; 32]),
-            (b"-x".to_vec(), [0x44; 32]),
-        ]);
-        let line = |escape: &str, digit: &str, name: &str| {
-            format!("{escape}{}  ./{name}\n", digit.repeat(64))
-        };
-        let expected = [
-            line("", "4", "-x"),
-            line("\\", "2", "a\\nb"),
-            line("\\", "3", "a-b\\\\c\\r"),
-            line("", "1", "a/b"),
-        ];
-        assert_eq!(
-            String::from_utf8(manifest.text.clone()).unwrap(),
-            expected.concat()
-        );
-        let paths: Vec<_> = manifest.files().into_keys().collect();
-        assert_eq!(paths, [&b"-x"[..], b"a\nb", b"a-b\\c\r", b"a/b"]);
-        let digit = |path: &[u8]| &manifest.files()[path][..1] == "3";
-        assert!(digit(b"a-b\\c\r") && !digit(b"a/b"));
-    }
-
-    #[test]
-    fn a_manifest_verifies_only_the_digest_that_it_hashes_to() {
-        let dir = tempfile::tempdir().unwrap();
-        let manifests = Manifests::new(dir.path().join("manifests"));
-        let manifest = Manifest::of(vec![(b"a".to_vec(), [0; 32])]);
-        let digest = manifest.digest().as_str();
-        assert!(!manifests.can_verify(digest).unwrap());
-        let (disk, interrupt) = (Disk::default(), Interrupt::default());
-        let registry = dir.path().join("artifacts.json");
-        let locked = Locked::try_acquire(&registry, &disk, &interrupt).unwrap();
-        manifests.keep(&manifest, &locked.unwrap()).unwrap();
-        fs::write(dir.path().join("manifests/.a.sha256.abcdefghijkl.tmp"), "").unwrap();
-        manifests.sweep().unwrap();
-        assert_eq!(
-            fs::read_dir(dir.path().join("manifests")).unwrap().count(),
-            1
-        );
-        assert!(manifests.can_verify(digest).unwrap());
-
-        fs::write(manifests.path(digest).unwrap(), "tampered").unwrap();
-        assert!(!manifests.can_verify(digest).unwrap());
-        manifests.remove(digest).unwrap();
-        manifests.remove(digest).unwrap();
-        for no_digest in ["", "sha256:7b22...", "sha256:../../../etc/passwd"] {
-            assert!(!manifests.can_verify(no_digest).unwrap());
-        }
-    }
-}
+mod tests;

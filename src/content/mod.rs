@@ -1,12 +1,12 @@
 //! Content: the directories of the cache, and how they follow the registry.
 //!
-//! Content comes in through a staging directory and is swapped in whole; it
-//! goes out through a trash directory, after its entry is gone. So no entry
-//! ever points at half a copy, and what a crash leaves behind is found by its
-//! name: no reference has one such as `.staging-…` or `.trash-…` as its key.
+//! Content is built in a staging directory and swapped in whole; it is removed through a
+//! trash directory, after its entry. So no entry ever points at half a copy, and what a
+//! crash leaves is found by its name, because no reference has a key such as `.staging-…`
+//! or `.trash-…`.
 //!
-//! Only an entry's own directory is ever replaced or deleted, and below the
-//! cache root no symbolic link is ever followed.
+//! Only an entry's own directory is ever replaced or deleted, and below the cache root no
+//! symbolic link is ever followed.
 
 mod cache_root;
 mod cleanup;
@@ -87,7 +87,7 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The content of a home, with the registry that lies there.
+    /// Opens the content of a home, with its registry.
     ///
     /// # Errors
     ///
@@ -134,9 +134,9 @@ impl Cache {
         self
     }
 
-    /// Calls `observer` with the kind of work and its size in bytes, 0 if that
-    /// is not known, whenever work begins that may take long; what it returns
-    /// follows the work.
+    /// Calls `observer` with an operation and its size in bytes, 0 if that is not known,
+    /// whenever an operation begins that may take long. The value that it returns follows
+    /// the operation.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -156,7 +156,7 @@ impl Cache {
     /// let done = Arc::new(AtomicU64::new(0));
     /// let count = Arc::clone(&done);
     /// let cache = Cache::open(Home::at(dir.path())?)?
-    ///     .with_progress(move |_work, _total_bytes| Box::new(Count(Arc::clone(&count))));
+    ///     .with_progress(move |_operation, _total_bytes| Box::new(Count(Arc::clone(&count))));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -178,17 +178,17 @@ impl Cache {
         CacheRoot::create(&self.home, self.disk())
     }
 
-    /// The disk that the registry and the cache lie on.
+    /// Returns the disk that the registry and the cache lie on.
     fn disk(&self) -> &Disk {
         self.registry.disk()
     }
 
-    /// The home.
+    /// Returns the home.
     pub fn home(&self) -> &Home {
         &self.home
     }
 
-    /// The registry.
+    /// Returns the registry.
     pub fn registry(&self) -> &Registry {
         &self.registry
     }

@@ -18,15 +18,15 @@ use crate::reference::can_be_key;
 use crate::registry::Update;
 use crate::store::{self, Guard, Kind, if_exists};
 
-/// For how long nothing in a directory without an entry may have changed, to be
-/// an orphan and not something that cldctl is pulling just now.
+/// The time for which nothing in a directory without an entry may have changed, so that
+/// it is an orphan and not something that cldctl is pulling right now.
 const SETTLED: Duration = Duration::from_secs(60 * 60);
 
 /// Something that no entry needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unreferenced {
-    /// What it is.
+    /// The kind of data.
     pub kind: UnreferencedKind,
     /// Where it lies.
     pub path: PathBuf,
@@ -254,7 +254,7 @@ impl Guard for Sweep<'_> {
         let root = match self.cache.root() {
             Ok(root) => root,
             Err(error) => {
-                // The first one tells why; the others count as changed.
+                // The first one has the reason; the others count as changed.
                 let first = self.current.into_iter().next();
                 return first.map(|item| (item, Err(error))).into_iter().collect();
             }
@@ -287,93 +287,4 @@ impl Guard for Sweep<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{ArtifactEntry, ArtifactType, Home, MetadataImport, Reference};
-
-    fn cache() -> (tempfile::TempDir, Cache, PathBuf) {
-        let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(Home::at(dir.path()).unwrap()).unwrap();
-        let root = cache.home().cache_root();
-        for name in ["mine", "named", "unnamed", "unnamed/empty"] {
-            fs::create_dir_all(root.join(name)).unwrap();
-        }
-        fs::write(root.join("unnamed/file"), "12345").unwrap();
-        fs::write(root.join("a file"), "").unwrap();
-        let named = root.join("named").to_str().unwrap().to_owned();
-        for (reference, path) in [("mine", ""), ("other", &*named)] {
-            let reference = Reference::parse(reference).unwrap();
-            let now = chrono::Utc::now().fixed_offset();
-            let entry = ArtifactEntry::new(&reference, ArtifactType::Component, now, path);
-            cache
-                .record(MetadataImport {
-                    entry,
-                    keeps_time: false,
-                    no_clobber: false,
-                })
-                .unwrap();
-        }
-        (dir, cache, root)
-    }
-
-    #[test]
-    fn a_directory_that_no_entry_names_is_an_orphan_once_it_has_rested() {
-        let (_dir, cache, root) = cache();
-        let now = SystemTime::now();
-        assert_eq!(cache.unreferenced(now).unwrap().found, []);
-        let later = now + SETTLED + Duration::from_secs(60);
-        let orphan = Unreferenced {
-            kind: UnreferencedKind::Orphan,
-            path: fs::canonicalize(root.join("unnamed")).unwrap(),
-            bytes: 5,
-            allocated: 0,
-        };
-        let unreferenced = cache.unreferenced(later).unwrap().found;
-        let found = |item: &Unreferenced| Unreferenced {
-            allocated: 0,
-            ..item.clone()
-        };
-        assert_eq!(unreferenced.iter().map(found).collect::<Vec<_>>(), [orphan]);
-        // Before 1970 nothing is old.
-        assert_eq!(
-            cache.unreferenced(SystemTime::UNIX_EPOCH).unwrap().found,
-            []
-        );
-
-        assert_eq!(
-            cache
-                .remove_unreferenced(&unreferenced, later)
-                .unwrap()
-                .gone,
-            unreferenced
-        );
-        assert!(!root.join("unnamed").exists());
-        assert!(root.join("mine").exists() && root.join("named").exists());
-        assert_eq!(
-            cache
-                .remove_unreferenced(&unreferenced, later)
-                .unwrap()
-                .gone,
-            []
-        );
-    }
-
-    #[test]
-    fn what_got_an_entry_since_it_was_seen_stays() {
-        let (_dir, cache, root) = cache();
-        let later = SystemTime::now() + SETTLED + Duration::from_secs(60);
-        let unreferenced = cache.unreferenced(later).unwrap().found;
-        let reference = Reference::parse("unnamed").unwrap();
-        let now = chrono::Utc::now().fixed_offset();
-        let entry = ArtifactEntry::new(&reference, ArtifactType::Component, now, "");
-        cache.registry().add(entry).unwrap();
-        assert_eq!(
-            cache
-                .remove_unreferenced(&unreferenced, later)
-                .unwrap()
-                .gone,
-            []
-        );
-        assert!(root.join("unnamed/file").exists());
-    }
-}
+mod tests;

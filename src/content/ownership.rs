@@ -1,10 +1,10 @@
-//! Whose a directory of the cache is.
+//! Which entry owns a directory of the cache.
 //!
 //! An entry owns one directory at the most: the one whose name is the key of
 //! its reference, if its `cachePath` names just that directory in this home's
-//! cache root. A registry can say anything else (another home's path, `..`,
-//! somebody's documents), and then the directory is not ours to touch. And keys
-//! collide, so even an own directory can be another entry's too.
+//! cache root. A registry can name anything else (another home's path, `..`, a user's
+//! documents), and such a directory is never touched. Keys collide, so that even an own
+//! directory can be another entry's too.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -60,8 +60,8 @@ pub(crate) struct Ownership<'r> {
     folded: HashSet<String>,
     /// Paths that do not lie in the cache root, or not by their spelling.
     elsewhere: Vec<(PathBuf, String)>,
-    /// Whether two names could be one directory whatever they are: through
-    /// links, or by the rules of Unicode.
+    /// Whether any two names could be one directory, through links or by the rules of
+    /// Unicode.
     may_alias: bool,
     by_identity: OnceCell<Identities>,
 }
@@ -299,8 +299,8 @@ fn for_each_named(root: &CacheRoot, reference: &str, path: &Path, mut each: impl
 #[derive(Default)]
 struct Identities {
     holders: HashMap<FileId, String>,
-    /// An entry of which the system does not say what it names, with its path and the
-    /// number of the error.
+    /// An entry whose directory the system cannot identify, with its path and the number
+    /// of the error.
     unknown: Option<(String, PathBuf, i32)>,
 }
 
@@ -316,8 +316,8 @@ fn can_exist(path: &Path) -> bool {
             .all(|part| is_name(part.as_os_str().as_bytes()))
 }
 
-/// Whether an entry of the cache root is a link, as far as can be told, so that
-/// two names could be one directory.
+/// Returns whether the cache root contains a link, or may contain one, so that two names
+/// could be one directory.
 fn has_links(root: &CacheRoot) -> bool {
     root.names().map_or(true, |names| {
         names
@@ -327,106 +327,4 @@ fn has_links(root: &CacheRoot) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::document::Document;
-    use crate::home::Home;
-    use crate::store::Disk;
-    use std::os::unix::fs::symlink;
-
-    struct Fixture {
-        dir: tempfile::TempDir,
-        root: CacheRoot,
-    }
-
-    fn fixture() -> Fixture {
-        let dir = tempfile::tempdir().unwrap();
-        let root = CacheRoot::create(&Home::at(dir.path()).unwrap(), &Disk::default()).unwrap();
-        Fixture { dir, root }
-    }
-
-    fn document(entries: &[(&str, &str)]) -> Document {
-        let entries: Vec<String> = entries
-            .iter()
-            .map(|(reference, path)| {
-                format!("{{\"reference\":{reference:?},\"cachePath\":{path:?}}}")
-            })
-            .collect();
-        Document::parse(format!("{{\"artifacts\":[{}]}}", entries.join(","))).unwrap()
-    }
-
-    fn key(reference: &str) -> CacheKey {
-        Reference::parse(reference).unwrap().cache_key()
-    }
-
-    #[test]
-    fn an_entry_owns_only_the_directory_of_its_key_in_this_root() {
-        let Fixture { dir, root } = fixture();
-        let top = dir.path().to_str().unwrap();
-        let own = root.dir_of(&key("a/b:c"));
-        let own = own.to_str().unwrap();
-        symlink(root.path(), dir.path().join("alias")).unwrap();
-        for (path, owned) in [
-            (own, true),
-            (&format!("{own}/"), true),
-            (&format!("{top}/alias/a_b_c"), true),
-            (
-                &format!("{}/../artifacts/a_b_c", root.path().display()),
-                false,
-            ),
-            ("", false),
-            ("a_b_c", false),
-            ("/etc", false),
-            (&format!("{top}/a_b_c"), false),
-            (&format!("{own}/.."), false),
-            (&format!("{own}/../other"), false),
-            (&format!("{own}/../../a_b_c"), false),
-        ] {
-            assert_eq!(
-                own_key(&root, "a/b:c", path).unwrap().is_some(),
-                owned,
-                "{path}"
-            );
-        }
-        assert!(
-            own_key(&root, "..", &format!("{}/..", root.path().display()))
-                .unwrap()
-                .is_none()
-        );
-    }
-
-    #[test]
-    fn a_directory_is_held_by_key_by_path_and_through_links() {
-        let Fixture { dir, root } = fixture();
-        let shared = root.dir_of(&key("a_b_c"));
-        fs::create_dir(&shared).unwrap();
-        let claimed = |entries: &[(&str, &str)]| {
-            let document = document(entries);
-            Ownership::of(&root, document.entries())
-                .holder_of(&key("a_b_c"))
-                .unwrap()
-                .map(str::to_owned)
-        };
-        let path = shared.to_str().unwrap();
-        assert_eq!(claimed(&[("x", ""), ("y", "/nowhere")]), None);
-        assert_eq!(claimed(&[("a/b:c", "")]).as_deref(), Some("a/b:c"));
-        assert_eq!(claimed(&[("x", path)]).as_deref(), Some("x"));
-
-        let elsewhere = dir.path().join("elsewhere");
-        symlink(&shared, &elsewhere).unwrap();
-        assert_eq!(
-            claimed(&[("x", elsewhere.to_str().unwrap())]).as_deref(),
-            Some("x")
-        );
-        fs::create_dir(shared.join("sub")).unwrap();
-        let below = format!("{path}/sub");
-        assert_eq!(claimed(&[("x", &below)]).as_deref(), Some("x"));
-        symlink(&shared, root.path().join("linked")).unwrap();
-        assert_eq!(claimed(&[("linked", "")]).as_deref(), Some("linked"));
-        assert_eq!(
-            claimed(&[("A_B_C", "")]),
-            None,
-            "this file system tells case apart"
-        );
-    }
-}
+mod tests;

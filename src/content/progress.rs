@@ -1,9 +1,9 @@
-//! Telling somebody how long work gets on.
+//! Progress reporting.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Work that may take long enough for people to wonder.
+/// An operation that may take long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
@@ -15,18 +15,17 @@ pub enum Operation {
     Deleting,
 }
 
-/// Follows one piece of work; [`Cache::with_progress`](crate::Cache::with_progress)
-/// asks for one when the work begins. It is dropped when the work is over,
-/// whether it succeeded or not.
+/// Follows one operation. [`Cache::with_progress`](crate::Cache::with_progress) asks for
+/// one when the operation begins, and it is dropped when the operation ends, whether it
+/// succeeded or not.
 pub trait Progress: Send + Sync {
-    /// So many more bytes of content are done. Called often, and from several
-    /// threads.
+    /// Counts more bytes of content as done. Called often, and from several threads.
     fn advance(&self, bytes: u64);
 }
 
 type Observer = dyn Fn(Operation, u64) -> Box<dyn Progress> + Send + Sync;
 
-/// Whoever wants to know, if anybody does.
+/// The observer of a cache, if there is one.
 #[derive(Clone, Default)]
 pub(super) struct ProgressObserver(Option<Arc<Observer>>);
 
@@ -37,32 +36,38 @@ impl ProgressObserver {
         ProgressObserver(Some(Arc::new(observer)))
     }
 
-    /// Tells that work begins on so many bytes, 0 if nobody knows how many. It
-    /// lasts until what is returned is dropped.
-    pub(super) fn begin(&self, work: Operation, total_bytes: u64) -> ProgressGuard {
-        ProgressGuard(self.0.as_ref().map(|observer| observer(work, total_bytes)))
+    /// Reports that an operation begins. It lasts until the guard is dropped. A total of 0
+    /// means that it is not known.
+    pub(super) fn begin(&self, operation: Operation, total_bytes: u64) -> ProgressGuard {
+        ProgressGuard(
+            self.0
+                .as_ref()
+                .map(|observer| observer(operation, total_bytes)),
+        )
     }
 
-    /// Does work of which nobody knows how much it is.
-    pub(super) fn during<T>(&self, work: Operation, does: impl FnOnce() -> T) -> T {
-        let _ongoing = self.begin(work, 0);
-        does()
+    /// Reports an operation of unknown length while a closure runs.
+    pub(super) fn during<T>(&self, operation: Operation, work: impl FnOnce() -> T) -> T {
+        let _guard = self.begin(operation, 0);
+        work()
     }
 }
 
 impl fmt::Debug for ProgressObserver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Observed").field(&self.0.is_some()).finish()
+        f.debug_tuple("ProgressObserver")
+            .field(&self.0.is_some())
+            .finish()
     }
 }
 
-/// Work that has begun.
+/// An operation that has begun.
 #[must_use]
 #[derive(Default)]
 pub(super) struct ProgressGuard(Option<Box<dyn Progress>>);
 
 impl ProgressGuard {
-    /// So many more bytes are done.
+    /// Counts more bytes as done.
     pub(super) fn advance(&self, bytes: u64) {
         if let Some(progress) = &self.0 {
             progress.advance(bytes);
@@ -80,7 +85,7 @@ mod tests {
 
     type Events = Arc<Mutex<Vec<String>>>;
 
-    /// Writes down how much was done when it is over.
+    /// Records how many bytes were done when the operation ends.
     struct Noted(Operation, Mutex<u64>, Events);
 
     impl Progress for Noted {
@@ -98,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_watches_sees_each_byte_and_the_end_of_each_work() {
+    fn an_observer_sees_each_byte_and_the_end_of_each_operation() {
         let dir = tempfile::tempdir().unwrap();
         let source = dir.path().join("app");
         fs::create_dir(&source).unwrap();

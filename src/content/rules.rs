@@ -16,8 +16,8 @@ const LEFT_OUT: [&str; 4] = ["node_modules", "__pycache__", ".terraform", ".pulu
 /// not be shared through an archive.
 const MAX_DEPTH: usize = 256;
 
-/// How deep what lies in the cache is read, in directories: deeper than what is imported,
-/// because cldctl and deployments write there too.
+/// The deepest that content in the cache is read, in directories: deeper than what is
+/// imported, because cldctl and deployments write there too.
 pub(crate) const MAX_STORED_DEPTH: usize = 1024;
 
 /// The longest path within content, in bytes. Together with the path of the
@@ -66,12 +66,12 @@ pub(crate) fn stored_mode(kind: Kind, mode: u32) -> u32 {
     }
 }
 
-/// Tells what an import takes, by the rules of cldctl and the wishes of the caller.
+/// The rules of one import: those of cldctl, and the caller's.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rules {
     /// Leaves nothing out by name.
     pub(crate) all_files: bool,
-    /// Stores what links that leave the directory, or lead to directories, lead to.
+    /// Follows links that leave the directory, or that lead to directories.
     pub(crate) dereference: bool,
     include: Vec<Glob>,
     exclude: Vec<Glob>,
@@ -83,9 +83,9 @@ pub(crate) enum Verdict {
     Take,
     /// Leaves it out by the default rules.
     LeaveOut,
-    /// Leaves it out as was asked.
+    /// Leaves it out by a glob of the caller.
     Exclude,
-    /// Leaves the directory out, but for what is included below it.
+    /// Leaves the directory out, except for what is included below it.
     Search,
 }
 

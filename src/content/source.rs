@@ -1,4 +1,4 @@
-//! Finding the content to import, and what it is.
+//! Opening the content to import, and detecting its type.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -144,8 +144,9 @@ fn has_file(dir: &Dir, name: &str) -> Result<bool> {
     })
 }
 
-/// Refuses a source that the cache lies in, or would, unless the rules leave out
-/// what leads to it: it would be copied into itself. Returns whether it lies in it.
+/// Refuses a source that contains the cache, or would, because the cache would be copied
+/// into itself. A source is accepted if the rules leave out what leads to the cache.
+/// Returns whether it contains the cache.
 fn refuse_cache_in(source: &Dir, home: &Home, rules: &Rules) -> Result<bool> {
     let Some(way) = way_to_cache(source, home)? else {
         return Ok(false);

@@ -1,9 +1,9 @@
 //! Directories of the cache root that belong to a running process: staging, trash,
 //! and what is held aside while two directories change places.
 //!
-//! A process holds a lock on each of its own, so that what a killed one left can
-//! be told from what a running one works on. Whatever is to be deleted stays
-//! locked until it is gone.
+//! A process holds a lock on each of its own, so that leftovers of killed processes can
+//! be distinguished from directories in use. A directory that is to be deleted stays
+//! locked until it is removed.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -19,7 +19,7 @@ use crate::store::{Dir, DirLock, Kind, LockWait, Owner, cannot_lock, if_exists};
 /// How many random characters a name ends with.
 const RANDOM: usize = 12;
 
-/// What a directory is for.
+/// The purpose of a working directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Content is built in it.
@@ -53,7 +53,7 @@ impl Purpose {
         }
     }
 
-    /// Returns what a directory of this name in the cache root is for; `None` if
+    /// Returns the purpose of a directory of this name in the cache root; `None` if
     /// it is no working directory.
     pub(crate) fn of_name(name: &OsStr) -> Option<Self> {
         let name = name.to_str()?;
@@ -193,7 +193,7 @@ impl WorkDir {
         self.root.path_of(&self.name)
     }
 
-    /// Leaves what has the name now when this is dropped.
+    /// Keeps what has the name now when this is dropped.
     pub(crate) fn keep(&mut self) {
         self.is_kept = true;
     }
@@ -286,53 +286,4 @@ impl Leftover {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::registry::Registry;
-    use std::fs;
-
-    fn create(root: &Arc<Dir>) -> WorkDir {
-        let registry = Registry::open("unused").unwrap();
-        let wait = registry.lock_wait();
-        WorkDir::create(root, Purpose::Staging, None, &wait)
-            .unwrap()
-            .0
-    }
-
-    #[test]
-    fn a_working_directory_is_in_use_until_it_is_gone() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = Arc::new(Dir::open(dir.path()).unwrap());
-        let work = create(&root);
-        let (path, name) = (work.path(), work.name().to_owned());
-        assert_eq!(Purpose::of_name(&name), Some(Purpose::Staging));
-        assert!(Leftover::lock_if_stale(&root, &name).unwrap().is_none());
-        drop(work);
-        assert!(!path.exists());
-
-        let mut kept = create(&root);
-        kept.keep();
-        let (path, name) = (kept.path(), kept.name().to_owned());
-        drop(kept);
-        assert!(path.exists() && Leftover::lock_if_stale(&root, &name).unwrap().is_some());
-    }
-
-    #[test]
-    fn what_was_exchanged_for_the_directory_is_deleted_whatever_it_is() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = Arc::new(Dir::open(dir.path()).unwrap());
-        let target = dir.path().join("target");
-        fs::create_dir(&target).unwrap();
-        for make in [
-            (|path| fs::write(path, "").unwrap()) as fn(PathBuf),
-            |path| std::os::unix::fs::symlink(path.with_file_name("target"), path).unwrap(),
-        ] {
-            let work = create(&root);
-            let path = work.path();
-            fs::remove_dir(&path).unwrap();
-            make(path.clone());
-            work.delete().unwrap();
-            assert!(fs::symlink_metadata(&path).is_err() && target.exists());
-        }
-    }
-}
+mod tests;

@@ -240,7 +240,7 @@ fn content_that_is_in_place_already_is_not_copied() {
     assert_eq!((sandbox.registry_text(), tree(&sandbox.cache())), before);
 
     // Content that no entry names is not copied either.
-    sandbox.ok(&["rm", "x:1", "--keep-content"]);
+    sandbox.ok(&["rm", "x:1", "--keep-cache"]);
     let run = on_a_full_disk(&sandbox, &add);
     assert_eq!((run.code, &*run.stdout), (0, "added x:1\n"), "{run:?}");
     assert_eq!(tree(&sandbox.cache()), before.1);

@@ -1,4 +1,4 @@
-//! The tree that importing a directory brings into the cache.
+//! Listing the tree that importing a directory brings into the cache.
 
 use std::ffi::OsString;
 use std::io;
