@@ -10,10 +10,10 @@ use crate::json::{Scanner, SyntaxError, decode, pretty};
 
 /// Prints values as one array, each as `append` adds it at one level of
 /// indentation.
-pub(in crate::cli) fn array<T: Sync>(
+pub(in crate::cli) fn array<T>(
     out: &mut Out,
     values: &[T],
-    append: impl Fn(&mut String, &T) + Send + Sync,
+    append: impl Fn(&mut String, &T),
 ) -> anyhow::Result<()> {
     let Some((first, others)) = values.split_first() else {
         return Ok(out.write("[]\n")?);
