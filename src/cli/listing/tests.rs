@@ -86,7 +86,7 @@ fn a_limit_takes_the_first_of_all_and_bounds_what_is_kept() {
 }
 
 #[test]
-fn lines_of_any_length_find_room() {
+fn lines_of_any_length_are_kept() {
     let document = document(&[r#"{"reference":"a"}"#]);
     let entry = document.entry(0).unwrap();
     let mut list = List::default();
@@ -104,7 +104,7 @@ fn lines_of_any_length_find_room() {
 }
 
 #[test]
-fn the_first_failure_is_told_unless_its_line_is_not_wanted() {
+fn the_first_failure_is_reported_unless_its_line_is_not_wanted() {
     let document = document(&[
         r#"{"reference":"a","tag":"3"}"#,
         r#"{"reference":"b","tag":"2"}"#,

@@ -1,5 +1,5 @@
-//! What the program prints. Standard output carries data alone, and the same
-//! bytes on a terminal as in a pipe; everything else goes to standard error.
+//! Output. Standard output carries data alone, the same bytes on a terminal as in a
+//! pipe; everything else is printed on standard error.
 
 pub(super) mod json;
 pub(super) mod messages;
@@ -47,14 +47,14 @@ impl Out {
         Ok(())
     }
 
-    /// Writes what is still held back.
+    /// Writes what is still buffered.
     pub(super) fn finish(mut self) -> Result<(), OutputError> {
         self.0.flush().map_err(OutputError)
     }
 }
 
-/// Prints what a change did. The change stands, so it alone decides how the
-/// program ends, whether or not somebody reads this.
+/// Prints what a change did. A failure to print is ignored because the change is made,
+/// and the exit code says that.
 pub(super) fn report(text: &str) {
     let mut out = Out::new();
     let _ = out.write(text).and_then(|()| out.finish());
