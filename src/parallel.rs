@@ -1,6 +1,5 @@
 //! Work for all cores, where there is enough of it to pay for threads.
 
-#[cfg(feature = "cli")]
 use std::cmp::Ordering;
 use std::num::NonZero;
 use std::sync::OnceLock;
@@ -63,7 +62,6 @@ where
 }
 
 /// Sorts items; where they are equal, their order is left to chance.
-#[cfg(feature = "cli")]
 pub(crate) fn sort_unstable_by<T: Send>(
     items: &mut [T],
     compare: impl Fn(&T, &T) -> Ordering + Send + Sync,

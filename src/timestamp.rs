@@ -17,7 +17,6 @@ pub(crate) fn now() -> DateTime<FixedOffset> {
 
 /// Returns false for the instant that Go takes for no time at all, at whatever
 /// offset it is written.
-#[cfg(feature = "cli")]
 pub(crate) fn is_known(time: &DateTime<FixedOffset>) -> bool {
     /// Of the start of the year 1.
     const ZERO_SECONDS: i64 = -62_135_596_800;
@@ -89,7 +88,6 @@ fn seconds_east(offset: &[u8]) -> Option<i32> {
 
 /// As [`parse`], but for a time that we are to write: at most nine digits of
 /// a fraction, so that what is stored is what was given.
-#[cfg(feature = "cli")]
 pub(crate) fn parse_to_store(text: &str) -> Option<DateTime<FixedOffset>> {
     let fraction = text.get(19..)?.strip_prefix('.').unwrap_or_default();
     let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
@@ -160,7 +158,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "cli")]
     #[test]
     fn the_time_that_go_takes_for_none_is_unknown_at_any_offset() {
         for text in [
@@ -180,7 +177,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "cli")]
     #[test]
     fn times_are_written_as_go_writes_them() {
         for (given, written) in [

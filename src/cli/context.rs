@@ -9,15 +9,12 @@ use super::signals;
 use crate::document::{Document, EntryRef};
 use crate::escape::escape_display;
 use crate::fields::Field;
-use crate::lookup::DigestPrefix;
+use crate::registry::resolve::{DigestPrefix, Resolution, Resolved};
+use crate::select::Selection;
 use crate::{Cache, DanglingLink, Home, Interrupt, store};
 
 /// How many damaged entries are named one by one.
 const MAX_NAMED: usize = 10;
-
-/// What holds something of each entry takes no more than this many times the size of the
-/// registry.
-const TIMES_SIZE: u64 = 3;
 
 /// What every command starts from.
 pub(super) struct Context {
@@ -54,39 +51,45 @@ impl Context {
 
     /// Reads the registry to show it, and warns of what will look odd.
     pub(super) fn load(&self) -> anyhow::Result<Document> {
-        let registry = self.cache.registry();
-        registry.require_memory(TIMES_SIZE)?;
-        let document = registry.load()?;
-        warn_of(&document);
-        Ok(document)
-    }
-
-    /// As [`load`](Self::load), but of many entries only those that operands may
-    /// name: the caller warns of those that it shows.
-    pub(super) fn load_named(
-        &self,
-        operands: &[String],
-        start: DigestPrefix,
-    ) -> anyhow::Result<Document> {
-        let document = self.cache.registry().load_named(operands, start)?;
+        let document = self.load_quietly()?;
         warn_of_version(document.foreign_version());
+        Unreadable::warn_of_all(document.fold(Unreadable::note));
         Ok(document)
     }
 
-    /// Calls `visit` with each entry, and warns as [`load`](Self::load) does.
-    /// Returns what was made of parts of the registry, in their order.
-    pub(super) fn survey<S: Default + Send>(
+    /// Reads the registry; the caller warns of what it shows.
+    pub(super) fn load_quietly(&self) -> anyhow::Result<Document> {
+        let registry = self.cache.registry();
+        registry.require_memory()?;
+        Ok(registry.load()?)
+    }
+
+    /// Calls `visit` with each entry of a document, or of the registry if it has not been
+    /// read yet, and warns as [`load`](Self::load) does. Returns what was made of parts of
+    /// it, in their order.
+    pub(super) fn visit<S: Default + Send>(
         &self,
+        document: Option<&Document>,
         visit: impl Fn(&mut S, &EntryRef<'_>) + Send + Sync,
     ) -> anyhow::Result<Vec<S>> {
-        let registry = self.cache.registry();
-        registry.require_memory(TIMES_SIZE)?;
-        let survey = registry.survey(|(state, unreadable): &mut (S, Unreadable), entry| {
+        let visit = |(state, unreadable): &mut (S, Unreadable), entry: &EntryRef<'_>| {
             unreadable.note(entry);
             visit(state, entry);
-        })?;
-        warn_of_version(survey.foreign_version.as_deref());
-        let (states, unreadable): (Vec<_>, Vec<_>) = survey.parts.into_iter().unzip();
+        };
+        let parts = match document {
+            Some(document) => {
+                warn_of_version(document.foreign_version());
+                document.fold(visit)
+            }
+            None => {
+                let registry = self.cache.registry();
+                registry.require_memory()?;
+                let survey = registry.survey(visit)?;
+                warn_of_version(survey.foreign_version.as_deref());
+                survey.parts
+            }
+        };
+        let (states, unreadable): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
         Unreadable::warn_of_all(unreadable);
         Ok(states)
     }
@@ -116,7 +119,7 @@ fn warn_of_links(home: &Home) {
 
 /// Warns of a file system that cannot sync a directory.
 fn warn_of_disk(dir: &Path) {
-    let kind = match store::file_system_of(dir) {
+    let kind = match store::file_system::name_of(dir) {
         Some(name) => format!(" ({})", escape_display(&name)),
         None => String::new(),
     };
@@ -126,14 +129,26 @@ fn warn_of_disk(dir: &Path) {
     ));
 }
 
-/// Warns of what will look odd in a document.
-pub(super) fn warn_of(document: &Document) {
+/// Warns of unreadable fields of the artifacts that filters name, because those may be why
+/// a filter cannot be used.
+pub(super) fn warn_of_named(document: Option<&Document>, selection: &Selection) {
+    let Some(document) = document else {
+        return;
+    };
     warn_of_version(document.foreign_version());
-    Unreadable::warn_of_all(document.fold(Unreadable::note));
+    let mut unreadable = Unreadable::default();
+    let resolved = Resolved::of(document, &selection.operands(), DigestPrefix::Short);
+    for resolution in resolved.resolutions() {
+        if let Resolution::Found(indices) = resolution {
+            let entries = indices.iter().filter_map(|&index| document.entry(index));
+            entries.for_each(|entry| unreadable.note(&entry));
+        }
+    }
+    unreadable.warn();
 }
 
-/// Warns of a version that only shows.
-fn warn_of_version(foreign_version: Option<&str>) {
+/// Warns of a version that is listed but not changed.
+pub(super) fn warn_of_version(foreign_version: Option<&str>) {
     if let Some(version) = foreign_version {
         messages::warning(format_args!(
             "the registry has the version {}, which this program lists but does not change",

@@ -4,9 +4,10 @@
 use std::cmp::Ordering::{self, Greater};
 
 use super::exit::Failure;
-use super::select::{Rank, SortKey, rank};
 use crate::document::EntryRef;
 use crate::parallel;
+use crate::select::SortKey;
+use crate::select::sort::{Rank, rank};
 
 /// How a list is sorted, and how many lines of it are wanted.
 #[derive(Clone, Copy, Debug)]

@@ -10,8 +10,10 @@ use super::progress::Operation;
 use super::rules::Rules;
 use super::stage::Staged;
 use super::status::CacheState;
+use crate::document::Document;
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{Error, Result};
+use crate::fields::Field;
 use crate::reference::Reference;
 use crate::registry::{Added, Upsert};
 use crate::timestamp;
@@ -102,6 +104,7 @@ impl Import {
 
 /// Metadata that is to be registered without content.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct MetadataImport {
     /// The entry.
     pub entry: ArtifactEntry,
@@ -109,6 +112,17 @@ pub struct MetadataImport {
     pub keeps_time: bool,
     /// Refuses a reference that is registered already.
     pub no_clobber: bool,
+}
+
+impl MetadataImport {
+    /// Creates an import of an entry that replaces one of the same reference.
+    pub fn new(entry: ArtifactEntry) -> Self {
+        MetadataImport {
+            entry,
+            keeps_time: false,
+            no_clobber: false,
+        }
+    }
 }
 
 /// What came of an import.
@@ -154,7 +168,7 @@ impl Cache {
     pub fn import(&self, import: &Import) -> Result<Imported> {
         if let Some(reference) = import.source.reference() {
             reference.check_new()?;
-            self.refuse_existing(reference, import.no_clobber)?;
+            self.refuse_existing(None, reference, import.no_clobber)?;
         }
         let artifact_type = import.artifact_type.as_ref();
         let staged = match &import.source {
@@ -210,8 +224,19 @@ impl Cache {
         reference: &Reference,
         no_clobber: bool,
     ) -> Result<Imported> {
+        self.tag_in(None, source, reference, no_clobber)
+    }
+
+    /// As [`tag`](Self::tag); `registry` is the registry if it was read already.
+    pub(crate) fn tag_in(
+        &self,
+        registry: Option<&Document>,
+        source: &ArtifactEntry,
+        reference: &Reference,
+        no_clobber: bool,
+    ) -> Result<Imported> {
         reference.check_new()?;
-        self.refuse_existing(reference, no_clobber)?;
+        self.refuse_existing(registry, reference, no_clobber)?;
         let contents = self.contents();
         let named = source.cache_path.as_deref().unwrap_or_default();
         let of = source.reference.as_deref().unwrap_or_default();
@@ -298,8 +323,21 @@ impl Cache {
 
     /// Refuses a reference that is registered. It is decided under the lock, but
     /// there is no need to copy first.
-    fn refuse_existing(&self, reference: &Reference, no_clobber: bool) -> Result<()> {
-        if no_clobber && self.registry().get(reference.as_str())?.is_some() {
+    fn refuse_existing(
+        &self,
+        registry: Option<&Document>,
+        reference: &Reference,
+        no_clobber: bool,
+    ) -> Result<()> {
+        let name = reference.as_str();
+        let exists = || match registry {
+            Some(document) => {
+                let mut entries = document.entries();
+                Ok(entries.any(|entry| entry.has(Field::Reference, name)))
+            }
+            None => self.registry().get(name).map(|found| found.is_some()),
+        };
+        if no_clobber && exists()? {
             return Err(Error::AlreadyExists {
                 reference: reference.to_string(),
             });

@@ -292,7 +292,8 @@ impl Change for Sweep<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ArtifactEntry, ArtifactType, Home, MetadataImport, Reference};
+    use crate::import::MetadataImport;
+    use crate::{ArtifactEntry, ArtifactType, Home, Reference};
 
     fn cache() -> (tempfile::TempDir, Cache, PathBuf) {
         let dir = tempfile::tempdir().unwrap();

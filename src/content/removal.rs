@@ -128,7 +128,6 @@ impl Cache {
     }
 
     /// Returns what removing by an edit of this document would come to.
-    #[cfg(feature = "cli")]
     pub(crate) fn would_remove(
         &self,
         document: &Document,
@@ -272,7 +271,6 @@ impl PlannedRemoval {
     }
 
     /// Returns what deleting would come to.
-    #[cfg(feature = "cli")]
     fn preview(self, root: Option<&CacheRoot>) -> Removed {
         let bytes = match (&self.outcome, root) {
             (Planned::Delete(key), Some(root)) => stored_bytes(root.dir(), key.as_str().as_ref()),

@@ -30,7 +30,6 @@ pub(super) const GO_FORM: [(&str, Field); 8] = [
 ];
 
 /// What stands behind the last field of an entry in that form.
-#[cfg(feature = "cli")]
 pub(super) const GO_END: &str = "\n    }";
 
 /// Scans the array of entries that comes next, on all cores if it is large.

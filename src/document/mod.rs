@@ -11,6 +11,7 @@ mod elements;
 mod entry_ref;
 #[cfg(test)]
 pub(crate) mod generated;
+mod layout;
 mod legacy;
 mod salvage;
 mod scan;
@@ -20,6 +21,7 @@ use std::ops::Range;
 
 pub(crate) use edit::Edit;
 pub(crate) use entry_ref::EntryRef;
+pub use entry_ref::StoredEntry;
 pub(crate) use legacy::Unreadable;
 pub(crate) use salvage::{Salvaged, salvage};
 pub(crate) use stream::{ReadAt, fold};
@@ -109,18 +111,6 @@ impl Document {
     /// Reads a legacy `components.json` and converts it.
     pub(crate) fn parse_legacy<T: Into<ByteString>>(text: T) -> Result<Self, ParseError> {
         Self::scan(text.into(), "components").map(|document| document.converted())
-    }
-
-    /// A registry of some entries of another one, each a text that was scanned,
-    /// and of its version, if that is a foreign one.
-    #[cfg(feature = "cli")]
-    pub(crate) fn of(entries: &[String], foreign_version: Option<String>) -> Self {
-        let text = format!("{{\"artifacts\":[{}]}}", entries.join(","));
-        let document = Document::parse(text).expect("the entries were scanned before");
-        Document {
-            original_version: foreign_version,
-            ..document
-        }
     }
 
     /// Returns whether the text was made from an older form, which cldctl reads in

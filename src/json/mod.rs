@@ -7,14 +7,12 @@
 #[cfg(test)]
 pub(crate) mod members;
 mod position;
-#[cfg(feature = "cli")]
 mod pretty;
 mod scan;
 mod write;
 
 pub(crate) use position::LineIndex;
 pub use position::ParseError;
-#[cfg(feature = "cli")]
 pub(crate) use pretty::{compact, pretty};
 pub(crate) use scan::{Kind, Scanner, Span, SyntaxError, Visitor};
 pub(crate) use write::go_string;

@@ -4,19 +4,20 @@ use std::io;
 
 use super::Registry;
 use crate::document::{self, Document, EntryRef, ReadAt};
-#[cfg(feature = "cli")]
 use crate::error::AtPath;
 use crate::error::Result;
-#[cfg(feature = "cli")]
 use crate::memory;
 use crate::store::{self, Opened};
+
+/// What holds something of each entry takes no more than this many times the size of the
+/// registry.
+const TIMES_SIZE: u64 = 3;
 
 /// What came of a look at all entries.
 pub(crate) struct Scanned<S> {
     /// What was made of them, in the order of the file.
     pub(crate) parts: Vec<S>,
     /// The version, if it is one that we do not write.
-    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "for what is shown"))]
     pub(crate) foreign_version: Option<String>,
 }
 
@@ -33,7 +34,6 @@ impl Registry {
 
     /// As [`survey`](Self::survey), of the registry as it is at this moment, as
     /// [`peek`](Self::peek) reads it.
-    #[cfg(feature = "cli")]
     pub(crate) fn survey_at_once<S: Default + Send>(
         &self,
         visit: impl Fn(&mut S, &EntryRef<'_>) + Send + Sync,
@@ -41,21 +41,20 @@ impl Registry {
         self.survey_or(Self::peek, visit)
     }
 
-    /// Fails unless there is memory for several times the size of the registry: for what
+    /// Fails unless there is memory for three times the size of the registry: for what
     /// holds something of each entry.
     ///
     /// # Errors
     ///
     /// As of reading a file that is too large.
-    #[cfg(feature = "cli")]
-    pub(crate) fn require_memory(&self, times: u64) -> Result<()> {
+    pub(crate) fn require_memory(&self) -> Result<()> {
         if !memory::is_limited() {
             return Ok(());
         }
         let Some(found) = store::stat(&self.path).at("read", &self.path)? else {
             return Ok(());
         };
-        memory::require(found.len().saturating_mul(times)).at("read", &self.path)
+        memory::require(found.len().saturating_mul(TIMES_SIZE)).at("read", &self.path)
     }
 
     fn survey_or<S: Default + Send>(

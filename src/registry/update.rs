@@ -53,7 +53,6 @@ impl Registry {
 
     /// Reads the registry as it is at this moment: a torn file is not read
     /// again, a legacy one not converted. For completion, which has no time.
-    #[cfg(feature = "cli")]
     pub(crate) fn peek(&self) -> Result<Document> {
         let path = store::resolve(&self.path)?;
         super::load::load_once(&path, &self.legacy_path()).map(|loaded| loaded.document)

@@ -16,7 +16,8 @@ use std::time::Duration;
 use rustix::termios::tcgetwinsize;
 
 use super::units;
-use crate::{Cache, Operation, Progress};
+use crate::Cache;
+use crate::progress::{Operation, Progress};
 
 /// Work that is done by then needs no bar.
 const DELAY: Duration = Duration::from_millis(500);

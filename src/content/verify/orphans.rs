@@ -73,7 +73,7 @@ pub(super) fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Code, Home};
+    use crate::Home;
     use std::time::Duration;
 
     #[test]
