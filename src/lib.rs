@@ -15,7 +15,7 @@
 //! - [`Reference`], [`CacheKey`], [`ReferenceParts`] and [`Digest`] are names.
 //!
 //! The program `cldctl-registry` is a client of this library; the feature `cli`, on by
-//! default, adds it.
+//! default, adds it. The feature `serde` lets entries, names and reports be serialized.
 
 mod content;
 mod digest;
@@ -33,6 +33,8 @@ mod quote;
 mod reference;
 mod registry;
 pub mod select;
+#[cfg(feature = "serde")]
+mod serialize;
 mod store;
 mod timestamp;
 
