@@ -13,8 +13,9 @@ mod tree;
 
 use std::cell::Cell;
 
+use cldctl_registry::import::Import;
 use cldctl_registry::{
-    Added, ArtifactEntry, ArtifactType, Cache, Digest, Home, Import, Reference, Registry,
+    Added, ArtifactEntry, ArtifactType, Cache, Digest, Home, Reference, Registry,
 };
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
@@ -89,11 +90,9 @@ fn replace(bencher: Bencher<'_, '_>, count: usize) {
         .counter(ItemsCount::new(count))
         .with_inputs(|| {
             size.set(size.get() + 1);
-            let size = Some(size.get());
-            ArtifactEntry {
-                size,
-                ..last.clone()
-            }
+            let mut entry = last.clone();
+            entry.size = Some(size.get());
+            entry
         })
         .bench_local_values(|entry| assert_eq!(registry.add(entry).unwrap(), Added::Updated));
 }

@@ -1,6 +1,7 @@
 //! Content digests as the OCI image specification spells them.
 
 use std::fmt::{self, Write as _};
+use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
@@ -9,14 +10,8 @@ use sha2::{Digest as _, Sha256};
 /// Source: OCI image specification, descriptor, "registered algorithms".
 const ALGORITHMS: [(&str, usize); 2] = [("sha256:", 64), ("sha512:", 128)];
 
-/// The number of hex digits in the short form of a digest.
-#[cfg(feature = "cli")]
-pub(crate) const SHORT_HEX: usize = 12;
-
-/// Returns the hex digits of a digest.
-///
-/// `None` if the text is not a whole digest, such as what `cldctl pull` stores
-/// (`sha256:7b22…`, ending in three dots).
+/// The hex digits of a digest: `None` if the text is no whole digest, as with
+/// what `cldctl pull` stores (`sha256:7b22…`, ending in three dots).
 ///
 /// ```
 /// use cldctl_registry::digest_hex;
@@ -39,8 +34,16 @@ pub(crate) fn is_hex(text: &str) -> bool {
     })
 }
 
-/// A computed digest: `sha256:` and 64 hex digits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// A digest as this library computes it: `sha256:` and 64 hex digits.
+///
+/// ```
+/// use cldctl_registry::Digest;
+///
+/// let digest = Digest::of(b"content");
+/// assert_eq!(digest.as_str().parse(), Ok(digest.clone()));
+/// assert!("sha256:7b22...".parse::<Digest>().is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(String);
 
 impl Digest {
@@ -66,7 +69,31 @@ impl fmt::Display for Digest {
     }
 }
 
-/// Returns bytes in lower-case hex.
+impl AsRef<str> for Digest {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Digest {
+    type Err = InvalidDigest;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
+        let is_digest = text.starts_with(ALGORITHMS[0].0) && digest_hex(text).is_some();
+        match is_digest {
+            true => Ok(Digest(text.to_owned())),
+            false => Err(InvalidDigest),
+        }
+    }
+}
+
+/// A text that is no [`Digest`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected `sha256:` and 64 lower-case hex digits")]
+#[non_exhaustive]
+pub struct InvalidDigest;
+
+/// Bytes in lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()

@@ -1,14 +1,17 @@
 //! One artifact of the registry.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 
 use chrono::{DateTime, FixedOffset};
 
 use crate::reference::{Reference, UNTAGGED};
+use crate::timestamp;
 
-/// The type of an artifact.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// What an artifact is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ArtifactType {
     /// A component, described by a `cld.yml`.
@@ -40,6 +43,21 @@ impl From<&str> for ArtifactType {
     }
 }
 
+impl FromStr for ArtifactType {
+    type Err = Infallible;
+
+    /// Never fails, because any name may be that of a later version's type.
+    fn from_str(name: &str) -> Result<Self, Infallible> {
+        Ok(ArtifactType::from(name))
+    }
+}
+
+impl AsRef<str> for ArtifactType {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
 impl fmt::Display for ArtifactType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -48,10 +66,21 @@ impl fmt::Display for ArtifactType {
 
 /// An entry of the registry, with the fields of cldctl's `ArtifactEntry`.
 ///
-/// A field is `None` if the file lacks it, has null, or has a value of another type.
-/// `None` is written as what Go writes for a field that was never set: an empty string,
-/// 0, the year 1.
+/// A field is `None` where the file has none, has null, or has something that
+/// cannot be read as what the field is. Written, `None` becomes what Go writes
+/// for a field that was never set: an empty string, 0, the year 1.
+///
+/// ```
+/// use cldctl_registry::{ArtifactEntry, ArtifactType, Reference};
+///
+/// let reference = Reference::parse("ghcr.io/org/app:v1")?;
+/// let now = cldctl_registry::chrono::Utc::now().fixed_offset();
+/// let mut entry = ArtifactEntry::new(&reference, ArtifactType::Component, now, "/srv/app");
+/// entry.size = Some(4096);
+/// # Ok::<(), cldctl_registry::InvalidReference>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ArtifactEntry {
     /// The full reference, such as `ghcr.io/org/app:v1.0.0`.
     pub reference: Option<String>,
@@ -110,9 +139,21 @@ impl ArtifactEntry {
             .map(Path::new)
     }
 
-    /// Returns whether two entries have the same values.
+    /// Parses a time that an entry can be created with: RFC 3339 as Go reads it, with at
+    /// most nine digits of a fraction. `None` if cldctl could not read it back.
     ///
-    /// An empty digest equals none. Times are equal if they are written the same.
+    /// ```
+    /// use cldctl_registry::ArtifactEntry;
+    ///
+    /// assert!(ArtifactEntry::parse_time("2026-02-14T13:03:11.5-05:00").is_some());
+    /// assert!(ArtifactEntry::parse_time("2026-02-14T13:03:60Z").is_none());
+    /// ```
+    pub fn parse_time(text: &str) -> Option<DateTime<FixedOffset>> {
+        timestamp::parse_to_store(text)
+    }
+
+    /// Whether two entries say the same, whatever the form: an empty digest is
+    /// as good as none. Times are the same if they are written the same.
     pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
         fn offset(entry: &ArtifactEntry) -> Option<i32> {
             entry.created_at.map(|time| time.offset().local_minus_utc())

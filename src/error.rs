@@ -13,17 +13,22 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an operation failed. Unless a variant says otherwise, the registry is as
 /// it was before.
+///
+/// The message of an error includes that of its cause;
+/// [`source`](std::error::Error::source) returns the cause for programs to look at.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The system refused something.
     #[error("could not {action} `{}`: {}", shown(.path), os_message(.cause))]
+    #[non_exhaustive]
     Io {
         /// What was tried: "open", "write", …
         action: &'static str,
         /// What it was tried on.
         path: PathBuf,
         /// What the system said.
+        #[source]
         cause: io::Error,
     },
 
@@ -33,25 +38,30 @@ pub enum Error {
         "the change to `{}` is applied, but may not survive a power loss: {}",
         shown(.path), os_message(.cause)
     )]
+    #[non_exhaustive]
     NotDurable {
         /// The registry.
         path: PathBuf,
         /// What the system said.
+        #[source]
         cause: io::Error,
     },
 
     /// The registry is not JSON, or not of the registry's shape.
     #[error("the registry `{}` is damaged: {cause}", shown(.path))]
+    #[non_exhaustive]
     Corrupt {
         /// The registry.
         path: PathBuf,
         /// Where and how.
+        #[source]
         cause: ParseError,
     },
 
     /// The registry has an older form and a value that cldctl cannot read, which in the
     /// form of today would cost it the whole registry.
     #[error("cannot convert `{}`: {value}", shown(.path))]
+    #[non_exhaustive]
     Unconvertible {
         /// The registry.
         path: PathBuf,
@@ -62,10 +72,12 @@ pub enum Error {
     /// Nothing in the damaged registry shows that it was one, so that it is not
     /// replaced by an empty one.
     #[error("could not repair `{}`: nothing in it was recognized as a registry ({cause})", shown(.path))]
+    #[non_exhaustive]
     NothingRecovered {
         /// The registry.
         path: PathBuf,
         /// What keeps it from being read.
+        #[source]
         cause: ParseError,
     },
 
@@ -74,6 +86,7 @@ pub enum Error {
         "the registry `{}` has version {}, which this program cannot change",
         shown(.path), escape_display(.version)
     )]
+    #[non_exhaustive]
     ForeignVersion {
         /// The registry.
         path: PathBuf,
@@ -83,6 +96,7 @@ pub enum Error {
 
     /// Nobody has the permission to write the registry, so neither do we.
     #[error("the registry `{}` is read-only", shown(.path))]
+    #[non_exhaustive]
     ReadOnly {
         /// The registry.
         path: PathBuf,
@@ -90,6 +104,7 @@ pub enum Error {
 
     /// Something that is not a regular file stands where one has to.
     #[error("`{}` is {found}, expected a regular file", shown(.path))]
+    #[non_exhaustive]
     NotAFile {
         /// Where it stands.
         path: PathBuf,
@@ -103,6 +118,7 @@ pub enum Error {
         "`{}` is a symbolic link to `{}`, which does not exist",
         shown(.link), shown(.target)
     )]
+    #[non_exhaustive]
     DanglingLink {
         /// The link.
         link: PathBuf,
@@ -111,7 +127,8 @@ pub enum Error {
     },
 
     /// Another process held the lock for longer than we were to wait.
-    #[error("timed out after {} waiting for the lock `{}`", in_seconds(.waited), shown(.path))]
+    #[error("could not lock `{}` within {}", shown(.path), in_seconds(.waited))]
+    #[non_exhaustive]
     LockTimeout {
         /// The lock file.
         path: PathBuf,
@@ -121,18 +138,21 @@ pub enum Error {
 
     /// The file system has no locks, or none to give.
     #[error("could not lock `{}`{}: {}", shown(.path), on(.file_system), os_message(.cause))]
+    #[non_exhaustive]
     LockUnsupported {
         /// What was to be locked.
         path: PathBuf,
         /// The kind of file system that it lies on, where the system says.
         file_system: Option<String>,
         /// What the system said.
+        #[source]
         cause: io::Error,
     },
 
     /// Processes that take no lock changed the registry again and again for as
     /// long as we were to wait.
     #[error("`{}` kept changing for {}", shown(.path), in_seconds(.waited))]
+    #[non_exhaustive]
     Contended {
         /// The registry.
         path: PathBuf,
@@ -142,6 +162,7 @@ pub enum Error {
 
     /// A signal asked to stop; what was begun is undone.
     #[error("interrupted")]
+    #[non_exhaustive]
     Interrupted {
         /// The signal's number.
         signal: i32,
@@ -161,6 +182,7 @@ pub enum Error {
 
     /// The user's home directory is not to be found, or of no use.
     #[error("could not find the home directory: {reason}")]
+    #[non_exhaustive]
     NoHome {
         /// What is wrong with it.
         reason: String,
@@ -175,6 +197,7 @@ pub enum Error {
 
     /// The content holds something that cannot be imported.
     #[error("cannot import `{}`: {reason}", shown(.path))]
+    #[non_exhaustive]
     UnsafeContent {
         /// What cannot.
         path: PathBuf,
@@ -184,13 +207,15 @@ pub enum Error {
 
     /// The content changed while it was read.
     #[error("`{}` changed while it was read", shown(.path))]
+    #[non_exhaustive]
     ContentChanged {
         /// What changed.
         path: PathBuf,
     },
 
     /// Neither a component nor a datacenter, or both.
-    #[error("could not detect the type of `{}`: {reason}", shown(.path))]
+    #[error("could not tell the type of `{}`: {reason}", shown(.path))]
+    #[non_exhaustive]
     UnknownType {
         /// The directory.
         path: PathBuf,
@@ -200,6 +225,7 @@ pub enum Error {
 
     /// There is no content where a reference's content lies.
     #[error("no content for `{}` at `{}`", escape_display(.reference), shown(.path))]
+    #[non_exhaustive]
     NoContent {
         /// The reference.
         reference: String,
@@ -212,6 +238,7 @@ pub enum Error {
         "the content of `{}` would replace that of `{}`: both are stored in `{}`",
         escape_display(.reference), escape_display(.other), shown(.path)
     )]
+    #[non_exhaustive]
     Collision {
         /// The reference that was to be added.
         reference: String,
@@ -226,21 +253,49 @@ pub enum Error {
         "could not check whether `{}` has the same directory: `{}`: {}",
         escape_display(.reference), shown(.path), os_message(.cause)
     )]
+    #[non_exhaustive]
     UnknownDirectory {
         /// The reference of the other entry.
         reference: String,
         /// The path that it names.
         path: PathBuf,
         /// What the system said.
+        #[source]
         cause: io::Error,
     },
 
+    /// A filter that compares with an artifact's time cannot be used.
+    #[error("invalid filter: `{}` {reason}", escape_display(.operand))]
+    #[non_exhaustive]
+    UnusableFilter {
+        /// The artifact that the filter names.
+        operand: String,
+        /// What is wrong with it.
+        reason: UnusableFilter,
+    },
+
     /// There is an entry of this reference already, and it was to be kept.
-    #[error("artifact `{}` already exists", escape_display(.reference))]
+    #[error("artifact `{}` exists already", escape_display(.reference))]
+    #[non_exhaustive]
     AlreadyExists {
         /// The reference.
         reference: String,
     },
+}
+
+/// Why no time follows from what a filter names.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnusableFilter {
+    /// It names no artifact, and this is why it is no time either.
+    #[error("is no artifact, and no time: {0}")]
+    Unknown(String),
+    /// It names several artifacts.
+    #[error("names several artifacts")]
+    Ambiguous,
+    /// The artifact has no time that is known.
+    #[error("has no time that is known")]
+    NoTime,
 }
 
 /// A path as it is shown: what would act on a terminal is escaped.
@@ -293,7 +348,31 @@ impl<T, E: Into<io::Error>> AtPath<T> for Result<T, E> {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error as _;
+
     use super::*;
+
+    #[test]
+    fn the_cause_is_named_by_the_message_and_can_be_looked_at() {
+        let error = std::fs::read("/nowhere").at("read", Path::new("/nowhere"));
+        let error = error.unwrap_err();
+        let cause = error
+            .source()
+            .and_then(|cause| cause.downcast_ref::<io::Error>());
+        assert_eq!(cause.map(io::Error::kind), Some(io::ErrorKind::NotFound));
+        let path = PathBuf::from("/x");
+        let cause = ParseError::at(b"{", 1, "expected a key");
+        let error = Error::Corrupt {
+            path,
+            cause: cause.clone(),
+        };
+        assert_eq!(
+            error.source().map(ToString::to_string),
+            Some(cause.to_string())
+        );
+        assert_eq!(error.to_string().matches("expected a key").count(), 1);
+        assert!(Error::Interrupted { signal: 2 }.source().is_none());
+    }
 
     #[test]
     fn an_io_error_names_its_path_once_and_reads_as_a_sentence() {

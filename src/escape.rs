@@ -22,9 +22,8 @@ pub(crate) fn escape_display(text: &str) -> Cow<'_, str> {
 
 /// Returns a JSON text with every [unsafe](is_unsafe) character written `\u001b`.
 ///
-/// Besides its white space, a JSON text can contain such a character only in string
-/// literals, so the caller passes literals, not whole documents.
-#[cfg(feature = "cli")]
+/// Only inside of string literals can a JSON text hold one besides its white
+/// space, so the caller passes literals, not whole documents.
 pub(crate) fn visible_json(literal: &str) -> Cow<'_, str> {
     escape(literal, |out, c| {
         let _ = write!(out, "\\u{:04x}", u32::from(c));
@@ -64,7 +63,6 @@ mod tests {
             escape_display("\u{202e}x\u{9b}\u{7f}"),
             r"\u{202e}x\u{9b}\u{7f}"
         );
-        #[cfg(feature = "cli")]
         assert_eq!(visible_json("\"\u{9b}\u{2066}\""), r#""\u009b\u2066""#);
         assert!(matches!(escape_display("größe-日本"), Cow::Borrowed(_)));
     }

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 /// let interrupt = Interrupt::default();
 /// assert!(interrupt.check().is_ok());
 /// interrupt.clone().raise(15);
-/// assert!(matches!(interrupt.check(), Err(Error::Interrupted { signal: 15 })));
+/// assert!(matches!(interrupt.check(), Err(Error::Interrupted { signal: 15, .. })));
 /// interrupt.reset();
 /// assert!(interrupt.check().is_ok());
 /// ```
@@ -39,8 +39,8 @@ impl Interrupt {
         self.0.store(0, Ordering::Relaxed);
     }
 
-    /// Returns the cell that contains the signal's number, or 0 without a request. It
-    /// is for a signal handler, which may do no more than store a number.
+    /// Returns the cell that contains the signal's number, and 0 until one is raised. A
+    /// signal handler may do no more than to store a number, so it stores it there.
     pub fn cell(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.0)
     }

@@ -8,10 +8,14 @@
 //!
 //! - [`Registry`] has the operations of cldctl's Go package: list, get, add,
 //!   remove, clear. They touch metadata alone.
-//! - [`Cache`] brings content in and removes it, together with its entry.
-//! - [`Home`] knows where both lie.
-//! - [`Reference`], [`CacheKey`], [`ReferenceParts`] and [`Digest`] are the names of
-//!   things.
+//! - [`Cache`] imports content and removes it, together with its entry; it also
+//!   [verifies](verify), [prunes](prune) and [measures](usage) it.
+//! - [`select`] and [`resolve`] find entries by filters and by name.
+//! - [`Home`] knows where registry and cache lie.
+//! - [`Reference`], [`CacheKey`], [`ReferenceParts`] and [`Digest`] are names.
+//!
+//! The program `cldctl-registry` is a client of this library; the feature `cli`, on by
+//! default, adds it. The feature `serde` lets entries, names and reports be serialized.
 
 // It needs renames that exchange or do not replace, which the system calls of other
 // systems lack, and locks that the kernel frees.
@@ -28,13 +32,14 @@ mod fields;
 mod home;
 mod interrupt;
 mod json;
-#[cfg(feature = "cli")]
-mod lookup;
 mod memory;
 mod parallel;
 mod quote;
 mod reference;
 mod registry;
+pub mod select;
+#[cfg(feature = "serde")]
+mod serialize;
 mod store;
 mod timestamp;
 
@@ -42,19 +47,58 @@ mod timestamp;
 #[doc(hidden)]
 pub mod cli;
 
-pub use content::{
-    Cache, CacheState, Code, ContentOutcome, ContentStatus, DigestState, Finding, Import,
-    ImportSource, Imported, MetadataImport, Operation, Progress, PruneOutcome, Removed, Report,
-    TakenOver, Unreferenced, UnreferencedData, UnreferencedKind,
-};
-pub use digest::{Digest, digest_hex};
+pub use chrono;
+
+pub use content::Cache;
+pub use digest::{Digest, InvalidDigest, digest_hex};
+pub use document::StoredEntry;
 pub use entry::{ArtifactEntry, ArtifactType};
 pub use error::{Error, Result};
 pub use home::{DanglingLink, Home, cache_path_for_ref};
 pub use interrupt::Interrupt;
 pub use json::ParseError;
 pub use reference::{CacheKey, InvalidReason, InvalidReference, Reference, ReferenceParts};
-pub use registry::{Added, DEFAULT_LOCK_TIMEOUT, Damage, LostEntry, Registry, Repaired};
+pub use registry::resolve;
+pub use registry::{Added, DEFAULT_LOCK_TIMEOUT, Registry};
+
+/// Imports content into the cache and registers it.
+pub mod import {
+    pub use crate::content::{Import, ImportSource, Imported, MetadataImport};
+}
+
+/// Follows work that may take long.
+pub mod progress {
+    pub use crate::content::{Operation, Progress};
+}
+
+/// Frees disk: a plan of what can go, and its execution.
+pub mod prune {
+    pub use crate::content::{
+        PruneOptions, PruneOutcome, PrunePlan, PruneReason, Pruned, Unreferenced, UnreferencedData,
+        UnreferencedKind,
+    };
+}
+
+/// Removes artifacts, by name or as a selection chooses them.
+pub mod remove {
+    pub use crate::content::{ChosenPlan, ChosenRemoval, ContentOutcome, NamedRemoval, Removed};
+}
+
+/// Where the content of an entry is, and whether it can be verified.
+pub mod status {
+    pub use crate::content::{CacheState, ContentStatus, DigestState};
+}
+
+/// Measures how much disk artifacts take.
+pub mod usage {
+    pub use crate::content::{EntryUsage, Usage, UsageTotal};
+}
+
+/// Looks for damage, and repairs it as far as that needs no guess.
+pub mod verify {
+    pub use crate::content::{Code, Finding, Repairs, Report, TakenOver, Verification};
+    pub use crate::registry::{Damage, LostEntry, Repaired};
+}
 
 /// The README's example of the library, to be compiled.
 #[cfg(doctest)]

@@ -1,6 +1,5 @@
 //! Work on all cores, if there is enough of it to pay for threads.
 
-#[cfg(feature = "cli")]
 use std::cmp::Ordering;
 use std::num::NonZero;
 use std::sync::OnceLock;
@@ -49,8 +48,7 @@ where
     }
 }
 
-/// Sorts items; the order of equal items is unspecified.
-#[cfg(feature = "cli")]
+/// Sorts items; where they are equal, their order is left to chance.
 pub(crate) fn sort_unstable_by<T: Send>(
     items: &mut [T],
     compare: impl Fn(&T, &T) -> Ordering + Send + Sync,

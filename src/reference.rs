@@ -68,6 +68,7 @@ pub(crate) fn can_be_key(name: &str) -> bool {
 /// assert_eq!(ReferenceParts::of("@clerk/clerk:v2").tag_or_latest(), "v2");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReferenceParts<'r> {
     /// Everything before the tag.
     pub repository: &'r str,
@@ -112,7 +113,7 @@ impl<'r> ReferenceParts<'r> {
 
 /// A reference that an entry can be made for: its cache key is a usable
 /// directory name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference(String);
 
 impl Reference {
@@ -200,6 +201,12 @@ impl fmt::Display for Reference {
     }
 }
 
+impl AsRef<str> for Reference {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for Reference {
     type Err = InvalidReference;
 
@@ -218,6 +225,12 @@ pub struct CacheKey(String);
 impl CacheKey {
     /// The key as the name of a directory.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for CacheKey {
+    fn as_ref(&self) -> &str {
         &self.0
     }
 }

@@ -17,8 +17,8 @@ pub(crate) fn now() -> DateTime<FixedOffset> {
     DateTime::<Utc>::from(SystemTime::now()).fixed_offset()
 }
 
-/// Returns false for the instant that Go treats as no time at all, at any offset.
-#[cfg(feature = "cli")]
+/// Returns false for the instant that Go takes for no time at all, at whatever
+/// offset it is written.
 pub(crate) fn is_known(time: &DateTime<FixedOffset>) -> bool {
     /// The start of the year 1.
     const ZERO_SECONDS: i64 = -62_135_596_800;
@@ -88,9 +88,8 @@ fn seconds_east(offset: &[u8]) -> Option<i32> {
     }
 }
 
-/// Reads a time that will be stored: as [`parse`], but with at most nine digits of a
-/// fraction, so that none are dropped.
-#[cfg(feature = "cli")]
+/// As [`parse`], but for a time that we are to write: at most nine digits of
+/// a fraction, so that what is stored is what was given.
 pub(crate) fn parse_to_store(text: &str) -> Option<DateTime<FixedOffset>> {
     let fraction = text.get(19..)?.strip_prefix('.').unwrap_or_default();
     let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
@@ -162,7 +161,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "cli")]
     #[test]
     fn the_zero_time_of_go_is_unknown_at_any_offset() {
         for text in [
@@ -182,7 +180,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "cli")]
     #[test]
     fn times_are_written_as_go_writes_them() {
         for (given, written) in [

@@ -9,15 +9,13 @@ use super::signals;
 use crate::document::{Document, EntryRef};
 use crate::escape::escape_display;
 use crate::fields::Field;
-use crate::lookup::DigestPrefix;
 use crate::registry::ReadMode;
+use crate::registry::resolve::{DigestPrefix, Resolution, Resolved};
+use crate::select::Selection;
 use crate::{Cache, DanglingLink, Home, Interrupt, store};
 
 /// The most damaged entries that are named one by one.
 const MAX_NAMED: usize = 10;
-
-/// The memory for a list of all entries, as a multiple of the size of the registry.
-const TIMES_SIZE: u64 = 3;
 
 /// The context of a command.
 pub(super) struct Context {
@@ -54,42 +52,45 @@ impl Context {
 
     /// Reads the registry to show it, and warns of unreadable fields.
     pub(super) fn load(&self) -> anyhow::Result<Document> {
-        let registry = self.cache.registry();
-        registry.require_memory(TIMES_SIZE)?;
-        let document = registry.load()?;
-        warn_of(&document);
-        Ok(document)
-    }
-
-    /// Reads only the entries that operands may name. The caller warns of those that it
-    /// shows.
-    pub(super) fn load_named(
-        &self,
-        operands: &[String],
-        start: DigestPrefix,
-    ) -> anyhow::Result<Document> {
-        let document = self.cache.registry().load_named(operands, start)?;
+        let document = self.load_quietly()?;
         warn_of_version(document.foreign_version());
+        Unreadable::warn_of_all(document.fold(Unreadable::note));
         Ok(document)
     }
 
-    /// Calls `visit` with each entry, and warns like [`load`](Self::load). Returns the
-    /// state of each part of the registry, in the order of the file.
-    pub(super) fn scan<S: Default + Send>(
+    /// Reads the registry; the caller warns of what it shows.
+    pub(super) fn load_quietly(&self) -> anyhow::Result<Document> {
+        let registry = self.cache.registry();
+        registry.require_memory()?;
+        Ok(registry.load()?)
+    }
+
+    /// Calls `visit` with each entry of a document, or of the registry if it has not been
+    /// read yet, and warns as [`load`](Self::load) does. Returns what was made of parts of
+    /// it, in their order.
+    pub(super) fn visit<S: Default + Send>(
         &self,
+        document: Option<&Document>,
         visit: impl Fn(&mut S, &EntryRef<'_>) + Send + Sync,
     ) -> anyhow::Result<Vec<S>> {
-        let registry = self.cache.registry();
-        registry.require_memory(TIMES_SIZE)?;
-        let scanned = registry.scan(
-            ReadMode::Patient,
-            |(state, unreadable): &mut (S, Unreadable), entry| {
-                unreadable.note(entry);
-                visit(state, entry);
-            },
-        )?;
-        warn_of_version(scanned.foreign_version.as_deref());
-        let (states, unreadable): (Vec<_>, Vec<_>) = scanned.parts.into_iter().unzip();
+        let visit = |(state, unreadable): &mut (S, Unreadable), entry: &EntryRef<'_>| {
+            unreadable.note(entry);
+            visit(state, entry);
+        };
+        let parts = match document {
+            Some(document) => {
+                warn_of_version(document.foreign_version());
+                document.fold(visit)
+            }
+            None => {
+                let registry = self.cache.registry();
+                registry.require_memory()?;
+                let scanned = registry.scan(ReadMode::Patient, visit)?;
+                warn_of_version(scanned.foreign_version.as_deref());
+                scanned.parts
+            }
+        };
+        let (states, unreadable): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
         Unreadable::warn_of_all(unreadable);
         Ok(states)
     }
@@ -119,7 +120,7 @@ fn warn_of_links(home: &Home) {
 
 /// Warns of a file system that cannot sync a directory.
 fn warn_of_disk(dir: &Path) {
-    let kind = match store::file_system_of(dir) {
+    let kind = match store::file_system::name_of(dir) {
         Some(name) => format!(" ({})", escape_display(&name)),
         None => String::new(),
     };
@@ -129,14 +130,26 @@ fn warn_of_disk(dir: &Path) {
     ));
 }
 
-/// Warns of unreadable fields and of an unknown version in a document.
-pub(super) fn warn_of(document: &Document) {
+/// Warns of unreadable fields of the artifacts that filters name, because those may be why
+/// a filter cannot be used.
+pub(super) fn warn_of_named(document: Option<&Document>, selection: &Selection) {
+    let Some(document) = document else {
+        return;
+    };
     warn_of_version(document.foreign_version());
-    Unreadable::warn_of_all(document.fold(Unreadable::note));
+    let mut unreadable = Unreadable::default();
+    let resolved = Resolved::of(document, &selection.operands(), DigestPrefix::Short);
+    for resolution in resolved.resolutions() {
+        if let Resolution::Found(indices) = resolution {
+            let entries = indices.iter().filter_map(|&index| document.entry(index));
+            entries.for_each(|entry| unreadable.note(&entry));
+        }
+    }
+    unreadable.warn();
 }
 
-/// Warns of a version that this program can list but not change.
-fn warn_of_version(foreign_version: Option<&str>) {
+/// Warns of a version that is listed but not changed.
+pub(super) fn warn_of_version(foreign_version: Option<&str>) {
     if let Some(version) = foreign_version {
         messages::warning(format_args!(
             "the registry has version {}, which this program can list but not change",

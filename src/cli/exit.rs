@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::Error;
+use crate::error::UnusableFilter;
 
 /// The exit of the program. The codes are part of its stable interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,10 @@ impl Exit {
                 | Error::UnwritableTime(_)
                 | Error::NegativeSize(_)
                 | Error::UnknownType { .. } => Exit::Usage,
+                Error::UnusableFilter { reason, .. } => match reason {
+                    UnusableFilter::Ambiguous => Exit::Refused,
+                    _ => Exit::Usage,
+                },
                 Error::NoContent { .. } => Exit::NotFound,
                 Error::UnsafeContent { .. }
                 | Error::Collision { .. }

@@ -76,7 +76,7 @@ pub(super) fn of(error: &anyhow::Error) -> Option<String> {
         }
         // Only this process uses the directory, so that no other can have locked it.
         Error::LockTimeout { path, .. } if path.extension().is_none_or(|it| it != "lock") => {
-            let here = match crate::store::file_system_of(path.parent()?) {
+            let here = match crate::store::file_system::name_of(path.parent()?) {
                 Some(name) => format!("`{}`", escape_display(&name)),
                 None => "this file system".to_owned(),
             };

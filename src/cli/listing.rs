@@ -5,9 +5,10 @@ use std::cmp::Ordering::{self, Greater};
 use std::ops::Range;
 
 use super::exit::Failure;
-use super::select::{Rank, SortKey, rank};
 use crate::document::EntryRef;
 use crate::parallel;
+use crate::select::SortKey;
+use crate::select::sort::{Rank, rank};
 
 /// The order of a list, and the number of its lines that are wanted.
 #[derive(Clone, Copy, Debug)]

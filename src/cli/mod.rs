@@ -12,7 +12,6 @@ mod listing;
 mod manual;
 mod output;
 mod prompt;
-mod select;
 mod signals;
 mod usage;
 mod values;

@@ -14,8 +14,10 @@ use super::rules::Rules;
 use super::stage::Staged;
 use super::status::CacheState;
 use super::{hash, source};
+use crate::document::Document;
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{Error, Result};
+use crate::fields::Field;
 use crate::reference::Reference;
 use crate::registry::{Added, Upsert, Upserted};
 use crate::timestamp;
@@ -106,6 +108,7 @@ impl Import {
 
 /// An entry that is registered without content.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct MetadataImport {
     /// The entry.
     pub entry: ArtifactEntry,
@@ -113,6 +116,17 @@ pub struct MetadataImport {
     pub keeps_time: bool,
     /// Refuses a reference that is registered already.
     pub no_clobber: bool,
+}
+
+impl MetadataImport {
+    /// Creates an import of an entry that replaces one of the same reference.
+    pub fn new(entry: ArtifactEntry) -> Self {
+        MetadataImport {
+            entry,
+            keeps_time: false,
+            no_clobber: false,
+        }
+    }
 }
 
 /// The outcome of an import.
@@ -160,7 +174,7 @@ impl Cache {
     pub fn import(&self, import: &Import) -> Result<Imported> {
         if let Some(reference) = import.source.reference() {
             reference.check_new()?;
-            self.refuse_existing(reference, import.no_clobber)?;
+            self.refuse_existing(None, reference, import.no_clobber)?;
         }
         let given = import.artifact_type.as_ref();
         let path = match &import.source {
@@ -249,10 +263,23 @@ impl Cache {
         path.to_string_lossy().into_owned()
     }
 
-    /// Refuses a reference that is registered already. The lock's holder decides that
-    /// again; this only avoids a needless copy.
-    pub(super) fn refuse_existing(&self, reference: &Reference, no_clobber: bool) -> Result<()> {
-        if no_clobber && self.registry().get(reference.as_str())?.is_some() {
+    /// Refuses a reference that is registered. It is decided under the lock, but
+    /// there is no need to copy first.
+    pub(super) fn refuse_existing(
+        &self,
+        registry: Option<&Document>,
+        reference: &Reference,
+        no_clobber: bool,
+    ) -> Result<()> {
+        let name = reference.as_str();
+        let exists = || match registry {
+            Some(document) => {
+                let mut entries = document.entries();
+                Ok(entries.any(|entry| entry.has(Field::Reference, name)))
+            }
+            None => self.registry().get(name).map(|found| found.is_some()),
+        };
+        if no_clobber && exists()? {
             return Err(Error::AlreadyExists {
                 reference: reference.to_string(),
             });

@@ -21,26 +21,30 @@ mod manifest;
 mod orphans;
 mod ownership;
 mod progress;
+mod prune;
 pub(crate) mod refusal;
 mod register;
 mod removal;
+mod remove;
 mod rules;
 mod source;
 mod stage;
 mod status;
 mod tag;
+mod usage;
 mod verify;
 mod workdir;
 
 pub use import::{Import, ImportSource, Imported, MetadataImport};
 pub use orphans::{PruneOutcome, Unreferenced, UnreferencedData, UnreferencedKind};
 pub use progress::{Operation, Progress};
+pub use prune::{PruneOptions, PrunePlan, PruneReason, Pruned};
 pub use removal::{ContentOutcome, Removed};
+pub use remove::{ChosenPlan, ChosenRemoval, NamedRemoval};
 pub use status::{CacheState, ContentStatus, DigestState};
-pub use verify::{Code, Finding, Report, TakenOver};
+pub use usage::{EntryUsage, Usage, UsageTotal};
+pub use verify::{Code, Finding, Repairs, Report, TakenOver, Verification};
 
-#[cfg(feature = "cli")]
-pub(crate) use removal::{RemovalPlan, Selection};
 pub(crate) use status::Contents;
 
 use std::path::Path;
@@ -59,7 +63,8 @@ use crate::store::Disk;
 /// The content of a home, together with its registry.
 ///
 /// ```
-/// use cldctl_registry::{Cache, Home, Import, Reference};
+/// use cldctl_registry::import::Import;
+/// use cldctl_registry::{Cache, Home, Reference};
 ///
 /// # let dir = tempfile::tempdir()?;
 /// # let source = dir.path().join("app");
@@ -142,7 +147,8 @@ impl Cache {
     /// use std::sync::Arc;
     /// use std::sync::atomic::{AtomicU64, Ordering};
     ///
-    /// use cldctl_registry::{Cache, Home, Progress};
+    /// use cldctl_registry::progress::Progress;
+    /// use cldctl_registry::{Cache, Home};
     ///
     /// struct Count(Arc<AtomicU64>);
     ///

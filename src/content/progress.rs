@@ -81,7 +81,8 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::{Cache, Home, Import, Reference};
+    use crate::import::Import;
+    use crate::{Cache, Home, Reference};
 
     type Events = Arc<Mutex<Vec<String>>>;
 

@@ -134,7 +134,6 @@ impl Cache {
     }
 
     /// Returns what removing by an edit of this document would come to.
-    #[cfg(feature = "cli")]
     pub(crate) fn would_remove(
         &self,
         document: &OpenDocument,

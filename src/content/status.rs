@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-#[cfg(feature = "cli")]
-use std::sync::PoisonError;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::Cache;
 use super::cache_root::CacheRoot;
@@ -37,6 +35,18 @@ pub enum CacheState {
     None,
 }
 
+impl CacheState {
+    /// Returns the name in reports and filters.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CacheState::Present => "present",
+            CacheState::Missing => "missing",
+            CacheState::Foreign => "foreign",
+            CacheState::None => "none",
+        }
+    }
+}
+
 /// Whether the content can be verified against the digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -47,6 +57,17 @@ pub enum DigestState {
     Unverifiable,
     /// The entry has none.
     Absent,
+}
+
+impl DigestState {
+    /// Returns the name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DigestState::Verifiable => "verifiable",
+            DigestState::Unverifiable => "unverifiable",
+            DigestState::Absent => "absent",
+        }
+    }
 }
 
 /// What is known about the content of an entry.
@@ -88,7 +109,6 @@ impl Cache {
 pub(crate) struct Contents<'c> {
     cache: &'c Cache,
     opened: OnceLock<Opened>,
-    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "for filters"))]
     failure: Mutex<Option<Error>>,
 }
 
@@ -114,9 +134,8 @@ pub(crate) struct Located {
 }
 
 /// How much the content of an entry takes, in bytes.
-#[cfg(feature = "cli")]
 #[derive(Clone, Debug)]
-pub(crate) struct Usage {
+pub(super) struct ContentUsage {
     /// Where it lies.
     pub(crate) path: PathBuf,
     /// The sum of the files' lengths.
@@ -151,20 +170,17 @@ impl Contents<'_> {
 
     /// Returns where the content of an entry is; `None` if the system does not say,
     /// for which there is [a failure](Self::take_failure) then.
-    #[cfg(feature = "cli")]
     pub(crate) fn known_state(&self, reference: &str, path: &str) -> Option<CacheState> {
         let state = self.look(reference, path).map(|(state, _)| state);
         state.map_err(|error| self.fail(error)).ok()
     }
 
-    #[cfg(feature = "cli")]
     fn fail(&self, error: Error) {
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         failure.get_or_insert(error);
     }
 
     /// Returns why a state was not known, the first time.
-    #[cfg(feature = "cli")]
     pub(crate) fn take_failure(&self) -> Option<Error> {
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         failure.take()
@@ -176,7 +192,6 @@ impl Contents<'_> {
     /// # Errors
     ///
     /// The system does not say.
-    #[cfg(feature = "cli")]
     pub(crate) fn is_gone(&self, reference: &str, path: &str) -> Result<bool> {
         let opened = self.opened()?;
         let Some(root) = &opened.root else {
@@ -273,13 +288,12 @@ impl Contents<'_> {
     }
 
     /// Returns how much the content of an entry takes; `None` unless it is present.
-    #[cfg(feature = "cli")]
-    pub(crate) fn usage(&self, reference: &str, path: &str) -> Result<Option<Usage>> {
+    pub(super) fn usage(&self, reference: &str, path: &str) -> Result<Option<ContentUsage>> {
         let (_, Some(place)) = self.look(reference, path)? else {
             return Ok(None);
         };
         let tree = self.read(&place)?;
-        Ok(Some(Usage {
+        Ok(Some(ContentUsage {
             path: self.path_of(&place)?,
             bytes: tree.bytes(),
             allocated: tree.allocated,
@@ -362,7 +376,6 @@ impl Contents<'_> {
     }
 
     /// Returns the path of the directory that content lies in, for messages.
-    #[cfg(feature = "cli")]
     pub(super) fn path_of(&self, place: &Location) -> Result<PathBuf> {
         let root = self.root_of(place)?.path();
         Ok(match &place.holder {

@@ -4,13 +4,11 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, FixedOffset};
 
-#[cfg(feature = "cli")]
 use super::go_form::{BEFORE_VALUES, END_OF_ENTRY};
 use super::index::{EntrySpans, known_field};
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::fields::Field;
 use crate::json::{Members, decode, go_string};
-#[cfg(feature = "cli")]
 use crate::reference::UNTAGGED;
 use crate::timestamp;
 
@@ -33,6 +31,69 @@ impl AsRef<str> for EntryRef<'_> {
 pub(crate) struct EntryRef<'d> {
     text: &'d str,
     spans: &'d EntrySpans,
+}
+
+/// An entry of the registry as it stands in the file, unknown fields included.
+///
+/// ```
+/// use cldctl_registry::{ArtifactEntry, ArtifactType, Reference, Registry};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let registry = Registry::open(dir.path().join("artifacts.json"))?;
+/// # let reference = Reference::parse("app:v1")?;
+/// # let now = chrono::Utc::now().fixed_offset();
+/// # registry.add(ArtifactEntry::new(&reference, ArtifactType::Component, now, ""))?;
+/// for entry in registry.list_stored()? {
+///     assert!(entry.json().starts_with('{'));
+///     assert_eq!(entry.to_entry().tag.as_deref(), Some("v1"));
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredEntry {
+    text: String,
+    spans: EntrySpans,
+}
+
+impl StoredEntry {
+    /// Returns the entry as it stands in the file: a JSON object, to the byte.
+    pub fn json(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the reference, empty where there is none to read.
+    pub fn reference(&self) -> Cow<'_, str> {
+        self.as_entry_ref().reference()
+    }
+
+    /// Returns the entry with its fields read; those that this library does not know are
+    /// left out.
+    pub fn to_entry(&self) -> ArtifactEntry {
+        self.as_entry_ref().to_entry()
+    }
+
+    /// Returns whether a field has something that cldctl cannot read, for which it rejects
+    /// the whole registry.
+    pub fn is_unreadable(&self) -> bool {
+        self.as_entry_ref().is_unreadable()
+    }
+
+    pub(crate) fn as_entry_ref(&self) -> EntryRef<'_> {
+        EntryRef::new(&self.text, &self.spans)
+    }
+}
+
+impl From<EntryRef<'_>> for StoredEntry {
+    fn from(entry: EntryRef<'_>) -> Self {
+        let spans = EntrySpans {
+            start: 0,
+            ..entry.spans.clone()
+        };
+        StoredEntry {
+            text: entry.text.to_owned(),
+            spans,
+        }
+    }
 }
 
 impl<'d> EntryRef<'d> {
@@ -113,7 +174,6 @@ impl<'d> EntryRef<'d> {
     }
 
     /// Whether this is an artifact without repository and tag of its own.
-    #[cfg(feature = "cli")]
     pub(crate) fn is_untagged(&self) -> bool {
         let is_none = |field| self.text_of(field) == UNTAGGED;
         is_none(Field::Repository) || is_none(Field::Tag)
@@ -130,7 +190,6 @@ impl<'d> EntryRef<'d> {
     }
 
     /// Whether there is a field that holds something that cldctl cannot read.
-    #[cfg(feature = "cli")]
     pub(crate) fn is_unreadable(&self) -> bool {
         Field::ALL.into_iter().any(|field| match field {
             Field::Size => self.size().is_err(),
@@ -142,7 +201,6 @@ impl<'d> EntryRef<'d> {
     /// The members of an entry that has the form which Go gives it, known fields
     /// alone and each at most once, as they stand in the file. None for any other
     /// entry, and where a value is an object or an array.
-    #[cfg(feature = "cli")]
     pub(crate) fn in_go_form(&self) -> Option<impl Iterator<Item = &'d str>> {
         let mut at = 0;
         let mut found = [None; 8];

@@ -12,6 +12,7 @@ mod entry_ref;
 pub(crate) mod generated;
 mod go_form;
 mod index;
+mod layout;
 mod legacy;
 mod open;
 mod salvage;
@@ -19,6 +20,7 @@ mod stream;
 
 pub(crate) use edit::{Edit, Piece};
 pub(crate) use entry_ref::EntryRef;
+pub use entry_ref::StoredEntry;
 pub(crate) use legacy::Unreadable;
 pub(crate) use open::{InFile, OpenDocument};
 pub(crate) use salvage::{Salvaged, salvage};
@@ -67,18 +69,6 @@ impl Document {
     /// Reads a legacy `components.json` and converts it.
     pub(crate) fn parse_legacy<T: Into<String>>(text: T) -> Result<Self, ParseError> {
         Self::scan(text.into(), "components").map(|document| document.converted())
-    }
-
-    /// A registry of some entries of another one, each a text that was scanned,
-    /// and of its version, if that is a foreign one.
-    #[cfg(feature = "cli")]
-    pub(crate) fn of(entries: &[String], foreign_version: Option<String>) -> Self {
-        let text = format!("{{\"artifacts\":[{}]}}", entries.join(","));
-        let document = Document::parse(text).expect("the entries were scanned before");
-        Document {
-            original_version: foreign_version,
-            ..document
-        }
     }
 
     /// Returns whether the text was made from an older form, which cldctl reads in

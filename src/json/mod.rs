@@ -8,7 +8,6 @@ mod members;
 #[cfg(test)]
 pub(crate) mod oracle;
 mod position;
-#[cfg(feature = "cli")]
 mod pretty;
 mod scan;
 #[cfg(feature = "cli")]
@@ -18,7 +17,6 @@ mod write;
 pub(crate) use members::Members;
 pub(crate) use position::LineIndex;
 pub use position::ParseError;
-#[cfg(feature = "cli")]
 pub(crate) use pretty::{compact, pretty};
 pub(crate) use scan::{Kind, Scanner, Span, SyntaxError, Visitor};
 #[cfg(feature = "cli")]

@@ -3,6 +3,7 @@
 /// A text that is no registry: not JSON, or of the wrong shape.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {reason}")]
+#[non_exhaustive]
 pub struct ParseError {
     /// Counted from 1.
     pub line: usize,

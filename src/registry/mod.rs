@@ -1,8 +1,11 @@
 //! The registry: the list of artifacts, and how it is read and changed.
 
 mod backup;
+mod complete;
 mod load;
+mod near_miss;
 mod repair;
+pub mod resolve;
 mod scan;
 mod update;
 mod upsert;
@@ -18,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::document::{Edit, EntryRef};
+use crate::document::{Edit, EntryRef, StoredEntry};
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{AtPath, Result};
 use crate::fields::Field;
@@ -71,7 +74,8 @@ pub struct Registry {
 }
 
 /// What an [`add`](Registry::add) came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Added {
     /// The reference is new.
     Added,
@@ -80,6 +84,17 @@ pub enum Added {
     /// The very same entry was there; nothing was written.
     #[default]
     Unchanged,
+}
+
+impl Added {
+    /// Returns the name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Added::Added => "added",
+            Added::Updated => "updated",
+            Added::Unchanged => "unchanged",
+        }
+    }
 }
 
 impl Registry {
@@ -206,6 +221,7 @@ impl Registry {
         &self,
         is_wanted: impl Fn(&EntryRef<'_>) -> bool + Send + Sync,
     ) -> Result<Vec<ArtifactEntry>> {
+        self.require_memory()?;
         let scanned = self.scan(ReadMode::Patient, |entries: &mut Vec<_>, entry| {
             if is_wanted(entry) {
                 entries.push(entry.to_entry());
@@ -231,6 +247,20 @@ impl Registry {
             }
         })?;
         Ok(scanned.parts.into_iter().flatten().next())
+    }
+
+    /// Returns all entries as they stand in the file and in its order, unknown fields
+    /// included: a program that knows other fields loses none of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`list`](Self::list).
+    pub fn list_stored(&self) -> Result<Vec<StoredEntry>> {
+        self.require_memory()?;
+        let scanned = self.scan(ReadMode::Patient, |entries: &mut Vec<_>, entry| {
+            entries.push(StoredEntry::from(*entry));
+        })?;
+        Ok(scanned.parts.into_iter().flatten().collect())
     }
 
     /// Inserts the entry, or replaces the one of the same reference in its

@@ -5,12 +5,13 @@ use std::io;
 use super::Registry;
 use super::load::load;
 use crate::document::{self, Document, EntryRef, ReadAt};
-#[cfg(feature = "cli")]
 use crate::error::AtPath;
 use crate::error::Result;
-#[cfg(feature = "cli")]
 use crate::memory;
 use crate::store::{self, Opened};
+
+/// The memory for something of each entry, as a multiple of the size of the registry.
+const TIMES_SIZE: u64 = 3;
 
 /// How patiently the registry is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +21,6 @@ pub(crate) enum ReadMode {
     /// waiting.
     Patient,
     /// Reads what is there at this moment, for completion, which has no time.
-    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "for completion"))]
     AtOnce,
 }
 
@@ -29,7 +29,6 @@ pub(crate) struct Scanned<S> {
     /// What was made of parts of the registry, in the order of the file.
     pub(crate) parts: Vec<S>,
     /// The version, if it is one that we do not write.
-    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "for what is shown"))]
     pub(crate) foreign_version: Option<String>,
 }
 
@@ -77,21 +76,20 @@ impl Registry {
         loaded.document.into_whole()
     }
 
-    /// Fails unless there is memory for several times the size of the registry: for what
+    /// Fails unless there is memory for three times the size of the registry: for what
     /// holds something of each entry.
     ///
     /// # Errors
     ///
     /// As of reading a file that is too large.
-    #[cfg(feature = "cli")]
-    pub(crate) fn require_memory(&self, times: u64) -> Result<()> {
+    pub(crate) fn require_memory(&self) -> Result<()> {
         if !memory::is_limited() {
             return Ok(());
         }
         let Some(found) = store::stat(&self.path).at("read", &self.path)? else {
             return Ok(());
         };
-        memory::require(found.len().saturating_mul(times)).at("read", &self.path)
+        memory::require(found.len().saturating_mul(TIMES_SIZE)).at("read", &self.path)
     }
 
     /// Returns the parts of a registry in the form that Go writes. Why any other cannot be

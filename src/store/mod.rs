@@ -16,7 +16,7 @@
 mod dir;
 mod disk;
 mod file;
-mod file_system;
+pub(crate) mod file_system;
 mod fs;
 mod lock;
 mod mount;
@@ -30,8 +30,6 @@ mod walk;
 pub(crate) use dir::{Attributes, Dir, FileId, Kind, attributes_of, is, is_another_kind};
 pub(crate) use disk::{Disk, sync_contents};
 pub(crate) use file::{Identity, Opened, Snapshot, link_to_missing_dir, read, read_up_to, resolve};
-#[cfg(feature = "cli")]
-pub(crate) use file_system::name_of as file_system_of;
 pub(crate) use fs::{
     dangling_link, if_exists, is_unsupported, lstat, read_dir, stat, sync, sync_file, uninterrupted,
 };

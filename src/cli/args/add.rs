@@ -8,6 +8,7 @@ use clap::{ArgGroup, Args, ValueHint};
 use super::ReportFormat;
 use crate::ArtifactType;
 use crate::cli::values;
+use crate::select::parse_size;
 
 /// Arguments of `add`.
 #[derive(Debug, Args)]
@@ -46,7 +47,7 @@ pub(crate) struct Add {
         long,
         value_name = "SIZE",
         requires = "metadata_only",
-        value_parser = values::size,
+        value_parser = parse_size,
         allow_hyphen_values = true
     )]
     pub(crate) size: Option<i64>,

@@ -5,8 +5,8 @@ use clap::Args;
 use crate::ArtifactType;
 use crate::cli::completion::values as candidates;
 use crate::cli::format::{self, ListFormat};
-use crate::cli::select::{Filter, Pattern, SortKey};
 use crate::cli::values;
+use crate::select::{Filter, Pattern, SortKey};
 
 /// Arguments of `images`.
 #[derive(Debug, Args)]

@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::ReportFormat;
 use crate::cli::completion::values as candidates;
-use crate::cli::select::Filter;
 use crate::cli::values;
+use crate::select::{Filter, parse_size};
 
 /// Arguments of `prune`.
 #[derive(Debug, Args)]
@@ -38,7 +38,7 @@ pub(crate) struct Prune {
         long,
         value_name = "SIZE",
         requires = "all",
-        value_parser = values::size,
+        value_parser = parse_size,
         allow_hyphen_values = true
     )]
     pub(crate) max_size: Option<i64>,

@@ -5,8 +5,8 @@ use clap::{ArgGroup, Args};
 use super::ReportFormat;
 use crate::ArtifactType;
 use crate::cli::completion::values as candidates;
-use crate::cli::select::Filter;
 use crate::cli::values;
+use crate::select::Filter;
 
 /// Arguments of `rm`.
 #[derive(Debug, Args)]

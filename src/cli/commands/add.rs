@@ -5,7 +5,6 @@ use std::path::absolute;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::verb;
 use crate::cli::args::{Add, ReportFormat};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
@@ -26,20 +25,9 @@ pub(super) fn run(context: &Context, args: Add) -> anyhow::Result<Exit> {
     } else {
         import(context, args, reference)?
     };
-
-    if imported.left_out > 0 {
-        let (s, them) = if imported.left_out == 1 {
-            ("", "it")
-        } else {
-            ("s", "them")
-        };
-        messages::note(format_args!(
-            "left out {} hidden or generated item{s}; `--all-files` includes {them}",
-            imported.left_out
-        ));
-    }
+    messages::left_out(imported.left_out);
     let exit = messages::not_deleted(imported.not_deleted);
-    let result = verb(imported.result);
+    let result = imported.result.as_str();
     output::report(&match format {
         ReportFormat::Text => {
             let reference = imported.entry.reference.as_deref().unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::slice;
 
-use super::operands::{Names, Unresolved, resolve};
+use super::operands::failure;
 use crate::cli::args::CachePath;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -11,7 +11,7 @@ use crate::cli::output::Out;
 use crate::error::AtPath;
 use crate::escape::escape_display;
 use crate::fields::Field;
-use crate::lookup::{DigestPrefix, Resolver};
+use crate::registry::resolve::{DigestPrefix, Unresolved};
 use crate::store::stat;
 use crate::{Error, Home, Reference};
 
@@ -40,15 +40,14 @@ fn is_dir(path: &Path) -> Result<bool, Error> {
 /// Where the artifact that an operand names lies, if there is one.
 fn registered_path(context: &Context, operand: &String) -> anyhow::Result<Option<String>> {
     let registry = context.cache.registry();
-    let document = registry.load_named(slice::from_ref(operand), DigestPrefix::Whole)?;
-    let indices = match resolve(&Resolver::new(&document), operand, DigestPrefix::Whole) {
-        Ok(indices) => indices,
-        Err(Unresolved::Missing(_)) => return Ok(None),
-        Err(ambiguous) => return Err(ambiguous.into_failure(&Names::of(registry)).into()),
+    let resolved = registry.resolve(slice::from_ref(operand), DigestPrefix::Whole)?;
+    let Some(entry) = resolved.found().next() else {
+        return match resolved.unresolved().first() {
+            Some(ambiguous @ Unresolved::Ambiguous { .. }) => Err(failure(ambiguous).into()),
+            _ => Ok(None),
+        };
     };
-    let Some(entry) = indices.first().and_then(|&index| document.entry(index)) else {
-        return Ok(None);
-    };
+    let entry = entry.as_entry_ref();
     match entry.string(Field::CachePath) {
         Ok(Some(path)) if !path.is_empty() => Ok(Some(path.into_owned())),
         _ => own_path(context.cache.home(), &entry.reference()).map(Some),

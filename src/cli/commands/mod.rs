@@ -19,7 +19,6 @@ mod version;
 use super::args::{Command, Global};
 use super::context::Context;
 use super::exit::Exit;
-use crate::Added;
 
 /// Runs a command.
 pub(super) fn run(global: &Global, command: Command) -> anyhow::Result<Exit> {
@@ -40,14 +39,5 @@ pub(super) fn run(global: &Global, command: Command) -> anyhow::Result<Exit> {
         Command::Man(args) => man::run(&args),
         Command::Help(args) => Ok(help::run(&args)),
         Command::Version => version::run(),
-    }
-}
-
-/// What became of an artifact, as it is reported.
-fn verb(added: Added) -> &'static str {
-    match added {
-        Added::Added => "added",
-        Added::Updated => "updated",
-        Added::Unchanged => "unchanged",
     }
 }

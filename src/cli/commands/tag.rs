@@ -1,15 +1,14 @@
 //! `tag`: registers an artifact's content under other references too.
 
-use super::operands::{Names, resolve};
-use super::verb;
+use super::operands;
 use crate::cli::args::Tag;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::hints;
 use crate::cli::output::{self, messages};
 use crate::escape::escape_display;
-use crate::lookup::{DigestPrefix, Resolver};
 use crate::quote;
+use crate::registry::resolve::{DigestPrefix, Resolved};
 use crate::{Error, Reference};
 
 pub(super) fn run(context: &Context, args: &Tag) -> anyhow::Result<Exit> {
@@ -20,27 +19,25 @@ pub(super) fn run(context: &Context, args: &Tag) -> anyhow::Result<Exit> {
         .collect();
     let targets = targets.map_err(Error::from)?;
     let document = context.load()?;
-    let found = resolve(
-        &Resolver::new(&document),
-        &args.source,
-        DigestPrefix::ToChange,
-    );
-    let names = Names::of(context.cache.registry());
-    let indices = found.map_err(|reason| reason.into_failure(&names))?;
-    let entry = indices.first().and_then(|&index| document.entry(index));
-    let Some(source) = entry.map(crate::document::EntryRef::to_entry) else {
+    let resolved = Resolved::of(&document, &[&args.source], DigestPrefix::Long);
+    if let Some(unresolved) = resolved.unresolved().first() {
+        return Err(operands::failure(unresolved).into());
+    }
+    let entry = resolved.found().next();
+    let Some(entry) = entry.and_then(|&index| document.entry(index)) else {
         return Ok(Exit::NotFound);
     };
+    let source = entry.to_entry();
 
     context.defer_signals()?;
     let mut exit = Exit::Success;
     let mut report = String::new();
     for target in targets {
-        match context.cache.tag(&source, &target, args.no_clobber) {
+        match (context.cache).tag_in(Some(&document), &source, &target, args.no_clobber) {
             Ok(tagged) => {
                 report.push_str(&format!(
                     "{} {}\n",
-                    verb(tagged.result),
+                    tagged.result.as_str(),
                     escape_display(target.as_str())
                 ));
                 exit = exit.worst(messages::not_deleted(tagged.not_deleted));

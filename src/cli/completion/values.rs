@@ -12,10 +12,8 @@ use super::request::Request;
 use crate::Registry;
 use crate::cli::args::Args;
 use crate::cli::home;
-use crate::cli::select::{CACHED, KEYS};
-use crate::escape::is_unsafe;
 use crate::reference::ReferenceParts;
-use crate::registry::ReadMode;
+use crate::select::{CACHE_STATES, KEYS};
 
 /// Completes the references in the registry.
 pub(in crate::cli) fn references() -> ArgValueCompleter {
@@ -63,7 +61,7 @@ fn filter(current: &str) -> Vec<CompletionCandidate> {
     let values: BTreeSet<String> = match prefix.trim_end_matches(['!', '=']) {
         "type" => listed(&["component", "datacenter"]),
         "dangling" => listed(&["false", "true"]),
-        "cache" => listed(&CACHED),
+        "cache" => listed(&CACHE_STATES),
         "reference" | "before" | "since" => registered(value, |reference| reference),
         "repository" => registered(value, |reference| ReferenceParts::of(reference).repository),
         "tag" => registered(value, |reference| {
@@ -86,19 +84,9 @@ fn registered(start: &str, part: fn(&str) -> &str) -> BTreeSet<String> {
     let read = || {
         let home = home::find(home_on_the_line()).ok()?;
         let registry = Registry::open(home.registry_path()).ok()?;
-        let scanned = registry.scan(ReadMode::AtOnce, |found: &mut BTreeSet<String>, entry| {
-            let reference = entry.reference();
-            let value = part(&reference);
-            if value.starts_with(start) && !value.is_empty() && !value.contains(is_unsafe) {
-                found.insert(value.to_owned());
-            }
-        });
-        scanned
-            .ok()
-            .filter(|scanned| scanned.foreign_version.is_none())
+        registry.complete(start, part).ok()
     };
-    let parts = read().map(|scanned| scanned.parts).unwrap_or_default();
-    parts.into_iter().flatten().collect()
+    read().unwrap_or_default()
 }
 
 /// Returns the value of `--home` on the line that is being completed.

@@ -17,9 +17,23 @@ const NOTE: Style = Style::new().bold();
 
 /// Prints an error, and a hint if there is one.
 pub(in crate::cli) fn error(error: &anyhow::Error) {
-    say(ERROR, "error", format_args!("{error:#}"));
+    // The messages of the library include their causes.
+    match error.is::<Error>() {
+        true => say(ERROR, "error", format_args!("{error}")),
+        false => say(ERROR, "error", format_args!("{error:#}")),
+    }
     if let Some(text) = hints::of(error) {
         hint(format_args!("{text}"));
+    }
+}
+
+/// Prints errors, and returns the exit code.
+pub(in crate::cli) fn errors(errors: Vec<Error>) -> Exit {
+    let is_empty = errors.is_empty();
+    errors.into_iter().for_each(|it| error(&it.into()));
+    match is_empty {
+        true => Exit::Success,
+        false => Exit::Failure,
     }
 }
 
@@ -46,7 +60,19 @@ pub(in crate::cli) fn not_deleted(error: Option<Error>) -> Exit {
     }
 }
 
-/// Prints a note.
+/// Prints how many names an import left out, if it did.
+pub(in crate::cli) fn left_out(count: usize) {
+    let (s, them) = match count {
+        0 => return,
+        1 => ("", "it"),
+        _ => ("s", "them"),
+    };
+    note(format_args!(
+        "left out {count} hidden or generated item{s}; `--all-files` takes {them}"
+    ));
+}
+
+/// Something worth knowing.
 pub(in crate::cli) fn note(message: fmt::Arguments<'_>) {
     say(NOTE, "note", message);
 }

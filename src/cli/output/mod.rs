@@ -5,10 +5,14 @@ pub(super) mod json;
 pub(super) mod messages;
 pub(super) mod progress;
 pub(super) mod removal;
+pub(super) mod renderer;
 pub(super) mod row;
+pub(super) mod status;
 pub(super) mod table;
 pub(super) mod template;
 pub(super) mod units;
+pub(super) mod usage;
+pub(super) mod verification;
 pub(super) mod yaml;
 
 use std::io::{BufWriter, StdoutLock, Write, stdout};

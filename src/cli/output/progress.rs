@@ -18,7 +18,8 @@ use std::time::Duration;
 use rustix::termios::tcgetwinsize;
 
 use super::units;
-use crate::{Cache, Operation, Progress};
+use crate::Cache;
+use crate::progress::{Operation, Progress};
 
 /// The time after which work gets a bar.
 const DELAY: Duration = Duration::from_millis(500);

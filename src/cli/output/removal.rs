@@ -11,8 +11,8 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::hints;
 use crate::content::{ContentOutcome, Removed};
 use crate::escape::escape_display;
+use crate::prune::{Pruned, Unreferenced, UnreferencedKind};
 use crate::quote;
-use crate::{Unreferenced, UnreferencedKind};
 
 /// The reason for what the user named or selected.
 pub(in crate::cli) const REQUESTED: &str = "requested";
@@ -179,7 +179,30 @@ fn explain(removed: &Removed) -> Exit {
     Exit::Success
 }
 
-/// Returns the number of bytes that a removal frees.
+/// Prints what a prune left, because it changed or could not be removed.
+pub(in crate::cli) fn report_kept(pruned: &Pruned) -> Exit {
+    for (_, error) in &pruned.failed {
+        messages::warning(format_args!("{error}"));
+    }
+    let changed = pruned
+        .changed
+        .iter()
+        .map(|item| item.path.to_string_lossy());
+    let entries = pruned.changed_entries.iter().map(|it| it.as_str().into());
+    for name in changed.chain(entries) {
+        messages::warning(format_args!(
+            "kept `{}`, which changed meanwhile",
+            escape_display(&name)
+        ));
+    }
+    if pruned.failed.is_empty() {
+        Exit::Success
+    } else {
+        Exit::Failure
+    }
+}
+
+/// How many bytes a removal frees.
 fn freed(items: &[Item]) -> u64 {
     items
         .iter()

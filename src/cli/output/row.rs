@@ -5,13 +5,17 @@ use std::borrow::Cow;
 use chrono::{DateTime, FixedOffset};
 
 use super::units;
-use crate::digest::{SHORT_HEX, digest_hex};
+use crate::digest::digest_hex;
 use crate::document::EntryRef;
 use crate::escape::escape_display;
 use crate::fields::Field;
 use crate::timestamp;
 
-/// An entry as it is shown. A field that is missing or unreadable is empty.
+/// How many hex digits stand for a digest where it is shown short.
+const SHORT_HEX: usize = 12;
+
+/// An entry as people see it. What it does not have, or has in a form that
+/// cannot be read, is empty.
 pub(in crate::cli) struct Row<'e, 'd> {
     pub(in crate::cli) entry: &'e EntryRef<'d>,
     /// The time that ages are counted from.

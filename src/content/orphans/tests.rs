@@ -1,5 +1,6 @@
 use super::*;
-use crate::{ArtifactEntry, ArtifactType, Home, MetadataImport, Reference};
+use crate::import::MetadataImport;
+use crate::{ArtifactEntry, ArtifactType, Home, Reference};
 
 fn cache() -> (tempfile::TempDir, Cache, PathBuf) {
     let dir = tempfile::tempdir().unwrap();

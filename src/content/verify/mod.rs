@@ -8,16 +8,21 @@ mod entries;
 mod finding;
 mod moved;
 mod orphans;
+mod repair;
 
 pub use finding::{Code, Finding};
 pub use moved::TakenOver;
+pub use repair::Repairs;
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::Cache;
 use crate::document::{Document, EntryRef};
 use crate::error::{Error, Result};
+use crate::json::ParseError;
+use crate::registry::resolve::{DigestPrefix, Resolved, Unresolved};
 use crate::store::{FileId, LockWait};
 use content::Checked;
 
@@ -44,6 +49,66 @@ impl Report {
         } else {
             self.notes.push(finding);
         }
+    }
+}
+
+/// A look for damage whose registry is read already.
+#[derive(Debug)]
+pub struct Verification<'c> {
+    cache: &'c Cache,
+    registry: Readable,
+    /// The references to look at; `None` for all.
+    chosen: Option<HashSet<String>>,
+    unresolved: Vec<Unresolved>,
+}
+
+#[derive(Debug)]
+enum Readable {
+    Whole(Document),
+    /// The file that cannot be parsed, and why.
+    Damaged(PathBuf, ParseError),
+}
+
+impl Verification<'_> {
+    /// Returns the operands that name no one artifact.
+    pub fn unresolved(&self) -> &[Unresolved] {
+        &self.unresolved
+    }
+
+    /// Looks for damage, as [`Cache::verify`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cache::verify`].
+    pub fn run(&self, now: SystemTime) -> Result<Report> {
+        let (cache, mut report) = (self.cache, Report::default());
+        let document = match &self.registry {
+            Readable::Whole(document) => document,
+            Readable::Damaged(path, cause) => {
+                report.add(Finding::unparsable(cache.registry(), path, cause));
+                return Ok(report);
+            }
+        };
+        for link in cache.home().dangling_links()? {
+            report.add(Finding::dangling_link(&link));
+        }
+        let is_chosen = |entry: &EntryRef<'_>| {
+            let chosen = self.chosen.as_ref();
+            chosen.is_none_or(|chosen| chosen.contains(&*entry.reference()))
+        };
+        let entries: Vec<_> = document.entries().filter(is_chosen).collect();
+        report.entries = entries.len();
+
+        if let Some(version) = document.foreign_version() {
+            report.add(Finding::foreign_version(cache.registry().path(), version));
+        }
+        entries::check(document, &entries, &cache.contents(), &mut report)?;
+        let wait = cache.registry().lock_wait();
+        cache.check_content(document, &entries, &wait, &mut report)?;
+        if self.chosen.is_none() {
+            orphans::check(cache, document, now, &wait, &mut report)?;
+        }
+        Ok(report)
     }
 }
 
@@ -78,36 +143,64 @@ impl Cache {
     /// I/O errors of the registry and the cache root, and
     /// [`Error::Interrupted`].
     pub fn verify(&self, references: Option<&[&str]>, now: SystemTime) -> Result<Report> {
-        let mut report = Report::default();
-        let document = match self.registry().load() {
-            Ok(document) => document,
-            Err(Error::Corrupt { path, cause }) => {
-                report.add(Finding::unparsable(self.registry(), &path, &cause));
-                return Ok(report);
-            }
-            Err(error) => return Err(error),
+        let verification = Verification {
+            cache: self,
+            registry: self.readable()?,
+            chosen: references.map(|some| some.iter().map(|&it| it.to_owned()).collect()),
+            unresolved: Vec::new(),
         };
-        for link in self.home().dangling_links()? {
-            report.add(Finding::dangling_link(&link));
-        }
-        let chosen: Option<HashSet<&str>> = references.map(|some| some.iter().copied().collect());
-        let is_chosen = |entry: &EntryRef<'_>| {
-            let chosen = chosen.as_ref();
-            chosen.is_none_or(|chosen| chosen.contains(&*entry.reference()))
-        };
-        let entries: Vec<_> = document.entries().filter(is_chosen).collect();
-        report.entries = entries.len();
+        verification.run(now)
+    }
 
-        if let Some(version) = document.foreign_version() {
-            report.add(Finding::foreign_version(self.registry().path(), version));
+    /// Reads the registry to look for damage in the artifacts that operands name, which
+    /// may be references, or at least 4 digits of digests; in everything, if there are no
+    /// operands.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// use cldctl_registry::{Cache, Home};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// let cache = Cache::open(Home::at(dir.path())?)?;
+    /// let verification = cache.verification(&["app:v1"])?;
+    /// assert_eq!(verification.unresolved().len(), 1); // There is no such artifact.
+    /// let report = verification.run(SystemTime::now())?;
+    /// assert!(report.problems.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The registry cannot be read for another reason than that it is damaged, which is
+    /// for the report to say.
+    pub fn verification<S: AsRef<str>>(&self, operands: &[S]) -> Result<Verification<'_>> {
+        let registry = self.readable()?;
+        let (mut chosen, mut unresolved) = (None, Vec::new());
+        if !operands.is_empty() {
+            let mut references = HashSet::new();
+            if let Readable::Whole(document) = &registry {
+                let resolved = Resolved::of(document, operands, DigestPrefix::Short);
+                let found = resolved.found().filter_map(|&index| document.entry(index));
+                references.extend(found.map(|entry| entry.reference().into_owned()));
+                unresolved = resolved.unresolved();
+            }
+            chosen = Some(references);
         }
-        entries::check(&document, &entries, &self.contents(), &mut report)?;
-        let wait = self.registry().lock_wait();
-        self.check_content(&document, &entries, &wait, &mut report)?;
-        if references.is_none() {
-            orphans::check(self, &document, now, &wait, &mut report)?;
+        Ok(Verification {
+            cache: self,
+            registry,
+            chosen,
+            unresolved,
+        })
+    }
+
+    fn readable(&self) -> Result<Readable> {
+        match self.registry().load() {
+            Ok(document) => Ok(Readable::Whole(document)),
+            Err(Error::Corrupt { path, cause }) => Ok(Readable::Damaged(path, cause)),
+            Err(error) => Err(error),
         }
-        Ok(report)
     }
 
     /// Holds the content of entries against their digests.

@@ -104,7 +104,7 @@ fn confirmed(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Code, Home};
+    use crate::Home;
     use std::time::Duration;
 
     #[test]

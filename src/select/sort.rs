@@ -3,37 +3,94 @@
 use std::borrow::Cow;
 
 use chrono::DateTime;
-use clap::ValueEnum;
 
-use crate::document::EntryRef;
+use crate::document::{EntryRef, StoredEntry};
 use crate::fields::Field;
+use crate::parallel;
 use crate::timestamp;
 
-/// What a list is sorted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SortKey {
-    /// Newest first
+/// The orders that a list of artifacts can have. Those that are equal are ordered by
+/// reference; those without a readable value come last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SortKey {
+    /// The newest first.
     Created,
-    /// Alphabetical
+    /// By reference, in the order of bytes.
     Reference,
-    /// Alphabetical
+    /// By repository, in the order of bytes.
     Repository,
-    /// Alphabetical
+    /// By tag, in the order of bytes.
     Tag,
-    /// Alphabetical
+    /// By type, in the order of bytes.
     Type,
-    /// Largest first
+    /// The largest first.
     Size,
 }
 
+impl SortKey {
+    /// All orders.
+    pub const ALL: [SortKey; 6] = [
+        SortKey::Created,
+        SortKey::Reference,
+        SortKey::Repository,
+        SortKey::Tag,
+        SortKey::Type,
+        SortKey::Size,
+    ];
+
+    /// Returns the name of the order.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SortKey::Created => "created",
+            SortKey::Reference => "reference",
+            SortKey::Repository => "repository",
+            SortKey::Tag => "tag",
+            SortKey::Type => "type",
+            SortKey::Size => "size",
+        }
+    }
+
+    /// Sorts entries; those of one reference keep their order.
+    ///
+    /// ```
+    /// use cldctl_registry::select::SortKey;
+    /// # use cldctl_registry::{ArtifactEntry, ArtifactType, Reference, Registry};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let registry = Registry::open(dir.path().join("artifacts.json"))?;
+    /// # let now = chrono::Utc::now().fixed_offset();
+    /// # for name in ["web:v1", "app:v2"] {
+    /// #     let reference = Reference::parse(name)?;
+    /// #     registry.add(ArtifactEntry::new(&reference, ArtifactType::Component, now, ""))?;
+    /// # }
+    /// let mut entries = registry.list_stored()?;
+    /// SortKey::Reference.sort(&mut entries);
+    /// assert_eq!(entries[0].reference(), "app:v2");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn sort(self, entries: &mut Vec<StoredEntry>) {
+        let keyed = std::mem::take(entries).into_iter().enumerate();
+        let mut keyed: Vec<_> = keyed
+            .map(|(place, entry)| {
+                let (rank, text) = rank(self, &entry.as_entry_ref());
+                let names = (text.into_owned(), entry.reference().into_owned());
+                ((rank, names, place), entry)
+            })
+            .collect();
+        parallel::sort_unstable_by(&mut keyed, |(a, _), (b, _)| a.cmp(b));
+        entries.extend(keyed.into_iter().map(|(_, entry)| entry));
+    }
+}
+
 /// Where an entry comes in a list: one that has no readable value comes last.
-pub(in crate::cli) type Rank = (i64, u32);
+pub(crate) type Rank = (i64, u32);
 
 /// Behind that of any text: none starts with bytes of this kind.
 const LAST: Rank = (i64::MAX, u32::MAX);
 
 /// What an entry is sorted by: first the rank, then the text.
-pub(in crate::cli) fn rank<'d>(key: SortKey, entry: &EntryRef<'d>) -> (Rank, Cow<'d, str>) {
+pub(crate) fn rank<'d>(key: SortKey, entry: &EntryRef<'d>) -> (Rank, Cow<'d, str>) {
     // The complement turns the order round, and every number has one.
     let newest_first = |time: DateTime<_>| (!time.timestamp(), !time.timestamp_subsec_nanos());
     let largest_first = |size: i64| (!size, 0);

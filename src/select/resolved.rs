@@ -6,13 +6,12 @@ use std::mem::{Discriminant, discriminant};
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 
 use super::filter::{Bound, Condition, Filter, Moment, Property, Relation};
-use crate::cli::exit::{Exit, Failure};
-use crate::cli::values::time::When;
-use crate::content::{CacheState, Contents};
+use super::time::When;
+use crate::content::Contents;
 use crate::document::{Document, EntryRef};
-use crate::escape::escape_display;
+use crate::error::{Error, Result, UnusableFilter};
 use crate::fields::Field;
-use crate::lookup::{DigestPrefix, Found, Resolver};
+use crate::registry::resolve::{DigestPrefix, Resolution, Resolver};
 use crate::timestamp;
 
 /// Filters that belong together: of alternatives one has to hold, of demands
@@ -34,9 +33,9 @@ enum Test<'f> {
 impl<'f> Resolved<'f> {
     pub(super) fn new(
         filters: &'f [Filter],
-        document: &Document,
+        document: Option<&Document>,
         now: &DateTime<FixedOffset>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self> {
         let mut resolved = Resolved {
             alternatives: Vec::new(),
             demands: Vec::new(),
@@ -100,7 +99,7 @@ impl Test<'_> {
             Test::Has(Property::Cached(wanted)) => {
                 let path = entry.text_of(Field::CachePath);
                 let state = contents.known_state(&entry.reference(), &path);
-                state.is_some_and(|state| name_of(state) == *wanted)
+                state.is_some_and(|state| state.as_str() == *wanted)
             }
             Test::Has(Property::Size { relation, bytes }) => {
                 let size = entry.size().ok().flatten();
@@ -116,22 +115,12 @@ fn known_time(entry: &EntryRef<'_>) -> Option<DateTime<FixedOffset>> {
     time.filter(timestamp::is_known)
 }
 
-/// Returns what [`CACHED`](super::filter::CACHED) calls a state of content.
-fn name_of(state: CacheState) -> &'static str {
-    match state {
-        CacheState::Present => "present",
-        CacheState::None => "none",
-        CacheState::Missing => "missing",
-        CacheState::Foreign => "foreign",
-    }
-}
-
 /// A bound with the artifact or the age in it turned into a time.
 fn resolve<'f>(
     bound: &Bound,
-    document: &Document,
+    document: Option<&Document>,
     now: &DateTime<FixedOffset>,
-) -> Result<Test<'f>, Failure> {
+) -> Result<Test<'f>> {
     Ok(match bound {
         Bound::Before(moment) => Test::Before(time_of(moment, document, now)?),
         Bound::Since(moment) => Test::After(time_of(moment, document, now)?),
@@ -143,35 +132,34 @@ fn resolve<'f>(
 /// by the start of its digest, since some look like a number of seconds.
 fn time_of(
     moment: &Moment,
-    document: &Document,
+    document: Option<&Document>,
     now: &DateTime<FixedOffset>,
-) -> Result<DateTime<FixedOffset>, Failure> {
+) -> Result<DateTime<FixedOffset>> {
     let operand = &moment.operand;
-    let fail = |exit, reason: &str| Failure {
-        exit,
-        message: format!("invalid filter: `{}` {reason}", escape_display(operand)),
-        hint: None,
+    let fail = |reason| Error::UnusableFilter {
+        operand: operand.clone(),
+        reason,
     };
-    let finder = Resolver::new(document);
-    let found = match (finder.find(operand, DigestPrefix::Whole), &moment.time) {
-        (Found::Nothing, Ok(when)) => return Ok(time_at(*when, now)),
-        (Found::Nothing, Err(_)) => finder.find(operand, DigestPrefix::ToLook),
+    let find = |digits| {
+        let find = |document| Resolver::new(&[operand], digits).find_in(document);
+        let found = document.and_then(|document| find(document).pop());
+        found.unwrap_or(Resolution::Missing)
+    };
+    let found = match (find(DigestPrefix::Whole), &moment.time) {
+        (Resolution::Missing, Ok(when)) => return Ok(time_at(*when, now)),
+        (Resolution::Missing, Err(_)) => find(DigestPrefix::Short),
         (found, _) => found,
     };
     match found {
-        Found::Nothing => {
-            let why = moment.time.as_ref().err().map(String::as_str);
-            let reason = format!(
-                "is neither an artifact nor a time: {}",
-                why.unwrap_or_default()
-            );
-            Err(fail(Exit::Usage, &reason))
+        Resolution::Missing => {
+            let why = moment.time.as_ref().err().cloned();
+            Err(fail(UnusableFilter::Unknown(why.unwrap_or_default())))
         }
-        Found::Ambiguous(_) => Err(fail(Exit::Refused, "matches several artifacts")),
-        Found::Entries(indices) => indices
+        Resolution::Ambiguous(_) => Err(fail(UnusableFilter::Ambiguous)),
+        Resolution::Found(indices) => indices
             .first()
-            .and_then(|&index| known_time(&document.entry(index)?))
-            .ok_or_else(|| fail(Exit::Usage, "has no known creation time")),
+            .and_then(|&index| known_time(&document?.entry(index)?))
+            .ok_or_else(|| fail(UnusableFilter::NoTime)),
     }
 }
 

@@ -1,12 +1,12 @@
 //! Patterns that match nothing, where a wider one would.
 
-use super::{Chooser, Pattern, widened};
+use super::{Chooser, NearMiss, Pattern, widened};
 use crate::content::Contents;
 use crate::document::EntryRef;
 
 /// What the patterns of a selection have matched so far.
 #[derive(Default)]
-pub(in crate::cli) struct NearMisses {
+pub(crate) struct NearMisses {
     found: Vec<Found>,
 }
 
@@ -23,13 +23,13 @@ enum Found {
 
 impl NearMisses {
     /// Compares the patterns of a selection with an entry.
-    pub(in crate::cli) fn note(
+    pub(crate) fn note(
         &mut self,
         chooser: &Chooser<'_>,
         entry: &EntryRef<'_>,
         contents: &Contents<'_>,
     ) {
-        let patterns = chooser.selection.patterns;
+        let patterns = &chooser.selection.patterns;
         self.found.resize(patterns.len(), Found::Nothing);
         for (pattern, found) in patterns.iter().zip(&mut self.found) {
             if *found == Found::Entry {
@@ -49,10 +49,7 @@ impl NearMisses {
 
     /// Returns each pattern that matches no entry in any part of the registry, with
     /// the wider one that lists some.
-    pub(in crate::cli) fn of_all<'p>(
-        parts: &[Self],
-        patterns: &'p [Pattern],
-    ) -> Vec<(&'p str, String)> {
+    pub(crate) fn of_all(parts: &[Self], patterns: &[Pattern]) -> Vec<NearMiss> {
         let of = |at: usize| {
             parts
                 .iter()
@@ -62,7 +59,10 @@ impl NearMisses {
         let misses =
             (patterns.iter().enumerate()).filter(|(at, _)| of(*at) == Some(&Found::Around));
         misses
-            .map(|(_, pattern)| (pattern.text.as_str(), widened(&pattern.text)))
+            .map(|(_, pattern)| NearMiss {
+                pattern: pattern.text.clone(),
+                wider: widened(&pattern.text),
+            })
             .collect()
     }
 }

@@ -6,13 +6,14 @@ use std::str::FromStr;
 use chrono::Local;
 use wildmatch::WildMatch;
 
-use crate::cli::values;
-use crate::cli::values::time::{self, When};
 use crate::escape::escape_display;
 use crate::fields::Field;
 
-/// The keys, as `--help` and completion list them.
-pub(in crate::cli) const KEYS: [&str; 11] = [
+use super::parse_size;
+use super::time::{self, When};
+
+/// The keys that filters have.
+pub const KEYS: [&str; 11] = [
     "reference",
     "repository",
     "tag",
@@ -26,12 +27,35 @@ pub(in crate::cli) const KEYS: [&str; 11] = [
     "size",
 ];
 
-/// The states of content that `cache` can be asked for.
-pub(in crate::cli) const CACHED: [&str; 4] = ["foreign", "missing", "none", "present"];
+/// The values of the filter `cache`.
+pub const CACHE_STATES: [&str; 4] = ["foreign", "missing", "none", "present"];
 
-/// A filter.
+/// A demand on artifacts, as it is typed: `KEY=VALUE`, with some keys also `!=`, `<`,
+/// `<=`, `>` or `>=`.
+///
+/// | key | value |
+/// |---|---|
+/// | `reference`, `repository`, `tag`, `type`, `digest` | a glob; `*` stands for any text, `?` for one character; also `!=` |
+/// | `dangling` | `true` for artifacts without repository and tag, or `false` |
+/// | `cache` | where the content is, one of [`CACHE_STATES`] |
+/// | `before`, `since` | a time, or an artifact that has one |
+/// | `until` | a time, or an age such as `30d` |
+/// | `size` | bytes, or a number and a unit; also `<`, `<=`, `>`, `>=` |
+///
+/// ```
+/// use cldctl_registry::select::Filter;
+///
+/// let filter: Filter = "size>=10MB".parse()?;
+/// assert!("colour=red".parse::<Filter>().is_err());
+/// # Ok::<(), cldctl_registry::select::InvalidFilter>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Filter(pub(super) Condition);
+pub struct Filter(pub(super) Condition);
+
+/// A text that is no [`Filter`], and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidFilter(String);
 
 /// What a filter demands.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +88,7 @@ pub(super) enum Property {
     },
     /// It has no repository and tag of its own, or has them.
     Dangling(bool),
-    /// Its content is in this state, one of [`CACHED`].
+    /// Its content is in this state, one of [`CACHE_STATES`].
     Cached(&'static str),
     /// Its size stands in a relation to this.
     Size { relation: Relation, bytes: i64 },
@@ -112,18 +136,18 @@ impl Filter {
 }
 
 impl FromStr for Filter {
-    type Err = String;
+    type Err = InvalidFilter;
 
-    fn from_str(filter: &str) -> Result<Self, String> {
-        let at = filter
-            .find(['=', '!', '<', '>'])
-            .ok_or("expected KEY=VALUE")?;
+    fn from_str(filter: &str) -> Result<Self, InvalidFilter> {
+        let expected = || InvalidFilter("expected KEY=VALUE".to_owned());
+        let at = filter.find(['=', '!', '<', '>']).ok_or_else(expected)?;
         let (key, rest) = filter.split_at(at);
         let (operator, value) = ["!=", "<=", ">=", "=", "<", ">"]
             .into_iter()
             .find_map(|operator| Some((operator, rest.strip_prefix(operator)?)))
-            .ok_or("expected KEY=VALUE")?;
-        condition(key, operator, value).map(Filter)
+            .ok_or_else(expected)?;
+        let condition = condition(key, operator, value).map_err(InvalidFilter)?;
+        Ok(Filter(condition))
     }
 }
 
@@ -160,7 +184,7 @@ fn condition(key: &str, operator: &str, value: &str) -> Result<Condition, String
             ">=" => Relation::AtLeast,
             _ => return Err("`size` accepts `=`, `<`, `<=`, `>` and `>=`".to_owned()),
         };
-        let bytes = values::size(value)?;
+        let bytes = parse_size(value)?;
         return Ok(Condition::Has(Property::Size { relation, bytes }));
     }
     if !KEYS.contains(&key) {
@@ -189,11 +213,11 @@ fn condition(key: &str, operator: &str, value: &str) -> Result<Condition, String
 }
 
 fn cached(state: &str) -> Result<Condition, String> {
-    let state = CACHED.into_iter().find(|known| *known == state);
+    let state = CACHE_STATES.into_iter().find(|known| *known == state);
     let property = state.map(Property::Cached);
     property
         .map(Condition::Has)
-        .ok_or_else(|| format!("expected `cache=` and {}", CACHED.join(", ")))
+        .ok_or_else(|| format!("expected `cache=` and {}", CACHE_STATES.join(", ")))
 }
 
 #[cfg(test)]

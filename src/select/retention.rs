@@ -9,30 +9,30 @@ use crate::timestamp;
 
 /// An artifact that may go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cli) struct Candidate {
+pub(crate) struct Candidate {
     /// The places of its entries in the document.
-    pub(in crate::cli) indices: Vec<usize>,
-    pub(in crate::cli) repository: String,
-    pub(in crate::cli) reference: String,
-    pub(in crate::cli) created_at: Option<DateTime<FixedOffset>>,
+    pub(crate) indices: Vec<usize>,
+    pub(crate) repository: String,
+    pub(crate) reference: String,
+    pub(crate) created_at: Option<DateTime<FixedOffset>>,
     /// How much disk removing it frees.
-    pub(in crate::cli) bytes: u64,
+    pub(crate) bytes: u64,
     /// Whether all filters select it.
-    pub(in crate::cli) is_selected: bool,
+    pub(crate) is_selected: bool,
 }
 
 /// What keeps artifacts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::cli) struct Retention {
+pub(crate) struct Retention {
     /// The newest so many of each repository stay.
-    pub(in crate::cli) keep_last: usize,
+    pub(crate) keep_last: usize,
     /// What stays may take so many bytes; as much as fits into that stays.
-    pub(in crate::cli) max_bytes: Option<u64>,
+    pub(crate) max_bytes: Option<u64>,
 }
 
 /// The places of the artifacts that go, the oldest first. `kept_bytes` is what
 /// is taken by artifacts that are no candidates.
-pub(in crate::cli) fn select_expired(
+pub(crate) fn select_expired(
     candidates: &[Candidate],
     retention: Retention,
     kept_bytes: u64,

@@ -6,7 +6,7 @@ use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, TimeDelta, TimeZon
 
 /// A time, or how long ago it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) enum When {
+pub(super) enum When {
     At(DateTime<FixedOffset>),
     Ago(Duration),
 }
@@ -42,10 +42,7 @@ const UNITS: [(&str, u128); 10] = [
 /// # Errors
 ///
 /// A text that says what was expected, or why there is no such time.
-pub(in crate::cli) fn when(
-    text: &str,
-    zone: &impl TimeZone<Offset = FixedOffset>,
-) -> Result<When, String> {
+pub(super) fn when(text: &str, zone: &impl TimeZone<Offset = FixedOffset>) -> Result<When, String> {
     if text.starts_with('-') {
         return Err("an age or a number of seconds cannot be negative".to_owned());
     }
