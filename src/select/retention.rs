@@ -24,9 +24,9 @@ pub(crate) struct Candidate {
 /// What keeps artifacts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Retention {
-    /// The newest so many of each repository stay.
+    /// How many of the newest of each repository are kept.
     pub(crate) keep_last: usize,
-    /// What stays may take so many bytes; as much as fits into that stays.
+    /// How many bytes may be kept; the newest that fit are.
     pub(crate) max_bytes: Option<u64>,
 }
 

@@ -51,7 +51,7 @@ pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
     exit = exit.worst(removal::explain_all(&pruned.removed));
     let items = items(&pruned.removed, &pruned.unreferenced);
     removal::print(&pruned.removed, &items, false, args.format)?;
-    // What is gone is told before what ended it early.
+    // What is removed is reported before the error that ended it early.
     pruned.error.map_or(Ok(exit), |error| Err(error.into()))
 }
 
