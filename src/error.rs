@@ -127,7 +127,7 @@ pub enum Error {
     },
 
     /// Another process held the lock for longer than we were to wait.
-    #[error("could not lock `{}` within {}", shown(.path), in_seconds(.waited))]
+    #[error("timed out after {} waiting for the lock `{}`", in_seconds(.waited), shown(.path))]
     #[non_exhaustive]
     LockTimeout {
         /// The lock file.
@@ -214,7 +214,7 @@ pub enum Error {
     },
 
     /// Neither a component nor a datacenter, or both.
-    #[error("could not tell the type of `{}`: {reason}", shown(.path))]
+    #[error("could not detect the type of `{}`: {reason}", shown(.path))]
     #[non_exhaustive]
     UnknownType {
         /// The directory.
@@ -275,7 +275,7 @@ pub enum Error {
     },
 
     /// There is an entry of this reference already, and it was to be kept.
-    #[error("artifact `{}` exists already", escape_display(.reference))]
+    #[error("artifact `{}` already exists", escape_display(.reference))]
     #[non_exhaustive]
     AlreadyExists {
         /// The reference.
@@ -288,13 +288,13 @@ pub enum Error {
 #[non_exhaustive]
 pub enum UnusableFilter {
     /// It names no artifact, and this is why it is no time either.
-    #[error("is no artifact, and no time: {0}")]
+    #[error("is neither an artifact nor a time: {0}")]
     Unknown(String),
     /// It names several artifacts.
-    #[error("names several artifacts")]
+    #[error("matches several artifacts")]
     Ambiguous,
-    /// The artifact has no time that is known.
-    #[error("has no time that is known")]
+    /// The artifact has no known creation time.
+    #[error("has no known creation time")]
     NoTime,
 }
 

@@ -11,6 +11,7 @@ mod entry_ref;
 #[cfg(test)]
 pub(crate) mod generated;
 mod go_form;
+mod in_file;
 mod index;
 mod layout;
 mod legacy;
@@ -21,8 +22,9 @@ mod stream;
 pub(crate) use edit::{Edit, Piece};
 pub(crate) use entry_ref::EntryRef;
 pub use entry_ref::StoredEntry;
+pub(crate) use in_file::InFile;
 pub(crate) use legacy::Unreadable;
-pub(crate) use open::{InFile, OpenDocument};
+pub(crate) use open::OpenDocument;
 pub(crate) use salvage::{Salvaged, salvage};
 pub(crate) use stream::{ReadAt, fold};
 

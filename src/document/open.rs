@@ -1,18 +1,11 @@
-//! A document that a change starts from, without holding it in memory.
+//! A document that a change starts from, without holding a large one in memory.
 
 use std::collections::BTreeSet;
-use std::io;
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
 
 use super::edit::{Edit, Editable, Piece};
-use super::go_form::{BETWEEN_ENTRIES, END};
-use super::index::{self, Layout, array_of_go_form, version_of_go_form};
-use super::stream::{self, ReadAt, read_all};
+use super::in_file::InFile;
 use super::{Document, EntryRef};
-use crate::error::{AtPath, Error, Result};
-use crate::json::{ParseError, Scanner, Span};
-use crate::memory;
+use crate::error::{AtPath, Result};
 
 /// So many entries are sooner read one by one than in a pass over all.
 const FEW: usize = 256;
@@ -25,25 +18,12 @@ pub(crate) enum OpenDocument {
     InFile(InFile),
 }
 
-/// A document in the form that Go writes, of which only the places of the entries are in
-/// memory.
-pub(crate) struct InFile {
-    source: Arc<dyn ReadAt + Send>,
-    path: PathBuf,
-    len: usize,
-    /// Where the entries start. Each ends where [`BETWEEN_ENTRIES`] and the next one
-    /// follow.
-    starts: Vec<u64>,
-    layout: Layout,
-    whole: OnceLock<Document>,
-}
-
 impl OpenDocument {
     /// Returns how many entries it has.
     pub(crate) fn len(&self) -> usize {
         match self {
             OpenDocument::InMemory(document) => document.entries().len(),
-            OpenDocument::InFile(file) => file.starts.len(),
+            OpenDocument::InFile(file) => file.count(),
         }
     }
 
@@ -59,7 +39,7 @@ impl OpenDocument {
     ) -> Result<Vec<S>> {
         match self {
             OpenDocument::InMemory(document) => Ok(document.fold_indexed(visit)),
-            OpenDocument::InFile(file) => file.fold(visit).at("read", &file.path),
+            OpenDocument::InFile(file) => file.fold(visit).at("read", file.path()),
         }
     }
 
@@ -86,7 +66,7 @@ impl OpenDocument {
     fn look<T>(&self, index: usize, look: impl FnOnce(&EntryRef<'_>) -> T) -> Result<Option<T>> {
         match self {
             OpenDocument::InMemory(document) => Ok(document.entry(index).as_ref().map(look)),
-            OpenDocument::InFile(file) => file.look(index, look).at("read", &file.path),
+            OpenDocument::InFile(file) => file.look(index, look).at("read", file.path()),
         }
     }
 
@@ -149,7 +129,7 @@ impl OpenDocument {
     pub(crate) fn pieces(&self, edit: &Edit) -> Result<Option<Vec<Piece>>> {
         match self {
             OpenDocument::InMemory(document) => Ok(document.pieces(edit)),
-            OpenDocument::InFile(file) => Editable::pieces(file, edit).at("read", &file.path),
+            OpenDocument::InFile(file) => Editable::pieces(file, edit).at("read", file.path()),
         }
     }
 
@@ -171,153 +151,5 @@ impl OpenDocument {
 impl From<Document> for OpenDocument {
     fn from(document: Document) -> Self {
         OpenDocument::InMemory(document)
-    }
-}
-
-impl InFile {
-    /// Finds the entries of a file. `None` if it has another form than Go writes, or is
-    /// damaged. `path` is its name in errors.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be read.
-    pub(crate) fn index(source: Arc<dyn ReadAt + Send>, path: PathBuf) -> io::Result<Option<Self>> {
-        let Ok(len) = usize::try_from(source.len()) else {
-            return Ok(None);
-        };
-        let note = |starts: &mut Vec<u64>, offset, _: &EntryRef<'_>| starts.push(offset);
-        let Some(parts) = stream::fold(&*source, note)? else {
-            return Ok(None);
-        };
-        Ok(Some(InFile {
-            starts: parts.concat(),
-            layout: Layout::Array(array_of_go_form(len)),
-            source,
-            path,
-            len,
-            whole: OnceLock::new(),
-        }))
-    }
-
-    fn fold<S: Default + Send>(
-        &self,
-        visit: impl Fn(&mut S, usize, &EntryRef<'_>) + Send + Sync,
-    ) -> io::Result<Vec<S>> {
-        #[derive(Default)]
-        struct Part<S> {
-            state: S,
-            /// The place of the next entry, after the first one.
-            next: Option<usize>,
-            is_other: bool,
-        }
-        let parts = stream::fold_from(
-            &*self.source,
-            &self.starts,
-            |part: &mut Part<S>, offset, entry| {
-                let first = || self.starts.partition_point(|&start| start < offset);
-                let index = part.next.unwrap_or_else(first);
-                part.next = Some(index + 1);
-                match self.starts.get(index) == Some(&offset) {
-                    true => visit(&mut part.state, index, entry),
-                    false => part.is_other = true,
-                }
-            },
-        )?;
-        let parts = parts.filter(|parts| {
-            let ends = parts.iter().map(|part| part.next);
-            let is_whole = ends.last() == Some(Some(self.starts.len()));
-            is_whole && !parts.iter().any(|part| part.is_other)
-        });
-        let parts = parts.ok_or_else(changed)?;
-        Ok(parts.into_iter().map(|part| part.state).collect())
-    }
-
-    fn look<T>(
-        &self,
-        index: usize,
-        look: impl FnOnce(&EntryRef<'_>) -> T,
-    ) -> io::Result<Option<T>> {
-        if index >= self.starts.len() {
-            return Ok(None);
-        }
-        let text = self.read(self.entry_span(index))?;
-        let mut scanner = Scanner::new(&text);
-        let found = index::entry(&text, &mut scanner, "artifacts").map_err(|_| changed())?;
-        Ok(Some(look(&EntryRef::new(&text, &found))))
-    }
-
-    fn whole(&self) -> Result<&Document> {
-        if let Some(document) = self.whole.get() {
-            return Ok(document);
-        }
-        let path = &self.path;
-        // Once for the text, and once for what is made of it.
-        memory::require(2 * self.len as u64).at("read", path)?;
-        let text = self.read(0..self.len).at("read", path)?;
-        let document = Document::parse(text).map_err(|cause: ParseError| Error::Corrupt {
-            path: path.clone(),
-            cause,
-        })?;
-        if document.entries().len() != self.starts.len() {
-            return Err(changed()).at("read", path);
-        }
-        Ok(self.whole.get_or_init(|| document))
-    }
-
-    fn read(&self, span: Span) -> io::Result<String> {
-        let mut bytes = Vec::new();
-        bytes
-            .try_reserve_exact(span.len())
-            .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-        bytes.resize(span.len(), 0);
-        match read_all(&*self.source, &mut bytes, span.start as u64)? {
-            read if read == span.len() => String::from_utf8(bytes).map_err(|_| changed()),
-            _ => Err(changed()),
-        }
-    }
-}
-
-/// The error of a file that has other entries than were found in it.
-fn changed() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        "another process changed it meanwhile",
-    )
-}
-
-impl Editable for InFile {
-    type Error = io::Error;
-
-    fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
-    fn version(&self) -> Option<Span> {
-        Some(version_of_go_form())
-    }
-
-    fn count(&self) -> usize {
-        self.starts.len()
-    }
-
-    fn entry_span(&self, index: usize) -> Span {
-        let start = |&start: &u64| start as usize;
-        let end = match self.starts.get(index + 1).map(start) {
-            Some(next) => next - BETWEEN_ENTRIES.len(),
-            None => self.len - END.len(),
-        };
-        start(&self.starts[index])..end
-    }
-
-    fn comma_after(&self, index: usize) -> usize {
-        self.entry_span(index).end
-    }
-
-    fn has_at(&self, span: Span, text: &str) -> io::Result<bool> {
-        Ok(span.len() == text.len() && self.read(span)? == text)
-    }
-
-    fn len(&self) -> usize {
-        self.len
     }
 }

@@ -8,6 +8,8 @@
 //! form that Go writes is understood. Of any other text, and of any that is damaged,
 //! this says nothing: it has to be read whole.
 
+mod window;
+
 use std::io;
 
 use super::EntryRef;
@@ -15,6 +17,8 @@ use super::go_form::{BEFORE_REFERENCE, BETWEEN_ENTRIES, END, HEAD};
 use super::index::entry;
 use crate::json::Scanner;
 use crate::parallel;
+use window::Window;
+pub(super) use window::read_all;
 
 /// How far behind a place an entry is looked for, in bytes.
 const LOOK: usize = 16 << 10;
@@ -219,101 +223,6 @@ fn part(
             return Ok(End::Unknown);
         }
     }
-}
-
-/// A part of the text that is in memory.
-struct Window<'s, R: ?Sized> {
-    source: &'s R,
-    /// Where the part starts in the text.
-    offset: u64,
-    bytes: &'s mut Vec<u8>,
-    /// So many of the bytes are read.
-    filled: usize,
-    /// No larger than this does it become.
-    largest: usize,
-}
-
-impl<'s, R: ReadAt + ?Sized> Window<'s, R> {
-    fn open(
-        source: &'s R,
-        offset: u64,
-        bytes: &'s mut Vec<u8>,
-        largest: usize,
-    ) -> io::Result<Self> {
-        let mut window = Window {
-            source,
-            offset,
-            bytes,
-            filled: 0,
-            largest,
-        };
-        window.fill()?;
-        Ok(window)
-    }
-
-    /// What is in the window, but for a character that is there in part. `None`
-    /// if that is no text.
-    fn text(&self) -> Option<&str> {
-        let bytes = &self.bytes[..self.filled];
-        match str::from_utf8(bytes) {
-            Ok(text) => Some(text),
-            Err(error) if error.error_len().is_none() && !self.is_at_end() => {
-                str::from_utf8(&bytes[..error.valid_up_to()]).ok()
-            }
-            Err(_) => None,
-        }
-    }
-
-    /// Whether the end of the text is in the window.
-    fn is_at_end(&self) -> bool {
-        self.offset + self.filled as u64 >= self.source.len()
-    }
-
-    /// Moves on by so many bytes. Without a move, the window becomes larger; false
-    /// if it may not.
-    fn advance(&mut self, passed: usize) -> io::Result<bool> {
-        if passed == 0 {
-            let size = 2 * self.bytes.len();
-            if size > self.largest {
-                return Ok(false);
-            }
-            self.bytes.resize(size, 0);
-        }
-        self.bytes.copy_within(passed..self.filled, 0);
-        self.filled -= passed;
-        self.offset += passed as u64;
-        self.fill()?;
-        Ok(true)
-    }
-
-    fn fill(&mut self) -> io::Result<()> {
-        let offset = self.offset + self.filled as u64;
-        let read = read_all(self.source, &mut self.bytes[self.filled..], offset)?;
-        self.filled += read;
-        match read {
-            // It became shorter.
-            0 if !self.is_at_end() => Err(io::ErrorKind::UnexpectedEof.into()),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Reads until the bytes are filled or the text ends.
-pub(super) fn read_all(
-    source: &(impl ReadAt + ?Sized),
-    bytes: &mut [u8],
-    offset: u64,
-) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match source.read_at(&mut bytes[filled..], offset + filled as u64) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
     for NearMiss { pattern, wider, .. } in NearMisses::of_all(&misses, &args.patterns) {
         if let Some(wider) = quote::operand(&wider) {
             messages::hint(format_args!(
-                "no artifact matches `{}`, but {wider} lists some",
+                "no artifact matches `{}`, but {wider} matches some",
                 escape_display(&pattern)
             ));
         }

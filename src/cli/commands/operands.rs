@@ -68,12 +68,12 @@ pub(super) fn failure(unresolved: &Unresolved) -> Failure {
             Failure {
                 exit: Exit::Refused,
                 message: format!(
-                    "`{}` is ambiguous: it names {} artifacts: {}",
+                    "`{}` is ambiguous: it matches {} artifacts: {}",
                     escape_display(operand),
                     list.len(),
                     list.join(", ")
                 ),
-                hint: Some("give one of these references".to_owned()),
+                hint: Some("use one of these references".to_owned()),
             }
         }
     }

@@ -68,7 +68,7 @@ pub(in crate::cli) fn left_out(count: usize) {
         _ => ("s", "them"),
     };
     note(format_args!(
-        "left out {count} hidden or generated item{s}; `--all-files` takes {them}"
+        "left out {count} hidden or generated item{s}; `--all-files` includes {them}"
     ));
 }
 

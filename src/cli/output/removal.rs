@@ -191,7 +191,7 @@ pub(in crate::cli) fn report_kept(pruned: &Pruned) -> Exit {
     let entries = pruned.changed_entries.iter().map(|it| it.as_str().into());
     for name in changed.chain(entries) {
         messages::warning(format_args!(
-            "kept `{}`, which changed meanwhile",
+            "kept `{}`, because it changed in the meantime",
             escape_display(&name)
         ));
     }

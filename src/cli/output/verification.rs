@@ -47,11 +47,7 @@ fn of_taken_over(registry: &Registry, taken_over: Option<&TakenOver>) -> String 
         let path = registry.path().to_string_lossy();
         let _ = writeln!(text, "repaired: {}", escape_display(&path));
         for reference in references {
-            let _ = writeln!(
-                text,
-                "  points at its content: {}",
-                escape_display(reference)
-            );
+            let _ = writeln!(text, "  path corrected: {}", escape_display(reference));
         }
         let _ = writeln!(
             text,
@@ -70,10 +66,10 @@ fn of_repairs(registry: &Registry, repaired: &[Repaired]) -> String {
         let _ = writeln!(text, "repaired: {}", escape_display(&path));
         match damage {
             Damage::Unparsable { saved, lost, .. } => {
-                let _ = writeln!(text, "  saved: {}", counted(*saved, "entry", "entries"));
+                let _ = writeln!(text, "  recovered: {}", counted(*saved, "entry", "entries"));
                 for entry in lost {
                     let name = entry.reference.as_deref().map(escape_display);
-                    let name = name.as_deref().unwrap_or("an entry without reference");
+                    let name = name.as_deref().unwrap_or("an entry without a reference");
                     let cause = entry.cause.to_string();
                     let _ = writeln!(text, "  lost: {name} ({})", escape_display(&cause));
                 }
@@ -127,8 +123,8 @@ fn of_findings(label: &str, findings: &[Finding]) -> String {
 /// Prints what was looked at, and what is wrong.
 pub(in crate::cli) fn summarize(report: &Report, has_lost: bool) {
     let found = match (report.problems.len(), report.notes.len()) {
-        (0, 0) if has_lost => "nothing else is wrong".to_owned(),
-        (0, 0) => "nothing is wrong".to_owned(),
+        (0, 0) if has_lost => "no other problems".to_owned(),
+        (0, 0) => "no problems".to_owned(),
         (0, notes) => format!("no problems, {}", counted(notes, "note", "notes")),
         (problems, 0) => counted(problems, "problem", "problems"),
         (problems, notes) => format!(
@@ -199,7 +195,7 @@ struct Mended<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    saved: Option<usize>,
+    recovered: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lost: Option<Vec<Lost<'r>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -231,7 +227,7 @@ impl<'r> From<&'r Repaired> for Mended<'r> {
             Damage::Unparsable { cause, saved, lost } => Mended {
                 copy,
                 cause: Some(cause.to_string()),
-                saved: Some(*saved),
+                recovered: Some(*saved),
                 lost: Some(lost.iter().map(Lost::from).collect()),
                 ..Mended::default()
             },

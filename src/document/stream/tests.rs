@@ -218,3 +218,20 @@ fn a_document_that_becomes_shorter_meanwhile_is_an_error() {
     let visit = |seen: &mut usize, _, _: &EntryRef<'_>| *seen += 1;
     assert!(fold(&Shorter(Text::new(text.as_bytes(), 100)), visit).is_err());
 }
+
+#[test]
+fn a_document_that_becomes_longer_meanwhile_is_not_read() {
+    struct Longer<'t>(Text<'t>);
+    impl ReadAt for Longer<'_> {
+        fn len(&self) -> u64 {
+            self.0.len() - 1
+        }
+        fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+            self.0.read_at(bytes, offset)
+        }
+    }
+    let text = format!("{HEAD}{{}}{END}");
+    let visit = |seen: &mut usize, _, _: &EntryRef<'_>| *seen += 1;
+    let found = fold(&Longer(Text::new(text.as_bytes(), 100)), visit);
+    assert!(!matches!(found, Ok(Some(_))));
+}
