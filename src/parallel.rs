@@ -49,21 +49,6 @@ where
     }
 }
 
-/// Works on slices of `size` items; the last one may be shorter. The results are in the
-/// order of the slices.
-#[cfg(feature = "cli")]
-pub(crate) fn map_slices<'i, T, R>(
-    items: &'i [T],
-    size: usize,
-    work: impl Fn(&'i [T]) -> R + Send + Sync,
-) -> Vec<R>
-where
-    T: Sync,
-    R: Send,
-{
-    map(items.chunks(size).collect(), work)
-}
-
 /// Sorts items; the order of equal items is unspecified.
 #[cfg(feature = "cli")]
 pub(crate) fn sort_unstable_by<T: Send>(

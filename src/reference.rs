@@ -61,11 +61,11 @@ pub(crate) fn can_be_key(name: &str) -> bool {
 /// Any text can be split, also one that is no valid [`Reference`].
 ///
 /// ```
-/// use cldctl_registry::Parts;
+/// use cldctl_registry::ReferenceParts;
 ///
-/// let parts = Parts::of("localhost:5000/myapp");
+/// let parts = ReferenceParts::of("localhost:5000/myapp");
 /// assert_eq!((parts.repository, parts.tag), ("localhost:5000/myapp", None));
-/// assert_eq!(Parts::of("@clerk/clerk:v2").tag_or_latest(), "v2");
+/// assert_eq!(ReferenceParts::of("@clerk/clerk:v2").tag_or_latest(), "v2");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReferenceParts<'r> {

@@ -1,4 +1,4 @@
-//! What every command starts from: where the registry is, and who may stop us.
+//! The context of a command: its cache, and the interrupt by signals.
 
 use std::path::Path;
 
@@ -13,14 +13,13 @@ use crate::lookup::DigestPrefix;
 use crate::registry::ReadMode;
 use crate::{Cache, DanglingLink, Home, Interrupt, store};
 
-/// How many damaged entries are named one by one.
+/// The most damaged entries that are named one by one.
 const MAX_NAMED: usize = 10;
 
-/// What holds something of each entry takes no more than this many times the size of the
-/// registry.
+/// The memory for a list of all entries, as a multiple of the size of the registry.
 const TIMES_SIZE: u64 = 3;
 
-/// What every command starts from.
+/// The context of a command.
 pub(super) struct Context {
     pub(super) cache: Cache,
     interrupt: Interrupt,
@@ -48,12 +47,12 @@ impl Context {
         })
     }
 
-    /// From now on, signals stop a change only where it can be undone.
+    /// Defers signals, so that they stop a change only where it can be undone.
     pub(super) fn defer_signals(&self) -> anyhow::Result<()> {
         signals::defer(&self.interrupt)
     }
 
-    /// Reads the registry to show it, and warns of what will look odd.
+    /// Reads the registry to show it, and warns of unreadable fields.
     pub(super) fn load(&self) -> anyhow::Result<Document> {
         let registry = self.cache.registry();
         registry.require_memory(TIMES_SIZE)?;
@@ -62,8 +61,8 @@ impl Context {
         Ok(document)
     }
 
-    /// As [`load`](Self::load), but of many entries only those that operands may
-    /// name: the caller warns of those that it shows.
+    /// Reads only the entries that operands may name. The caller warns of those that it
+    /// shows.
     pub(super) fn load_named(
         &self,
         operands: &[String],
@@ -74,8 +73,8 @@ impl Context {
         Ok(document)
     }
 
-    /// Calls `visit` with each entry, and warns as [`load`](Self::load) does.
-    /// Returns what was made of parts of the registry, in their order.
+    /// Calls `visit` with each entry, and warns like [`load`](Self::load). Returns the
+    /// state of each part of the registry, in the order of the file.
     pub(super) fn scan<S: Default + Send>(
         &self,
         visit: impl Fn(&mut S, &EntryRef<'_>) + Send + Sync,
@@ -96,8 +95,8 @@ impl Context {
     }
 }
 
-/// Warns of links to nothing, behind which artifacts or their content may lie. Where
-/// the system does not say whether there are some, what needs to know that will fail.
+/// Warns of dangling links that may hide artifacts or their content. An error is
+/// ignored because the command will meet it again where it matters.
 fn warn_of_links(home: &Home) {
     for DanglingLink {
         link,
@@ -130,13 +129,13 @@ fn warn_of_disk(dir: &Path) {
     ));
 }
 
-/// Warns of what will look odd in a document.
+/// Warns of unreadable fields and of an unknown version in a document.
 pub(super) fn warn_of(document: &Document) {
     warn_of_version(document.foreign_version());
     Unreadable::warn_of_all(document.fold(Unreadable::note));
 }
 
-/// Warns of a version that only shows.
+/// Warns of a version that this program can list but not change.
 fn warn_of_version(foreign_version: Option<&str>) {
     if let Some(version) = foreign_version {
         messages::warning(format_args!(
@@ -146,17 +145,17 @@ fn warn_of_version(foreign_version: Option<&str>) {
     }
 }
 
-/// Entries that have fields which cannot be read.
+/// Entries with unreadable fields.
 #[derive(Default)]
 pub(super) struct Unreadable {
     /// The warnings of the first ones.
     warnings: Vec<String>,
-    /// So many more there are.
+    /// The number of further ones.
     more: usize,
 }
 
 impl Unreadable {
-    /// Adds an entry, if it has such a field.
+    /// Adds an entry, if it has an unreadable field.
     pub(super) fn note(&mut self, entry: &EntryRef<'_>) {
         if !entry.is_unreadable() {
             return;
@@ -173,7 +172,7 @@ impl Unreadable {
         ));
     }
 
-    /// Adds those behind.
+    /// Adds those of the next part of the registry.
     fn and(mut self, behind: Self) -> Self {
         self.warnings.extend(behind.warnings);
         self.more += behind.more + self.warnings.len().saturating_sub(MAX_NAMED);

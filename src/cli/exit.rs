@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::Error;
 
-/// How the program ends. The codes are part of its stable interface.
+/// The exit of the program. The codes are part of its stable interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
     Success,
@@ -20,14 +20,14 @@ pub(super) enum Exit {
 }
 
 impl Exit {
-    /// The code for an error.
+    /// Returns the exit for an error.
     pub(super) fn of(error: &anyhow::Error) -> Self {
         if let Some(error) = error.downcast_ref::<Failure>() {
             return error.exit;
         }
         if let Some(OutputError(error)) = error.downcast_ref() {
             return match error.kind() {
-                // Whoever read our output has had enough.
+                // The reader of the output has left, which is no failure.
                 io::ErrorKind::BrokenPipe => Exit::Success,
                 _ => Exit::Failure,
             };
@@ -52,8 +52,8 @@ impl Exit {
         }
     }
 
-    /// The code for several operands that came to different ends: the first of
-    /// 1, 5, 4, 3 that occurred.
+    /// Returns the exit for operands with different results: the first of 1, 5, 4, 3
+    /// that occurred.
     pub(super) fn worst(self, other: Self) -> Self {
         let rank = |exit: Exit| match exit {
             Exit::Success => 0,
@@ -94,7 +94,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// States an error of the library.
+    /// Returns an error of the library as a failure without a hint.
     pub(super) fn of(error: &Error) -> Self {
         Failure {
             exit: Exit::Failure,
@@ -103,7 +103,7 @@ impl Failure {
         }
     }
 
-    /// There is too little memory to begin with.
+    /// Returns the failure for too little memory.
     pub(super) fn without_memory() -> Self {
         Failure {
             exit: Exit::Failure,
@@ -112,7 +112,7 @@ impl Failure {
         }
     }
 
-    /// Wrong usage, with nothing more to say about it.
+    /// Returns a failure of usage without a hint.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Failure {
             exit: Exit::Usage,
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_several_ends_the_most_serious_counts() {
+    fn the_most_serious_of_several_exits_counts() {
         let exits = [
             Exit::NotFound,
             Exit::Refused,

@@ -1,6 +1,6 @@
-//! The formats that lists and artifacts are printed in.
+//! The output formats of lists and artifacts.
 
-/// How a list is printed.
+/// The output format of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ListFormat {
     /// A table for people.
@@ -17,10 +17,10 @@ pub(crate) enum ListFormat {
     TableTemplate(String),
 }
 
-/// The formats of a list that have a name.
+/// The named formats of a list.
 pub(super) const OF_LISTS: &[&str] = &["table", "json", "jsonl", "yaml"];
 
-/// A format of a list.
+/// Parses a format of a list.
 pub(super) fn list(text: &str) -> Result<ListFormat, String> {
     Ok(match text {
         "table" => ListFormat::Table,
@@ -40,10 +40,10 @@ pub(super) fn list(text: &str) -> Result<ListFormat, String> {
     })
 }
 
-/// The formats of `inspect` that have a name.
+/// The named formats of `inspect`.
 pub(super) const OF_INSPECT: &[&str] = &["json"];
 
-/// A format of `inspect`.
+/// Parses a format of `inspect`.
 pub(super) fn inspect(text: &str) -> Result<ListFormat, String> {
     match list(text) {
         Ok(format @ (ListFormat::Json | ListFormat::Template(_))) => Ok(format),
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_formats_that_are_offered_are_taken() {
+    fn the_offered_formats_are_accepted() {
         for name in OF_LISTS {
             assert!(list(name).is_ok(), "{name}");
         }

@@ -1,4 +1,4 @@
-//! What users can do about errors. What a hint shows as a command can be typed.
+//! Hints: what users can do about errors. A command in a hint can be typed as shown.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use crate::escape::escape_display;
 use crate::quote;
 use crate::{Error, InvalidReason, InvalidReference, Reference};
 
-/// What `--home` says, so that a command that is shown works in the same home.
+/// The value of `--home`, so that a command in a hint works in the same home.
 static NAMED_HOME: OnceLock<PathBuf> = OnceLock::new();
 
-/// Remembers what `--home` says.
+/// Remembers the value of `--home`.
 pub(super) fn remember_home(home: Option<&Path>) {
     if let Some(home) = home {
         // It is the same for the whole process.
@@ -28,7 +28,7 @@ pub(super) fn command(arguments: &str) -> Option<String> {
     Some(format!("`{} {arguments}`", program()?))
 }
 
-/// Lets the commands in a remedy of the library work in the home that was named.
+/// Returns a remedy of the library with commands that work in the named home.
 pub(super) fn in_named_home(remedy: &str) -> Cow<'_, str> {
     match program() {
         Some(program) if NAMED_HOME.get().is_some() => remedy
@@ -74,7 +74,7 @@ pub(super) fn of(error: &anyhow::Error) -> Option<String> {
         Error::ForeignVersion { .. } => {
             "it was written by a newer program; upgrade cldctl-registry".to_owned()
         }
-        // A directory of this process alone: no other one can have locked it.
+        // Only this process uses the directory, so that no other can have locked it.
         Error::LockTimeout { path, .. } if path.extension().is_none_or(|it| it != "lock") => {
             let here = match crate::store::file_system_of(path.parent()?) {
                 Some(name) => format!("`{}`", escape_display(&name)),
@@ -132,7 +132,7 @@ pub(super) fn of(error: &anyhow::Error) -> Option<String> {
     })
 }
 
-/// What may have been meant by an invalid reference.
+/// Returns a hint about an invalid reference.
 fn of_reference(invalid: &InvalidReference) -> Option<String> {
     let text = invalid.reference.as_str();
     let meant = match invalid.reason {
@@ -178,7 +178,7 @@ mod tests {
     use crate::cli::values;
 
     #[test]
-    fn the_limit_that_is_suggested_is_longer_than_the_one_before() {
+    fn the_suggested_limit_is_longer_than_the_one_that_was_too_short() {
         for seconds in [0, 10, 59, 60, 599, 3_600, 86_399, 86_400, 1_000_000] {
             let waited = Duration::from_secs(seconds);
             assert!(values::duration(&longer_than(waited)).unwrap() > waited);

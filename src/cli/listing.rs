@@ -1,14 +1,15 @@
-//! A list of artifacts on its way: what is printed of each entry is made while
-//! the entry is read, and sorted afterwards.
+//! Lines of a list of artifacts: made while the entries are read, because nothing else
+//! of an entry is kept, and sorted afterwards.
 
 use std::cmp::Ordering::{self, Greater};
+use std::ops::Range;
 
 use super::exit::Failure;
 use super::select::{Rank, SortKey, rank};
 use crate::document::EntryRef;
 use crate::parallel;
 
-/// How a list is sorted, and how many lines of it are wanted.
+/// The order of a list, and the number of its lines that are wanted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Order {
     pub(super) key: SortKey,
@@ -19,44 +20,30 @@ pub(super) struct Order {
 /// The lines of entries, in the order of the file.
 #[derive(Default)]
 pub(super) struct List {
-    /// What grows is copied, so it grows in blocks.
-    blocks: Vec<Block>,
-    /// So many lines they have.
-    len: usize,
-    /// Lines of a rank behind this one are not wanted; of those of the same rank
-    /// the others decide.
+    lines: Vec<Line>,
+    /// The rank of the last line that is wanted: lines of a later rank are not. Those
+    /// of the same rank may be, because a name decides then.
     last: Option<Rank>,
-    /// So many entries were seen, whether or not they are in the list.
+    /// The number of entries that were seen, listed or not.
     pub(super) seen: usize,
+    /// Used again for each line, because most of them fit what one has taken.
+    text: String,
 }
 
-/// How large the text of the first and of the largest block is, in bytes.
-const SIZES: (usize, usize) = (32 << 10, 2 << 20);
-
-/// With less room left, in bytes, a block is full: most lines are shorter.
-const SLACK: usize = 2 << 10;
-
-/// With so many lines more than twice those that are wanted, the others go.
+/// The number of lines above twice the wanted ones that lets the others go.
 const SURPLUS: usize = 1024;
 
-/// Some lines.
-struct Block {
-    /// What they are made of.
-    text: String,
-    lines: Vec<Line>,
-}
-
-/// A line of a list, and where its parts stand in the text of its block.
+/// A line of a list.
 struct Line {
     rank: Rank,
-    /// What is printed, up to the key that comes next.
-    printed: usize,
-    /// What it is sorted by, up to its end.
-    key: usize,
-    key_end: usize,
-    /// The reference, which may be a part of what is printed, and its length.
-    reference: usize,
-    reference_len: usize,
+    /// What is printed, the name that it is sorted by, and its reference, unless what
+    /// is printed begins with that.
+    text: Box<str>,
+    /// The end of what is printed.
+    printed_end: usize,
+    /// The end of the name.
+    name_end: usize,
+    reference: Range<usize>,
     /// Why it cannot be printed.
     failure: Option<Box<Failure>>,
 }
@@ -76,116 +63,63 @@ impl List {
         {
             return;
         }
-        let Block { text, lines } = self.block();
-        let printed = text.len();
+        let text = &mut self.text;
+        text.clear();
         let failure = append(text).err().map(Box::new);
-        let key = text.len();
+        let printed_end = text.len();
         text.push_str(&name);
-        let key_end = text.len();
-        let name = entry.reference();
-        let reference = match text[printed..key].starts_with(&*name) {
-            true => printed,
+        let name_end = text.len();
+        let reference = entry.reference();
+        let start = match text[..printed_end].starts_with(&*reference) {
+            true => 0,
             false => {
-                text.push_str(&name);
-                key_end
+                text.push_str(&reference);
+                name_end
             }
         };
-        lines.push(Line {
+        self.lines.push(Line {
             rank,
-            printed,
-            key,
-            key_end,
-            reference,
-            reference_len: name.len(),
+            text: text.as_str().into(),
+            printed_end,
+            name_end,
+            reference: start..start + reference.len(),
             failure,
         });
-        self.len += 1;
         if let Some(limit) = order.limit
-            && self.len > limit.saturating_mul(2).saturating_add(SURPLUS)
+            && self.lines.len() > limit.saturating_mul(2).saturating_add(SURPLUS)
         {
             self.shrink(order, limit);
         }
     }
 
-    /// A block that has room.
-    fn block(&mut self) -> &mut Block {
-        let is_full = |text: &String| text.len() + SLACK > text.capacity();
-        if self.blocks.last().is_none_or(|block| is_full(&block.text)) {
-            let (size, lines) = match self.blocks.last() {
-                None => (SIZES.0, 0),
-                Some(Block { text, lines }) => {
-                    let size = SIZES.1.min(2 * text.capacity());
-                    // As many as there would have been in a block of this size. It
-                    // is full, so that it is not empty.
-                    (size, lines.len() * size / text.len())
-                }
-            };
-            self.blocks.push(Block {
-                text: String::with_capacity(size),
-                lines: Vec::with_capacity(lines),
-            });
-        }
-        self.blocks.last_mut().expect("there is one by now")
-    }
-
     /// Keeps only so many lines, those that come first.
     fn shrink(&mut self, order: &Order, limit: usize) {
-        let blocks: Vec<&Block> = self.blocks.iter().collect();
-        let mut kept = places(&blocks, order);
-        kept.truncate(limit);
-        self.last = kept.last().map(|place| place.rank);
-        kept.sort_unstable_by_key(|place| (place.block, place.line));
-        let mut kept = kept.into_iter().peekable();
-        self.len = 0;
-        for (index, block) in std::mem::take(&mut self.blocks).into_iter().enumerate() {
-            for (number, line) in block.lines.into_iter().enumerate() {
-                let is_kept = |place: &LinePosition| (place.block, place.line) == (index, number);
-                if kept.next_if(is_kept).is_some() {
-                    self.keep(&block.text, line);
-                }
-            }
-        }
-    }
-
-    /// Adds a line of another block, whose text this is.
-    fn keep(&mut self, from: &str, line: Line) {
-        let Block { text, lines } = self.block();
-        let (start, before) = (text.len(), line.printed);
-        text.push_str(&from[before..line.end()]);
-        lines.push(Line {
-            printed: start,
-            key: line.key - before + start,
-            key_end: line.key_end - before + start,
-            reference: line.reference - before + start,
-            ..line
+        let mut wanted = in_order(&self.lines, order);
+        wanted.truncate(limit);
+        self.last = wanted.last().map(|place| place.rank);
+        let mut wanted: Vec<usize> = wanted.iter().map(|place| place.index).collect();
+        wanted.sort_unstable();
+        let (mut wanted, mut index) = (wanted.into_iter().peekable(), 0);
+        self.lines.retain(|_| {
+            let is_wanted = wanted.next_if_eq(&index).is_some();
+            index += 1;
+            is_wanted
         });
-        self.len += 1;
     }
 }
 
 impl Line {
-    /// Where the last of its parts ends.
-    fn end(&self) -> usize {
-        self.key_end.max(self.reference + self.reference_len)
-    }
-}
-
-impl Block {
-    fn printed(&self, line: usize) -> Result<&str, Failure> {
-        let line = &self.lines[line];
-        match &line.failure {
-            None => Ok(&self.text[line.printed..line.key]),
+    fn printed(&self) -> Result<&str, Failure> {
+        match &self.failure {
+            None => Ok(&self.text[..self.printed_end]),
             Some(failure) => Err((**failure).clone()),
         }
     }
 
-    /// What a line is sorted by, if not by its rank.
-    fn names(&self, line: usize) -> (&str, &str) {
-        let line = &self.lines[line];
-        (
-            &self.text[line.key..line.key_end],
-            &self.text[line.reference..][..line.reference_len],
-        )
+    /// Returns what a line is sorted by after its rank: its name and its reference.
+    fn names(&self) -> (&str, &str) {
+        let name = &self.text[self.printed_end..self.name_end];
+        (name, &self.text[self.reference.clone()])
     }
 }
 
@@ -198,44 +132,43 @@ impl Order {
     }
 }
 
-/// Where a line is.
-struct LinePosition {
+/// A line in its place in the file. It contains the rank because most lines are sorted
+/// by that alone, without a look at the line.
+struct Place<'l> {
     rank: Rank,
-    block: usize,
-    line: usize,
+    index: usize,
+    line: &'l Line,
 }
 
-/// The places of all lines in order: by rank and key, those of the same by
-/// reference, those of the same reference as they stand in the file.
-fn places(blocks: &[&Block], order: &Order) -> Vec<LinePosition> {
-    let mut places = Vec::with_capacity(blocks.iter().map(|block| block.lines.len()).sum());
-    for (block, Block { lines, .. }) in blocks.iter().enumerate() {
-        let lines = lines.iter().enumerate();
-        places.extend(lines.map(|(line, &Line { rank, .. })| LinePosition { rank, block, line }));
-    }
+/// Returns lines in order: by rank and name, those of the same by reference, those of
+/// the same reference as they are in the file.
+fn in_order<'l>(lines: impl IntoIterator<Item = &'l Line>, order: &Order) -> Vec<Place<'l>> {
+    let lines = lines.into_iter().enumerate();
+    let mut places: Vec<_> = lines
+        .map(|(index, line)| Place {
+            rank: line.rank,
+            index,
+            line,
+        })
+        .collect();
     parallel::sort_unstable_by(&mut places, |a, b| {
-        let names = |of: &LinePosition| blocks[of.block].names(of.line);
-        let by_names = || order.compare(&names(a), &names(b));
-        let by_place = || order.compare(&(a.block, a.line), &(b.block, b.line));
+        let by_names = || order.compare(&a.line.names(), &b.line.names());
+        let by_place = || order.compare(&a.index, &b.index);
         let by_rank = order.compare(&a.rank, &b.rank);
         by_rank.then_with(by_names).then_with(by_place)
     });
     places
 }
 
-/// What is printed of the entries, in order.
+/// Returns what is printed of the entries, in order.
 ///
 /// # Errors
 ///
 /// The first failure to make a line.
 pub(super) fn sorted<'l>(lists: &'l [List], order: &Order) -> Result<Vec<&'l str>, Failure> {
-    let blocks: Vec<&Block> = lists.iter().flat_map(|list| &list.blocks).collect();
-    let mut places = places(&blocks, order);
+    let mut places = in_order(lists.iter().flat_map(|list| &list.lines), order);
     places.truncate(order.limit.unwrap_or(usize::MAX));
-    let printed = places
-        .iter()
-        .map(|place| blocks[place.block].printed(place.line));
-    printed.collect()
+    places.iter().map(|place| place.line.printed()).collect()
 }
 
 #[cfg(test)]

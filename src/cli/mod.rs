@@ -28,7 +28,7 @@ use output::messages;
 
 use crate::memory;
 
-/// What every command takes, in bytes.
+/// The least memory of any command, in bytes.
 const LEAST_MEMORY: usize = 8 << 20;
 
 /// Runs the program with the arguments of the process.

@@ -1,4 +1,4 @@
-//! Questions to the person at the terminal.
+//! Prompts for confirmation at the terminal.
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -6,7 +6,11 @@ use std::io::{self, IsTerminal};
 use super::exit::{Exit, Failure};
 use super::output::messages;
 
-/// Fails at once where nobody could answer, before anything is read or shown.
+/// Fails if standard input is not a terminal, before anything is read or shown.
+///
+/// # Errors
+///
+/// A failure of usage that names the option and `-y`.
 pub(super) fn require_terminal(option: &str) -> Result<(), Failure> {
     if io::stdin().is_terminal() {
         return Ok(());
@@ -18,12 +22,13 @@ pub(super) fn require_terminal(option: &str) -> Result<(), Failure> {
     })
 }
 
-/// Asks a question; anything but yes is no, and so is the end of the input.
+/// Asks a question. Returns true for yes, and false for anything else and at the end of
+/// the input.
 pub(super) fn confirm(question: fmt::Arguments<'_>) -> anyhow::Result<bool> {
     messages::question(format_args!("{question} [y/N]"));
     let mut answer = String::new();
     if io::stdin().read_line(&mut answer)? == 0 {
-        // The cursor still stands behind the question.
+        // Ends the line, because the cursor is still after the question.
         messages::plain(format_args!(""));
     }
     Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes" | "YES"))

@@ -1,4 +1,4 @@
-//! What signals do to the program.
+//! Signals.
 
 use std::fs;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use signal_hook::flag;
 
 use crate::Interrupt;
 
-/// From now on, lets a signal raise an interrupt instead of ending the program. A
+/// Lets a signal raise an interrupt instead of ending the program, from now on. A
 /// signal that was ignored when the program started stays ignored, and a second SIGINT
 /// ends the program at once.
 pub(super) fn defer(interrupt: &Interrupt) -> anyhow::Result<()> {
@@ -46,8 +46,8 @@ fn register(signal: i32, interrupt: &Interrupt) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The signals that this process ignores, as whoever started it decided: `nohup`,
-/// `trap '' INT`, or a shell for a job in the background.
+/// The signals that this process ignores since its start: by `nohup`, `trap '' INT`, or
+/// a shell for a job in the background.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ignored {
     /// A bit for each signal, the lowest for the signal 1.

@@ -1,4 +1,4 @@
-//! What clap says: help, versions and errors of usage.
+//! The output of clap: help, versions and errors of usage.
 
 use std::borrow::Cow;
 
@@ -7,10 +7,10 @@ use clap::error::{ContextKind, ContextValue};
 use super::exit::Exit;
 use crate::escape::escape_display;
 
-/// Prints what clap has to say, and returns how the program ends after it.
+/// Prints the output of clap, and returns the exit of the program.
 pub(super) fn print(mut error: clap::Error) -> Exit {
     escape(&mut error);
-    // A reader that left is no failure; the exit code stands anyway.
+    // A failure is ignored because the exit code is the same if the reader has left.
     let _ = error.print();
     if error.use_stderr() {
         Exit::Usage
@@ -19,8 +19,8 @@ pub(super) fn print(mut error: clap::Error) -> Exit {
     }
 }
 
-/// Escapes what was typed, because clap repeats it as it is, and a script may have
-/// it from a file.
+/// Escapes what was typed, because clap repeats it, and a script may have read it from a
+/// file.
 fn escape(error: &mut clap::Error) {
     let mut escaped = Vec::new();
     for (kind, value) in error.context() {
@@ -31,7 +31,7 @@ fn escape(error: &mut clap::Error) {
         }
     }
     if !escaped.is_empty() {
-        // They repeat it too.
+        // Suggestions repeat it too.
         error.remove(ContextKind::Suggested);
     }
     for (kind, value) in escaped {

@@ -11,7 +11,7 @@ use clap::builder::{PathBufValueParser, PossibleValue, PossibleValuesParser, Typ
 use super::home;
 use crate::{ArtifactType, timestamp};
 
-/// An integer and a unit: `s`, `m`, `h`, `d` or `w`.
+/// Parses a duration, an integer and a unit: `s`, `m`, `h`, `d` or `w`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let expected = || "expected a whole number and s, m, h, d or w, such as 30s".to_owned();
     let (unit_at, _) = text.char_indices().next_back().ok_or_else(expected)?;
@@ -104,26 +104,26 @@ pub(super) fn size(text: &str) -> Result<i64, String> {
         .ok_or_else(|| "the size is larger than 2^63 - 1 bytes".to_owned())
 }
 
-/// How many of something.
+/// Parses a number of things.
 pub(super) fn count(text: &str) -> Result<usize, String> {
     let expected = |_| "expected a whole number, such as 10".to_owned();
     text.parse().map_err(expected)
 }
 
-/// A time in the form that is stored.
+/// Parses a time in the form that is stored.
 pub(super) fn created_at(text: &str) -> Result<DateTime<FixedOffset>, String> {
     timestamp::parse_to_store(text).ok_or_else(|| {
         "expected a time such as 2026-02-14T13:03:11Z or 2026-02-14T13:03:11.5-05:00".to_owned()
     })
 }
 
-/// A path, with the user's home for a leading `~` that the shell left, as it does
-/// in `--option=~/x`.
+/// Returns a parser of paths that replaces a leading `~` by the user's home, because
+/// the shell leaves it in `--option=~/x`.
 pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(home::expand_tilde)
 }
 
-/// The types that artifacts have, with cldctl's short names for them.
+/// Returns a parser of artifact types, with cldctl's short names for them.
 pub(super) fn artifact_type() -> impl TypedValueParser<Value = ArtifactType> {
     PossibleValuesParser::new([
         PossibleValue::new("component").alias("comp"),
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_size_is_refused_with_the_reason() {
+    fn an_invalid_size_is_refused_with_the_reason() {
         let (form, large, negative) = ("expected a number", "larger than", "negative");
         for (text, reason) in [
             ("", form),

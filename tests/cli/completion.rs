@@ -61,7 +61,7 @@ fn values(run: &Run) -> Vec<String> {
         .collect()
 }
 
-/// What bash puts in the place of `replaced`, at the end of `line`.
+/// Returns what bash inserts for `replaced` at the end of `line`.
 #[track_caller]
 fn in_bash(sandbox: &Sandbox, line: &str, replaced: &str) -> Vec<String> {
     let mut command = sandbox.command(&["--", line, replaced]);

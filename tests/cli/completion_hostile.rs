@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::completion_shells::{BASH, ELVISH, FISH, Shell, Typing, ZSH, in_nushell, is_installed};
 use crate::support::{PROGRAM, Run, Sandbox, names};
 
-/// What runs as a command, if any shell runs it, creates `~/canary`.
+/// A command that creates `~/canary` if any shell runs it.
 const HOSTILE: [&str; 38] = [
     "$(touch canary)",
     "(touch canary)",

@@ -14,10 +14,10 @@ use crate::completion::{FILTER_KEYS, SORT_KEYS, stocked};
 use crate::support::{PROGRAM, Run, Sandbox};
 use crate::tools::runs;
 
-/// How long a shell may take to answer, on a machine that does much else.
+/// The time in which a shell must answer, long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Where the scripts are.
+/// The directory of the scripts.
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/completions");
 
 /// A shell that waits for keys.

@@ -1,4 +1,4 @@
-//! A person's terminal, and the program on it.
+//! The program on a terminal.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -28,7 +28,7 @@ pub(crate) enum Stream {
 /// All of them.
 pub(crate) const ALL: &[Stream] = &[Stream::In, Stream::Out, Stream::Err];
 
-/// A program that runs on a terminal of its own, gone when the test is.
+/// A program that runs on a terminal of its own and ends with the test.
 pub(crate) struct Session {
     child: Child,
     keyboard: File,
@@ -36,23 +36,23 @@ pub(crate) struct Session {
     reader: Option<JoinHandle<()>>,
 }
 
-/// How a program on a terminal ended.
+/// The end of a program on a terminal.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// As a shell gives it: 128 and the number of the signal that killed it.
+    /// The code that a shell gives: 128 and the number of the signal if one killed it.
     pub(crate) code: i32,
     /// All that was written to the terminal, line ends as the program wrote
     /// them.
     pub(crate) written: String,
-    /// What went to standard output, if that was no terminal.
+    /// The standard output, unless that was the terminal.
     pub(crate) stdout: String,
-    /// What went to standard error, if that was no terminal.
+    /// The standard error, unless that was the terminal.
     pub(crate) stderr: String,
 }
 
 impl Session {
-    /// Runs a program with these streams on a terminal of so many columns, the
-    /// other outputs in pipes.
+    /// Runs a program with these streams on a terminal of this width, and the other
+    /// outputs in pipes.
     pub(crate) fn start(command: Command, streams: &[Stream], columns: u16) -> Self {
         let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         fcntl_setfd(&keyboard, FdFlags::CLOEXEC).unwrap();
@@ -151,7 +151,7 @@ fn spawn(mut command: Command, streams: &[Stream], terminal: &File) -> Child {
         .unwrap()
 }
 
-/// Collects what is written to the terminal until nobody has it open.
+/// Collects what is written to the terminal until it is closed.
 fn read(terminal: &mut File, screen: &Mutex<Vec<u8>>) {
     let mut buffer = [0; 4096];
     // Linux ends it with an error, macOS with nothing more to read.
@@ -168,8 +168,8 @@ impl Drop for Session {
     }
 }
 
-/// The lines that stand on a screen of so many columns in the end, without
-/// colour and trailing blanks.
+/// Returns the lines on a screen of this width in the end, without colour and trailing
+/// blanks.
 pub(crate) fn standing(written: &str, columns: usize) -> Vec<String> {
     let mut lines = vec![Vec::new()];
     let (mut row, mut column) = (0, 0);

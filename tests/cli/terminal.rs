@@ -1,4 +1,4 @@
-//! What a person at a terminal sees, and what a pipe gets.
+//! Output on a terminal and in a pipe.
 
 use std::fs;
 

@@ -60,7 +60,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,
 
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -122,7 +122,7 @@ pub(crate) enum Command {
     Version,
 }
 
-/// How a change is reported.
+/// The format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
     /// Lines of text

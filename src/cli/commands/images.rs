@@ -1,7 +1,6 @@
 //! `images`: lists artifacts.
 
 use std::io::{IsTerminal, stderr};
-use std::mem;
 
 use chrono::{DateTime, FixedOffset};
 
@@ -73,8 +72,6 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
             ));
         }
     }
-    // The system takes memory back sooner as a whole than piece by piece.
-    mem::forget(lists);
     Ok(Exit::Success)
 }
 

@@ -1,4 +1,4 @@
-//! How bash reads and writes the words of a line; zsh reads them the same way.
+//! The words of a line as bash reads and writes them; zsh reads them the same way.
 
 use super::quote::Quote;
 
@@ -10,7 +10,7 @@ pub(super) struct Line {
     pub(super) words: Vec<String>,
     /// The quote that is open at the cursor.
     pub(super) quote: Quote,
-    /// Whether bash takes the last word as it is: there is nothing in it that
+    /// True if bash takes the last word as it is: there is nothing in it that
     /// bash would expand.
     pub(super) is_literal: bool,
 }
@@ -65,7 +65,7 @@ impl Line {
     }
 }
 
-/// Whether bash gives a character in such a quote a meaning of its own, in some
+/// Returns true if bash gives a character in such a quote a meaning of its own, in some
 /// place of a word. `!` has one inside double quotes too.
 fn is_special(quote: Quote, c: char) -> bool {
     match quote {

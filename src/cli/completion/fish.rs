@@ -1,4 +1,4 @@
-//! How fish reads the word at the cursor. What it inserts, it quotes itself.
+//! The word at the cursor as fish reads it. fish quotes what it inserts itself.
 
 use super::quote::Quote;
 
@@ -26,7 +26,7 @@ pub(super) fn parse(word: &str) -> (String, Quote) {
     (text, quote)
 }
 
-/// Whether fish completes this word, and inserts this text for it, unchanged.
+/// Returns true if fish completes this word, and inserts this text for it, unchanged.
 pub(super) fn keeps(typed: &str, quote: Quote, text: &str) -> bool {
     // In the word that it completes, fish takes even a quoted `*` or `?` for a
     // wildcard.

@@ -2,12 +2,12 @@
 //!
 //! The script that `completions` prints runs the program with
 //! `CLDCTL_REGISTRY_COMPLETE` set to the name of the shell and what is typed
-//! after `--`; the program prints one candidate a line. Whatever goes wrong,
-//! nothing is offered and nothing is said: the user is in the middle of a line.
+//! after `--`; the program prints one candidate a line. If anything fails, it offers
+//! nothing and prints no error, because the user is in the middle of a line.
 //!
-//! A registry may hold references that others chose, such as `$(x)` or `-y`. A
-//! candidate becomes a part of the line as text alone, quoted by the shell or for
-//! it, or it is left out: never run, never expanded, never taken for an option.
+//! A registry may contain references that others chose, such as `$(x)` or `-y`. A
+//! candidate is inserted as text alone, quoted by the shell or for it, or it is left
+//! out, so that it is never run, expanded or taken for an option.
 
 mod bash;
 mod fish;
@@ -32,15 +32,15 @@ use crate::escape::is_unsafe;
 use request::{Request, VARIABLE};
 use shell::Shell;
 
-/// Answers a shell that asks for candidates; returns whether one did.
+/// Answers a shell that asks for candidates. Returns false if none did.
 pub(super) fn answer() -> bool {
-    // Looked at first: all other runs pay for this one look alone.
+    // Checked first, so that all other runs pay only for this check.
     if env::var_os(VARIABLE).is_none_or(|value| value.is_empty()) {
         return false;
     }
     if let Some(request) = Request::of_process() {
         let candidates = candidates(&request);
-        // A shell that left needs no answer.
+        // A failure is ignored because the shell has left.
         let _ = stdout()
             .lock()
             .write_all(text(&request, &candidates).as_bytes());
@@ -61,7 +61,7 @@ fn candidates(request: &Request) -> Vec<CompletionCandidate> {
         .collect()
 }
 
-/// Whether a candidate means what it says, and is not in the way.
+/// Returns true if a candidate is valid and wanted at this place.
 fn is_offered(request: &Request, candidate: &CompletionCandidate) -> bool {
     let has_dash = candidate.get_value().as_encoded_bytes().starts_with(b"-");
     if !has_dash {
@@ -70,15 +70,15 @@ fn is_offered(request: &Request, candidate: &CompletionCandidate) -> bool {
     // An operand is tagged with its name, such as `<REF>...`.
     let tag = candidate.get_tag().map(ToString::to_string);
     if tag.is_some_and(|tag| tag.starts_with(['<', '['])) {
-        // `-` is standard input, whatever comes before it.
+        // `-` is standard input, whatever precedes it.
         return request.is_after_escape() && candidate.get_value() != "-";
     }
-    // Where an operand belongs, options only stand in the way.
+    // Options are left out where an operand is expected.
     !request.typed().is_empty()
 }
 
-/// A command by its name, where only that of its aliases was found which comes
-/// first in the alphabet.
+/// Returns a command by its name, because only the first of its aliases in the alphabet
+/// was found.
 fn named(candidate: CompletionCandidate, typed: &str) -> CompletionCandidate {
     let id = candidate.get_id();
     match id.and_then(|id| id.strip_prefix("command::")) {

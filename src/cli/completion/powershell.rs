@@ -1,4 +1,4 @@
-//! How PowerShell is given a word, so that it evaluates nothing of it.
+//! Words for PowerShell, quoted so that it evaluates nothing in them.
 
 use std::borrow::Cow;
 
@@ -24,7 +24,7 @@ pub(super) fn quoted(text: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(out))
 }
 
-/// Whether PowerShell reads a word as text without quotes. A digit at its begin
+/// Returns true if PowerShell reads a word as text without quotes. A digit at its begin
 /// could make it a number, `@` a variable.
 fn is_bare(text: &str) -> bool {
     // The text of an option, such as `--filter=x` or `-f`.
@@ -39,7 +39,7 @@ fn is_bare(text: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || "_-./:=@".contains(c))
 }
 
-/// Whether PowerShell ends a literal string at this character.
+/// Returns true if PowerShell ends a literal string at this character.
 fn is_single_quote(c: char) -> bool {
     matches!(c, '\'' | '\u{2018}'..='\u{201b}')
 }

@@ -1,4 +1,4 @@
-//! What a shell asks for.
+//! The request of a shell for candidates.
 
 use std::borrow::Cow;
 use std::env;
@@ -16,19 +16,19 @@ pub(super) const VARIABLE: &str = "CLDCTL_REGISTRY_COMPLETE";
 /// The environment variable that PowerShell passes the words in, one a line.
 const WORDS_VARIABLE: &str = "CLDCTL_REGISTRY_WORDS";
 
-/// What is asked for.
+/// A request for candidates.
 pub(super) struct Request {
     pub(super) shell: Shell,
     /// The words up to the cursor; the last is the one to complete.
     pub(super) words: Vec<String>,
     /// The quote that is open at its end, where the program has to know.
     quote: Quote,
-    /// How many bytes of it the shell keeps as they are.
+    /// The number of its bytes that the shell keeps as they are.
     kept: usize,
 }
 
 impl Request {
-    /// The request that this process was started with, if it was.
+    /// Returns the request that this process was started with, if there is one.
     pub(super) fn of_process() -> Option<Self> {
         let shell = env::var_os(VARIABLE)?;
         let shell = Shell::from_str(shell.to_str()?, false).ok()?;
@@ -82,7 +82,7 @@ impl Request {
         self.words.last().map_or("", String::as_str)
     }
 
-    /// Whether the word to complete is an operand whatever it begins with.
+    /// Returns true if the word to complete is an operand even if it begins with `-`.
     pub(super) fn is_after_escape(&self) -> bool {
         let before = self
             .words

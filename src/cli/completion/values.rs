@@ -101,7 +101,7 @@ fn registered(start: &str, part: fn(&str) -> &str) -> BTreeSet<String> {
     parts.into_iter().flatten().collect()
 }
 
-/// What `--home` says on the line that is being completed.
+/// Returns the value of `--home` on the line that is being completed.
 fn home_on_the_line() -> Option<PathBuf> {
     let request = Request::of_process()?;
     let (_, words) = request.words.split_last()?;

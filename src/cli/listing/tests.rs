@@ -72,7 +72,7 @@ fn a_limit_takes_the_first_of_all_and_bounds_what_is_kept() {
                 let mut list = List::default();
                 for entry in document.entries() {
                     push(&mut list, &order, &entry);
-                    assert!(list.len <= 2 * limit.unwrap_or(entries.len()) + SURPLUS);
+                    assert!(list.lines.len() <= 2 * limit.unwrap_or(entries.len()) + SURPLUS);
                 }
                 let lines = sorted(&[list], &order).unwrap().join(" ");
                 lines.split(' ').map(str::to_owned).collect::<Vec<_>>()
@@ -86,11 +86,11 @@ fn a_limit_takes_the_first_of_all_and_bounds_what_is_kept() {
 }
 
 #[test]
-fn lines_of_any_length_find_room() {
+fn lines_of_any_length_are_kept() {
     let document = document(&[r#"{"reference":"a"}"#]);
     let entry = document.entry(0).unwrap();
     let mut list = List::default();
-    let lengths = [1, SIZES.0, 3 * SIZES.0, 0, 100];
+    let lengths = [1, 40_000, 0, 100];
     for length in lengths.into_iter().cycle().take(200) {
         list.push(&BY_TAG, &entry, |text| {
             text.extend(std::iter::repeat_n('x', length));
@@ -104,7 +104,7 @@ fn lines_of_any_length_find_room() {
 }
 
 #[test]
-fn the_first_failure_is_told_unless_its_line_is_not_wanted() {
+fn the_first_failure_is_reported_unless_its_line_is_not_wanted() {
     let document = document(&[
         r#"{"reference":"a","tag":"3"}"#,
         r#"{"reference":"b","tag":"2"}"#,

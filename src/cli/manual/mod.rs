@@ -20,7 +20,7 @@ pub(super) struct Page {
     pub(super) text: String,
 }
 
-/// How the program ends.
+/// The exit codes, with their meaning.
 const EXIT_STATUS: &[(&str, &str)] = &[
     ("0", "Success, including an empty list and a dry run."),
     (
@@ -62,7 +62,7 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
-/// All pages, that of the program first.
+/// Returns all pages, that of the program first.
 pub(super) fn pages() -> io::Result<Vec<Page>> {
     let mut program = Args::command();
     program.build();

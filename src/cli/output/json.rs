@@ -10,10 +10,10 @@ use crate::json::{Members, decode, pretty};
 
 /// Prints values as one array, each as `append` adds it at one level of
 /// indentation.
-pub(in crate::cli) fn array<T: Sync>(
+pub(in crate::cli) fn array<T>(
     out: &mut Out,
     values: &[T],
-    append: impl Fn(&mut String, &T) + Send + Sync,
+    append: impl Fn(&mut String, &T),
 ) -> anyhow::Result<()> {
     let Some((first, others)) = values.split_first() else {
         return Ok(out.write("[]\n")?);
@@ -30,11 +30,12 @@ pub(in crate::cli) fn array<T: Sync>(
 
 /// Appends an entry to an array.
 pub(in crate::cli) fn entry(text: &mut String, entry: &EntryRef<'_>) {
-    // As nearly all are; to lay out any other takes five times as long.
+    // The fast way for nearly all entries, because any other layout takes five times as
+    // long.
     let Some(members) = entry.in_go_form() else {
         return element(text, entry.text());
     };
-    // What is unsafe is not below the space, since this is JSON.
+    // A byte below the space needs no check because JSON has none.
     let is_safe = entry.text().bytes().fold(true, |safe, b| safe & (b < 0x7f));
     let mut start = "{\n    ";
     for member in members {
@@ -53,7 +54,7 @@ pub(in crate::cli) fn element(text: &mut String, value: &str) {
     pretty(text, value, 1);
 }
 
-/// A report as an indented JSON object.
+/// Returns a report as an indented JSON object.
 pub(in crate::cli) fn object(report: &impl Serialize) -> anyhow::Result<String> {
     let mut text = String::new();
     pretty(&mut text, &serde_json::to_string(report)?, 0);
@@ -61,12 +62,12 @@ pub(in crate::cli) fn object(report: &impl Serialize) -> anyhow::Result<String> 
     Ok(text)
 }
 
-/// A stored entry, to stand in a report.
+/// Returns a stored entry as a part of a report.
 pub(in crate::cli) fn stored(entry: &str) -> anyhow::Result<Box<RawValue>> {
     Ok(RawValue::from_string(entry.to_owned())?)
 }
 
-/// A stored entry with one member more, in place of any of that name.
+/// Returns a stored entry with a member added, which replaces any of that name.
 pub(in crate::cli) fn with_member(
     entry: &EntryRef<'_>,
     key: &str,

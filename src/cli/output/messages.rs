@@ -1,4 +1,4 @@
-//! What people are told on standard error.
+//! Messages on standard error.
 
 use std::fmt;
 use std::io::Write;
@@ -15,7 +15,7 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
 const NOTE: Style = Style::new().bold();
 
-/// An error with what to do about it.
+/// Prints an error, and a hint if there is one.
 pub(in crate::cli) fn error(error: &anyhow::Error) {
     say(ERROR, "error", format_args!("{error:#}"));
     if let Some(text) = hints::of(error) {
@@ -28,7 +28,7 @@ pub(in crate::cli) fn hint(message: fmt::Arguments<'_>) {
     say(HINT, "hint", message);
 }
 
-/// Something that is not as it should be, but keeps nobody from going on.
+/// Prints a warning of something that does not stop the command.
 pub(in crate::cli) fn warning(message: fmt::Arguments<'_>) {
     say(WARNING, "warning", message);
 }
@@ -46,20 +46,20 @@ pub(in crate::cli) fn not_deleted(error: Option<Error>) -> Exit {
     }
 }
 
-/// Something worth knowing.
+/// Prints a note.
 pub(in crate::cli) fn note(message: fmt::Arguments<'_>) {
     say(NOTE, "note", message);
 }
 
-/// A line of prose, such as a plan.
+/// Prints a line without a label, such as one of a plan.
 pub(in crate::cli) fn plain(message: fmt::Arguments<'_>) {
-    // Nobody is left to be told that this failed.
+    // A failure is ignored because there is no other place to report it.
     suspend(|| {
         let _ = writeln!(anstream::stderr(), "{message}");
     });
 }
 
-/// A question; the cursor stays behind it.
+/// Prints a question; the cursor stays after it.
 pub(in crate::cli) fn question(message: fmt::Arguments<'_>) {
     suspend(|| {
         let mut stderr = anstream::stderr();

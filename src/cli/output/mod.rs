@@ -1,5 +1,5 @@
-//! What the program prints. Standard output carries data alone, and the same
-//! bytes on a terminal as in a pipe; everything else goes to standard error.
+//! Output. Standard output carries data alone, the same bytes on a terminal as in a
+//! pipe; everything else is printed on standard error.
 
 pub(super) mod json;
 pub(super) mod messages;
@@ -14,16 +14,6 @@ pub(super) mod yaml;
 use std::io::{BufWriter, StdoutLock, Write, stdout};
 
 use super::exit::OutputError;
-use crate::parallel;
-
-/// So many items are rendered by one core at a time.
-const PIECE: usize = 512;
-
-/// So many items, or less, are rendered before threads have started.
-const FEW: usize = 2048;
-
-/// So many pieces are held in memory before they are written.
-const WAVE: usize = 32;
 
 /// Standard output, for commands that only read: a failure to write ends them.
 pub(super) struct Out(BufWriter<StdoutLock<'static>>);
@@ -43,50 +33,28 @@ impl Out {
     }
 
     /// Writes each item, as `render` appends it.
-    pub(super) fn each<T: Sync>(
+    pub(super) fn each<T>(
         &mut self,
         items: &[T],
-        render: impl Fn(&mut String, &T) + Send + Sync,
+        render: impl Fn(&mut String, &T),
     ) -> Result<(), OutputError> {
-        self.pieces(items, |text, items| {
-            items.iter().for_each(|item| render(text, item));
-        })
-    }
-
-    /// Writes items, some at a time, as `render` appends them. All cores render,
-    /// some pieces ahead of what is written.
-    pub(super) fn pieces<T: Sync>(
-        &mut self,
-        items: &[T],
-        render: impl Fn(&mut String, &[T]) + Send + Sync,
-    ) -> Result<(), OutputError> {
-        let size = if items.len() > FEW { PIECE } else { FEW };
-        // Memory is used again: to get it takes as long as to fill it.
-        let mut texts = Vec::new();
-        for wave in items.chunks(WAVE * size) {
-            texts.resize_with(WAVE, String::new);
-            let pieces = wave.chunks(size).zip(texts.drain(..)).collect();
-            let rendered = parallel::map(pieces, |(items, mut text): (&[T], String)| {
-                text.clear();
-                render(&mut text, items);
-                text
-            });
-            for text in rendered {
-                self.write(&text)?;
-                texts.push(text);
-            }
+        let mut text = String::new();
+        for item in items {
+            text.clear();
+            render(&mut text, item);
+            self.write(&text)?;
         }
         Ok(())
     }
 
-    /// Writes what is still held back.
+    /// Writes what is still buffered.
     pub(super) fn finish(mut self) -> Result<(), OutputError> {
         self.0.flush().map_err(OutputError)
     }
 }
 
-/// Prints what a change did. The change stands, so it alone decides how the
-/// program ends, whether or not somebody reads this.
+/// Prints what a change did. A failure to print is ignored because the change is made,
+/// and the exit code says that.
 pub(super) fn report(text: &str) {
     let mut out = Out::new();
     let _ = out.write(text).and_then(|()| out.finish());

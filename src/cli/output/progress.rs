@@ -1,9 +1,11 @@
-//! A bar on standard error for work that takes long, if that is a terminal.
+//! A progress bar on standard error for long work, if that is a terminal.
 //!
-//! A thread of its own draws, so that the work itself only counts, and so that
-//! the bar moves where the work cannot say how far it is. The bar is gone
-//! before the work's result is known to anybody; messages that come meanwhile
-//! go through [`suspend`].
+//! A thread of its own draws it, so that the work only counts, and so that the bar
+//! moves even if the size of the work is unknown. The bar is erased before the result
+//! of the work is printed; messages are printed through [`suspend`].
+//!
+//! indicatif is not used because it fills the line of a bar to the last column: a `^C`
+//! that the terminal echoes would begin a new line, and the bar above it would stay.
 
 use std::env;
 use std::io::{IsTerminal, Write, stderr};
@@ -18,32 +20,32 @@ use rustix::termios::tcgetwinsize;
 use super::units;
 use crate::{Cache, Operation, Progress};
 
-/// Work that is done by then needs no bar.
+/// The time after which work gets a bar.
 const DELAY: Duration = Duration::from_millis(500);
 
-/// How long a drawn bar stands still.
+/// The time between two drawings of a bar.
 const REDRAW: Duration = Duration::from_millis(100);
 
-/// How long the bar is at most, in columns.
+/// The longest bar, in columns.
 const LONGEST: usize = 30;
 
-/// What stays free at the end of the line, in columns: where a terminal echoes
-/// `^C`, which would begin a line of its own behind a full one.
+/// The columns that stay free at the end of the line, so that a `^C` that the terminal
+/// echoes does not begin a new line.
 const MARGIN: usize = 4;
 
-/// Back to the start of the line, and erases it.
+/// Moves the cursor to the start of the line and erases the line.
 const ERASE: &str = "\r\u{1b}[K";
 
-/// Whether a bar stands on the terminal. Whoever holds this may write there.
+/// True while a bar is on the terminal. Its lock is held to write there.
 static SHOWN: Mutex<bool> = Mutex::new(false);
 
 fn shown() -> MutexGuard<'static, bool> {
     SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Lets people see how the cache's work gets on, if there is a terminal.
+/// Shows the progress of the cache's work, if standard error is a terminal.
 pub(in crate::cli) fn on_terminal(cache: Cache) -> Cache {
-    // Nothing can be taken back from a terminal of which nothing is known.
+    // A bar could not be erased on a terminal that is dumb or unknown.
     let is_dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
     if is_dumb || !stderr().is_terminal() {
         return cache;
@@ -51,8 +53,8 @@ pub(in crate::cli) fn on_terminal(cache: Cache) -> Cache {
     cache.with_progress(|work, total_bytes| Box::new(Bar::start(work, total_bytes)))
 }
 
-/// Writes to the terminal while no bar stands in the way. If there is one, it
-/// is back when it is drawn the next time.
+/// Erases the bar, if there is one, and writes to the terminal. The next drawing
+/// brings the bar back.
 pub(super) fn suspend(write: impl FnOnce()) {
     let shown = shown();
     if *shown {
@@ -63,16 +65,16 @@ pub(super) fn suspend(write: impl FnOnce()) {
 
 fn put(text: &str) {
     let mut stderr = stderr().lock();
-    // Nobody is left to be told that this failed.
+    // A failure is ignored because there is no other place to report it.
     let _ = stderr.write_all(text.as_bytes());
 }
 
-/// One piece of work.
+/// The bar of one piece of work.
 struct Bar {
     done_bytes: Arc<AtomicU64>,
-    /// Closed when the work is over.
+    /// Closed when the work is done, so that the thread ends.
     over: Option<Sender<()>>,
-    /// None where no thread could be had; the work goes on unseen.
+    /// `None` if no thread could be started; then there is no bar.
     painter: Option<JoinHandle<()>>,
 }
 
@@ -102,20 +104,20 @@ impl Drop for Bar {
     fn drop(&mut self) {
         drop(self.over.take());
         if let Some(painter) = self.painter.take() {
-            // If it panicked, there is no bar to wait for.
+            // After a panic there is no bar to wait for.
             let _ = painter.join();
         }
     }
 }
 
-/// Draws until the work is over.
+/// Draws the bar until the work is done.
 fn paint(work: Operation, total_bytes: u64, done_bytes: &AtomicU64, is_over: &Receiver<()>) {
     let goes_on = |time| is_over.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
     if !goes_on(DELAY) {
         return;
     }
     if std::mem::replace(&mut *shown(), true) {
-        // There is room for one.
+        // Another piece of work has the line.
         return;
     }
     for spin in ['|', '/', '-', '\\'].into_iter().cycle() {
@@ -141,16 +143,16 @@ fn verb(work: Operation) -> &'static str {
     }
 }
 
-/// How wide the terminal is, in columns.
+/// Returns the width of the terminal, in columns.
 fn columns() -> usize {
     match tcgetwinsize(stderr()).map_or(0, |size| size.ws_col) {
-        // As terminals were before they could tell.
+        // The usual width, because the terminal does not report its own.
         0 => 80,
         columns => usize::from(columns),
     }
 }
 
-/// What stands on the terminal, short enough for one line.
+/// Returns the bar as text that fits one line.
 fn line(spin: char, work: Operation, done: u64, total: u64, columns: usize) -> String {
     let room = columns.saturating_sub(MARGIN);
     let mut line = format!("{spin} {}", verb(work));
@@ -179,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_fits_its_line_and_says_how_far_the_work_is() {
+    fn a_bar_fits_its_line_and_shows_the_progress() {
         let line = |done, columns| line('|', Operation::Copying, done, 1_000_000, columns);
         let bar = |full, empty| format!("[{}{}]", "=".repeat(full), " ".repeat(empty));
         assert_eq!(line(0, 40), format!("| copying {} 0B of 1MB", bar(0, 14)));
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn of_work_of_unknown_size_there_is_a_sign_of_life() {
+    fn work_of_unknown_size_shows_a_spinner_alone() {
         assert_eq!(line('/', Operation::Deleting, 0, 0, 80), "/ deleting");
     }
 }

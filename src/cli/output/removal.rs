@@ -1,5 +1,5 @@
-//! The report of a removal: what went, on standard output, and what stayed, on
-//! standard error.
+//! The report of a removal: what was removed, on standard output, and what was kept,
+//! on standard error.
 
 use std::collections::HashSet;
 
@@ -14,16 +14,16 @@ use crate::escape::escape_display;
 use crate::quote;
 use crate::{Unreferenced, UnreferencedKind};
 
-/// The reason for what goes because somebody said so.
+/// The reason for what the user named or selected.
 pub(in crate::cli) const REQUESTED: &str = "requested";
 
 /// Something that was removed, or would be.
 #[derive(Serialize)]
 pub(in crate::cli) struct Item {
     kind: &'static str,
-    /// Of an entry alone.
+    /// `None` unless it was an entry.
     reference: Option<String>,
-    /// What was deleted, if something was.
+    /// The directory that was deleted, if one was.
     path: Option<String>,
     bytes: u64,
     reason: &'static str,
@@ -36,7 +36,7 @@ impl Item {
     }
 }
 
-/// Entries, each with the reason for its removal.
+/// Returns the items for entries, each with the reason for its removal.
 pub(in crate::cli) fn entries(
     removed: &[Removed],
     reason: impl Fn(&str) -> &'static str,
@@ -59,7 +59,7 @@ pub(in crate::cli) fn entries(
     })
 }
 
-/// What no entry needed.
+/// Returns the items for unreferenced data.
 pub(in crate::cli) fn unreferenced(unreferenced: &[Unreferenced]) -> impl Iterator<Item = Item> {
     unreferenced.iter().map(|item| {
         let kind = match item.kind {
@@ -76,8 +76,7 @@ pub(in crate::cli) fn unreferenced(unreferenced: &[Unreferenced]) -> impl Iterat
     })
 }
 
-/// Reports the removal of entries that were asked for, or with `dry_run` what it
-/// would come to.
+/// Reports the removal of entries that the user asked for, or the plan with `dry_run`.
 pub(in crate::cli) fn report(
     removed: &[Removed],
     dry_run: bool,
@@ -106,7 +105,7 @@ pub(in crate::cli) fn print(
                 .map(|item| format!("{verb} {}\n", escape_display(item.name())))
                 .collect()
         }
-        ReportFormat::Json => json::object(&Report {
+        ReportFormat::Json => json::object(&RemovalReport {
             dry_run,
             kept: removed.iter().filter_map(Kept::of).collect(),
             reclaimed_bytes: freed(items),
@@ -116,14 +115,14 @@ pub(in crate::cli) fn print(
     Ok(())
 }
 
-/// Shows what is about to go.
+/// Shows what is about to be removed.
 pub(in crate::cli) fn plan(items: &[Item]) {
     let rows: Vec<_> = items
         .iter()
         .map(|item| {
             let name = escape_display(item.name());
             let size = units::size(i64::try_from(item.bytes).unwrap_or(i64::MAX));
-            // That it was asked for is known to who asked.
+            // Omit the reason if the user named the artifact.
             let reason = item.reason.replace(REQUESTED, "");
             format!("  {name}\t{size}\t{reason}")
         })
@@ -132,20 +131,20 @@ pub(in crate::cli) fn plan(items: &[Item]) {
     messages::plain(format_args!("{}", total(items)));
 }
 
-/// How much that is in all.
+/// Returns the number of items and the space that they free.
 pub(in crate::cli) fn total(items: &[Item]) -> String {
     let bytes = i64::try_from(freed(items)).unwrap_or(i64::MAX);
     let s = if items.len() == 1 { "" } else { "s" };
     format!("{} item{s}, {} to free", items.len(), units::size(bytes))
 }
 
-/// Says why content stayed, where it did.
+/// Explains for each artifact why its content was kept, if it was.
 pub(in crate::cli) fn explain_all(removed: &[Removed]) -> Exit {
     let exits = removed.iter().map(explain);
     exits.fold(Exit::Success, Exit::worst)
 }
 
-/// Why content stayed, where it did.
+/// Explains why content was kept, if it was.
 fn explain(removed: &Removed) -> Exit {
     let reference = escape_display(&removed.reference);
     match &removed.content {
@@ -180,14 +179,14 @@ fn explain(removed: &Removed) -> Exit {
     Exit::Success
 }
 
-/// How many bytes a removal frees.
+/// Returns the number of bytes that a removal frees.
 fn freed(items: &[Item]) -> u64 {
     items
         .iter()
         .fold(0, |sum: u64, item| sum.saturating_add(item.bytes))
 }
 
-/// An artifact that was to be removed and stays.
+/// An artifact that was to be removed and is kept.
 #[derive(Serialize)]
 struct Kept<'r> {
     reference: &'r str,
@@ -209,7 +208,7 @@ impl<'r> Kept<'r> {
 /// The report of a removal; its shape is part of the stable interface.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Report<'r> {
+struct RemovalReport<'r> {
     dry_run: bool,
     kept: Vec<Kept<'r>>,
     removed: &'r [Item],

@@ -1,4 +1,4 @@
-//! What is shown of an entry, ready for a terminal.
+//! The fields of an entry as they are shown on a terminal.
 
 use std::borrow::Cow;
 
@@ -11,16 +11,15 @@ use crate::escape::escape_display;
 use crate::fields::Field;
 use crate::timestamp;
 
-/// An entry as people see it. What it does not have, or has in a form that
-/// cannot be read, is empty.
+/// An entry as it is shown. A field that is missing or unreadable is empty.
 pub(in crate::cli) struct Row<'e, 'd> {
     pub(in crate::cli) entry: &'e EntryRef<'d>,
-    /// What ages are counted from.
+    /// The time that ages are counted from.
     pub(in crate::cli) now: &'e DateTime<FixedOffset>,
 }
 
 impl<'d> Row<'_, 'd> {
-    /// A field that is a string.
+    /// Returns a field that is a string.
     pub(in crate::cli) fn text(&self, field: Field) -> Cow<'d, str> {
         let text = self.entry.text_of(field);
         match escape_display(&text) {
@@ -29,7 +28,7 @@ impl<'d> Row<'_, 'd> {
         }
     }
 
-    /// The digest, if it is one: all of it, or the first hex digits.
+    /// Returns the digest, if it is one: all of it, or its first hex digits.
     pub(in crate::cli) fn id(&self, whole: bool) -> Cow<'d, str> {
         let digest = self.entry.text_of(Field::Digest);
         let Some(hex) = digest_hex(&digest) else {
@@ -43,17 +42,17 @@ impl<'d> Row<'_, 'd> {
         }
     }
 
-    /// The size in bytes.
+    /// Returns the size in bytes.
     pub(in crate::cli) fn size_bytes(&self) -> Option<i64> {
         self.entry.size().ok().flatten()
     }
 
-    /// The size in a unit that fits it.
+    /// Returns the size in a unit that fits it.
     pub(in crate::cli) fn size(&self) -> String {
         self.size_bytes().map(units::size).unwrap_or_default()
     }
 
-    /// How long ago it was made; `-` for what Go writes if that is not known.
+    /// Returns the age; `-` for the time that Go writes if it is unknown.
     pub(in crate::cli) fn created_since(&self) -> String {
         match self.entry.created_at() {
             Ok(Some(time)) if timestamp::is_known(&time) => units::ago(&time, self.now),

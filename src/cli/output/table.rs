@@ -14,13 +14,9 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Out;
 use crate::cli::exit::OutputError;
-use crate::parallel;
 
 /// The most rows of a table for people, all of which comfy-table lays out.
 const FEW: usize = 500;
-
-/// The least rows that are worth a thread that measures them.
-const MANY: usize = 4096;
 
 /// The blanks between two columns.
 const PADDING: u16 = 2;
@@ -66,13 +62,7 @@ impl Table {
     pub(in crate::cli) fn new(header: Option<String>, rows: &[&str]) -> Self {
         let mut widths = Widths::default();
         header.iter().for_each(|header| widths.measure(header));
-        for found in parallel::map_slices(rows, MANY, |rows| {
-            let mut widths = Widths::default();
-            rows.iter().for_each(|row| widths.measure(row));
-            widths
-        }) {
-            widths.widen(found.0);
-        }
+        rows.iter().for_each(|row| widths.measure(row));
         let widest = widths.0.iter().max().copied().unwrap_or_default();
         Table {
             header,
@@ -83,19 +73,16 @@ impl Table {
 
     /// Prints the table with its rows.
     pub(in crate::cli) fn print(&self, out: &mut Out, rows: &[&str]) -> Result<(), OutputError> {
-        let is_filled = |row: &str| self.is_filled(rows.len()) || row.is_ascii();
         if let Some(header) = &self.header {
-            let mut text = String::new();
-            self.fill(&mut text, header);
-            out.write(&text)?;
+            out.each(&[header], |text, header| self.fill(text, header))?;
         }
-        out.pieces(rows, |text, rows| {
-            for rows in rows.chunk_by(|a, b| is_filled(a) == is_filled(b)) {
-                match is_filled(rows[0]) {
-                    true => rows.iter().for_each(|row| self.fill(text, row)),
-                    false => self.arrange(text, rows),
-                }
-            }
+        if self.is_filled(rows.len()) {
+            return out.each(rows, |text, row| self.fill(text, row));
+        }
+        let runs: Vec<&[&str]> = rows.chunk_by(|a, b| a.is_ascii() == b.is_ascii()).collect();
+        out.each(&runs, |text, rows| match rows[0].is_ascii() {
+            true => rows.iter().for_each(|row| self.fill(text, row)),
+            false => self.arrange(text, rows),
         })
     }
 
@@ -201,16 +188,6 @@ mod tests {
             let expected = format!("{name}  x\né{blanks}x\n");
             assert!(render(None, &rows) == expected);
         }
-    }
-
-    #[test]
-    fn many_rows_are_measured_and_aligned_as_few_are() {
-        let mut rows = vec!["a\tb"; 2 * MANY];
-        rows[MANY + 1] = "längst\té";
-        let table = Table::new(None, &rows);
-        let mut text = String::new();
-        table.fill(&mut text, "a\tb");
-        assert_eq!(text, "a       b\n");
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! Go templates, as docker and cldctl users write them. Nothing else knows the
+//! Go templates, as users of docker and cldctl write them. Only this module uses the
 //! template library.
 
 mod escapes;
@@ -41,7 +41,7 @@ pub(in crate::cli) struct Template {
     has_status: bool,
 }
 
-/// What a template shows of the content of an entry.
+/// The status of an entry's content, as a template shows it.
 #[derive(Default)]
 pub(in crate::cli) struct StatusFields {
     pub(in crate::cli) cache: &'static str,
@@ -52,13 +52,13 @@ pub(in crate::cli) struct StatusFields {
 }
 
 impl Template {
-    /// Compiles a template and tries it out, so that a field that does not
-    /// exist is an error even where there is no entry.
+    /// Compiles a template and tries it out, so that an unknown field is an error even
+    /// if there is no entry.
     pub(in crate::cli) fn new(text: &str) -> Result<Self, String> {
         Self::compile(text, false)
     }
 
-    /// As [`new`](Self::new), for a template that may use `.Status`.
+    /// Compiles a template that may use `.Status`; otherwise like [`new`](Self::new).
     pub(in crate::cli) fn with_status(text: &str) -> Result<Self, String> {
         Self::compile(text, true)
     }
@@ -90,7 +90,7 @@ impl Template {
         }
     }
 
-    /// Returns a field that it names and that no entry has.
+    /// Returns a field of the template that no entry has.
     fn unknown_field(&self) -> Option<&str> {
         let is_known = |name: &str| {
             let is_status = name == STATUS || STATUS_FIELDS.contains(&name);
@@ -100,8 +100,7 @@ impl Template {
         names.find(|name| !is_known(name))
     }
 
-    /// The header that goes with the template's columns: the titles of the
-    /// fields in each.
+    /// Returns the header for the template's columns: the titles of the fields in each.
     pub(in crate::cli) fn header(&self) -> Vec<String> {
         let title = |name: &String| TITLES.iter().find(|(field, _)| field == name);
         let columns = self.fields.columns.iter();
@@ -116,12 +115,12 @@ impl Template {
             .collect()
     }
 
-    /// The template applied to an entry.
+    /// Applies the template to an entry.
     pub(in crate::cli) fn render(&self, row: &Row<'_, '_>) -> Result<String, String> {
         self.apply(members_of(row))
     }
 
-    /// The template applied to an entry and to the status of its content.
+    /// Applies the template to an entry and to the status of its content.
     pub(in crate::cli) fn render_with(
         &self,
         row: &Row<'_, '_>,
@@ -132,7 +131,7 @@ impl Template {
         self.apply(members)
     }
 
-    /// Whether the template shows anything of the content.
+    /// Returns true if the template uses the status of the content.
     pub(in crate::cli) fn wants_status(&self) -> bool {
         let is_status = |path: &Vec<String>| path.first().is_some_and(|name| name == STATUS);
         self.has_status && (self.fields.takes_all || self.fields.paths().any(is_status))
@@ -152,7 +151,7 @@ impl Template {
         }
     }
 
-    /// An entry that has everything.
+    /// Returns an entry with every field.
     fn sample(&self) -> Vec<(&str, Value)> {
         let mut members: Vec<(&str, Value)> = TITLES
             .iter()

@@ -3,7 +3,7 @@
 use chrono::{DateTime, FixedOffset, TimeDelta};
 use humansize::{BaseUnit, DECIMAL, FixedAt, FormatSizeOptions, Kilo};
 
-/// A size in SI units with three digits, such as `46.8MB`.
+/// Returns a size in SI units with three digits, such as `46.8MB`.
 pub(in crate::cli) fn size(bytes: i64) -> String {
     const UNITS: [FixedAt; 7] = [
         FixedAt::Base,
@@ -14,8 +14,8 @@ pub(in crate::cli) fn size(bytes: i64) -> String {
         FixedAt::Peta,
         FixedAt::Exa,
     ];
-    // The unit and the decimals are chosen by what is left after rounding:
-    // 999,950 bytes are 1 MB and not 1000 kB.
+    // The unit and the decimals are chosen after rounding, so that 999,950 bytes are
+    // 1 MB and not 1000 kB.
     let mut value = bytes.unsigned_abs() as f64;
     let mut unit = 0;
     while value >= 999.5 && unit + 1 < UNITS.len() {
@@ -43,8 +43,8 @@ pub(in crate::cli) fn size(bytes: i64) -> String {
     if bytes < 0 { format!("-{text}") } else { text }
 }
 
-/// How long ago a time was, such as `2 hours ago`, in the steps that cldctl
-/// uses; of times to come, `in 2 hours`.
+/// Returns the age of a time, such as `2 hours ago`, in the steps that cldctl uses; for
+/// a time in the future, `in 2 hours`.
 pub(in crate::cli) fn ago(time: &DateTime<FixedOffset>, now: &DateTime<FixedOffset>) -> String {
     let past = now.signed_duration_since(time);
     let distance = past.abs();
@@ -61,7 +61,7 @@ pub(in crate::cli) fn ago(time: &DateTime<FixedOffset>, now: &DateTime<FixedOffs
     } else if distance < TimeDelta::days(730) {
         (distance.num_days() / 30, "month")
     } else {
-        // As many as the calendar counts, also over centuries.
+        // Counted as the calendar does, also over centuries.
         ((distance.num_days() * 400 / 146_097).max(2), "year")
     };
     let plural = if count == 1 { "" } else { "s" };

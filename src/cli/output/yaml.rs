@@ -97,7 +97,7 @@ fn number(literal: &str) -> String {
     format!("{digits}{point}e{sign}{exponent}")
 }
 
-/// What YAML readers take for a boolean or for nothing.
+/// Returns true for a word that YAML readers take for a boolean or null.
 fn is_word(name: &str) -> bool {
     ["y", "n", "yes", "no", "on", "off", "true", "false", "null"]
         .iter()

@@ -14,7 +14,7 @@ pub(in crate::cli) enum When {
 /// The last second that RFC 3339 can write: no time in a registry is later.
 const LAST_SECOND: i64 = 253_402_300_799;
 
-/// How many nanoseconds a second has.
+/// The nanoseconds of a second.
 const SECOND: u128 = 1_000_000_000;
 
 /// The units of ages with their nanoseconds: Go's, days and weeks.
@@ -139,7 +139,7 @@ fn ago(text: &str) -> Result<Duration, String> {
 struct Decimal {
     /// Its digits as one number, without the point.
     digits: u128,
-    /// How many of the digits follow the point.
+    /// The number of digits after the point.
     decimals: u32,
 }
 
@@ -180,7 +180,7 @@ impl Decimal {
     }
 }
 
-/// What is still to be read of a date.
+/// The rest of a date that is being read.
 struct Cursor<'t>(&'t [u8]);
 
 impl Cursor<'_> {

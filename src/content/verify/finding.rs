@@ -1,4 +1,4 @@
-//! What can be found, in words.
+//! Findings, and their texts.
 
 use std::fmt;
 use std::path::Path;
@@ -10,65 +10,64 @@ use crate::quote;
 use crate::reference::Reference;
 use crate::registry::Registry;
 
-/// Something that is wrong, or worth knowing.
+/// A problem, or a note.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// What kind of thing it is.
+    /// The kind of the finding.
     pub code: Code,
-    /// What it is about: a reference, or a path.
+    /// The reference or path that it is about.
     pub subject: String,
-    /// What is found, as the end of a sentence about the subject. What a
-    /// terminal would obey is escaped.
+    /// The finding, as the end of a sentence about the subject. Control characters are
+    /// escaped.
     pub message: String,
-    /// What can be done about it.
+    /// The remedy.
     pub remedy: String,
 }
 
-/// What kind of thing was found. Its name is stable.
+/// The kind of a finding. Its name is stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Code {
-    /// The registry is no JSON, or not of its shape: nobody can read it.
+    /// The registry is not JSON, or does not have its layout, so that it cannot be read.
     UnparsableRegistry,
-    /// A reference stands in the registry more than once.
+    /// A reference is registered more than once.
     DuplicateReference,
-    /// An entry has a field that cldctl cannot read, and so cannot read the
-    /// registry at all.
+    /// An entry has a field because of which cldctl rejects the whole registry.
     UnreadableField,
-    /// An entry's own directory is gone.
+    /// An entry's own directory is missing.
     ContentMissing,
-    /// An entry's path leads nowhere, but its own directory is there: the home was
-    /// moved, or restored from elsewhere.
+    /// An entry's path does not exist, but its own directory does: the home was moved, or
+    /// restored from elsewhere.
     MovedContent,
-    /// The cache is not there at all.
+    /// The whole cache is missing.
     CacheMissing,
     /// Content that could not be read.
     ContentUnreadable,
-    /// A file has different content than the digest says.
+    /// A file has different content from what the digest covers.
     FileChanged,
-    /// A file that the digest stands for is gone.
+    /// A file that the digest covers is missing.
     FileMissing,
-    /// Something lies in the content that the digest does not stand for.
+    /// The content contains something that the digest does not cover.
     FileExtra,
     /// A directory of the cache that no entry names.
     OrphanDirectory,
-    /// Nobody here knows what the digest is the digest of.
+    /// The digest has no manifest in this registry.
     UnverifiableDigest,
     /// Two references have the same directory.
     KeyCollision,
-    /// The content lies outside of this home's cache.
+    /// The content is outside of this home's cache.
     ForeignPath,
-    /// What a process left behind.
+    /// A leftover of an interrupted process.
     Leftover,
     /// The registry has a version that this program does not write.
     ForeignVersion,
-    /// A link on the way to the registry or to the cache leads to nothing.
+    /// A link on the path of the registry or of the cache is dangling.
     DanglingLink,
 }
 
 impl Code {
-    /// The name in reports.
+    /// Returns the name in reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Code::UnparsableRegistry => "unparsable-registry",
@@ -91,7 +90,7 @@ impl Code {
         }
     }
 
-    /// Whether it is a problem; else it is a note.
+    /// Returns true for a problem, and false for a note.
     pub fn is_problem(self) -> bool {
         match self {
             Code::UnparsableRegistry
@@ -136,7 +135,7 @@ impl Finding {
         }
     }
 
-    /// About what lies at a path.
+    /// Returns a finding about a path.
     pub(super) fn at(code: Code, path: &Path, message: &str, remedy: impl Into<String>) -> Self {
         Finding::new(code, path.to_string_lossy(), message, remedy)
     }
@@ -177,9 +176,9 @@ impl Finding {
     }
 }
 
-/// A command with a reference, as it can be given to a shell.
+/// Returns a command with a reference, as it can be typed in a shell.
 pub(super) fn command(start: &str, reference: &str, end: &str) -> String {
-    // What cannot be typed is shown all the same, to name the artifact.
+    // A reference that cannot be typed is shown escaped, to name the artifact.
     let word = quote::operand(reference).unwrap_or_else(|| escape_display(reference).into_owned());
     format!("`cldctl-registry {start} {word}{end}`")
 }

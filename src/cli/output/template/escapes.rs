@@ -20,7 +20,7 @@ pub(super) fn expand(template: &str) -> String {
     text
 }
 
-/// Where a template is being read.
+/// The part of a template that is being read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Text,
@@ -49,7 +49,7 @@ impl State {
             (Quoted('`'), '`') => (Action, 1),
             (Quoted(quote), _) if first == quote => (Action, 1),
             (Action, '"' | '`' | '\'') => (Quoted(first), 1),
-            // What follows a backslash ends no string.
+            // A character after a backslash ends no string.
             (_, '\\')
                 if self != Quoted('`') || rest.starts_with("\\t") || rest.starts_with("\\n") =>
             {

@@ -6,12 +6,12 @@ use gotmpl::parse::{Expr, ListNode, Node, Parser, PipeNode};
 /// The names of a field, such as `Status` and `Cache` of `.Status.Cache`.
 type Path = Vec<String>;
 
-/// What a template shows, as its syntax tree tells.
+/// The fields that a template uses, by its syntax tree.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Fields {
     /// The fields in each column: a tab in the text starts one.
     pub(super) columns: Vec<Vec<Path>>,
-    /// Whether it takes `.` as a whole.
+    /// True if it uses `.` as a whole.
     pub(super) takes_all: bool,
 }
 
@@ -29,7 +29,7 @@ impl Fields {
         };
         fields.read(&tree, Dot::Entry);
         for template in &defined {
-            // What it is given as `.` stands elsewhere.
+            // Its `.` is given where it is called.
             fields.read(&template.body, Dot::Unknown);
         }
         Ok(fields)
@@ -109,7 +109,7 @@ impl Fields {
     }
 }
 
-/// What `.` is.
+/// The meaning of `.`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Dot {
     Entry,

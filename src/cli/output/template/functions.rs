@@ -97,17 +97,18 @@ fn split(args: &[Value]) -> gotmpl::Result<Value> {
     }))
 }
 
-/// As Go does it: character by character, so that one never becomes several.
+/// Returns a text in lower case, character by character as in Go, so that no character
+/// becomes several.
 fn lower(text: &str) -> String {
     text.chars().map(|c| alone(c, c.to_lowercase())).collect()
 }
 
-/// As [`lower`].
+/// Returns a text in upper case, character by character like [`lower`].
 fn upper(text: &str) -> String {
     text.chars().map(|c| alone(c, c.to_uppercase())).collect()
 }
 
-/// Returns what a character becomes, or itself if that is several.
+/// Returns the converted character, or the character itself if it becomes several.
 fn alone(c: char, mut becomes: impl ExactSizeIterator<Item = char>) -> char {
     match becomes.len() {
         1 => becomes.next().unwrap_or(c),
@@ -115,8 +116,9 @@ fn alone(c: char, mut becomes: impl ExactSizeIterator<Item = char>) -> char {
     }
 }
 
-/// The first letter of each word in upper case, as of Go's `strings.Title`: what
-/// is no letter, digit or underscore ends a word, beyond ASCII only white space.
+/// Returns a text with the first letter of each word in upper case, like Go's
+/// `strings.Title`: in ASCII all but letters, digits and underscores ends a word, beyond
+/// it only white space.
 fn title(text: &str) -> String {
     let ends_word = |c: char| match c {
         '_' => false,
@@ -134,7 +136,7 @@ fn title(text: &str) -> String {
 /// The most blanks that a line can need.
 const MAX_PADDING: usize = 10_000;
 
-/// Blanks before and after a text that is not empty, as docker does it.
+/// Adds blanks before and after a text that is not empty, like docker.
 fn pad(args: &[Value]) -> gotmpl::Result<Value> {
     let text = text_of(args, 0)?;
     let (before, after) = (number_of(args, 1)?, number_of(args, 2)?);
@@ -153,7 +155,7 @@ fn pad(args: &[Value]) -> gotmpl::Result<Value> {
     )))
 }
 
-/// The first characters of a text; docker counts bytes and may cut one in two.
+/// Returns the first characters of a text; docker counts bytes and may cut a character.
 fn truncate(args: &[Value]) -> gotmpl::Result<Value> {
     let (text, length) = (text_of(args, 0)?, number_of(args, 1)?);
     Ok(string(&text.chars().take(length).collect::<String>()))
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_arguments_are_taken_as_docker_takes_them() {
+    fn unusual_arguments_are_handled_like_docker() {
         for (template, expected) in [
             (r#"{{json (split "a,b" ",")}}"#, r#"["a","b"]"#),
             (r#"{{json (split "" ",")}}"#, r#"[""]"#),
