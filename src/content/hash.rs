@@ -142,9 +142,10 @@ pub(super) fn hash_if_same(
         Err(Stop::Failed(error)) => return Err(error),
         Err(Stop::Differs) => return Ok(None),
     };
-    // Nothing is copied, so that both have to be what was read up to here.
+    // Nothing is copied, so the content has to be up to here what was read. Files in place
+    // are compared again under the registry's lock.
     content.require_unchanged()?;
-    let is_same = other.require_unchanged().is_ok();
+    let is_same = other.tree().require_dirs_unchanged(other.dir()).is_ok();
     Ok(is_same.then_some(manifest))
 }
 

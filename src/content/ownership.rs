@@ -6,22 +6,24 @@
 //! documents), and such a directory is never touched. Keys collide, so that even an own
 //! directory can be another entry's too.
 
+mod identities;
+
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::cache_root::CacheRoot;
 use crate::document::{EntryRef, OpenDocument};
-use crate::error::{AtPath, Error, Result};
+use crate::error::{AtPath, Result};
 use crate::fields::Field;
 use crate::reference::{CacheKey, Reference};
-use crate::store::{FileId, Kind, if_exists, lstat, stat, uninterrupted};
+use crate::store::{Kind, if_exists};
+use identities::Identities;
 
 /// Returns the key of the directory that an entry owns; `None` if it owns none,
 /// whether or not there is such a directory.
@@ -212,59 +214,18 @@ impl<'r> Ownership<'r> {
         let Some(own) = if_exists(fs::symlink_metadata(&path)).at("read", &path)? else {
             return Ok(None);
         };
-        let named = self.by_identity.get_or_init(|| self.identities());
-        let identity = (own.dev(), own.ino());
-        match (named.holders.get(&identity), &named.unknown) {
-            (Some(reference), _) => Ok(Some(reference)),
-            (None, None) => Ok(None),
-            (None, Some((reference, path, errno))) => Err(Error::UnknownDirectory {
-                reference: reference.clone(),
-                path: path.clone(),
-                cause: io::Error::from_raw_os_error(*errno),
-            }),
-        }
+        let identities = self.by_identity.get_or_init(|| self.identities());
+        identities.holder_of((own.dev(), own.ino()))
     }
 
-    /// Returns which directories the entries name, and links to them.
+    /// Identifies all directories that the entries name.
     fn identities(&self) -> Identities {
-        let names = self
-            .by_name
-            .iter()
-            .map(|(name, reference)| (self.root.path().join(name), reference));
-        let elsewhere = self
-            .elsewhere
-            .iter()
-            .map(|(path, reference)| (path.clone(), reference));
-        let mut identities = Identities::default();
-        for (path, reference) in names.chain(elsewhere) {
-            match self.identities_of(&path) {
-                Ok(found) => {
-                    for identity in found {
-                        let holder = identities.holders.entry(identity);
-                        holder.or_insert_with(|| reference.clone());
-                    }
-                }
-                Err(error) => {
-                    let errno = error.raw_os_error().unwrap_or_default();
-                    identities.unknown = Some((reference.clone(), path, errno));
-                }
-            }
-        }
-        identities
-    }
-
-    fn identities_of(&self, path: &Path) -> io::Result<Vec<FileId>> {
-        let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-        let mut found = Vec::from_iter(lstat(path)?.map(id));
-        found.extend(stat(path)?.filter(fs::Metadata::is_dir).map(id));
-        let real = if_exists(uninterrupted(|| fs::canonicalize(path)))?;
-        let real = real.unwrap_or_default();
-        // An entry needs the directories that contain its own, too.
-        let within = real.ancestors().take_while(|dir| *dir != self.root.path());
-        for dir in within.filter(|dir| dir.starts_with(self.root.path())) {
-            found.extend(stat(dir)?.map(id));
-        }
-        Ok(found)
+        let root = self.root.path();
+        let names = self.by_name.iter();
+        let names = names.map(|(name, reference)| (root.join(name), &**reference));
+        let elsewhere = self.elsewhere.iter();
+        let elsewhere = elsewhere.map(|(path, reference)| (path.clone(), &**reference));
+        Identities::of(root, names.chain(elsewhere))
     }
 }
 
@@ -293,15 +254,6 @@ fn for_each_named(root: &CacheRoot, reference: &str, path: &Path, mut each: impl
     if is_in_root != Some(true) || name.is_none() {
         each(Named::Elsewhere(path));
     }
-}
-
-/// The directories that entries name.
-#[derive(Default)]
-struct Identities {
-    holders: HashMap<FileId, String>,
-    /// An entry whose directory the system cannot identify, with its path and the number
-    /// of the error.
-    unknown: Option<(String, PathBuf, i32)>,
 }
 
 /// Returns whether a file system could have anything at a path. No name is longer than

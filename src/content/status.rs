@@ -1,4 +1,4 @@
-//! What is known about the content of an entry, without hashing it.
+//! The state of the content of an entry, without hashing it.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -17,10 +17,10 @@ use crate::fields::Field;
 use crate::reference::{CacheKey, Reference};
 use crate::store::{Dir, FileId, Kind, lstat};
 
-/// How often a directory is read again that changes meanwhile.
+/// The number of times that a directory is read that changes meanwhile.
 const ATTEMPTS: usize = 3;
 
-/// Where an entry's content is.
+/// The place of an entry's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CacheState {
@@ -47,7 +47,7 @@ impl CacheState {
     }
 }
 
-/// Whether the content can be verified against the digest.
+/// The verifiability of content against its digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DigestState {
@@ -55,7 +55,7 @@ pub enum DigestState {
     Verifiable,
     /// There is a digest, but no manifest for it.
     Unverifiable,
-    /// The entry has none.
+    /// The entry has no digest.
     Absent,
 }
 
@@ -70,17 +70,17 @@ impl DigestState {
     }
 }
 
-/// What is known about the content of an entry.
+/// The state of the content of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ContentStatus {
-    /// Where the content is.
+    /// The place of the content.
     pub cache: CacheState,
-    /// How many regular files it has; 0 unless it is present.
+    /// The number of its regular files; 0 unless it is present.
     pub files: u64,
     /// The sum of their lengths in bytes; 0 unless it is present.
     pub bytes: u64,
-    /// Whether it can be verified.
+    /// Whether it can be verified, and why not.
     pub digest: DigestState,
 }
 
@@ -89,7 +89,7 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// The content or its manifest cannot be looked at.
+    /// The content or its manifest cannot be read.
     pub fn status(&self, entry: &ArtifactEntry) -> Result<ContentStatus> {
         self.contents().status(entry)
     }
