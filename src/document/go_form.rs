@@ -29,7 +29,6 @@ pub(super) const BEFORE_VALUES: [(&str, Field); 8] = [
 ];
 
 /// Ends an entry.
-#[cfg(feature = "cli")]
 pub(super) const END_OF_ENTRY: &str = "\n    }";
 
 /// Precedes an entry up to its first value, and stands nowhere else in a document of

@@ -10,8 +10,7 @@ pub(crate) mod oracle;
 mod position;
 mod pretty;
 mod scan;
-#[cfg(feature = "cli")]
-mod tokens;
+pub(crate) mod tokens;
 mod write;
 
 pub(crate) use members::Members;
@@ -19,8 +18,6 @@ pub(crate) use position::LineIndex;
 pub use position::ParseError;
 pub(crate) use pretty::{compact, pretty};
 pub(crate) use scan::{Kind, Scanner, Span, SyntaxError, Visitor};
-#[cfg(feature = "cli")]
-pub(crate) use tokens::{Token, tokens};
 pub(crate) use write::go_string;
 
 /// Decodes a string literal. `None` if it is none, or if it holds a surrogate

@@ -3,7 +3,8 @@
 
 use std::fmt::Write as _;
 
-use crate::json::{Members, Token, decode, tokens};
+use crate::json::tokens::{Token, tokens};
+use crate::json::{Members, decode};
 
 /// A list without items.
 pub(in crate::cli) const EMPTY: &str = "[]";

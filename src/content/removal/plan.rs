@@ -106,7 +106,6 @@ impl PlannedRemoval {
     }
 
     /// Returns what deleting would come to.
-    #[cfg(feature = "cli")]
     pub(super) fn preview(self, root: Option<&CacheRoot>) -> Removed {
         let bytes = match (&self.outcome, root) {
             (Planned::Delete(key), Some(root)) => stored_bytes(root.dir(), key.as_str().as_ref()),
