@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::document::{Document, EntryRef};
+use crate::document::{Document, EntryRef, OpenDocument};
+use crate::error::Result;
 use crate::escape::is_unsafe;
 use crate::reference::ReferenceParts;
 
@@ -49,6 +50,17 @@ impl Names {
             names.add(&entry.reference());
         }
         names
+    }
+
+    /// Returns the references in a document that is being changed.
+    ///
+    /// # Errors
+    ///
+    /// The document cannot be read.
+    pub(super) fn of_open(document: &OpenDocument) -> Result<Self> {
+        let count = Names::counter();
+        let parts = document.fold(|names: &mut Names, _, entry| names.push(&count, entry))?;
+        Ok(parts.into_iter().collect())
     }
 
     fn add(&mut self, name: &str) {

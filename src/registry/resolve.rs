@@ -146,7 +146,8 @@ impl Resolved<usize> {
         }
     }
 
-    /// Finds the entries of a document that is being changed, in one pass over it.
+    /// Finds the entries of a document that is being changed, in one pass over it, and in
+    /// another one for similar references if one is missing.
     ///
     /// # Errors
     ///
@@ -157,16 +158,19 @@ impl Resolved<usize> {
         digits: DigestPrefix,
     ) -> Result<Self> {
         let resolver = Resolver::new(operands, digits);
-        let count = Names::counter();
-        let parts = document.fold(|(matches, names): &mut (Matches<_>, Names), index, entry| {
+        let parts = document.fold(|matches: &mut Matches<_>, index, entry| {
             resolver.visit(matches, entry, || index);
-            names.push(&count, entry);
         })?;
-        let (matches, names): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+        let resolutions = resolver.resolutions(parts);
+        let is_missing = |it: &Resolution<usize>| matches!(it, Resolution::Missing);
+        let names = match resolutions.iter().any(is_missing) {
+            true => Names::of_open(document)?,
+            false => Names::default(),
+        };
         Ok(Resolved {
             operands: operands.iter().map(|it| it.as_ref().to_owned()).collect(),
-            resolutions: resolver.resolutions(matches),
-            names: names.into_iter().collect(),
+            resolutions,
+            names,
             // A document of a foreign version is never changed.
             foreign_version: None,
         })

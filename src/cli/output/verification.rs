@@ -195,7 +195,7 @@ struct Mended<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    recovered: Option<usize>,
+    saved: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lost: Option<Vec<Lost<'r>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -227,7 +227,7 @@ impl<'r> From<&'r Repaired> for Mended<'r> {
             Damage::Unparsable { cause, saved, lost } => Mended {
                 copy,
                 cause: Some(cause.to_string()),
-                recovered: Some(*saved),
+                saved: Some(*saved),
                 lost: Some(lost.iter().map(Lost::from).collect()),
                 ..Mended::default()
             },
