@@ -40,7 +40,7 @@ impl Cache {
     /// # Errors
     ///
     /// Those of every change, and
-    /// [`Error::NothingRecovered`](crate::Error::NothingRecovered).
+    /// [`Error::NothingRecovered`].
     pub fn repair(&self, repairs: &mut Repairs) -> Result<()> {
         let registry = self.registry();
         // A recovered document may contain copies of an entry, which are repaired next.
