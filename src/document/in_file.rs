@@ -1,5 +1,7 @@
 //! A document that stays in its file.
 
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -22,6 +24,9 @@ pub(crate) struct InFile {
     /// Where the entries start. Each ends where [`BETWEEN_ENTRIES`] and the next one
     /// follow.
     starts: Vec<u64>,
+    /// The hash of the reference of each entry, so that an entry is found by its
+    /// reference without another pass.
+    references: Vec<u32>,
     layout: Layout,
     whole: OnceLock<Document>,
 }
@@ -37,18 +42,32 @@ impl InFile {
         let Ok(len) = usize::try_from(source.len()) else {
             return Ok(None);
         };
-        let note = |starts: &mut Vec<u64>, offset, _: &EntryRef<'_>| starts.push(offset);
+        let note = |part: &mut (Vec<u64>, Vec<u32>), offset, entry: &EntryRef<'_>| {
+            part.0.push(offset);
+            part.1.push(hash(&entry.reference()));
+        };
         let Some(parts) = stream::fold(&*source, note)? else {
             return Ok(None);
         };
+        let (starts, references): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
         Ok(Some(InFile {
-            starts: parts.concat(),
+            starts: starts.concat(),
+            references: references.concat(),
             layout: Layout::Array(array_of_go_form(len)),
             source,
             path,
             len,
             whole: OnceLock::new(),
         }))
+    }
+
+    /// Returns the places of the entries that may have this reference: those of the same
+    /// hash.
+    pub(super) fn candidates(&self, reference: &str) -> BTreeSet<usize> {
+        let hash = hash(reference);
+        let hashes = self.references.iter().enumerate();
+        let same = hashes.filter(|(_, other)| **other == hash);
+        same.map(|(index, _)| index).collect()
     }
 
     /// Returns its name in errors.
@@ -182,4 +201,15 @@ impl Editable for InFile {
     fn len(&self) -> usize {
         self.len
     }
+}
+
+/// Returns a hash of a reference; different references may have the same.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "any bits of a hash are a hash"
+)]
+fn hash(reference: &str) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    reference.hash(&mut hasher);
+    hasher.finish() as u32
 }

@@ -58,6 +58,30 @@ impl OpenDocument {
         Ok(parts.into_iter().flatten().collect())
     }
 
+    /// Returns what `pick` makes of the entries of exactly this reference, with their
+    /// places, in the order of the file.
+    ///
+    /// # Errors
+    ///
+    /// As [`fold`](Self::fold).
+    pub(crate) fn find_named<T: Send>(
+        &self,
+        reference: &str,
+        pick: impl Fn(&EntryRef<'_>) -> T + Send + Sync,
+    ) -> Result<Vec<(usize, T)>> {
+        let pick = |entry: &EntryRef<'_>| (entry.reference() == reference).then(|| pick(entry));
+        match self {
+            OpenDocument::InMemory(_) => self.find(pick),
+            OpenDocument::InFile(file) => {
+                let picked = self.pick_at(&file.candidates(reference), pick)?;
+                let found = picked.into_iter();
+                Ok(found
+                    .filter_map(|(index, picked)| picked.map(|picked| (index, picked)))
+                    .collect())
+            }
+        }
+    }
+
     /// Returns what `look` makes of one entry; `None` if there is none at this place.
     ///
     /// # Errors

@@ -293,7 +293,7 @@ impl Registry {
     pub fn remove(&self, reference: &str) -> Result<bool> {
         self.update(|document| {
             let mut edit = Edit::default();
-            let found = document.find(|entry| (entry.reference() == reference).then_some(()))?;
+            let found = document.find_named(reference, |_| ())?;
             found.iter().for_each(|&(index, ())| edit.remove(index));
             Ok(Update::new(edit, !found.is_empty()))
         })

@@ -146,7 +146,32 @@ impl Resolved<usize> {
         }
     }
 
-    /// Finds the entries of a document that is being changed, in one pass over it, and in
+    /// Finds the entries of a few operands that are all exact references, without a pass
+    /// over a document that stays in its file. `None` if one is not.
+    fn exact<S: AsRef<str>>(
+        document: &OpenDocument,
+        operands: &[S],
+    ) -> Result<Option<Vec<Resolution<usize>>>> {
+        let is_empty = |operand: &S| operand.as_ref().is_empty();
+        if matches!(document, OpenDocument::InMemory(_))
+            || operands.len() > FEW
+            || operands.iter().any(is_empty)
+        {
+            return Ok(None);
+        }
+        let mut resolutions = Vec::with_capacity(operands.len());
+        for operand in operands {
+            let found = document.find_named(operand.as_ref(), |_| ())?;
+            if found.is_empty() {
+                return Ok(None);
+            }
+            let places = found.into_iter().map(|(index, ())| index);
+            resolutions.push(Resolution::Found(places.collect()));
+        }
+        Ok(Some(resolutions))
+    }
+
+    /// Finds the entries of a document that is being changed, in one pass over it at most, and in
     /// another one for similar references if one is missing.
     ///
     /// # Errors
@@ -157,11 +182,16 @@ impl Resolved<usize> {
         operands: &[S],
         digits: DigestPrefix,
     ) -> Result<Self> {
-        let resolver = Resolver::new(operands, digits);
-        let parts = document.fold(|matches: &mut Matches<_>, index, entry| {
-            resolver.visit(matches, entry, || index);
-        })?;
-        let resolutions = resolver.resolutions(parts);
+        let resolutions = match Self::exact(document, operands)? {
+            Some(exact) => exact,
+            None => {
+                let resolver = Resolver::new(operands, digits);
+                let parts = document.fold(|matches: &mut Matches<_>, index, entry| {
+                    resolver.visit(matches, entry, || index);
+                })?;
+                resolver.resolutions(parts)
+            }
+        };
         let is_missing = |it: &Resolution<usize>| matches!(it, Resolution::Missing);
         let names = match resolutions.iter().any(is_missing) {
             true => Names::of_open(document)?,

@@ -4,7 +4,6 @@ use super::Added;
 use crate::document::{Edit, OpenDocument};
 use crate::entry::ArtifactEntry;
 use crate::error::{Error, Result};
-use crate::fields::Field;
 use crate::reference::Reference;
 
 /// Inserts or replaces one entry.
@@ -38,14 +37,11 @@ impl Upsert {
         let reference = self.entry.reference.clone().unwrap_or_default();
         let reference = Reference::parse(&reference)?;
         let mut edit = Edit::default();
-        let found = document.find(|existing| {
-            let is_same = existing.has(Field::Reference, reference.as_str());
-            is_same.then(|| Existing {
-                text: existing.text().to_owned(),
-                entry: existing.to_entry(),
-                is_readable: existing.unreadable_fields().next().is_none(),
-                updated: self.entry.encode(&existing.unknown_members()),
-            })
+        let found = document.find_named(reference.as_str(), |existing| Existing {
+            text: existing.text().to_owned(),
+            entry: existing.to_entry(),
+            is_readable: existing.unreadable_fields().next().is_none(),
+            updated: self.entry.encode(&existing.unknown_members()),
         })?;
         let mut same = found.into_iter();
 
