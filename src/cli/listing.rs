@@ -27,23 +27,21 @@ pub(super) struct List {
     last: Option<Rank>,
     /// The number of entries that were seen, listed or not.
     pub(super) seen: usize,
-    /// Used again for each line, because most of them fit what one has taken.
+    /// The texts of all lines: one block, because an allocation for each line takes
+    /// longer than the rest of its making.
     text: String,
 }
 
 /// The number of lines above twice the wanted ones that lets the others go.
 const SURPLUS: usize = 1024;
 
-/// A line of a list.
+/// A line of a list, by where its texts are among those of the list.
 struct Line {
     rank: Rank,
-    /// What is printed, the name that it is sorted by, and its reference, unless what
-    /// is printed begins with that.
-    text: Box<str>,
-    /// The end of what is printed.
-    printed_end: usize,
-    /// The end of the name.
+    printed: Range<usize>,
+    /// The end of the name that it is sorted by, which follows what is printed.
     name_end: usize,
+    /// Its reference: the beginning of what is printed, or what follows the name.
     reference: Range<usize>,
     /// Why it cannot be printed.
     failure: Option<Box<Failure>>,
@@ -65,14 +63,14 @@ impl List {
             return;
         }
         let text = &mut self.text;
-        text.clear();
+        let start = text.len();
         let failure = append(text).err().map(Box::new);
-        let printed_end = text.len();
+        let printed = start..text.len();
         text.push_str(&name);
         let name_end = text.len();
         let reference = entry.reference();
-        let start = match text[..printed_end].starts_with(&*reference) {
-            true => 0,
+        let start = match text[printed.clone()].starts_with(&*reference) {
+            true => printed.start,
             false => {
                 text.push_str(&reference);
                 name_end
@@ -80,8 +78,7 @@ impl List {
         };
         self.lines.push(Line {
             rank,
-            text: text.as_str().into(),
-            printed_end,
+            printed,
             name_end,
             reference: start..start + reference.len(),
             failure,
@@ -95,32 +92,41 @@ impl List {
 
     /// Keeps only so many lines, those that come first.
     fn shrink(&mut self, order: &Order, limit: usize) {
-        let mut wanted = in_order(&self.lines, order);
+        let mut wanted = in_order([&*self], order);
         wanted.truncate(limit);
-        self.last = wanted.last().map(|place| place.rank);
+        let last = wanted.last().map(|place| place.rank);
         let mut wanted: Vec<usize> = wanted.iter().map(|place| place.index).collect();
+        self.last = last;
         wanted.sort_unstable();
         let (mut wanted, mut index) = (wanted.into_iter().peekable(), 0);
-        self.lines.retain(|_| {
+        let mut text = String::new();
+        self.lines.retain_mut(|line| {
             let is_wanted = wanted.next_if_eq(&index).is_some();
             index += 1;
+            if is_wanted {
+                line.move_text(&self.text, &mut text);
+            }
             is_wanted
         });
+        self.text = text;
     }
 }
 
 impl Line {
-    fn printed(&self) -> Result<&str, Failure> {
-        match &self.failure {
-            None => Ok(&self.text[..self.printed_end]),
-            Some(failure) => Err((**failure).clone()),
+    /// Moves its texts from those of one list to the end of those of another.
+    fn move_text(&mut self, from: &str, to: &mut String) {
+        let (start, moved) = (self.printed.start, to.len());
+        let end = self.name_end.max(self.reference.end);
+        to.push_str(&from[start..end]);
+        for place in [
+            &mut self.printed.start,
+            &mut self.printed.end,
+            &mut self.name_end,
+            &mut self.reference.start,
+            &mut self.reference.end,
+        ] {
+            *place = *place - start + moved;
         }
-    }
-
-    /// Returns what a line is sorted by after its rank: its name and its reference.
-    fn names(&self) -> (&str, &str) {
-        let name = &self.text[self.printed_end..self.name_end];
-        (name, &self.text[self.reference.clone()])
     }
 }
 
@@ -139,21 +145,43 @@ struct Place<'l> {
     rank: Rank,
     index: usize,
     line: &'l Line,
+    /// The texts of its list.
+    text: &'l str,
 }
 
-/// Returns lines in order: by rank and name, those of the same by reference, those of
-/// the same reference as they are in the file.
-fn in_order<'l>(lines: impl IntoIterator<Item = &'l Line>, order: &Order) -> Vec<Place<'l>> {
-    let lines = lines.into_iter().enumerate();
+impl<'l> Place<'l> {
+    /// Returns what is printed of the line.
+    fn printed(&self) -> Result<&'l str, Failure> {
+        match &self.line.failure {
+            None => Ok(&self.text[self.line.printed.clone()]),
+            Some(failure) => Err((**failure).clone()),
+        }
+    }
+
+    /// Returns what a line is sorted by after its rank: its name and its reference.
+    fn names(&self) -> (&'l str, &'l str) {
+        let name = &self.text[self.line.printed.end..self.line.name_end];
+        (name, &self.text[self.line.reference.clone()])
+    }
+}
+
+/// Returns the lines of lists in order: by rank and name, those of the same by reference,
+/// those of the same reference as they are in the file.
+fn in_order<'l>(lists: impl IntoIterator<Item = &'l List>, order: &Order) -> Vec<Place<'l>> {
+    let lines = lists
+        .into_iter()
+        .flat_map(|list| list.lines.iter().map(|line| (&*list.text, line)));
     let mut places: Vec<_> = lines
-        .map(|(index, line)| Place {
+        .enumerate()
+        .map(|(index, (text, line))| Place {
             rank: line.rank,
             index,
             line,
+            text,
         })
         .collect();
     parallel::sort_unstable_by(&mut places, |a, b| {
-        let by_names = || order.compare(&a.line.names(), &b.line.names());
+        let by_names = || order.compare(&a.names(), &b.names());
         let by_place = || order.compare(&a.index, &b.index);
         let by_rank = order.compare(&a.rank, &b.rank);
         by_rank.then_with(by_names).then_with(by_place)
@@ -167,9 +195,9 @@ fn in_order<'l>(lines: impl IntoIterator<Item = &'l Line>, order: &Order) -> Vec
 ///
 /// The first failure to make a line.
 pub(super) fn sorted<'l>(lists: &'l [List], order: &Order) -> Result<Vec<&'l str>, Failure> {
-    let mut places = in_order(lists.iter().flat_map(|list| &list.lines), order);
+    let mut places = in_order(lists, order);
     places.truncate(order.limit.unwrap_or(usize::MAX));
-    places.iter().map(|place| place.line.printed()).collect()
+    places.iter().map(Place::printed).collect()
 }
 
 #[cfg(test)]
