@@ -68,6 +68,18 @@ pub(crate) fn dangling_link(path: &Path) -> io::Result<Option<(PathBuf, PathBuf)
     Ok(None)
 }
 
+/// Asks the system to begin to write to disk what was appended to a file from an offset
+/// on, so that the disk works while more is read and hashed, and a later sync has less to
+/// wait for. A refusal is ignored, because the sync writes what is left.
+pub(crate) fn begin_writeback(file: &File, from: u64) {
+    // Linux writes back what is dirty before it could drop what is not needed; what is
+    // being written stays in memory. rustix has no `sync_file_range`.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::fs::fadvise(file, from, None, rustix::fs::Advice::DontNeed);
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, from);
+}
+
 /// Returns whether an error says that the system or the file system does not support
 /// the call.
 pub(crate) fn is_unsupported(error: &io::Error) -> bool {

@@ -31,7 +31,8 @@ pub(crate) use dir::{Attributes, Dir, FileId, Kind, attributes_of, is, is_anothe
 pub(crate) use disk::{Disk, sync_contents};
 pub(crate) use file::{Identity, Opened, Snapshot, link_to_missing_dir, read, read_up_to, resolve};
 pub(crate) use fs::{
-    dangling_link, if_exists, is_unsupported, lstat, read_dir, stat, sync, sync_file, uninterrupted,
+    begin_writeback, dangling_link, if_exists, is_unsupported, lstat, read_dir, stat, sync,
+    sync_file, uninterrupted,
 };
 use lock::Lock;
 pub(crate) use lock::{DirLock, cannot_lock};
