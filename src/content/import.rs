@@ -14,12 +14,12 @@ use super::rules::Rules;
 use super::stage::Staged;
 use super::status::CacheState;
 use super::{hash, source};
-use crate::document::Document;
+use crate::document::{Document, EntryRef};
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{Error, Result};
 use crate::fields::Field;
-use crate::reference::Reference;
-use crate::registry::{Added, Upsert, Upserted};
+use crate::reference::{CacheKey, Reference};
+use crate::registry::{Added, ReadMode, Upsert, Upserted};
 use crate::timestamp;
 
 /// The source of content, and its reference.
@@ -194,10 +194,25 @@ impl Cache {
             &import.exclude,
         );
         let (content, artifact_type) = source::read(self, path, given, &rules)?;
-        let key = import.source.reference().map(Reference::cache_key);
-        self.bring_in(&content, key.as_ref(), |manifest| {
+        let keys = match import.source.reference() {
+            Some(reference) => vec![reference.cache_key()],
+            None => self.untagged_keys(content.size())?,
+        };
+        self.bring_in(&content, &keys, |manifest| {
             self.imported_as(import, &artifact_type, &content, manifest)
         })
+    }
+
+    /// Returns the keys of the untagged artifacts of a size: content without a name may be
+    /// one of them, which its digest will tell.
+    fn untagged_keys(&self, size: i64) -> Result<Vec<CacheKey>> {
+        let visit = |keys: &mut Vec<_>, entry: &EntryRef<'_>| {
+            if entry.is_untagged() && entry.size() == Ok(Some(size)) {
+                keys.extend(Reference::parse(&entry.reference()).map(|it| it.cache_key()));
+            }
+        };
+        let scanned = self.registry().scan(ReadMode::Patient, visit)?;
+        Ok(scanned.parts.into_iter().flatten().collect())
     }
 
     /// Returns the registration of imported content.

@@ -25,29 +25,31 @@ pub(super) struct Registration<'s> {
 
 impl Cache {
     /// Registers content, and copies it unless the same lies in the directory of its key
-    /// already. `describe` says how, by the manifest of the content; `key` is known before
-    /// it is hashed unless the content is untagged.
+    /// already. `describe` says how, by the manifest of the content; `keys` are those that
+    /// it may have.
     pub(super) fn bring_in<'s>(
         &self,
         content: &Inventory,
-        key: Option<&CacheKey>,
+        keys: &[CacheKey],
         describe: impl Fn(&Manifest) -> Result<Registration<'s>>,
     ) -> Result<Imported> {
-        let compared = match key {
-            Some(key) => Staged::compare(self, content, key)?,
-            None => Compared::Other(None),
-        };
-        let different = match compared {
-            Compared::Same(staged) => {
-                let registration = describe(&staged.manifest)?;
-                match self.register(*staged, None, registration) {
-                    // Another process replaced or removed what was in place.
-                    Err(Error::ContentChanged { .. } | Error::NoContent { .. }) => None,
-                    registered => return registered,
+        let mut different = None;
+        for key in keys {
+            let staged = match Staged::compare(self, content, key)? {
+                Compared::Same(staged) => staged,
+                Compared::Other(other) => {
+                    different = other;
+                    continue;
                 }
+            };
+            let registration = describe(&staged.manifest)?;
+            match self.register(*staged, None, registration) {
+                // Another process replaced or removed what was in place, or it overwrote
+                // untagged content with this, whose directory is another one.
+                Err(Error::ContentChanged { .. } | Error::NoContent { .. }) => {}
+                registered => return registered,
             }
-            Compared::Other(different) => different,
-        };
+        }
         let staged = copy::copy(self, content)?;
         let registration = describe(&staged.manifest)?;
         let there = staged.same_in_place(self, &registration.key, different.as_ref())?;

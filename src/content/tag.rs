@@ -1,5 +1,7 @@
 //! Registering the content of an entry under another reference.
 
+use std::slice;
+
 use super::Cache;
 use super::import::{Imported, MetadataImport};
 use super::inventory::Inventory;
@@ -74,7 +76,7 @@ impl Cache {
             )
         };
         let key = reference.cache_key();
-        self.bring_in(&content, Some(&key), |_| {
+        self.bring_in(&content, slice::from_ref(&key), |_| {
             Ok(Registration {
                 key: key.clone(),
                 upsert: Upsert {

@@ -230,12 +230,15 @@ fn content_that_is_in_place_already_is_not_copied() {
     let add = ["add", "x:1", source.to_str().unwrap()];
     let tag = ["tag", "x:1", "y:1"];
     fs::write(source.join("large"), vec![b'x'; 4 << 20]).unwrap();
+    let untagged = ["add", "--untagged", source.to_str().unwrap()];
     sandbox.ok(&add);
     sandbox.ok(&tag);
+    sandbox.ok(&untagged);
     let before = (sandbox.registry_text(), tree(&sandbox.cache()));
-    for (args, result) in [(&add, "unchanged x:1\n"), (&tag, "unchanged y:1\n")] {
+    for args in [&add, &tag, &untagged] {
         let run = on_a_full_disk(&sandbox, args);
-        assert_eq!((run.code, &*run.stdout), (0, result), "{run:?}");
+        assert_eq!(run.code, 0, "{run:?}");
+        assert!(run.stdout.starts_with("unchanged "), "{run:?}");
     }
     assert_eq!((sandbox.registry_text(), tree(&sandbox.cache())), before);
 
@@ -249,9 +252,36 @@ fn content_that_is_in_place_already_is_not_copied() {
     *other.last_mut().unwrap() = b'y';
     fs::write(source.join("large"), other).unwrap();
     on_a_full_disk(&sandbox, &add).fails(1, "could not write");
+    on_a_full_disk(&sandbox, &untagged).fails(1, "could not write");
     assert_eq!(sandbox.ok(&add), "updated x:1\n");
     assert_eq!(
         fs::read(sandbox.cache().join("x_1/large")).unwrap().last(),
         Some(&b'y')
     );
+}
+
+#[test]
+fn untagged_content_that_was_overwritten_in_the_cache_is_not_taken_for_other_content() {
+    let sandbox = Sandbox::new();
+    let (first, second) = (sandbox.component("first"), sandbox.component("second"));
+    fs::write(first.join("file"), "one").unwrap();
+    fs::write(second.join("file"), "two").unwrap();
+    let add = |source: &Path| {
+        let args = [
+            "add",
+            "--untagged",
+            source.to_str().unwrap(),
+            "--format",
+            "json",
+        ];
+        sandbox.json(&args)["entry"]["cachePath"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let there = add(&first);
+    fs::write(Path::new(&there).join("file"), "two").unwrap();
+    let second = add(&second);
+    assert_ne!(second, there);
+    assert_eq!(fs::read(Path::new(&second).join("file")).unwrap(), b"two");
 }
