@@ -124,7 +124,7 @@ fn import(bencher: Bencher<'_, '_>, (files, bytes): (usize, usize)) {
     let dir = tempfile::tempdir().unwrap();
     let source = dir.path().join("source");
     Tree { files, bytes }.write(&source).unwrap();
-    let cache = Cache::open(Home::at(&dir.path().join("home")).unwrap()).unwrap();
+    let cache = Cache::open(Home::at(dir.path().join("home")).unwrap()).unwrap();
     let import = Import::directory(&Reference::parse(NEW).unwrap(), &source);
     bencher
         .counter(BytesCount::new(bytes))

@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     fs::create_dir(&source)?;
     fs::write(source.join("cld.yml"), "name: app\n")?;
 
-    let home = Home::at(&dir.path().join("home"))?;
+    let home = Home::at(dir.path().join("home"))?;
     let cache = Cache::open(home.clone())?;
     let reference = Reference::parse_new("ghcr.io/org/app:v1")?;
     let imported = cache.import(&Import::directory(&reference, &source))?;

@@ -16,11 +16,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let temporary = tempfile::tempdir()?;
     let arguments: Vec<_> = env::args_os().skip(1).collect();
     let cache = match arguments.first().map(PathBuf::from) {
-        Some(dir) => Cache::open(Home::at(&dir)?)?,
+        Some(dir) => Cache::open(Home::at(dir)?)?,
         None => example(temporary.path())?,
     };
 
-    let plan = cache.plan_prune(&PruneOptions::default())?;
+    let plan = cache.snapshot()?.plan_prune(&PruneOptions::default())?;
     for removed in &plan.removed {
         let reason = plan.reasons().get(&removed.reference);
         let reason = reason.map_or("", |reason| reason.as_str());
@@ -43,7 +43,7 @@ fn example(dir: &Path) -> Result<Cache, Box<dyn std::error::Error>> {
     let path = dir.join("app");
     fs::create_dir(&path)?;
     fs::write(path.join("cld.yml"), "name: app\n")?;
-    let cache = Cache::open(Home::at(&dir.join("home"))?)?;
+    let cache = Cache::open(Home::at(dir.join("home"))?)?;
     cache.import(&Import::new(ImportSource::Untagged { path }))?;
     Ok(cache)
 }

@@ -11,7 +11,7 @@ use crate::reference::InvalidReference;
 /// The result of the library's operations.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why an operation failed. Unless a variant says otherwise, the registry is as
+/// The reason that an operation failed. Unless a variant says otherwise, the registry is as
 /// it was before.
 ///
 /// The message of an error includes that of its cause;
@@ -23,11 +23,11 @@ pub enum Error {
     #[error("could not {action} `{}`: {}", shown(.path), os_message(.cause))]
     #[non_exhaustive]
     Io {
-        /// What was tried: "open", "write", …
+        /// The action: "open", "write", …
         action: &'static str,
-        /// What it was tried on.
+        /// The path that it was tried on.
         path: PathBuf,
-        /// What the system said.
+        /// The answer of the system.
         #[source]
         cause: io::Error,
     },
@@ -42,7 +42,7 @@ pub enum Error {
     NotDurable {
         /// The registry.
         path: PathBuf,
-        /// What the system said.
+        /// The answer of the system.
         #[source]
         cause: io::Error,
     },
@@ -53,7 +53,7 @@ pub enum Error {
     Corrupt {
         /// The registry.
         path: PathBuf,
-        /// Where and how.
+        /// The place and kind of the damage.
         #[source]
         cause: ParseError,
     },
@@ -65,7 +65,7 @@ pub enum Error {
     Unconvertible {
         /// The registry.
         path: PathBuf,
-        /// Where the value stands, as the end of a sentence.
+        /// The value's place, as the end of a sentence.
         value: String,
     },
 
@@ -76,7 +76,7 @@ pub enum Error {
     NothingRecovered {
         /// The registry.
         path: PathBuf,
-        /// What keeps it from being read.
+        /// The reason that it cannot be read.
         #[source]
         cause: ParseError,
     },
@@ -94,7 +94,7 @@ pub enum Error {
         version: String,
     },
 
-    /// Nobody has the permission to write the registry, so neither do we.
+    /// The registry has no write permission, so that even root does not change it.
     #[error("the registry `{}` is read-only", shown(.path))]
     #[non_exhaustive]
     ReadOnly {
@@ -106,9 +106,9 @@ pub enum Error {
     #[error("`{}` is {found}, expected a regular file", shown(.path))]
     #[non_exhaustive]
     NotAFile {
-        /// Where it stands.
+        /// Its path.
         path: PathBuf,
-        /// What it is, with an article.
+        /// Its kind, with an article.
         found: &'static str,
     },
 
@@ -122,7 +122,7 @@ pub enum Error {
     DanglingLink {
         /// The link.
         link: PathBuf,
-        /// Where it leads, as it says.
+        /// Its target, as it is stored.
         target: PathBuf,
     },
 
@@ -132,7 +132,7 @@ pub enum Error {
     LockTimeout {
         /// The lock file.
         path: PathBuf,
-        /// How long was waited.
+        /// The time that was waited.
         waited: Duration,
     },
 
@@ -140,11 +140,11 @@ pub enum Error {
     #[error("could not lock `{}`{}: {}", shown(.path), on(.file_system), os_message(.cause))]
     #[non_exhaustive]
     LockUnsupported {
-        /// What was to be locked.
+        /// The file or directory to be locked.
         path: PathBuf,
         /// The kind of file system that it lies on, where the system says.
         file_system: Option<String>,
-        /// What the system said.
+        /// The answer of the system.
         #[source]
         cause: io::Error,
     },
@@ -156,7 +156,7 @@ pub enum Error {
     Contended {
         /// The registry.
         path: PathBuf,
-        /// How long was waited.
+        /// The time that was waited.
         waited: Duration,
     },
 
@@ -184,12 +184,13 @@ pub enum Error {
     #[error("could not find the home directory: {reason}")]
     #[non_exhaustive]
     NoHome {
-        /// What is wrong with it.
+        /// The fault in it.
         reason: String,
     },
 
     /// The directory's path cannot stand in JSON.
     #[error("the directory `{}` is not valid UTF-8, and the registry stores paths as text", shown(.path))]
+    #[non_exhaustive]
     NotUtf8 {
         /// The directory.
         path: PathBuf,
@@ -199,9 +200,9 @@ pub enum Error {
     #[error("cannot import `{}`: {reason}", shown(.path))]
     #[non_exhaustive]
     UnsafeContent {
-        /// What cannot.
+        /// The path that cannot.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
 
@@ -209,7 +210,7 @@ pub enum Error {
     #[error("`{}` changed while it was read", shown(.path))]
     #[non_exhaustive]
     ContentChanged {
-        /// What changed.
+        /// The path that changed.
         path: PathBuf,
     },
 
@@ -219,7 +220,7 @@ pub enum Error {
     UnknownType {
         /// The directory.
         path: PathBuf,
-        /// What was found in it.
+        /// The descriptions in it.
         reason: &'static str,
     },
 
@@ -229,7 +230,7 @@ pub enum Error {
     NoContent {
         /// The reference.
         reference: String,
-        /// Where its content would lie.
+        /// The directory of its content.
         path: PathBuf,
     },
 
@@ -259,7 +260,7 @@ pub enum Error {
         reference: String,
         /// The path that it names.
         path: PathBuf,
-        /// What the system said.
+        /// The answer of the system.
         #[source]
         cause: io::Error,
     },
@@ -270,7 +271,7 @@ pub enum Error {
     UnusableFilter {
         /// The artifact that the filter names.
         operand: String,
-        /// What is wrong with it.
+        /// The fault in it.
         reason: UnusableFilter,
     },
 
@@ -283,7 +284,7 @@ pub enum Error {
     },
 }
 
-/// Why no time follows from what a filter names.
+/// The reason that no time follows from what a filter names.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnusableFilter {
@@ -303,7 +304,7 @@ fn shown(path: &Path) -> String {
     escape_display(&path.to_string_lossy()).into_owned()
 }
 
-/// What the system said, as the end of a sentence: without Rust's error number,
+/// Returns the answer of the system, as the end of a sentence: without Rust's error number,
 /// in lower case.
 pub(crate) fn os_message(error: &io::Error) -> String {
     let text = error.to_string();

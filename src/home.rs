@@ -12,7 +12,7 @@ use crate::store::{self, dangling_link, stat};
 /// ```
 /// use cldctl_registry::Home;
 ///
-/// let home = Home::at("/srv/cldctl".as_ref())?;
+/// let home = Home::at("/srv/cldctl")?;
 /// assert_eq!(home.registry_path().to_str(), Some("/srv/cldctl/registry/artifacts.json"));
 /// assert_eq!(home.cache_root().to_str(), Some("/srv/cldctl/cache/artifacts"));
 /// # Ok::<(), cldctl_registry::Error>(())
@@ -28,7 +28,8 @@ impl Home {
     ///
     /// [`Error::NotUtf8`], since the paths of content are stored as text;
     /// [`Error::NoHome`] if the path is empty or there is no current directory.
-    pub fn at(dir: &Path) -> Result<Self> {
+    pub fn at(dir: impl AsRef<Path>) -> Result<Self> {
+        let dir = dir.as_ref();
         let no_home = |reason: String| Error::NoHome { reason };
         if dir.as_os_str().is_empty() {
             return Err(no_home("the path is empty".to_owned()));
@@ -71,7 +72,7 @@ impl Home {
             );
             return Err(Error::NoHome { reason });
         }
-        Home::at(&user.join(".cldctl"))
+        Home::at(user.join(".cldctl"))
     }
 
     /// Returns the absolute path of the directory itself.
@@ -205,7 +206,7 @@ mod tests {
             ("home/cache", false),
             ("home/cache/artifacts", false),
         ] {
-            let home = Home::at(&dir.path().join("home")).unwrap();
+            let home = Home::at(dir.path().join("home")).unwrap();
             let link = dir.path().join(link);
             fs::create_dir_all(link.parent().unwrap()).unwrap();
             assert_eq!(home.dangling_links().unwrap(), []);
@@ -230,7 +231,7 @@ mod tests {
     #[test]
     fn a_registry_file_that_is_a_dangling_link_is_accepted_if_its_directory_exists() {
         let dir = tempfile::tempdir().unwrap();
-        let home = Home::at(&dir.path().join("home")).unwrap();
+        let home = Home::at(dir.path().join("home")).unwrap();
         fs::create_dir_all(home.path().join("registry")).unwrap();
         symlink("../../disk/real.json", home.registry_path()).unwrap();
         let disk = dir.path().join("disk");

@@ -41,7 +41,8 @@ impl Interrupt {
 
     /// Returns the cell that contains the signal's number, and 0 until one is raised. A
     /// signal handler may do no more than to store a number, so it stores it there.
-    pub fn cell(&self) -> Arc<AtomicUsize> {
+    #[cfg(feature = "cli")]
+    pub(crate) fn cell(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.0)
     }
 

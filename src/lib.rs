@@ -49,7 +49,7 @@ pub mod cli;
 
 pub use chrono;
 
-pub use content::Cache;
+pub use content::{Cache, Snapshot};
 pub use digest::{Digest, InvalidDigest, digest_hex};
 pub use document::StoredEntry;
 pub use entry::{ArtifactEntry, ArtifactType};
@@ -74,14 +74,16 @@ pub mod progress {
 /// Frees disk: a plan of what can go, and its execution.
 pub mod prune {
     pub use crate::content::{
-        PruneOptions, PruneOutcome, PrunePlan, PruneReason, Pruned, Unreferenced, UnreferencedData,
-        UnreferencedKind,
+        PruneOptions, PrunePlan, PruneReason, Pruned, Unreferenced, UnreferencedData,
+        UnreferencedKind, UnreferencedRemoval,
     };
 }
 
 /// Removes artifacts, by name or as a selection chooses them.
 pub mod remove {
-    pub use crate::content::{ChosenPlan, ChosenRemoval, ContentOutcome, NamedRemoval, Removed};
+    pub use crate::content::{
+        ChosenPlan, ChosenRemoval, ContentOutcome, NamedRemoval, RemoveOptions, Removed,
+    };
 }
 
 /// Where the content of an entry is, and whether it can be verified.

@@ -12,7 +12,7 @@ use crate::fields::Field;
 use crate::registry::ReadMode;
 use crate::registry::resolve::{DigestPrefix, Resolution, Resolved};
 use crate::select::Selection;
-use crate::{Cache, DanglingLink, Home, Interrupt, store};
+use crate::{Cache, DanglingLink, Home, Interrupt, Snapshot, store};
 
 /// The most damaged entries that are named one by one.
 const MAX_NAMED: usize = 10;
@@ -51,11 +51,12 @@ impl Context {
     }
 
     /// Reads the registry to show it, and warns of unreadable fields.
-    pub(super) fn load(&self) -> anyhow::Result<Document> {
-        let document = self.load_quietly()?;
+    pub(super) fn snapshot(&self) -> anyhow::Result<Snapshot<'_>> {
+        let snapshot = self.cache.snapshot()?;
+        let document = snapshot.document()?;
         warn_of_version(document.foreign_version());
         Unreadable::warn_of_all(document.fold(Unreadable::note));
-        Ok(document)
+        Ok(snapshot)
     }
 
     /// Reads the registry; the caller warns of what it shows.
@@ -66,7 +67,7 @@ impl Context {
     }
 
     /// Calls `visit` with each entry of a document, or of the registry if it has not been
-    /// read yet, and warns as [`load`](Self::load) does. Returns what was made of parts of
+    /// read yet, and warns as [`snapshot`](Self::snapshot) does. Returns what was made of parts of
     /// it, in their order.
     pub(super) fn visit<S: Default + Send>(
         &self,
@@ -140,9 +141,18 @@ pub(super) fn warn_of_named(document: Option<&Document>, selection: &Selection) 
     let mut unreadable = Unreadable::default();
     let resolved = Resolved::of(document, &selection.operands(), DigestPrefix::Short);
     for resolution in resolved.resolutions() {
-        if let Resolution::Found(indices) = resolution {
-            let entries = indices.iter().filter_map(|&index| document.entry(index));
-            entries.for_each(|entry| unreadable.note(&entry));
+        match resolution {
+            Resolution::Found(indices) => {
+                let entries = indices.iter().filter_map(|&index| document.entry(index));
+                entries.for_each(|entry| unreadable.note(&entry));
+            }
+            Resolution::Ambiguous(references) => {
+                let is_named =
+                    |entry: &EntryRef<'_>| references.iter().any(|it| *it == entry.reference());
+                let entries = document.entries().filter(is_named);
+                entries.for_each(|entry| unreadable.note(&entry));
+            }
+            Resolution::Missing => {}
         }
     }
     unreadable.warn();

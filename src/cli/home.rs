@@ -17,7 +17,7 @@ const HOME_VARIABLE: &str = "CLDCTL_REGISTRY_HOME";
 pub(super) fn find(named: Option<PathBuf>) -> crate::Result<Home> {
     let variable = env::var_os(HOME_VARIABLE).filter(|value| !value.is_empty());
     match named.or(variable.map(PathBuf::from)) {
-        Some(dir) => Home::at(&expand_tilde(dir)?),
+        Some(dir) => Home::at(expand_tilde(dir)?),
         None => Home::of_user(),
     }
 }

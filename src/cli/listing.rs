@@ -141,7 +141,7 @@ impl Order {
 
 /// A line in its place in the file. It contains the rank because most lines are sorted
 /// by that alone, without a look at the line.
-struct Place<'l> {
+struct PlacedLine<'l> {
     rank: Rank,
     index: usize,
     line: &'l Line,
@@ -149,7 +149,7 @@ struct Place<'l> {
     text: &'l str,
 }
 
-impl<'l> Place<'l> {
+impl<'l> PlacedLine<'l> {
     /// Returns what is printed of the line.
     fn printed(&self) -> Result<&'l str, Failure> {
         match &self.line.failure {
@@ -167,13 +167,13 @@ impl<'l> Place<'l> {
 
 /// Returns the lines of lists in order: by rank and name, those of the same by reference,
 /// those of the same reference as they are in the file.
-fn in_order<'l>(lists: impl IntoIterator<Item = &'l List>, order: &Order) -> Vec<Place<'l>> {
+fn in_order<'l>(lists: impl IntoIterator<Item = &'l List>, order: &Order) -> Vec<PlacedLine<'l>> {
     let lines = lists
         .into_iter()
         .flat_map(|list| list.lines.iter().map(|line| (&*list.text, line)));
     let mut places: Vec<_> = lines
         .enumerate()
-        .map(|(index, (text, line))| Place {
+        .map(|(index, (text, line))| PlacedLine {
             rank: line.rank,
             index,
             line,
@@ -197,7 +197,7 @@ fn in_order<'l>(lists: impl IntoIterator<Item = &'l List>, order: &Order) -> Vec
 pub(super) fn sorted<'l>(lists: &'l [List], order: &Order) -> Result<Vec<&'l str>, Failure> {
     let mut places = in_order(lists, order);
     places.truncate(order.limit.unwrap_or(usize::MAX));
-    places.iter().map(Place::printed).collect()
+    places.iter().map(PlacedLine::printed).collect()
 }
 
 #[cfg(test)]

@@ -160,7 +160,7 @@ mod tests {
             fs::set_permissions(from.join("file"), Permissions::from_mode(0o4751)).unwrap();
             fs::set_permissions(from.join("empty"), Permissions::from_mode(0o2050)).unwrap();
             Fixture {
-                cache: Cache::open(Home::at(&top.join("home")).unwrap()).unwrap(),
+                cache: Cache::open(Home::at(top.join("home")).unwrap()).unwrap(),
                 _dir: dir,
                 from,
             }
@@ -179,7 +179,7 @@ mod tests {
     }
 
     fn stored(staged: &Staged) -> Inventory {
-        Inventory::stored(staged.dir.try_clone().unwrap()).unwrap()
+        Inventory::stored(staged.content.dir().try_clone().unwrap()).unwrap()
     }
 
     fn hashed(content: &Inventory) -> Result<Manifest> {

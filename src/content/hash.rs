@@ -25,18 +25,18 @@ const BUFFER: usize = 256 * 1024;
 
 /// The next piece of a file.
 #[derive(Clone, Copy)]
-pub(super) enum Piece<'b> {
+pub(super) enum Chunk<'b> {
     Data(&'b [u8]),
     /// The length of a hole: bytes that are zero, and for which no disk is allocated.
     Hole(u64),
 }
 
-impl Piece<'_> {
+impl Chunk<'_> {
     /// Returns the length in bytes.
     pub(super) fn len(self) -> u64 {
         match self {
-            Piece::Data(bytes) => bytes.len() as u64,
-            Piece::Hole(len) => len,
+            Chunk::Data(bytes) => bytes.len() as u64,
+            Chunk::Hole(len) => len,
         }
     }
 }
@@ -60,15 +60,15 @@ impl<'i> FileHasher<'i> {
     /// # Errors
     ///
     /// Only [`Interrupted`](Error::Interrupted).
-    pub(super) fn add(&mut self, piece: Piece<'_>) -> Result<()> {
+    pub(super) fn add(&mut self, piece: Chunk<'_>) -> Result<()> {
         static ZEROS: [u8; BUFFER] = [0; BUFFER];
         self.interrupt.check()?;
         let mut zeros = match piece {
-            Piece::Data(bytes) => {
+            Chunk::Data(bytes) => {
                 self.hasher.update(bytes);
                 return Ok(());
             }
-            Piece::Hole(len) => len,
+            Chunk::Hole(len) => len,
         };
         while zeros > 0 {
             self.interrupt.check()?;
@@ -248,7 +248,7 @@ impl Reader {
         tree: &FileTree,
         file: &Node,
         top: &Dir,
-        mut each: impl FnMut(Piece<'_>) -> Result<()>,
+        mut each: impl FnMut(Chunk<'_>) -> Result<()>,
     ) -> Result<()> {
         let source = tree.open(file, top, &mut self.opener)?;
         let mut offset = 0;
@@ -259,7 +259,7 @@ impl Reader {
             };
             let (begin, end) = data.at("read", &tree.shown(file))?;
             if begin > offset {
-                each(Piece::Hole(begin - offset))?;
+                each(Chunk::Hole(begin - offset))?;
                 offset = begin;
             }
             while offset < end {
@@ -270,7 +270,7 @@ impl Reader {
                 if read == 0 {
                     return Err(tree.changed(file));
                 }
-                each(Piece::Data(&self.buffer[..read]))?;
+                each(Chunk::Data(&self.buffer[..read]))?;
                 offset += read as u64;
             }
         }

@@ -14,10 +14,9 @@ use super::rules::Rules;
 use super::stage::Staged;
 use super::status::CacheState;
 use super::{hash, source};
-use crate::document::{Document, EntryRef};
+use crate::document::EntryRef;
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{Error, Result};
-use crate::fields::Field;
 use crate::reference::{CacheKey, Reference};
 use crate::registry::{Added, ReadMode, Upsert, Upserted};
 use crate::timestamp;
@@ -174,7 +173,7 @@ impl Cache {
     pub fn import(&self, import: &Import) -> Result<Imported> {
         if let Some(reference) = import.source.reference() {
             reference.check_new()?;
-            self.refuse_existing(None, reference, import.no_clobber)?;
+            self.refuse_existing(reference, import.no_clobber)?;
         }
         let given = import.artifact_type.as_ref();
         let path = match &import.source {
@@ -280,21 +279,8 @@ impl Cache {
 
     /// Refuses a reference that is registered. It is decided under the lock, but
     /// there is no need to copy first.
-    pub(super) fn refuse_existing(
-        &self,
-        registry: Option<&Document>,
-        reference: &Reference,
-        no_clobber: bool,
-    ) -> Result<()> {
-        let name = reference.as_str();
-        let exists = || match registry {
-            Some(document) => {
-                let mut entries = document.entries();
-                Ok(entries.any(|entry| entry.has(Field::Reference, name)))
-            }
-            None => self.registry().get(name).map(|found| found.is_some()),
-        };
-        if no_clobber && exists()? {
+    pub(super) fn refuse_existing(&self, reference: &Reference, no_clobber: bool) -> Result<()> {
+        if no_clobber && self.registry().get(reference.as_str())?.is_some() {
             return Err(Error::AlreadyExists {
                 reference: reference.to_string(),
             });

@@ -12,7 +12,7 @@ use std::ffi::OsStr;
 use super::Cache;
 use super::cleanup::{Cleanup, Leftovers};
 use super::copy;
-use super::inventory::{Inventory, require_unchanged};
+use super::inventory::Inventory;
 use super::ownership::Ownership;
 use super::progress::Operation;
 use super::stage::Staged;
@@ -150,8 +150,8 @@ impl<'c> Install<'c> {
     fn observe(&self) -> Result<Observed> {
         let place = self.place()?;
         let dir = match place {
-            Place::Same => Some(self.there.as_ref().map_or(&self.staged.dir, Inventory::dir)),
-            Place::MovedIn => Some(&self.staged.dir),
+            Place::Same => Some(self.there.as_ref().unwrap_or(&self.staged.content).dir()),
+            Place::MovedIn => Some(self.staged.content.dir()),
             Place::Other => None,
         };
         if let Some(dir) = dir {
@@ -176,7 +176,7 @@ impl<'c> Install<'c> {
         let (root, key) = (&self.staged.root, &self.key);
         if self.is_moved_in.get() {
             let found = root.look(OsStr::new(key.as_str()))?;
-            let own = self.staged.dir.attributes();
+            let own = self.staged.content.dir().attributes();
             let own = own.at("read", &root.dir_of(key))?;
             return match found.is_some_and(|found| found.id == own.id) {
                 true => Ok(Place::MovedIn),
@@ -199,7 +199,10 @@ impl<'c> Install<'c> {
                 path: root.dir_of(key),
             });
         }
-        require_unchanged(&self.staged.tree, &self.staged.dir, root, key).map(|()| Place::Same)
+        self.staged
+            .content
+            .require_unchanged_at(root, key)
+            .map(|()| Place::Same)
     }
 
     /// Returns the digest of the content, if its manifest belongs to the entry: a copy

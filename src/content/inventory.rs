@@ -19,6 +19,11 @@ pub(super) struct Inventory {
 }
 
 impl Inventory {
+    /// Takes files that lie in an open directory.
+    pub(super) fn new(dir: Dir, tree: Arc<FileTree>) -> Self {
+        Inventory { dir, tree }
+    }
+
     /// Reads what importing a directory brings into the cache.
     ///
     /// # Errors
@@ -66,10 +71,6 @@ impl Inventory {
         i64::try_from(self.tree.bytes()).unwrap_or(i64::MAX)
     }
 
-    pub(super) fn into_parts(self) -> (Dir, Arc<FileTree>) {
-        (self.dir, self.tree)
-    }
-
     /// Refuses content that is no longer what was seen.
     pub(super) fn require_unchanged(&self) -> Result<()> {
         self.tree.require_unchanged(&self.dir)
@@ -78,23 +79,12 @@ impl Inventory {
     /// Refuses content that is no longer what was seen in the directory of a key, or no
     /// longer there.
     pub(super) fn require_unchanged_at(&self, root: &CacheRoot, key: &CacheKey) -> Result<()> {
-        require_unchanged(&self.tree, &self.dir, root, key)
+        let found = root.look(OsStr::new(key.as_str()))?;
+        if found.map(|found| found.id) != Some(self.tree.id) {
+            return Err(Error::ContentChanged {
+                path: root.dir_of(key),
+            });
+        }
+        self.require_unchanged()
     }
-}
-
-/// Refuses content that is no longer what was seen in the directory of a key, or no
-/// longer there.
-pub(super) fn require_unchanged(
-    tree: &FileTree,
-    dir: &Dir,
-    root: &CacheRoot,
-    key: &CacheKey,
-) -> Result<()> {
-    let found = root.look(OsStr::new(key.as_str()))?;
-    if found.map(|found| found.id) != Some(tree.id) {
-        return Err(Error::ContentChanged {
-            path: root.dir_of(key),
-        });
-    }
-    tree.require_unchanged(dir)
 }

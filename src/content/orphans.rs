@@ -60,7 +60,7 @@ pub struct UnreferencedData {
 /// The outcome of removing unreferenced data. What is in neither list changed meanwhile.
 #[derive(Debug, Default)]
 #[non_exhaustive]
-pub struct PruneOutcome {
+pub struct UnreferencedRemoval {
     /// What is removed.
     pub gone: Vec<Unreferenced>,
     /// What could not be removed, and why.
@@ -86,7 +86,7 @@ impl Cache {
         &self,
         unreferenced: &[Unreferenced],
         now: SystemTime,
-    ) -> Result<PruneOutcome> {
+    ) -> Result<UnreferencedRemoval> {
         let going = self.registry().update(|document| {
             let observed = self.unreferenced_by(document.whole()?, now)?.found;
             // Only as they were seen: what grew meanwhile is being worked on.
@@ -97,7 +97,7 @@ impl Cache {
             };
             Ok(Update::guarded(Edit::default(), sweep))
         })?;
-        let mut swept = PruneOutcome::default();
+        let mut swept = UnreferencedRemoval::default();
         for (item, going) in going {
             let deleted = going.and_then(|going| match going {
                 Going::Trash(trash) => trash.delete(),

@@ -113,7 +113,7 @@ mod tests {
 
         let events = Events::default();
         let noted = Arc::clone(&events);
-        let home = Home::at(&dir.path().join("home")).unwrap();
+        let home = Home::at(dir.path().join("home")).unwrap();
         let cache = Cache::open(home)
             .unwrap()
             .with_progress(move |work, total| {

@@ -1,19 +1,19 @@
 //! Frees disk: a plan of what can go, and its execution.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod choose;
+
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::orphans::{Unreferenced, UnreferencedData};
-use super::removal::{RemovalPlan, Removed};
-use super::{Cache, Contents};
-use crate::document::{Document, Edit, OpenDocument};
+use super::removal::{RemovalPlan, RemoveOptions, Removed};
+use super::{Cache, Snapshot};
+use crate::document::Edit;
 use crate::error::{Error, Result};
 use crate::fields::Field;
-use crate::reference::ReferenceParts;
-use crate::select::{Candidate, Filter, Retention, Selection, select_expired};
-use crate::timestamp;
+use crate::select::Filter;
 
 /// What a prune may remove besides directories and leftovers that no entry needs: by
 /// default, entries without a tag, and entries whose content is gone.
@@ -78,13 +78,13 @@ pub struct PrunePlan {
     /// stay.
     pub unknown: Vec<Error>,
     /// The entries by their text.
-    entries: HashMap<String, Planned>,
+    entries: HashMap<String, PlannedEntry>,
     reasons: HashMap<String, PruneReason>,
     made_at: SystemTime,
 }
 
 #[derive(Clone, Debug)]
-struct Planned {
+struct PlannedEntry {
     reference: String,
     reason: PruneReason,
 }
@@ -115,7 +115,7 @@ pub struct Pruned {
     pub error: Option<Error>,
 }
 
-impl Cache {
+impl Snapshot<'_> {
     /// Plans what can be removed to free disk; nothing is changed.
     ///
     /// ```
@@ -129,7 +129,7 @@ impl Cache {
     /// options.filters.push("until=30d".parse()?);
     /// options.keep_last = Some(3);
     ///
-    /// let plan = cache.plan_prune(&options)?;
+    /// let plan = cache.snapshot()?.plan_prune(&options)?;
     /// for removed in &plan.removed {
     ///     println!("{}: {}", removed.reference, plan.reasons()[&removed.reference]);
     /// }
@@ -140,38 +140,40 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// As [`select`](Self::select), and that the cache cannot be read.
+    /// The registry cannot be read, and those of [`Cache::select`]. What else cannot be
+    /// looked at is in the plan, and stays.
     pub fn plan_prune(&self, options: &PruneOptions) -> Result<PrunePlan> {
-        self.registry().require_memory()?;
-        self.plan_prune_in(&self.registry().load()?.into(), options)
-    }
-
-    /// As [`plan_prune`](Self::plan_prune), for a registry that was read already.
-    pub(crate) fn plan_prune_in(
-        &self,
-        registry: &OpenDocument,
-        options: &PruneOptions,
-    ) -> Result<PrunePlan> {
-        let document = registry.whole()?;
+        let (cache, document) = (self.cache, self.document()?);
         let now = SystemTime::now();
-        let (reasons, mut unknown) = choose(self, document, options)?;
-        let UnreferencedData {
-            found: unreferenced,
-            unknown: more,
-        } = self.unreferenced_by(document, now)?;
-        unknown.extend(more);
+        let (reasons, mut unknown) = choose::choose(cache, document, options)?;
+        // What is not known must not hide what is.
+        let unreferenced = cache
+            .unreferenced_by(document, now)
+            .unwrap_or_else(|error| {
+                unknown.push(error);
+                UnreferencedData::default()
+            });
+        unknown.extend(unreferenced.unknown);
         let mut edit = Edit::default();
         reasons.keys().for_each(|&index| edit.remove(index));
+        let removed = cache.would_remove(&self.registry, &edit, RemoveOptions::default());
+        let (removed, reasons) = match removed {
+            Ok(removed) => (removed, reasons),
+            Err(error) => {
+                unknown.push(error);
+                Default::default()
+            }
+        };
         let entries = reasons.into_iter().filter_map(|(index, reason)| {
             let entry = document.entry(index)?;
             let reference = entry.reference().into_owned();
-            Some((entry.text().to_owned(), Planned { reference, reason }))
+            Some((entry.text().to_owned(), PlannedEntry { reference, reason }))
         });
-        let entries: HashMap<String, Planned> = entries.collect();
+        let entries: HashMap<String, PlannedEntry> = entries.collect();
         let planned = entries.values();
         Ok(PrunePlan {
-            removed: self.would_remove(registry, &edit, false)?,
-            unreferenced,
+            removed,
+            unreferenced: unreferenced.found,
             unknown,
             reasons: planned
                 .map(|it| (it.reference.clone(), it.reason))
@@ -180,7 +182,9 @@ impl Cache {
             made_at: now,
         })
     }
+}
 
+impl Cache {
     /// Removes just what a plan names. What changed since it was made stays, and is named.
     ///
     /// # Errors
@@ -207,7 +211,9 @@ impl Cache {
             (pruned.unreferenced, pruned.failed) = (swept.gone, swept.failed);
         }
         let result = self.remove_planned(&plan.entries, &mut pruned);
-        let is_nothing_done = plan.unreferenced.is_empty() && pruned.removed.is_empty();
+        let is_nothing_done = plan.unreferenced.is_empty()
+            && pruned.removed.is_empty()
+            && pruned.changed_entries.is_empty();
         match result {
             Err(error) if is_nothing_done => Err(error),
             result => {
@@ -220,13 +226,13 @@ impl Cache {
     /// Removes the planned entries as far as they still stand in the registry as they did.
     fn remove_planned(
         &self,
-        planned: &HashMap<String, Planned>,
+        planned: &HashMap<String, PlannedEntry>,
         pruned: &mut Pruned,
     ) -> Result<()> {
         let contents = self.contents();
         // Content that is gone by the plan may be on its way back, so it is left alone.
         for is_gone in [true, false] {
-            let wanted = |planned: &Planned| (planned.reason == PruneReason::Gone) == is_gone;
+            let wanted = |planned: &PlannedEntry| (planned.reason == PruneReason::Gone) == is_gone;
             if !planned.values().any(wanted) {
                 continue;
             }
@@ -238,7 +244,7 @@ impl Cache {
                     let document = document.whole()?;
                     for (index, entry) in document.entries().enumerate() {
                         let found = planned.get(entry.text()).filter(|it| wanted(it));
-                        let Some(Planned { reference, .. }) = found else {
+                        let Some(PlannedEntry { reference, .. }) = found else {
                             continue;
                         };
                         let path = entry.text_of(Field::CachePath);
@@ -249,7 +255,10 @@ impl Cache {
                     }
                     Ok(edit)
                 },
-                keep_content: is_gone,
+                options: match is_gone {
+                    true => RemoveOptions::keeping_content(),
+                    false => RemoveOptions::default(),
+                },
             })?;
             pruned.removed.extend(removed);
             let kept = kept.into_values();
@@ -258,129 +267,6 @@ impl Cache {
                 .extend(kept.map(|it| it.reference.clone()));
         }
         Ok(())
-    }
-}
-
-/// Returns the places of the entries that go, each with the reason, and why it is not
-/// known of some whether they could go; those stay.
-fn choose(
-    cache: &Cache,
-    document: &Document,
-    options: &PruneOptions,
-) -> Result<(HashMap<usize, PruneReason>, Vec<Error>)> {
-    let mut unknown = Vec::new();
-    let contents = cache.contents();
-    let selection = Selection {
-        filters: options.filters.clone(),
-        ..Selection::default()
-    };
-    let selected = selection.choose(document, &contents, &timestamp::now())?;
-    let mut is_selected = vec![false; document.entries().len()];
-    selected
-        .into_iter()
-        .for_each(|index| is_selected[index] = true);
-
-    let mut reasons = HashMap::new();
-    let mut tagged: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (index, entry) in document.entries().enumerate() {
-        let is_gone = contents.is_gone(&entry.reference(), &entry.text_of(Field::CachePath));
-        let is_gone = is_gone.unwrap_or_else(|error| {
-            unknown.push(error);
-            false
-        });
-        if is_selected[index] && entry.is_untagged() {
-            reasons.insert(index, PruneReason::Untagged);
-        } else if is_selected[index] && is_gone {
-            reasons.insert(index, PruneReason::Gone);
-        } else if options.tagged && !entry.is_untagged() && !is_gone {
-            // Entries of one reference are one artifact.
-            let reference = entry.reference().into_owned();
-            tagged.entry(reference).or_default().push(index);
-        }
-    }
-    let disk = match options.max_bytes {
-        Some(_) => Disk::of(document, &contents, &reasons)?,
-        None => Disk::default(),
-    };
-    let candidates: Vec<Candidate> = tagged
-        .into_iter()
-        .filter_map(|(reference, indices)| {
-            let entry = document.entry(*indices.first()?)?;
-            Some(Candidate {
-                repository: ReferenceParts::of(&reference).repository.to_owned(),
-                created_at: entry.created_at().ok().flatten(),
-                bytes: indices
-                    .iter()
-                    .filter_map(|index| disk.freed_by.get(index))
-                    .fold(0, |sum: u64, bytes| sum.saturating_add(*bytes)),
-                is_selected: indices.iter().all(|&index| is_selected[index]),
-                indices,
-                reference,
-            })
-        })
-        .collect();
-    let retention = Retention {
-        keep_last: options.keep_last.unwrap_or_default(),
-        max_bytes: options.max_bytes,
-    };
-    let reason = match (options.max_bytes, options.keep_last) {
-        (Some(_), _) => PruneReason::MaxSize,
-        (None, Some(_)) => PruneReason::KeepLast,
-        (None, None) => PruneReason::Filter,
-    };
-    for index in select_expired(&candidates, retention, disk.kept) {
-        reasons.insert(index, reason);
-    }
-    Ok((reasons, unknown))
-}
-
-/// What the content of artifacts takes.
-#[derive(Default)]
-struct Disk {
-    /// The bytes that removing an entry frees, by its place: those of its
-    /// directory, if no entry of another reference has the same.
-    freed_by: HashMap<usize, u64>,
-    /// The bytes that stay whatever else is removed.
-    kept: u64,
-}
-
-impl Disk {
-    /// Measures all entries but those that go anyway.
-    fn of(
-        document: &Document,
-        contents: &Contents<'_>,
-        going: &HashMap<usize, PruneReason>,
-    ) -> Result<Self> {
-        let mut dirs: HashMap<PathBuf, (u64, Vec<usize>)> = HashMap::new();
-        for (index, entry) in document.entries().enumerate() {
-            if going.contains_key(&index) {
-                continue;
-            }
-            let usage = contents.usage(&entry.reference(), &entry.text_of(Field::CachePath))?;
-            if let Some(usage) = usage {
-                let holders = dirs.entry(usage.path);
-                let (_, holders) = holders.or_insert((usage.allocated, Vec::new()));
-                holders.push(index);
-            }
-        }
-        let mut disk = Disk::default();
-        for (bytes, holders) in dirs.into_values() {
-            let reference = |index: &usize| document.entry(*index).map(|entry| entry.reference());
-            let first = holders.first().and_then(reference);
-            let is_sole = holders.iter().all(|index| reference(index) == first);
-            let is_tagged = holders.iter().all(|&index| {
-                document
-                    .entry(index)
-                    .is_some_and(|entry| !entry.is_untagged())
-            });
-            match holders.first() {
-                Some(&index) if is_sole && is_tagged => {
-                    disk.freed_by.insert(index, bytes);
-                }
-                _ => disk.kept = disk.kept.saturating_add(bytes),
-            }
-        }
-        Ok(disk)
     }
 }
 
@@ -394,7 +280,7 @@ mod tests {
     /// A cache with `app:v1`, `app:v2` and an untagged artifact.
     fn cache() -> (tempfile::TempDir, Cache) {
         let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(Home::at(&dir.path().join("home")).unwrap()).unwrap();
+        let cache = Cache::open(Home::at(dir.path().join("home")).unwrap()).unwrap();
         let source = dir.path().join("app");
         std::fs::create_dir(&source).unwrap();
         for name in ["v1", "v2", ""] {
@@ -420,7 +306,11 @@ mod tests {
     #[test]
     fn without_options_only_what_is_untagged_goes() {
         let (_dir, cache) = cache();
-        let plan = cache.plan_prune(&PruneOptions::default()).unwrap();
+        let plan = cache
+            .snapshot()
+            .unwrap()
+            .plan_prune(&PruneOptions::default())
+            .unwrap();
         assert_eq!(plan.removed.len(), 1);
         let reasons: Vec<_> = plan.reasons().values().collect();
         assert_eq!(reasons, [&PruneReason::Untagged]);
@@ -443,7 +333,7 @@ mod tests {
             filters: vec!["tag=v*".parse().unwrap()],
             ..PruneOptions::default()
         };
-        let plan = cache.plan_prune(&options).unwrap();
+        let plan = cache.snapshot().unwrap().plan_prune(&options).unwrap();
         assert_eq!(names(&plan.removed), ["app:v1", "app:v2"]);
         let mut changed = cache.registry().get("app:v1").unwrap().unwrap();
         changed.size = Some(7);
@@ -452,5 +342,20 @@ mod tests {
         assert_eq!(names(&pruned.removed), ["app:v2"]);
         assert_eq!(pruned.changed_entries, ["app:v1"]);
         assert!(cache.registry().get("app:v1").unwrap().is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_does_not_hide_what_can() {
+        let (dir, cache) = cache();
+        let snapshot = cache.snapshot().unwrap();
+        std::fs::rename(cache.home().cache_root(), dir.path().join("away")).unwrap();
+        std::fs::write(cache.home().cache_root(), "").unwrap();
+        let options = PruneOptions {
+            tagged: true,
+            max_bytes: Some(0),
+            ..PruneOptions::default()
+        };
+        let plan = snapshot.plan_prune(&options).unwrap();
+        assert!(!plan.unknown.is_empty() && plan.removed.is_empty());
     }
 }

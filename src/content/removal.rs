@@ -1,9 +1,12 @@
 //! Removing artifacts: the entry first, then its content.
 
 mod plan;
+mod request;
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
+
+pub use request::{ChosenPlan, ChosenRemoval, NamedRemoval};
 
 use plan::PlannedRemoval;
 
@@ -32,6 +35,7 @@ pub struct Removed {
 #[non_exhaustive]
 pub enum ContentOutcome {
     /// It is deleted.
+    #[non_exhaustive]
     Deleted {
         /// The directory.
         path: PathBuf,
@@ -43,6 +47,7 @@ pub enum ContentOutcome {
     /// It stays, as was asked.
     Kept,
     /// It stays: another entry's key or path names the same directory.
+    #[non_exhaustive]
     Shared {
         /// The directory.
         path: PathBuf,
@@ -50,12 +55,14 @@ pub enum ContentOutcome {
         with: String,
     },
     /// It stays: the directory is not the entry's own.
+    #[non_exhaustive]
     Foreign {
         /// The directory, as the entry names it.
         path: PathBuf,
     },
     /// It stays, and so does the entry: another file system is mounted in the
     /// directory, or the system does not say whose it is.
+    #[non_exhaustive]
     Refused {
         /// The directory, as the entry names it.
         path: PathBuf,
@@ -63,6 +70,7 @@ pub enum ContentOutcome {
         error: Error,
     },
     /// It could not be deleted, or not all of it.
+    #[non_exhaustive]
     Failed {
         /// The directory.
         path: PathBuf,
@@ -72,14 +80,29 @@ pub enum ContentOutcome {
 }
 
 /// Chooses what to remove from a document.
-pub(crate) type Selection<'s> = dyn FnMut(&OpenDocument) -> Result<Edit> + 's;
+pub(crate) type Choose<'s> = dyn FnMut(&OpenDocument) -> Result<Edit> + 's;
+
+/// How artifacts are removed: by default, with their content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RemoveOptions {
+    /// Leaves all content where it is.
+    pub keep_content: bool,
+}
+
+impl RemoveOptions {
+    /// Returns options that leave all content where it is.
+    #[must_use]
+    pub fn keeping_content() -> Self {
+        RemoveOptions { keep_content: true }
+    }
+}
 
 /// What is to be removed and how.
 pub(crate) struct RemovalPlan<'s> {
     /// Chooses the entries; called again when the registry changed meanwhile.
-    pub(crate) select: &'s mut Selection<'s>,
-    /// Leaves all content where it is.
-    pub(crate) keep_content: bool,
+    pub(crate) select: &'s mut Choose<'s>,
+    pub(crate) options: RemoveOptions,
 }
 
 impl Cache {
@@ -99,7 +122,7 @@ impl Cache {
         };
         self.remove_selected(RemovalPlan {
             select: &mut select,
-            keep_content: false,
+            options: RemoveOptions::default(),
         })
     }
 
@@ -108,8 +131,8 @@ impl Cache {
     pub(crate) fn remove_selected(&self, plan: RemovalPlan<'_>) -> Result<Vec<Removed>> {
         let removal = self.registry().update(|document| {
             let selected = (plan.select)(document)?;
-            let root = open_root(self, plan.keep_content)?;
-            let planned = plan::observe(document, &selected, root.as_ref(), plan.keep_content)?;
+            let root = open_root(self, plan.options)?;
+            let planned = plan::observe(document, &selected, root.as_ref(), plan.options)?;
             let edit = plan::without_refused(document, selected, &planned)?;
             let cleanup = Cleanup::after(self, document, &edit, None)?;
             Ok(Update::guarded(
@@ -138,10 +161,10 @@ impl Cache {
         &self,
         document: &OpenDocument,
         edit: &Edit,
-        keep_content: bool,
+        options: RemoveOptions,
     ) -> Result<Vec<Removed>> {
-        let root = open_root(self, keep_content)?;
-        let planned = plan::plan(document, edit, root.as_ref(), keep_content)?;
+        let root = open_root(self, options)?;
+        let planned = plan::plan(document, edit, root.as_ref(), options)?;
         Ok(planned
             .into_iter()
             .map(|planned| planned.preview(root.as_ref()))
@@ -150,8 +173,8 @@ impl Cache {
 }
 
 /// Opens the cache root, unless all content is to stay.
-fn open_root(cache: &Cache, keep_content: bool) -> Result<Option<CacheRoot>> {
-    match keep_content {
+fn open_root(cache: &Cache, options: RemoveOptions) -> Result<Option<CacheRoot>> {
+    match options.keep_content {
         true => Ok(None),
         false => cache.root(),
     }

@@ -9,7 +9,7 @@ use super::Cache;
 use super::cache_root::CacheRoot;
 use super::copy;
 use super::file_tree::{FileTree, Opener};
-use super::hash::{self, FileHasher, Piece};
+use super::hash::{self, Chunk, FileHasher};
 use super::inventory::Inventory;
 use super::manifest::{FileHash, Manifest};
 use super::progress::Operation;
@@ -109,9 +109,8 @@ impl<'c> Staging<'c> {
         copy::sync(&self.dir, self.root.dir())?;
         Ok(Staged {
             root: self.root,
-            tree,
+            content: Inventory::new(self.dir, tree),
             manifest,
-            dir: self.dir,
             work: Some(self.work),
         })
     }
@@ -131,13 +130,13 @@ pub(super) struct StagedFile<'s> {
 
 impl StagedFile<'_> {
     /// Appends a piece. No disk is allocated for a hole.
-    pub(super) fn append(&mut self, piece: Piece<'_>) -> Result<()> {
+    pub(super) fn append(&mut self, piece: Chunk<'_>) -> Result<()> {
         self.hasher.add(piece)?;
-        if let Piece::Data(bytes) = piece {
+        if let Chunk::Data(bytes) = piece {
             let written = self.file.write_all_at(bytes, self.len);
             written.at("write", &self.at)?;
         }
-        self.ends_in_hole = matches!(piece, Piece::Hole(_));
+        self.ends_in_hole = matches!(piece, Chunk::Hole(_));
         self.len += piece.len();
         self.write_back(WRITEBACK);
         Ok(())
@@ -173,11 +172,10 @@ fn complete(file: &File, owner: Option<Owner>, mode: u32, at: &Path) -> Result<(
 /// Content that is in the cache's file system and hashed, but that no entry has yet.
 pub(super) struct Staged {
     pub(super) root: CacheRoot,
-    /// The layout: as it was read in place, or as it was staged.
-    pub(super) tree: Arc<FileTree>,
+    /// The directory that it lies in, with its files: as they were read in place, or as
+    /// they were staged.
+    pub(super) content: Inventory,
     pub(super) manifest: Manifest,
-    /// The directory that it lies in.
-    pub(super) dir: Dir,
     /// The directory that it is staged in, and that vanishes with this; `None` if the
     /// content lies in its place already. Otherwise it is durable.
     pub(super) work: Option<WorkDir>,
@@ -221,12 +219,10 @@ impl Staged {
 
     /// Takes content that lies in its place already.
     pub(super) fn in_place(root: CacheRoot, content: Inventory, manifest: Manifest) -> Self {
-        let (dir, tree) = content.into_parts();
         Staged {
             root,
-            tree,
+            content,
             manifest,
-            dir,
             work: None,
         }
     }
@@ -243,7 +239,7 @@ impl Staged {
             return Ok(None);
         }
         let there = Inventory::of_key(&self.root, key)?;
-        let same_layout = there.filter(|there| there.tree().same_layout(&self.tree));
+        let same_layout = there.filter(|there| there.tree().same_layout(self.content.tree()));
         let Some(there) = same_layout else {
             return Ok(None);
         };

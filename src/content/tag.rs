@@ -7,7 +7,6 @@ use super::import::{Imported, MetadataImport};
 use super::inventory::Inventory;
 use super::register::Registration;
 use super::status::CacheState;
-use crate::document::Document;
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{Error, Result};
 use crate::reference::Reference;
@@ -28,19 +27,8 @@ impl Cache {
         reference: &Reference,
         no_clobber: bool,
     ) -> Result<Imported> {
-        self.tag_in(None, source, reference, no_clobber)
-    }
-
-    /// As [`tag`](Self::tag); `registry` is the registry if it was read already.
-    pub(crate) fn tag_in(
-        &self,
-        registry: Option<&Document>,
-        source: &ArtifactEntry,
-        reference: &Reference,
-        no_clobber: bool,
-    ) -> Result<Imported> {
         reference.check_new()?;
-        self.refuse_existing(registry, reference, no_clobber)?;
+        self.refuse_existing(reference, no_clobber)?;
         let contents = self.contents();
         let named = source.cache_path.as_deref().unwrap_or_default();
         let of = source.reference.as_deref().unwrap_or_default();

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
-use super::Cache;
+use super::Snapshot;
 use super::orphans::{Unreferenced, UnreferencedKind};
-use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::fields::Field;
 
@@ -56,7 +55,7 @@ pub struct UsageTotal {
     pub reclaimable: u64,
 }
 
-impl Cache {
+impl Snapshot<'_> {
     /// Measures how much disk artifacts take.
     ///
     /// ```
@@ -65,7 +64,7 @@ impl Cache {
     /// # let dir = tempfile::tempdir()?;
     /// let cache = Cache::open(Home::at(dir.path())?)?;
     /// let unreferenced = cache.unreferenced(std::time::SystemTime::now())?;
-    /// for total in cache.usage()?.totals(&unreferenced.found) {
+    /// for total in cache.snapshot()?.usage()?.totals(&unreferenced.found) {
     ///     println!("{}: {} bytes", total.name, total.disk);
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -73,15 +72,10 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// As [`Registry::list`](crate::Registry::list).
+    /// The registry cannot be read.
     pub fn usage(&self) -> Result<Usage> {
-        self.registry().require_memory()?;
-        Ok(self.usage_in(&self.registry().load()?))
-    }
-
-    /// As [`usage`](Self::usage), for a registry that was read already.
-    pub(crate) fn usage_in(&self, document: &Document) -> Usage {
-        let contents = self.contents();
+        let document = self.document()?;
+        let contents = self.cache.contents();
         let found = document.fold(|found: &mut Vec<_>, entry| {
             found.push(contents.usage(&entry.reference(), &entry.text_of(Field::CachePath)));
         });
@@ -115,10 +109,10 @@ impl Cache {
                 is_shared: dir.is_some_and(|dir| !counted.insert(dir)),
             }
         });
-        Usage {
+        Ok(Usage {
             entries: entries.collect(),
             unknown,
-        }
+        })
     }
 }
 

@@ -155,7 +155,7 @@ fn list(
     })
 }
 
-/// A literal of this string, of which any character may be escaped.
+/// A literal of this string, with any of its characters escaped.
 fn spelled(text: &'static str) -> impl Strategy<Value = String> {
     vec(any::<u8>(), text.chars().count()).prop_map(move |choices| {
         let mut literal = String::from('"');

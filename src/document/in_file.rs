@@ -15,7 +15,7 @@ use crate::error::{AtPath, Error, Result};
 use crate::json::{ParseError, Scanner, Span};
 use crate::memory;
 
-/// A document in the form that Go writes, of which only the places of the entries are in
+/// A document in the form that Go writes: only the places of its entries are in
 /// memory.
 pub(crate) struct InFile {
     source: Arc<dyn ReadAt + Send>,

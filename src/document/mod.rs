@@ -7,13 +7,13 @@
 //! the form that Go writes, the result is what cldctl would have written.
 
 mod edit;
+mod entry_json;
 mod entry_ref;
 #[cfg(test)]
 pub(crate) mod generated;
 mod go_form;
 mod in_file;
 mod index;
-mod layout;
 mod legacy;
 mod open;
 mod salvage;

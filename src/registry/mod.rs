@@ -3,7 +3,6 @@
 mod backup;
 mod complete;
 mod load;
-mod near_miss;
 mod repair;
 pub mod resolve;
 mod scan;

@@ -29,6 +29,7 @@ pub struct Repaired {
 #[non_exhaustive]
 pub enum Damage {
     /// It could not be read. Its intact entries are saved, byte for byte.
+    #[non_exhaustive]
     Unparsable {
         /// What kept it from being read.
         cause: ParseError,
@@ -40,6 +41,7 @@ pub enum Damage {
     },
     /// Entries stood in it more than once, all their copies the same to the
     /// byte. One of each is left.
+    #[non_exhaustive]
     Duplicates {
         /// Their references.
         references: Vec<String>,
@@ -170,7 +172,7 @@ fn without_copies(document: &Document) -> Option<(Edit, Vec<String>)> {
     for (index, entry) in document.entries().enumerate() {
         let reference = entry.reference();
         let are_same = first.get(&reference).is_some_and(|(_, same)| *same);
-        // Without a reference nobody can say whether they are the same artifact.
+        // Without a reference it is not known whether they are the same artifact.
         if !reference.is_empty() && are_same {
             let count: &mut usize = seen.entry(reference.clone()).or_default();
             *count += 1;

@@ -184,7 +184,7 @@ fn condition(key: &str, operator: &str, value: &str) -> Result<Condition, String
             ">=" => Relation::AtLeast,
             _ => return Err("`size` accepts `=`, `<`, `<=`, `>` and `>=`".to_owned()),
         };
-        let bytes = parse_size(value)?;
+        let bytes = parse_size(value).map_err(|error| error.to_string())?;
         return Ok(Condition::Has(Property::Size { relation, bytes }));
     }
     if !KEYS.contains(&key) {

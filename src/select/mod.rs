@@ -20,14 +20,15 @@
 
 mod filter;
 pub(crate) mod near_miss;
-mod resolved;
+mod ready;
 mod retention;
 mod size;
 pub(crate) mod sort;
 mod time;
 
+pub use crate::error::UnusableFilter;
 pub use filter::{CACHE_STATES, Filter, InvalidFilter, KEYS};
-pub use size::parse_size;
+pub use size::{InvalidSize, parse_size};
 pub use sort::SortKey;
 
 pub(crate) use retention::{Candidate, Retention, select_expired};
@@ -47,7 +48,7 @@ use crate::fields::Field;
 use crate::registry::ReadMode;
 use crate::timestamp;
 use near_miss::NearMisses;
-use resolved::Resolved;
+use ready::ReadyFilters;
 
 /// The demands that an entry has to meet to be chosen: by default, none.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -136,7 +137,7 @@ impl Selection {
     ) -> Result<Chooser<'_>> {
         Ok(Chooser {
             selection: self,
-            filters: Resolved::new(&self.filters, document, now)?,
+            filters: ReadyFilters::new(&self.filters, document, now)?,
         })
     }
 
@@ -161,7 +162,7 @@ impl Selection {
 /// A selection that is ready to be held against entries.
 pub(crate) struct Chooser<'a> {
     selection: &'a Selection,
-    filters: Resolved<'a>,
+    filters: ReadyFilters<'a>,
 }
 
 impl Chooser<'_> {

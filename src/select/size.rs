@@ -23,6 +23,26 @@ const UNITS: [(&str, u128); 19] = [
     ("eib", 1 << 60),
 ];
 
+/// Why a text is no size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidSize {
+    /// It begins with a minus.
+    #[error("a size cannot be negative")]
+    Negative,
+    /// It is a number of bytes with a fraction.
+    #[error("a number of bytes has no fraction")]
+    Fraction,
+    /// It is more than cldctl can store.
+    #[error("the size is larger than 2^63 - 1 bytes")]
+    TooLarge,
+    /// It is something else.
+    #[error(
+        "expected a number of bytes, or a number and a unit such as kB, MB, GB, KiB, MiB or GiB"
+    )]
+    NotASize,
+}
+
 /// Parses a number of bytes, or a number and a unit, with or without blanks
 /// between: SI (k, kB, M, MB, …) or binary (KiB, MiB, …), in any case.
 ///
@@ -39,14 +59,11 @@ const UNITS: [(&str, u128); 19] = [
 ///
 /// # Errors
 ///
-/// A text that says what was expected.
-pub fn parse_size(text: &str) -> Result<i64, String> {
-    let expected = || {
-        "expected a number of bytes, or a number and a unit such as kB, MB, GB, KiB, MiB or GiB"
-            .to_owned()
-    };
+/// What is wrong with the text.
+pub fn parse_size(text: &str) -> Result<i64, InvalidSize> {
+    let expected = || InvalidSize::NotASize;
     if text.starts_with('-') {
-        return Err("a size cannot be negative".to_owned());
+        return Err(InvalidSize::Negative);
     }
     let unit_at = text
         .find(|c: char| c.is_ascii_alphabetic())
@@ -68,7 +85,7 @@ pub fn parse_size(text: &str) -> Result<i64, String> {
     // All further digits together are less than a byte.
     let fraction = &fraction[..fraction.len().min(19)];
     if unit == 1 && fraction.bytes().any(|digit| digit != b'0') {
-        return Err("a number of bytes has no fraction".to_owned());
+        return Err(InvalidSize::Fraction);
     }
     let scale = fraction.bytes().fold(1_u128, |scale, _| scale * 10);
     let bytes = format!("{whole}{fraction}")
@@ -77,7 +94,7 @@ pub fn parse_size(text: &str) -> Result<i64, String> {
         .and_then(|digits| Some(digits.checked_mul(unit)? / scale));
     bytes
         .and_then(|bytes| i64::try_from(bytes).ok())
-        .ok_or_else(|| "the size is larger than 2^63 - 1 bytes".to_owned())
+        .ok_or(InvalidSize::TooLarge)
 }
 
 #[cfg(test)]
@@ -155,7 +172,7 @@ mod tests {
             ("9999999999999999999999999999999999999999999999", large),
         ] {
             let error = parse_size(text).unwrap_err();
-            assert!(error.contains(reason), "{text}: {error}");
+            assert!(error.to_string().contains(reason), "{text}: {error}");
         }
     }
 }

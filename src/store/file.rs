@@ -118,7 +118,7 @@ impl Opened {
         self.file.read_at(bytes, offset)
     }
 
-    /// Whether nobody wrote into it since it was opened. That another file was put
+    /// Returns whether nothing was written into it since it was opened. That another file was put
     /// in its place, which changes its ctime, does not matter to who reads it.
     pub(crate) fn is_unchanged(&self) -> bool {
         let written = |it: &Metadata| (it.len(), it.mtime(), it.mtime_nsec());
@@ -219,7 +219,7 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
     Err(io::Error::from(rustix::io::Errno::LOOP)).at("open", path)
 }
 
-/// Finds the link because of which a path, itself a link to a file, leads into a directory
+/// Finds the link that makes a path, itself a link to a file, lead into a directory
 /// that does not exist, and where that link leads; `None` for every other path.
 pub(crate) fn link_to_missing_dir(path: &Path) -> Result<Option<(PathBuf, PathBuf)>> {
     if !lstat(path)

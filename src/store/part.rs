@@ -24,86 +24,84 @@ impl<'t> From<&'t [u8]> for Part<'t> {
     }
 }
 
+/// Which of the files failed.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// The one that a part was to be read from.
+    Read(io::Error),
+    /// The new one.
+    Write(io::Error),
+}
+
 /// Appends parts to a file.
-///
-/// # Errors
-///
-/// That it cannot be written, or another one not be read.
-pub(super) fn write<'t>(file: &File, parts: impl IntoIterator<Item = Part<'t>>) -> io::Result<()> {
+pub(super) fn write<'t>(
+    file: &File,
+    parts: impl IntoIterator<Item = Part<'t>>,
+) -> Result<(), Failed> {
     let mut buffer = Vec::new();
-    let mut out = file;
+    let put = |text: &[u8]| {
+        let mut out = file;
+        out.write_all(text).map_err(Failed::Write)
+    };
     for part in parts {
         match part {
             Part::Text(text) if buffer.len() + text.len() <= BUFFER => buffer.extend(text),
             Part::Text(text) => {
-                out.write_all(&buffer)?;
+                put(&buffer)?;
                 buffer.clear();
-                out.write_all(text)?;
+                put(text)?;
             }
             Part::Span(source, span) if span.end - span.start <= (BUFFER - buffer.len()) as u64 => {
-                append(&mut buffer, source.file(), span)?;
+                append(&mut buffer, source.file(), span).map_err(Failed::Read)?;
             }
             Part::Span(source, span) => {
-                out.write_all(&buffer)?;
+                put(&buffer)?;
                 buffer.clear();
                 copy(source.file(), span, file)?;
             }
         }
     }
-    out.write_all(&buffer)
+    put(&buffer)
 }
 
 /// Copies a part of a file to the end of another one, inside the system where it can do
 /// that.
-fn copy(from: &File, span: Range<u64>, to: &File) -> io::Result<()> {
-    let rest = copied_by_system(from, span, to)?;
+fn copy(from: &File, span: Range<u64>, to: &File) -> Result<(), Failed> {
+    let rest = copied_by_system(from, span, to);
     let mut buffer = vec![0; BUFFER];
     let mut at = rest.start;
     let mut to = to;
     while at < rest.end {
         let len = usize::try_from(rest.end - at).unwrap_or(usize::MAX);
-        let len = len.min(buffer.len());
-        from.read_exact_at(&mut buffer[..len], at)?;
-        to.write_all(&buffer[..len])?;
-        at += len as u64;
+        let part = &mut buffer[..len.min(BUFFER)];
+        from.read_exact_at(part, at).map_err(Failed::Read)?;
+        to.write_all(part).map_err(Failed::Write)?;
+        at += part.len() as u64;
     }
     Ok(())
 }
 
 /// Copies as much of a part of a file to another one as the system copies by itself, and
-/// returns what is left.
+/// returns what is left. Whether the system cannot copy, or cannot read or write, is for
+/// those who read and write the rest to find out.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn copied_by_system(from: &File, span: Range<u64>, to: &File) -> io::Result<Range<u64>> {
-    use rustix::io::Errno;
-
+fn copied_by_system(from: &File, span: Range<u64>, to: &File) -> Range<u64> {
     let mut at = span.start;
     while at < span.end {
         let len = usize::try_from(span.end - at).unwrap_or(usize::MAX);
         match rustix::fs::copy_file_range(from, Some(&mut at), to, None, len) {
             // Some file systems say so of a file that is longer; reading it tells.
             Ok(0) => break,
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) if cannot_copy(error) => break,
-            Err(error) => return Err(error.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => break,
         }
     }
-    Ok(at..span.end)
+    at..span.end
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn copied_by_system(_: &File, span: Range<u64>, _: &File) -> io::Result<Range<u64>> {
-    Ok(span)
-}
-
-/// Returns whether an error says that the system cannot copy between these files by itself,
-/// and nothing of reading and writing them.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn cannot_copy(error: rustix::io::Errno) -> bool {
-    use rustix::io::Errno;
-
-    // Sandboxes answer with EPERM.
-    let unable = [Errno::XDEV, Errno::PERM, Errno::BADF, Errno::TXTBSY];
-    super::is_unsupported(&error.into()) || unable.contains(&error)
+fn copied_by_system(_: &File, span: Range<u64>, _: &File) -> Range<u64> {
+    span
 }
 
 /// Appends a part of a file to a buffer.
@@ -158,13 +156,26 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_names_the_file_that_failed() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("old"), vec![7; 3 * BUFFER]).unwrap();
+        let old = Opened::at(&dir.path().join("old")).unwrap().unwrap();
+        let span = Part::Span(&old, 0..3 * BUFFER as u64);
+        assert!(matches!(write(&full, [span]), Err(Failed::Write(_))));
+    }
+
+    #[test]
     fn a_file_that_became_shorter_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("old"), vec![7; BUFFER]).unwrap();
         let old = Opened::at(&dir.path().join("old")).unwrap().unwrap();
         let new = File::create(dir.path().join("new")).unwrap();
         for len in [BUFFER as u64 + 1, 2 * BUFFER as u64] {
-            let error = write(&new, [Part::Span(&old, 10..len)]).unwrap_err();
+            let failed = write(&new, [Part::Span(&old, 10..len)]).unwrap_err();
+            let Failed::Read(error) = failed else {
+                panic!("{failed:?}");
+            };
             assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
         }
     }

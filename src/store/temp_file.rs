@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 
 use super::disk::id;
 use super::fs::sync;
-use super::part::{self, Part};
+use super::part::{self, Failed, Part};
 use super::{Disk, Owner, if_exists, is_unsupported, lstat, read_dir, set_mode, uninterrupted};
 use crate::error::{AtPath, Result};
 
@@ -73,7 +73,12 @@ impl<'d> TempFile<'d> {
             set_mode(temporary.as_file(), like.mode()).at("set the mode of", &path)?;
         }
         let parts = text.into_iter().map(Into::into);
-        part::write(temporary.as_file(), parts).at("write", &path)?;
+        match part::write(temporary.as_file(), parts) {
+            Ok(()) => {}
+            // All parts are of the file that is to be replaced.
+            Err(Failed::Read(error)) => return Err(error).at("read", target),
+            Err(Failed::Write(error)) => return Err(error).at("write", &path),
+        }
         sync(temporary.as_file()).at("sync", &path)?;
         Ok(TempFile { temporary, disk })
     }
@@ -120,8 +125,8 @@ fn sweep_dir(dir: &Path, prefix: &str) -> Result<()> {
     Ok(())
 }
 
-/// The temporary files beside a file that nobody can still be writing: nothing
-/// was done to them for an hour. For who does not hold the lock.
+/// Returns the temporary files beside a file that no process can still be writing, because
+/// nothing was done to them for an hour. It is for those who do not hold the lock.
 pub(crate) fn leftovers(target: &Path, now: SystemTime) -> Result<Vec<PathBuf>> {
     let (dir, name) = split(target);
     let mut leftovers = Vec::new();

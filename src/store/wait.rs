@@ -13,6 +13,10 @@ const QUIET: Duration = Duration::from_millis(500);
 /// otherwise late waiters would often come first.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(250), Duration::from_millis(2));
 
+/// The least that an attempt lasts whatever the limit is: a look at whether a lock is held
+/// holds a share of it for an instant.
+const LEAST: Duration = Duration::from_millis(2);
+
 /// The limit of waiting for a lock, and what happens meanwhile.
 pub(crate) struct LockWait<'a> {
     /// The longest time to wait in all.
@@ -38,7 +42,7 @@ impl LockWait<'_> {
     /// Fails when the time is over, or when an interrupt asks to stop.
     pub(crate) fn check(&self, error: impl FnOnce(Duration) -> Error) -> Result<()> {
         self.interrupt.check()?;
-        if self.since.elapsed() < self.limit {
+        if self.since.elapsed() < self.limit.max(LEAST) {
             return Ok(());
         }
         Err(error(self.limit))

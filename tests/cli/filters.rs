@@ -630,3 +630,25 @@ fn a_warning_about_the_artifact_of_a_filter_is_printed_once() {
     let run = sandbox.run(&["images", "--filter", "before=app"]);
     warns(&run, &["has version \"v3\""]);
 }
+
+#[test]
+fn unreadable_fields_of_the_artifacts_that_a_filter_names_are_named_when_it_cannot_be_used() {
+    let sandbox = Sandbox::new();
+    sandbox.write_registry(
+        r#"{"version":"v2","artifacts":[
+{"reference":"a:v1","digest":"sha256:a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90","size":"x"},
+{"reference":"b:v1","digest":"sha256:a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f91","size":"x"},
+{"reference":"c:v1","size":"x"}]}"#,
+    );
+    for (filter, named) in [
+        ("before=a1b2", vec!["a:v1", "b:v1"]),
+        ("before=a:v1", vec!["a:v1"]),
+    ] {
+        let run = sandbox.run(&["images", "--filter", filter]);
+        let warned = ["a:v1", "b:v1", "c:v1"].into_iter().filter(|name| {
+            run.stderr
+                .contains(&format!("entry `{name}` has an unreadable"))
+        });
+        assert_eq!(warned.collect::<Vec<_>>(), named, "{run:?}");
+    }
+}

@@ -238,3 +238,16 @@ fn a_change_on_a_file_system_without_locks_is_refused_with_a_hint() {
     }
     assert_eq!(sandbox.registry_text(), fixture("base/artifacts.json"));
 }
+
+#[test]
+fn verify_does_not_wait_for_a_lock_that_another_process_keeps() {
+    let sandbox = Sandbox::new();
+    let source = sandbox.component("app");
+    sandbox.ok(&["add", "app:1", source.to_str().unwrap()]);
+    fs::write(sandbox.cache().join("app_1/cld.yml"), "changed").unwrap();
+    let _held = sandbox.hold_lock();
+    let run = sandbox.run(&["verify", "--lock-timeout", "1d"]);
+    assert_eq!(run.code, 1);
+    assert!(run.stdout.contains("file-changed"), "{run:?}");
+    assert!(!run.stderr.contains("waiting"), "{run:?}");
+}

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::slice;
 
-use super::operands::failure;
+use super::operands::failures;
 use crate::cli::args::CachePath;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -42,9 +42,11 @@ fn registered_path(context: &Context, operand: &String) -> anyhow::Result<Option
     let registry = context.cache.registry();
     let resolved = registry.resolve(slice::from_ref(operand), DigestPrefix::Whole)?;
     let Some(entry) = resolved.found().next() else {
-        return match resolved.unresolved().first() {
-            Some(ambiguous @ Unresolved::Ambiguous { .. }) => Err(failure(ambiguous).into()),
-            _ => Ok(None),
+        let mut unresolved = resolved.unresolved();
+        unresolved.retain(|it| matches!(it, Unresolved::Ambiguous { .. }));
+        return match failures(registry, &unresolved).pop() {
+            Some(ambiguous) => Err(ambiguous.into()),
+            None => Ok(None),
         };
     };
     let entry = entry.as_entry_ref();

@@ -8,14 +8,14 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{Out, messages, usage as output};
 
 pub(super) fn run(context: &Context, args: &Df) -> anyhow::Result<Exit> {
-    let document = context.load()?;
-    let mut usage = context.cache.usage_in(&document);
+    let snapshot = context.snapshot()?;
+    let mut usage = snapshot.usage()?;
     let mut exit = messages::errors(std::mem::take(&mut usage.unknown));
     let text = if args.verbose {
         output::entries(&usage.entries, args.format)?
     } else {
         let now = SystemTime::now();
-        let unreferenced = context.cache.unreferenced_by(&document, now)?;
+        let unreferenced = context.cache.unreferenced_by(snapshot.document()?, now)?;
         exit = exit.worst(messages::errors(unreferenced.unknown));
         output::totals(&usage.totals(&unreferenced.found), args.format)?
     };

@@ -21,7 +21,7 @@ pub(super) fn run(context: &Context, args: &Inspect) -> anyhow::Result<Exit> {
     let registry = context.cache.registry();
     let resolved = registry.resolve(&args.references, DigestPrefix::Short)?;
     warn_of_version(resolved.foreign_version());
-    let mut exit = operands::report(&resolved.unresolved());
+    let mut exit = operands::report(registry, &resolved.unresolved());
     let found: Vec<_> = resolved.found().map(StoredEntry::as_entry_ref).collect();
     let mut unreadable = Unreadable::default();
     found.iter().for_each(|entry| unreadable.note(entry));

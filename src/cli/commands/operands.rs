@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::Registry;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::messages;
 use crate::error::os_message;
@@ -35,20 +36,43 @@ pub(super) fn from_stdin(operands: &[String]) -> Result<Vec<String>, Failure> {
     Ok(lines.map(str::to_owned).collect())
 }
 
+/// The most missing operands that a similar reference is searched for, because each is
+/// compared with every entry.
+const MAX_COMPARED: usize = 20;
+
 /// Prints why operands name no one artifact, and returns the exit code.
-pub(super) fn report(unresolved: &[Unresolved]) -> Exit {
-    unresolved.iter().fold(Exit::Success, |exit, unresolved| {
-        let failure = failure(unresolved);
+pub(super) fn report(registry: &Registry, unresolved: &[Unresolved]) -> Exit {
+    let failures = failures(registry, unresolved).into_iter();
+    failures.fold(Exit::Success, |exit, failure| {
         let exit = exit.worst(failure.exit);
         messages::error(&failure.into());
         exit
     })
 }
 
-/// Returns the failure of an operand that names no one artifact.
-pub(super) fn failure(unresolved: &Unresolved) -> Failure {
+/// Returns the failures of operands that name no one artifact.
+pub(super) fn failures(registry: &Registry, unresolved: &[Unresolved]) -> Vec<Failure> {
+    let missing = unresolved.iter().filter_map(|it| match it {
+        Unresolved::Missing { operand, .. } => Some(operand),
+        _ => None,
+    });
+    let missing: Vec<&String> = missing.take(MAX_COMPARED).collect();
+    let mut similar = match missing.is_empty() {
+        true => Vec::new(),
+        // Without it there is no hint, which is all that is lost.
+        false => registry.similar(&missing).unwrap_or_default(),
+    }
+    .into_iter();
+    let failures = unresolved.iter().map(|it| match it {
+        Unresolved::Missing { .. } => failure(it, similar.next().flatten()),
+        _ => failure(it, None),
+    });
+    failures.collect()
+}
+
+fn failure(unresolved: &Unresolved, similar: Option<String>) -> Failure {
     match unresolved {
-        Unresolved::Missing { operand, similar } => Failure {
+        Unresolved::Missing { operand } => Failure {
             exit: Exit::NotFound,
             message: format!("artifact `{}` not found", escape_display(operand)),
             hint: similar

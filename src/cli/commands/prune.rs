@@ -14,9 +14,7 @@ pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
     if !args.yes && !args.dry_run {
         prompt::require_terminal("prune")?;
     }
-    let mut plan = context
-        .cache
-        .plan_prune_in(&context.load()?.into(), &options(args))?;
+    let mut plan = context.snapshot()?.plan_prune(&options(args))?;
     let mut exit = messages::errors(std::mem::take(&mut plan.unknown));
     let reasons = plan.reasons().clone();
     let items = |removed: &[Removed], unreferenced: &[Unreferenced]| -> Vec<Item> {

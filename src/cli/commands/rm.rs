@@ -8,6 +8,7 @@ use crate::cli::output::{messages, removal};
 use crate::cli::prompt;
 use crate::escape::escape_display;
 use crate::registry::resolve::Unresolved;
+use crate::remove::RemoveOptions;
 use crate::select::Selection;
 
 pub(super) fn run(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
@@ -23,12 +24,12 @@ fn remove_named(context: &Context, args: &Rm, operands: &[String]) -> anyhow::Re
     if operands.is_empty() {
         return removal::report(&[], args.dry_run, args.format);
     }
-    let cache = &context.cache;
+    let (cache, options) = (&context.cache, options(args));
     let mut removal = if args.dry_run {
-        cache.would_remove_named_in(&context.load()?.into(), operands, args.keep_cache)?
+        context.snapshot()?.plan_named_removal(operands, options)?
     } else {
         context.defer_signals()?;
-        cache.remove_named(operands, args.keep_cache)?
+        cache.remove_named(operands, options)?
     };
     if args.force {
         let is_missing = |it: &Unresolved| matches!(it, Unresolved::Missing { .. });
@@ -37,7 +38,14 @@ fn remove_named(context: &Context, args: &Rm, operands: &[String]) -> anyhow::Re
             .retain(|unresolved| !is_missing(unresolved));
     }
     let exit = removal::report(&removal.removed, args.dry_run, args.format)?;
-    Ok(exit.worst(operands::report(&removal.unresolved)))
+    Ok(exit.worst(operands::report(cache.registry(), &removal.unresolved)))
+}
+
+fn options(args: &Rm) -> RemoveOptions {
+    match args.keep_cache {
+        true => RemoveOptions::keeping_content(),
+        false => RemoveOptions::default(),
+    }
 }
 
 fn remove_chosen(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
@@ -47,9 +55,10 @@ fn remove_chosen(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
         ..Selection::default()
     };
     let cache = &context.cache;
+    let options = options(args);
     let plan = || -> anyhow::Result<_> {
-        let document = context.load()?;
-        Ok(cache.plan_removal_in(&document.into(), &selection, args.keep_cache)?)
+        let snapshot = context.snapshot()?;
+        Ok(snapshot.plan_removal(&selection, options)?)
     };
     if args.dry_run {
         return removal::report(&plan()?.removed, true, args.format);
@@ -71,7 +80,7 @@ fn remove_chosen(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
         agreed = Some(plan);
     }
     context.defer_signals()?;
-    let removal = cache.remove_chosen(&selection, args.keep_cache, agreed.as_ref())?;
+    let removal = cache.remove_chosen(&selection, options, agreed.as_ref())?;
     for reference in removal.kept {
         messages::warning(format_args!(
             "kept `{}`, because it was registered in the meantime",

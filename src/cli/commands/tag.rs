@@ -18,10 +18,12 @@ pub(super) fn run(context: &Context, args: &Tag) -> anyhow::Result<Exit> {
         .map(|text| Reference::parse_new(text))
         .collect();
     let targets = targets.map_err(Error::from)?;
-    let document = context.load()?;
-    let resolved = Resolved::of(&document, &[&args.source], DigestPrefix::Long);
-    if let Some(unresolved) = resolved.unresolved().first() {
-        return Err(operands::failure(unresolved).into());
+    let snapshot = context.snapshot()?;
+    let document = snapshot.document()?;
+    let resolved = Resolved::of(document, &[&args.source], DigestPrefix::Long);
+    let registry = context.cache.registry();
+    if let Some(failure) = operands::failures(registry, &resolved.unresolved()).pop() {
+        return Err(failure.into());
     }
     let entry = resolved.found().next();
     let Some(entry) = entry.and_then(|&index| document.entry(index)) else {
@@ -33,7 +35,7 @@ pub(super) fn run(context: &Context, args: &Tag) -> anyhow::Result<Exit> {
     let mut exit = Exit::Success;
     let mut report = String::new();
     for target in targets {
-        match (context.cache).tag_in(Some(&document), &source, &target, args.no_clobber) {
+        match context.cache.tag(&source, &target, args.no_clobber) {
             Ok(tagged) => {
                 report.push_str(&format!(
                     "{} {}\n",

@@ -56,6 +56,6 @@ fn repair(context: &Context, repairs: &mut Repairs) -> anyhow::Result<()> {
 /// Looks for damage in what is named, or in everything.
 fn check(context: &Context, args: &Verify) -> anyhow::Result<(Report, Exit)> {
     let verification = context.cache.verification(&args.references)?;
-    let exit = operands::report(verification.unresolved());
+    let exit = operands::report(context.cache.registry(), verification.unresolved());
     Ok((verification.run(SystemTime::now())?, exit))
 }

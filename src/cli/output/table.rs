@@ -15,7 +15,7 @@ use unicode_width::UnicodeWidthStr;
 use super::Out;
 use crate::cli::exit::OutputError;
 
-/// The most rows of a table for people, all of which comfy-table lays out.
+/// The most rows of a table for people that comfy-table lays out.
 const FEW: usize = 500;
 
 /// The blanks between two columns.

@@ -23,7 +23,7 @@ pub(in crate::cli) fn render(
         ReportFormat::Json => json::object(&Object {
             problems: report.problems.iter().map(Item::from).collect(),
             notes: report.notes.iter().map(Item::from).collect(),
-            repaired: repairs.map(mended),
+            repaired: repairs.map(reports_of),
         }),
         ReportFormat::Text => Ok([
             repairs.map_or_else(String::new, |repairs| {
@@ -159,7 +159,7 @@ struct Object<'r> {
     problems: Vec<Item<'r>>,
     notes: Vec<Item<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    repaired: Option<Vec<Mended<'r>>>,
+    repaired: Option<Vec<RepairReport<'r>>>,
 }
 
 #[derive(Serialize)]
@@ -181,16 +181,16 @@ impl<'r> From<&'r Finding> for Item<'r> {
     }
 }
 
-fn mended(repairs: &Repairs) -> Vec<Mended<'_>> {
-    let of_file = repairs.of_file.iter().map(Mended::from);
-    let taken_over = repairs.taken_over.iter().map(Mended::from);
+fn reports_of(repairs: &Repairs) -> Vec<RepairReport<'_>> {
+    let of_file = repairs.of_file.iter().map(RepairReport::from);
+    let taken_over = repairs.taken_over.iter().map(RepairReport::from);
     of_file.chain(taken_over).collect()
 }
 
 /// A repair: of an unparsable file with what was saved and lost, of duplicates
 /// with their references.
 #[derive(Default, Serialize)]
-struct Mended<'r> {
+struct RepairReport<'r> {
     copy: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
@@ -204,12 +204,12 @@ struct Mended<'r> {
     moved: Option<&'r [String]>,
 }
 
-impl<'r> From<&'r TakenOver> for Mended<'r> {
+impl<'r> From<&'r TakenOver> for RepairReport<'r> {
     fn from(taken_over: &'r TakenOver) -> Self {
-        Mended {
+        RepairReport {
             copy: taken_over.copy.to_string_lossy().into_owned(),
             moved: Some(&taken_over.references),
-            ..Mended::default()
+            ..RepairReport::default()
         }
     }
 }
@@ -220,21 +220,21 @@ struct Lost<'r> {
     cause: String,
 }
 
-impl<'r> From<&'r Repaired> for Mended<'r> {
+impl<'r> From<&'r Repaired> for RepairReport<'r> {
     fn from(repaired: &'r Repaired) -> Self {
         let copy = repaired.copy.to_string_lossy().into_owned();
         match &repaired.damage {
-            Damage::Unparsable { cause, saved, lost } => Mended {
+            Damage::Unparsable { cause, saved, lost } => RepairReport {
                 copy,
                 cause: Some(cause.to_string()),
                 saved: Some(*saved),
                 lost: Some(lost.iter().map(Lost::from).collect()),
-                ..Mended::default()
+                ..RepairReport::default()
             },
-            Damage::Duplicates { references } => Mended {
+            Damage::Duplicates { references } => RepairReport {
                 copy,
                 duplicates: Some(references),
-                ..Mended::default()
+                ..RepairReport::default()
             },
         }
     }

@@ -51,7 +51,7 @@ impl Fixture {
         fs::create_dir(&source).unwrap();
         fs::write(source.join("cld.yml"), "name: app\n").unwrap();
         let fixture = Fixture {
-            home: Home::at(&dir.path().join("home")).unwrap(),
+            home: Home::at(dir.path().join("home")).unwrap(),
             _dir: dir,
             source,
             reference: Reference::parse("app:v1").unwrap(),
@@ -161,7 +161,7 @@ fn content_is_neither_imported_nor_tagged_nor_recorded_for_a_slip() {
     let source = dir.path().join("app");
     std::fs::create_dir(&source).unwrap();
     std::fs::write(source.join("cld.yml"), "name: app\n").unwrap();
-    let cache = Cache::open(Home::at(&dir.path().join("home")).unwrap()).unwrap();
+    let cache = Cache::open(Home::at(dir.path().join("home")).unwrap()).unwrap();
     let name = Reference::parse("app:v1").unwrap();
     let entry = cache.import(&Import::directory(&name, &source)).unwrap();
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::{ContentOutcome, Removed, stored_bytes};
+use super::{ContentOutcome, RemoveOptions, Removed, stored_bytes};
 use crate::content::cache_root::{CacheRoot, Trashed, id_of};
 use crate::content::deletion::refuse_mounts;
 use crate::content::ownership::{Ownership, own_key};
@@ -22,12 +22,12 @@ pub(super) fn observe(
     document: &OpenDocument,
     selected: &Edit,
     root: Option<&CacheRoot>,
-    keep_content: bool,
+    options: RemoveOptions,
 ) -> Result<Vec<PlannedRemoval>> {
     let mut refused = Vec::new();
     let mut edit = Cow::Borrowed(selected);
     loop {
-        let planned = plan(document, &edit, root, keep_content)?;
+        let planned = plan(document, &edit, root, options)?;
         let (stay, mut go): (Vec<_>, Vec<_>) =
             planned.into_iter().partition(PlannedRemoval::is_refused);
         if stay.is_empty() {
@@ -163,7 +163,7 @@ pub(super) fn plan(
     document: &OpenDocument,
     edit: &Edit,
     root: Option<&CacheRoot>,
-    keep_content: bool,
+    options: RemoveOptions,
 ) -> Result<Vec<PlannedRemoval>> {
     let mut planned: Vec<PlannedRemoval> = Vec::new();
     let mut seen = HashSet::new();
@@ -181,7 +181,7 @@ pub(super) fn plan(
         if !seen.insert((reference, path)) {
             continue;
         }
-        let outcome = match keep_content {
+        let outcome = match options.keep_content {
             true => Planned::Kept,
             false => planner
                 .outcome(reference, path)

@@ -33,7 +33,7 @@ pub enum Code {
     UnparsableRegistry,
     /// A reference is registered more than once.
     DuplicateReference,
-    /// An entry has a field because of which cldctl rejects the whole registry.
+    /// An entry has a field that makes cldctl reject the whole registry.
     UnreadableField,
     /// An entry's own directory is missing.
     ContentMissing,
@@ -58,6 +58,8 @@ pub enum Code {
     KeyCollision,
     /// The content is outside of this home's cache.
     ForeignPath,
+    /// Content that other processes changed at each look, so that nothing can be said of it.
+    ContentChanging,
     /// A leftover of an interrupted process.
     Leftover,
     /// The registry has a version that this program does not write.
@@ -84,6 +86,7 @@ impl Code {
             Code::UnverifiableDigest => "unverifiable-digest",
             Code::KeyCollision => "key-collision",
             Code::ForeignPath => "foreign-path",
+            Code::ContentChanging => "content-changing",
             Code::Leftover => "leftover",
             Code::ForeignVersion => "foreign-version",
             Code::DanglingLink => "dangling-link",
@@ -108,6 +111,7 @@ impl Code {
             Code::UnverifiableDigest
             | Code::KeyCollision
             | Code::ForeignPath
+            | Code::ContentChanging
             | Code::Leftover
             | Code::ForeignVersion => false,
         }

@@ -16,7 +16,7 @@ pub use repair::Repairs;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::Cache;
 use crate::document::{Document, EntryRef};
@@ -104,6 +104,11 @@ impl Verification<'_> {
         }
         entries::check(document, &entries, &cache.contents(), &mut report)?;
         let wait = cache.registry().lock_wait();
+        let wait = LockWait {
+            limit: wait.limit.min(PATIENCE),
+            notice: &|_| (),
+            ..wait
+        };
         cache.check_content(document, &entries, &wait, &mut report)?;
         if self.chosen.is_none() {
             orphans::check(cache, document, now, &wait, &mut report)?;
@@ -111,6 +116,10 @@ impl Verification<'_> {
         Ok(report)
     }
 }
+
+/// The longest that problems wait for a change of another process to end, however long a
+/// change would wait: one that takes longer hardly moves content all that time.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often content is looked at whose entry changes from look to look.
 const LOOKS: usize = 10;
@@ -256,12 +265,12 @@ impl Cache {
             let before: HashSet<State> = suspect.iter().map(state).collect();
             let Some(again) = self.look_again(&suspect)? else {
                 confirmed.extend(suspect.into_iter().map(|(checked, _)| checked));
-                break;
+                return Ok(confirmed);
             };
             self.registry().wait_for_change(wait)?;
             let Some(after) = self.states(&again)? else {
                 confirmed.extend(again.into_iter().map(|(checked, _)| checked));
-                break;
+                return Ok(confirmed);
             };
             let is_settled = |looked: &Looked| {
                 let state = state(looked);
@@ -278,6 +287,16 @@ impl Cache {
                 .partition(|(checked, _)| unsettled.contains(&checked.reference));
             confirmed.extend(settled.into_iter().map(|(checked, _): Looked| checked));
         }
+        let changing = suspect.into_iter().map(|(checked, _)| Checked {
+            findings: vec![Finding::new(
+                Code::ContentChanging,
+                &*checked.reference,
+                "kept changing while it was looked at",
+                "verify it again when no other process changes it",
+            )],
+            ..checked
+        });
+        confirmed.extend(changing);
         Ok(confirmed)
     }
 
@@ -328,5 +347,52 @@ impl Cache {
             (Checked { index, ..checked }, entry.text().to_owned())
         });
         Ok(Some(with_text.collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::{Import, Progress};
+    use crate::home::Home;
+    use crate::reference::Reference;
+    use std::sync::Mutex;
+
+    struct Nothing;
+
+    impl Progress for Nothing {
+        fn advance(&self, _bytes: u64) {}
+    }
+
+    #[test]
+    fn content_that_changes_at_every_look_is_noted() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("app");
+        std::fs::create_dir(&source).unwrap();
+        std::fs::write(source.join("cld.yml"), "name: app\n").unwrap();
+        let cache = Cache::open(Home::at(dir.path().join("home")).unwrap()).unwrap();
+        let reference = Reference::parse("app:v1").unwrap();
+        let entry = cache
+            .import(&Import::directory(&reference, &source))
+            .unwrap()
+            .entry;
+        let file = cache.home().cache_path(&reference).join("cld.yml");
+        std::fs::write(&file, "changed").unwrap();
+        let findings = |cache: &Cache| {
+            let report = cache.verify(None, SystemTime::now()).unwrap();
+            let findings = report.problems.iter().chain(&report.notes);
+            findings.map(|finding| finding.code).collect::<Vec<_>>()
+        };
+        assert_eq!(findings(&cache), [Code::FileChanged]);
+
+        // Each look finds another entry.
+        let (registry, entry) = (cache.registry().clone(), Mutex::new(entry));
+        let changing = cache.clone().with_progress(move |_, _| {
+            let mut entry = entry.lock().unwrap();
+            entry.size = entry.size.map(|size| size + 1);
+            registry.add(entry.clone()).unwrap();
+            Box::new(Nothing)
+        });
+        assert_eq!(findings(&changing), [Code::ContentChanging]);
     }
 }

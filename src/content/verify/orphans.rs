@@ -1,4 +1,4 @@
-//! What lies about and belongs to nobody.
+//! Directories and files that belong to no entry.
 
 use std::collections::HashSet;
 use std::fs;

@@ -56,7 +56,7 @@ pub(super) struct Root {
 /// What a search found; objects and roots come in the order of the text.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// The values that are whole and in no other one of which so much is known.
+    /// The values that are whole and in no other one that is known as well.
     pub(super) values: Vec<Span>,
     pub(super) objects: Vec<Object>,
     pub(super) torn: Vec<Torn>,

@@ -48,7 +48,7 @@ impl Key {
         }
     }
 
-    /// Returns the key at the end of a text of which nothing else could be read. Where
+    /// Returns the key at the end of a text if nothing else in it could be read. Where
     /// its beginning is missing, its end may tell what it was.
     pub(super) fn at_end_of(text: &str) -> Self {
         let key = text.trim_end_matches(SPACE).strip_suffix(':');

@@ -21,7 +21,7 @@ struct Remnant {
 /// Names what is left of entries that are not saved. `gaps` are the parts of the
 /// text between those that are saved; `lost` is what is known to be lost already.
 ///
-/// What is left of an entry of which another copy is saved whole is not lost.
+/// What is left of an entry is not lost if another copy of it is saved whole.
 pub(super) fn name(text: &str, found: &Found, gaps: &[Gap], saved: &[&str], lost: &mut Vec<Lost>) {
     let copies = Copies::new(saved);
     let mut torn: Vec<&Torn> = found.torn.iter().collect();

@@ -22,7 +22,7 @@ use crate::interrupt::Interrupt;
 use crate::json::{Kind, Scanner, Span, SyntaxError, Visitor};
 
 /// How deep values may be nested: Go reads nothing that is nested deeper than
-/// 10,000 levels, two of which stand around an entry.
+/// 10,000 levels, and two are around an entry.
 const DEEPEST: usize = 9_998;
 
 /// How many brackets are passed between two looks at the interrupt.

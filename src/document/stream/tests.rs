@@ -7,7 +7,7 @@ use super::*;
 use crate::document::index::Index;
 use crate::document::{Document, generated};
 
-/// A text in memory, of which a read returns no more than some bytes, and how many
+/// A text in memory. A read of it returns no more than some bytes, and how many
 /// bytes were read of it.
 struct Text<'t>(&'t [u8], usize, AtomicUsize);
 
@@ -51,7 +51,7 @@ fn read_whole(text: &str) -> Option<Vec<String>> {
     Some(entries.map(|(at, entry)| seen(at, &entry)).collect())
 }
 
-/// An entry as Go writes it, perhaps with a field that may trap whoever starts in
+/// An entry as Go writes it, perhaps with a field that may trap a reader that starts in
 /// its middle.
 pub(crate) fn entry() -> impl Strategy<Value = String> {
     let unknown = prop_oneof![

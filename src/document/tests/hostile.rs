@@ -7,7 +7,7 @@ use crate::json::oracle::{Members, elements};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// A change to a text that somebody damaged.
+/// A change to a damaged text.
 #[derive(Clone, Debug)]
 enum Damage {
     Cut(usize),
@@ -128,7 +128,7 @@ proptest! {
         read(&bytes);
     }
 
-    /// Row 58: on texts that somebody damaged.
+    /// Row 58: on damaged texts.
     #[test]
     fn a_damaged_registry_is_read_or_refused(
         text in generated::registry(),

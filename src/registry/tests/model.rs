@@ -121,7 +121,7 @@ impl Home {
                 assert_eq!(there.is_some(), !self.places(reference).is_empty());
                 match there {
                     None => Some(expected),
-                    // That it cannot be made anew is another operation's matter.
+                    // That it cannot be created again is another operation's matter.
                     Some(there) if there.size.is_some_and(|size| size < 0) => Some(expected),
                     Some(there) => added(there, true),
                 }

@@ -108,7 +108,7 @@ const NESTED: [&str; 3] = [
     r#""parts": {"reference": "part:1", "tag": "{"}"#,
 ];
 
-/// Something that happens to a text, of which another one may get in the way.
+/// Something that happens to a text, and that another one may prevent.
 /// Places are any numbers; they count beyond the end from the start again.
 #[derive(Clone, Debug)]
 enum Damage {

@@ -16,7 +16,7 @@ use crate::timestamp;
 
 /// Filters that belong together: of alternatives one has to hold, of demands
 /// all.
-pub(super) struct Resolved<'f> {
+pub(super) struct ReadyFilters<'f> {
     alternatives: Vec<(Kind, Vec<Test<'f>>)>,
     demands: Vec<Test<'f>>,
 }
@@ -30,13 +30,13 @@ enum Test<'f> {
     Has(&'f Property),
 }
 
-impl<'f> Resolved<'f> {
+impl<'f> ReadyFilters<'f> {
     pub(super) fn new(
         filters: &'f [Filter],
         document: Option<&Document>,
         now: &DateTime<FixedOffset>,
     ) -> Result<Self> {
-        let mut resolved = Resolved {
+        let mut resolved = ReadyFilters {
             alternatives: Vec::new(),
             demands: Vec::new(),
         };

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::removal::{RemovalPlan, Removed};
-use super::{Cache, Contents};
-use crate::document::{Document, Edit, OpenDocument};
+use super::{RemovalPlan, RemoveOptions, Removed};
+use crate::content::{Cache, Contents, Snapshot};
+use crate::document::{Document, Edit};
 use crate::error::Result;
 use crate::registry::resolve::{DigestPrefix, Resolution, Resolved, Unresolved};
 use crate::select::Selection;
@@ -48,18 +48,62 @@ impl ChosenPlan {
     }
 }
 
+impl Snapshot<'_> {
+    /// Returns what [`Cache::remove_named`] would come to.
+    ///
+    /// # Errors
+    ///
+    /// The registry or the cache cannot be read.
+    pub fn plan_named_removal<S: AsRef<str>>(
+        &self,
+        operands: &[S],
+        options: RemoveOptions,
+    ) -> Result<NamedRemoval> {
+        let resolved = Resolved::of(self.document()?, operands, DigestPrefix::Long);
+        let edit = removal_of(&resolved);
+        Ok(NamedRemoval {
+            removed: self.cache.would_remove(&self.registry, &edit, options)?,
+            unresolved: resolved.unresolved(),
+        })
+    }
+
+    /// Plans the removal of the artifacts that a selection chooses, for people to agree
+    /// to; nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cache::select`].
+    pub fn plan_removal(
+        &self,
+        selection: &Selection,
+        options: RemoveOptions,
+    ) -> Result<ChosenPlan> {
+        let document = self.document()?;
+        let contents = self.cache.contents();
+        let chosen = selection.choose(document, &contents, &timestamp::now())?;
+        let mut edit = Edit::default();
+        chosen.iter().for_each(|&index| edit.remove(index));
+        let entries = chosen.iter().filter_map(|&index| document.entry(index));
+        Ok(ChosenPlan {
+            removed: self.cache.would_remove(&self.registry, &edit, options)?,
+            texts: entries.map(|entry| entry.text().to_owned()).collect(),
+        })
+    }
+}
+
 impl Cache {
     /// Removes the artifacts that operands name, and their content unless it is to be
     /// kept. Each operand is tried; it may be a reference, or at least 12 digits of a
     /// digest, as [`Registry::resolve`](crate::Registry::resolve) finds them.
     ///
     /// ```
+    /// use cldctl_registry::remove::RemoveOptions;
     /// use cldctl_registry::resolve::Unresolved;
     /// use cldctl_registry::{Cache, Home};
     ///
     /// # let dir = tempfile::tempdir()?;
     /// let cache = Cache::open(Home::at(dir.path())?)?;
-    /// let removal = cache.remove_named(&["app:v1"], false)?;
+    /// let removal = cache.remove_named(&["app:v1"], RemoveOptions::default())?;
     /// assert!(removal.removed.is_empty());
     /// assert!(matches!(removal.unresolved[..], [Unresolved::Missing { .. }]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -71,7 +115,7 @@ impl Cache {
     pub fn remove_named<S: AsRef<str>>(
         &self,
         operands: &[S],
-        keep_content: bool,
+        options: RemoveOptions,
     ) -> Result<NamedRemoval> {
         let mut resolved = None;
         let removed = self.remove_selected(RemovalPlan {
@@ -81,69 +125,11 @@ impl Cache {
                 resolved = Some(found);
                 Ok(edit)
             },
-            keep_content,
+            options,
         })?;
         Ok(NamedRemoval {
             removed,
-            // The lock is free again; to search for similar references takes its time.
             unresolved: resolved.map_or_else(Vec::new, |found| found.unresolved()),
-        })
-    }
-
-    /// Returns what [`remove_named`](Self::remove_named) would come to.
-    ///
-    /// # Errors
-    ///
-    /// The registry or the cache cannot be read.
-    pub fn would_remove_named<S: AsRef<str>>(
-        &self,
-        operands: &[S],
-        keep_content: bool,
-    ) -> Result<NamedRemoval> {
-        self.would_remove_named_in(&self.registry().load()?.into(), operands, keep_content)
-    }
-
-    /// As [`would_remove_named`](Self::would_remove_named), for a registry that was read
-    /// already.
-    pub(crate) fn would_remove_named_in<S: AsRef<str>>(
-        &self,
-        registry: &OpenDocument,
-        operands: &[S],
-        keep_content: bool,
-    ) -> Result<NamedRemoval> {
-        let resolved = Resolved::of(registry.whole()?, operands, DigestPrefix::Long);
-        Ok(NamedRemoval {
-            removed: self.would_remove(registry, &removal_of(&resolved), keep_content)?,
-            unresolved: resolved.unresolved(),
-        })
-    }
-
-    /// Plans the removal of the artifacts that a selection chooses, for people to agree
-    /// to; nothing is changed.
-    ///
-    /// # Errors
-    ///
-    /// As [`select`](Self::select).
-    pub fn plan_removal(&self, selection: &Selection, keep_content: bool) -> Result<ChosenPlan> {
-        self.registry().require_memory()?;
-        self.plan_removal_in(&self.registry().load()?.into(), selection, keep_content)
-    }
-
-    /// As [`plan_removal`](Self::plan_removal), for a registry that was read already.
-    pub(crate) fn plan_removal_in(
-        &self,
-        registry: &OpenDocument,
-        selection: &Selection,
-        keep_content: bool,
-    ) -> Result<ChosenPlan> {
-        let document = registry.whole()?;
-        let chosen = selection.choose(document, &self.contents(), &timestamp::now())?;
-        let mut edit = Edit::default();
-        chosen.iter().for_each(|&index| edit.remove(index));
-        let entries = chosen.iter().filter_map(|&index| document.entry(index));
-        Ok(ChosenPlan {
-            removed: self.would_remove(registry, &edit, keep_content)?,
-            texts: entries.map(|entry| entry.text().to_owned()).collect(),
         })
     }
 
@@ -156,7 +142,7 @@ impl Cache {
     pub fn remove_chosen(
         &self,
         selection: &Selection,
-        keep_content: bool,
+        options: RemoveOptions,
         plan: Option<&ChosenPlan>,
     ) -> Result<ChosenRemoval> {
         let contents = self.contents();
@@ -168,7 +154,7 @@ impl Cache {
                 kept = choice.kept;
                 Ok(choice.edit)
             },
-            keep_content,
+            options,
         })?;
         Ok(ChosenRemoval { removed, kept })
     }
@@ -233,11 +219,12 @@ mod tests {
         for name in ["app:v1", "web:v1"] {
             add(&cache, name);
         }
-        let removal = cache.remove_named(&["app:v2", "app:v1"], false).unwrap();
+        let removal = cache
+            .remove_named(&["app:v2", "app:v1"], RemoveOptions::default())
+            .unwrap();
         assert_eq!(removal.removed.len(), 1);
         let missing = Unresolved::Missing {
             operand: "app:v2".to_owned(),
-            similar: Some("app:v1".to_owned()),
         };
         assert_eq!(removal.unresolved, [missing]);
     }
@@ -248,14 +235,20 @@ mod tests {
         let cache = Cache::open(Home::at(dir.path()).unwrap()).unwrap();
         add(&cache, "app:v1");
         let everything = Selection::default();
-        let plan = cache.plan_removal(&everything, false).unwrap();
+        let plan = cache
+            .snapshot()
+            .unwrap()
+            .plan_removal(&everything, RemoveOptions::default())
+            .unwrap();
         add(&cache, "web:v1");
         let removal = cache
-            .remove_chosen(&everything, false, Some(&plan))
+            .remove_chosen(&everything, RemoveOptions::default(), Some(&plan))
             .unwrap();
         assert_eq!(removal.kept, ["web:v1"]);
         assert_eq!(removal.removed[0].reference, "app:v1");
-        let removal = cache.remove_chosen(&everything, false, None).unwrap();
+        let removal = cache
+            .remove_chosen(&everything, RemoveOptions::default(), None)
+            .unwrap();
         assert_eq!((removal.removed.len(), removal.kept.len()), (1, 0));
     }
 }
