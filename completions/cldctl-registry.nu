@@ -82,6 +82,7 @@ module completions {
     --type: string@"nu-complete cldctl-registry rm artifact_type" # With --all or --filter, remove only artifacts of this type
     --force(-f)               # Ignore artifacts that do not exist
     --dry-run(-n)             # Show what would be removed
+    --deployed                # Remove artifacts that are deployed too, and lose the state of their deployments
     --keep-cache              # Keep the content in the cache
     --yes(-y)                 # Do not prompt for confirmation
     --format: string@"nu-complete cldctl-registry rm format" # Choose the output format
@@ -128,6 +129,20 @@ module completions {
     ...targets: string        # The references to register the copies under
   ]
 
+  def "nu-complete cldctl-registry diff format" [] {
+    [ "text" "json" ]
+  }
+
+  # Show what changed in an artifact's directory, or between two artifacts
+  export extern "cldctl-registry diff" [
+    --format: string@"nu-complete cldctl-registry diff format" # Choose the output format
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --help(-h)                # Print help (see more with '--help')
+    reference: string         # The artifact whose directory to look at, by reference or digest
+    other?: string            # Another artifact, to compare the content of the two
+  ]
+
   def "nu-complete cldctl-registry verify format" [] {
     [ "text" "json" ]
   }
@@ -165,6 +180,7 @@ module completions {
     --filter: string          # Remove only artifacts that match, such as until=30d
     --keep-last: string       # With --all, keep the newest N artifacts of each repository
     --max-size: string        # With --all, remove the oldest until the rest fits into SIZE, such as 2GB
+    --generated               # Remove the provider plugins of artifacts that stay too, which OpenTofu downloads again: .terraform directories unchanged for an hour
     --dry-run(-n)             # Show what would be removed
     --yes(-y)                 # Do not prompt for confirmation
     --force(-f)               # Refused with a hint: docker's name for -y

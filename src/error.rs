@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::content::DeployedBy;
 use crate::escape::escape_display;
 use crate::json::ParseError;
 use crate::reference::InvalidReference;
@@ -206,6 +207,17 @@ pub enum Error {
         reason: String,
     },
 
+    /// A file of the content is not what was registered, so that it may have what a
+    /// deployment wrote into it: secrets, say.
+    #[error("`{}` is no longer what was registered as `{}`", shown(.path), escape_display(.reference))]
+    #[non_exhaustive]
+    ContentAltered {
+        /// The reference.
+        reference: String,
+        /// The file.
+        path: PathBuf,
+    },
+
     /// The content changed while it was read.
     #[error("`{}` changed while it was read", shown(.path))]
     #[non_exhaustive]
@@ -275,6 +287,56 @@ pub enum Error {
         reason: UnusableFilter,
     },
 
+    /// The artifact is deployed, so that it stays.
+    #[error("artifact `{}` is deployed: {}", escape_display(.reference), list_of(.by))]
+    #[non_exhaustive]
+    Deployed {
+        /// The reference.
+        reference: String,
+        /// The directory of its content.
+        path: PathBuf,
+        /// By what; at least one.
+        by: Vec<DeployedBy>,
+    },
+
+    /// OpenTofu or Terraform works in the directory: it holds the lock of a state file.
+    #[error("`{}` is in use: OpenTofu or Terraform holds its lock", shown(.path))]
+    #[non_exhaustive]
+    AtWork {
+        /// The state file.
+        path: PathBuf,
+    },
+
+    /// The directory has the state of a deployment, and its file system cannot rename it:
+    /// on overlayfs, one of a lower layer.
+    #[error("cannot replace `{}`: it has the state of a deployment, and its file system cannot rename it", shown(.path))]
+    #[non_exhaustive]
+    StateNotMovable {
+        /// The directory.
+        path: PathBuf,
+    },
+
+    /// New content has a file where the state of a deployment lies, or has to lie.
+    #[error("cannot replace `{}`: it is the state of a deployment, and the new content has `{}`", shown(.path), shown(.content))]
+    #[non_exhaustive]
+    StateInTheWay {
+        /// The state, in the directory that was to be replaced.
+        path: PathBuf,
+        /// The path of the new content, from its directory.
+        content: PathBuf,
+    },
+
+    /// A deployment changed what it left in a directory while that was replaced or removed,
+    /// or may have. The directory is kept.
+    #[error("a deployment may have changed `{}` meanwhile: the old directory is kept as `{}`", shown(.path), shown(.kept))]
+    #[non_exhaustive]
+    KeptAside {
+        /// The directory of the content.
+        path: PathBuf,
+        /// Where the old directory is now.
+        kept: PathBuf,
+    },
+
     /// There is an entry of this reference already, and it was to be kept.
     #[error("artifact `{}` already exists", escape_display(.reference))]
     #[non_exhaustive]
@@ -297,6 +359,12 @@ pub enum UnusableFilter {
     /// The artifact has no known creation time.
     #[error("has no known creation time")]
     NoTime,
+}
+
+/// Returns reasons for which an artifact is deployed, as the end of a sentence.
+fn list_of(by: &[DeployedBy]) -> String {
+    let by: Vec<String> = by.iter().map(ToString::to_string).collect();
+    by.join(", ")
 }
 
 /// A path as it is shown: what would act on a terminal is escaped.

@@ -61,9 +61,19 @@ pub use reference::{CacheKey, InvalidReason, InvalidReference, Reference, Refere
 pub use registry::resolve;
 pub use registry::{Added, DEFAULT_LOCK_TIMEOUT, Registry};
 
+/// Tells which artifacts are deployed, because cldctl deploys in place.
+pub mod deployed {
+    pub use crate::content::DeployedBy;
+}
+
+/// Shows what changed in an artifact's directory, or between two artifacts.
+pub mod diff {
+    pub use crate::content::{Change, Difference, DirectoryDiff, FileKind};
+}
+
 /// Imports content into the cache and registers it.
 pub mod import {
-    pub use crate::content::{Import, ImportSource, Imported, MetadataImport};
+    pub use crate::content::{Import, ImportSource, Imported, LeftOut, MetadataImport};
 }
 
 /// Follows work that may take long.
@@ -74,7 +84,7 @@ pub mod progress {
 /// Frees disk: a plan of what can go, and its execution.
 pub mod prune {
     pub use crate::content::{
-        PruneOptions, PrunePlan, PruneReason, Pruned, Unreferenced, UnreferencedData,
+        KeptDeployed, PruneOptions, PrunePlan, PruneReason, Pruned, Unreferenced, UnreferencedData,
         UnreferencedKind, UnreferencedRemoval,
     };
 }
@@ -88,7 +98,7 @@ pub mod remove {
 
 /// Where the content of an entry is, and whether it can be verified.
 pub mod status {
-    pub use crate::content::{CacheState, ContentStatus, DigestState};
+    pub use crate::content::{CacheState, ContentStatus, DigestState, FileTotal};
 }
 
 /// Measures how much disk artifacts take.

@@ -19,7 +19,7 @@ const DIGESTS: [&str; 2] = ["sha256:", "sha512:"];
 const MAX_KEY_BYTES: usize = 255;
 
 /// How the names begin that the cache gives its own directories in its root.
-const RESERVED_PREFIXES: [&str; 3] = [".staging-", ".trash-", ".swap-"];
+const RESERVED_PREFIXES: [&str; 4] = [".staging-", ".trash-", ".swap-", ".kept-"];
 
 /// How many random letters and digits follow the prefix of such a name.
 const RESERVED_RANDOM: usize = 12;

@@ -10,8 +10,9 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::ser::{Error as _, Serialize, SerializeStruct, Serializer};
 use serde_json::value::RawValue;
 
+use crate::deployed::DeployedBy;
 use crate::prune::PruneReason;
-use crate::status::{CacheState, ContentStatus, DigestState};
+use crate::status::{CacheState, ContentStatus, DigestState, FileTotal};
 use crate::usage::{EntryUsage, UsageTotal};
 use crate::verify::{Code, Finding, Report};
 use crate::{
@@ -83,15 +84,69 @@ macro_rules! serialize_fields {
 }
 
 serialize_fields! {
-    ContentStatus { "cache": cache, "files": files, "bytes": bytes, "digest": digest }
+    ContentStatus {
+        "cache": cache, "files": files, "bytes": bytes, "digest": digest,
+        "generated": generated, "deployed": deployed
+    }
     EntryUsage {
         "reference": reference, "type": artifact_type, "recordedSize": recorded_size,
-        "size": size, "disk": disk
+        "size": size, "disk": disk, "generated": generated, "deployed": is_deployed
     }
+    FileTotal { "files": files, "bytes": bytes }
     Finding { "code": code, "subject": subject, "message": message, "remedy": remedy }
     Report { "problems": problems, "notes": notes }
     UsageTotal {
-        "type": name, "count": count, "size": size, "disk": disk, "reclaimable": reclaimable
+        "type": name, "count": count, "deployed": deployed, "size": size, "disk": disk,
+        "generated": generated, "reclaimable": reclaimable
+    }
+}
+
+/// The keys that say what deploys an artifact. What does not apply is left out.
+#[derive(Default, serde::Serialize)]
+struct DeployedFields<'d> {
+    by: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    datacenter: Option<&'d str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<&'d str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<&'d str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<Cow<'d, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resources: Option<u64>,
+}
+
+impl Serialize for DeployedBy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let fields = DeployedFields {
+            by: self.as_str(),
+            ..DeployedFields::default()
+        };
+        match self {
+            DeployedBy::Datacenter { datacenter } => DeployedFields {
+                datacenter: Some(datacenter),
+                ..fields
+            },
+            DeployedBy::Environment {
+                datacenter,
+                environment,
+            } => DeployedFields {
+                datacenter: Some(datacenter),
+                environment: Some(environment),
+                ..fields
+            },
+            DeployedBy::Extends { reference } => DeployedFields {
+                reference: Some(reference),
+                ..fields
+            },
+            DeployedBy::State { path, resources } => DeployedFields {
+                path: Some(path.to_string_lossy()),
+                resources: *resources,
+                ..fields
+            },
+        }
+        .serialize(serializer)
     }
 }
 

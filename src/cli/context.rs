@@ -1,12 +1,15 @@
 //! The context of a command: its cache, and the interrupt by signals.
 
-use std::path::Path;
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, absolute};
 
 use super::args::Global;
 use super::home;
 use super::output::{messages, progress};
 use super::signals;
 use crate::document::{Document, EntryRef};
+use crate::error::AtPath;
 use crate::escape::escape_display;
 use crate::fields::Field;
 use crate::registry::ReadMode;
@@ -16,6 +19,17 @@ use crate::{Cache, DanglingLink, Home, Interrupt, Snapshot, store};
 
 /// The most damaged entries that are named one by one.
 const MAX_NAMED: usize = 10;
+
+/// The directory of cldctl's local state. Source: cldctl's `internal/cli/state.go`.
+const STATE_PATH: &str = "CLDCTL_STATE_PATH";
+
+/// Where cldctl keeps its state. Source: as [`STATE_PATH`].
+const STATE_BACKEND: &str = "CLDCTL_STATE_BACKEND";
+
+/// Returns the value of an environment variable, unless it is empty.
+fn from_environment(variable: &str) -> Option<OsString> {
+    env::var_os(variable).filter(|value| !value.is_empty())
+}
 
 /// The context of a command.
 pub(super) struct Context {
@@ -28,7 +42,11 @@ impl Context {
         let home = home::find(global.home.clone())?;
         warn_of_links(&home);
         let interrupt = Interrupt::default();
-        let cache = Cache::open(home)?
+        let mut cache = Cache::open(home)?;
+        if let Some(dir) = from_environment(STATE_PATH) {
+            cache = cache.with_state_dir(absolute(&dir).at("find", Path::new(&dir))?);
+        }
+        let cache = cache
             .with_lock_timeout(global.lock_timeout)
             .with_lock_notice(|path| {
                 let path = path.to_string_lossy();
@@ -43,6 +61,19 @@ impl Context {
             cache: progress::on_terminal(cache),
             interrupt,
         })
+    }
+
+    /// Prints that what is deployed is only known in part, if cldctl keeps its state
+    /// elsewhere than in files of this machine.
+    pub(super) fn note_backend(&self) {
+        let backend = from_environment(STATE_BACKEND);
+        if let Some(backend) = backend.filter(|backend| backend != "local") {
+            messages::note(format_args!(
+                "cldctl keeps its state in the backend `{}`, which is not read: only state in \
+                 the cache and in local files tells what is deployed",
+                escape_display(&backend.to_string_lossy())
+            ));
+        }
     }
 
     /// Defers signals, so that they stop a change only where it can be undone.

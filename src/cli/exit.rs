@@ -34,26 +34,34 @@ impl Exit {
             };
         }
         match error.downcast_ref::<Error>() {
-            Some(error) => match error {
-                Error::InvalidReference(_)
-                | Error::UnwritableTime(_)
-                | Error::NegativeSize(_)
-                | Error::UnknownType { .. } => Exit::Usage,
-                Error::UnusableFilter { reason, .. } => match reason {
-                    UnusableFilter::Ambiguous => Exit::Refused,
-                    _ => Exit::Usage,
-                },
-                Error::NoContent { .. } => Exit::NotFound,
-                Error::UnsafeContent { .. }
-                | Error::Collision { .. }
-                | Error::AlreadyExists { .. } => Exit::Refused,
-                Error::LockTimeout { .. } | Error::Contended { .. } => Exit::LockTimeout,
-                Error::Interrupted { signal } => {
-                    Exit::Interrupted(u8::try_from(*signal).unwrap_or(0))
-                }
-                _ => Exit::Failure,
-            },
+            Some(error) => Exit::of_library(error),
             None => Exit::Failure,
+        }
+    }
+
+    /// Returns the exit for an error of the library.
+    pub(super) fn of_library(error: &Error) -> Self {
+        match error {
+            Error::InvalidReference(_)
+            | Error::UnwritableTime(_)
+            | Error::NegativeSize(_)
+            | Error::UnknownType { .. } => Exit::Usage,
+            Error::UnusableFilter { reason, .. } => match reason {
+                UnusableFilter::Ambiguous => Exit::Refused,
+                _ => Exit::Usage,
+            },
+            Error::NoContent { .. } => Exit::NotFound,
+            Error::UnsafeContent { .. }
+            | Error::ContentAltered { .. }
+            | Error::Deployed { .. }
+            | Error::AtWork { .. }
+            | Error::StateInTheWay { .. }
+            | Error::StateNotMovable { .. }
+            | Error::Collision { .. }
+            | Error::AlreadyExists { .. } => Exit::Refused,
+            Error::LockTimeout { .. } | Error::Contended { .. } => Exit::LockTimeout,
+            Error::Interrupted { signal } => Exit::Interrupted(u8::try_from(*signal).unwrap_or(0)),
+            _ => Exit::Failure,
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::exit::Failure;
 use crate::content::refusal::{LINK_OUT, LINK_TO_DIR, NO_DIR, NO_SOURCE};
+use crate::deployed::DeployedBy;
 use crate::escape::escape_display;
 use crate::quote;
 use crate::{Error, InvalidReason, InvalidReference, Reference};
@@ -50,7 +51,12 @@ pub(super) fn of(error: &anyhow::Error) -> Option<String> {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return failure.hint.clone();
     }
-    Some(match error.downcast_ref::<Error>()? {
+    of_library(error.downcast_ref::<Error>()?)
+}
+
+/// Returns what the user can do about an error of the library.
+pub(super) fn of_library(error: &Error) -> Option<String> {
+    Some(match error {
         Error::Corrupt { path, .. } if path.ends_with("components.json") => {
             "repair it by hand or move it away; this program never writes a legacy registry"
                 .to_owned()
@@ -125,11 +131,76 @@ pub(super) fn of(error: &anyhow::Error) -> Option<String> {
                 .to_owned(),
             _ => "`--exclude GLOB` skips it".to_owned(),
         },
+        Error::Deployed {
+            path,
+            by,
+            reference,
+        } => of_deployed(reference, path, by)?,
+        Error::AtWork { .. } => "try again when it has ended".to_owned(),
+        Error::StateInTheWay { path, .. } => match destroy(path, Path::new("")) {
+            Some(destroy) => format!("{destroy} destroys what it describes"),
+            None => "destroy what it describes first".to_owned(),
+        },
+        Error::StateNotMovable { path } => {
+            let path = quote::word(path.to_str()?)?;
+            format!(
+                "`cp -a {path} {path}.new && rm -r {path} && mv {path}.new {path}` makes it one \
+                 that can be renamed"
+            )
+        }
+        Error::KeptAside { .. } => {
+            "compare the state in both, keep what is current, and delete the other".to_owned()
+        }
+        Error::ContentAltered { reference, .. } => {
+            let reference = quote::operand(reference)?;
+            let (own, path) = (
+                command(&format!("add {reference}"))?,
+                command(&format!("add {reference} PATH"))?,
+            );
+            format!("{path} imports it again; {own} takes it as it is")
+        }
         Error::AlreadyExists { .. } => "omit `--no-clobber` to replace it".to_owned(),
         Error::ContentChanged { .. } => "try again when nothing writes to it".to_owned(),
         Error::NoHome { .. } => "name the directory with `--home DIR`".to_owned(),
         _ => return None,
     })
+}
+
+/// Returns what frees an artifact that is deployed, and what removes it all the same.
+fn of_deployed(reference: &str, path: &Path, by: &[DeployedBy]) -> Option<String> {
+    let force = command(&format!("rm {} --deployed", quote::operand(reference)?))?;
+    let frees = by.iter().find_map(|by| match by {
+        DeployedBy::State { path: state, .. } => destroy(path, state),
+        DeployedBy::Environment {
+            datacenter,
+            environment,
+        } => Some(format!(
+            "`cldctl destroy environment {} -d {}`",
+            quote::operand(environment)?,
+            quote::operand(datacenter)?
+        )),
+        DeployedBy::Datacenter { datacenter } => Some(format!(
+            "`cldctl destroy datacenter {}`",
+            quote::operand(datacenter)?
+        )),
+        _ => None,
+    });
+    Some(match frees {
+        Some(frees) => format!("{frees} frees it; {force} removes it all the same"),
+        None => format!("{force} removes it all the same"),
+    })
+}
+
+/// Returns the command that destroys what a state file below a directory describes.
+fn destroy(dir: &Path, state: &Path) -> Option<String> {
+    let state = dir.join(state);
+    let below = |name: &str| state.ancestors().find(|dir| dir.ends_with(name));
+    let (tool, dir) = match (below(".pulumi"), below("terraform.tfstate.d")) {
+        (Some(pulumi), _) => ("pulumi -C ", pulumi.parent()?),
+        (None, Some(workspaces)) => ("tofu -chdir=", workspaces.parent()?),
+        (None, None) => ("tofu -chdir=", state.parent()?),
+    };
+    Some(format!("`{tool}{} destroy`", quote::word(dir.to_str()?)?))
 }
 
 /// Returns a hint about an invalid reference.

@@ -179,7 +179,7 @@ mod tests {
     }
 
     fn stored(staged: &Staged) -> Inventory {
-        Inventory::stored(staged.content.dir().try_clone().unwrap()).unwrap()
+        Inventory::stored(staged.content.dir().try_clone().unwrap(), None).unwrap()
     }
 
     fn hashed(content: &Inventory) -> Result<Manifest> {

@@ -1,5 +1,6 @@
 //! Listing the files and directories of a tree, as they are at one moment.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,9 +14,11 @@ use crate::store::{
     Attributes, Dir, FileId, Identity, Kind, Step, Walk, if_exists, is_another_kind,
 };
 
+mod divide;
 mod import;
 mod opener;
 
+pub(crate) use divide::{Divided, Left};
 pub(crate) use opener::Opener;
 
 /// The directories and files of a tree, at one moment.
@@ -33,10 +36,21 @@ pub(crate) struct FileTree {
     pub(crate) links: Vec<(PathBuf, PathBuf)>,
     /// All else that a stored tree contains, such as sockets.
     pub(crate) others: Vec<PathBuf>,
-    /// The number of names that the default rules of importing left out.
-    pub(crate) left_out: usize,
+    /// What importing left out.
+    pub(crate) left_out: LeftOut,
     /// The disk space that is allocated, in bytes, links and directories included.
     pub(crate) allocated: u64,
+}
+
+/// What importing left out, besides what the caller excluded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeftOut {
+    /// The number of hidden and generated files and directories.
+    pub names: usize,
+    /// What a deployment wrote, by its path from the imported directory: state, and inputs
+    /// that may contain secrets.
+    pub deployment: Vec<PathBuf>,
 }
 
 /// A directory or a file.
@@ -127,7 +141,7 @@ impl FileTree {
             files: Vec::new(),
             links: Vec::new(),
             others: Vec::new(),
-            left_out: 0,
+            left_out: LeftOut::default(),
             allocated: 0,
         };
         tree.push_dir(PathBuf::new(), None, &found);
@@ -230,6 +244,14 @@ impl FileTree {
             true => Ok(()),
             false => Err(self.changed(node)),
         }
+    }
+
+    /// Returns the paths of the directories, files and links.
+    pub(crate) fn paths(&self) -> HashSet<(&Path, Kind)> {
+        let dirs = self.dirs.iter().map(|dir| (&*dir.path, Kind::Dir));
+        let files = self.files.iter().map(|file| (&*file.path, Kind::File));
+        let links = self.links.iter().map(|(path, _)| (&**path, Kind::Link));
+        dirs.chain(files).chain(links).collect()
     }
 
     /// Returns the files in the byte order of their paths.

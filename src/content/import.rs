@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use chrono::{DateTime, FixedOffset};
 
 use super::Cache;
-use super::install;
+use super::file_tree::LeftOut;
+use super::install::{self, Outcome};
 use super::inventory::Inventory;
 use super::manifest::Manifest;
 use super::progress::Operation;
@@ -18,7 +19,7 @@ use crate::document::EntryRef;
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{Error, Result};
 use crate::reference::{CacheKey, Reference};
-use crate::registry::{Added, ReadMode, Upsert, Upserted};
+use crate::registry::{Added, ReadMode, Upsert};
 use crate::timestamp;
 
 /// The source of content, and its reference.
@@ -136,21 +137,31 @@ pub struct Imported {
     pub result: Added,
     /// The entry.
     pub entry: ArtifactEntry,
-    /// The number of names that were left out.
-    pub left_out: usize,
+    /// What of the source was left out.
+    pub left_out: LeftOut,
     /// The entry as it is stored in the registry, in JSON, unknown fields included.
     pub stored: String,
-    /// Why not all of the content that was replaced could be deleted.
+    /// The files of deployments, relative to the directory, that were carried from the
+    /// directory that was replaced into the new one.
+    pub carried: Vec<PathBuf>,
+    /// Why not all of the content that was replaced could be deleted:
+    /// [`Error::KeptAside`] if a deployment changed it meanwhile.
     pub not_deleted: Option<Error>,
 }
 
 impl Imported {
-    pub(super) fn new(upserted: Upserted, left_out: usize, not_deleted: Option<Error>) -> Self {
+    pub(super) fn new(outcome: Outcome, left_out: LeftOut) -> Self {
+        let Outcome {
+            upserted,
+            carried,
+            not_deleted,
+        } = outcome;
         Imported {
             result: upserted.result,
             entry: upserted.entry,
             left_out,
             stored: upserted.stored,
+            carried,
             not_deleted,
         }
     }
@@ -179,9 +190,17 @@ impl Cache {
         let path = match &import.source {
             ImportSource::Directory { path, .. } | ImportSource::Untagged { path } => path,
             ImportSource::InPlace { reference } => {
-                let (root, content, artifact_type) = source::read_in_place(self, reference, given)?;
+                let present = self.registry().get(reference.as_str())?.unwrap_or_default();
+                let known = self.manifest_of(present.digest.as_deref())?;
+                let read = source::read_in_place(self, reference, given, known.as_ref())?;
+                let (root, content, artifact_type) = read;
                 let manifest = self.hash(&content)?;
-                let registration = self.imported_as(import, &artifact_type, &content, &manifest)?;
+                let mut registration =
+                    self.imported_as(import, &artifact_type, &content, &manifest)?;
+                if let (None, Some(time)) = (import.created_at, present.created_at) {
+                    // It is the same artifact, whatever was changed in it.
+                    registration.upsert.entry.created_at = Some(time);
+                }
                 let staged = Staged::in_place(root, content, manifest);
                 return self.register(staged, None, registration);
             }
@@ -243,8 +262,16 @@ impl Cache {
                 no_clobber: import.no_clobber,
             },
             source: None,
-            left_out: content.tree().left_out,
+            left_out: content.tree().left_out.clone(),
         })
+    }
+
+    /// Returns the manifest of the content of a digest, if it is kept.
+    pub(super) fn manifest_of(&self, digest: Option<&str>) -> Result<Option<Manifest>> {
+        match digest {
+            Some(digest) => self.manifests.find(digest),
+            None => Ok(None),
+        }
     }
 
     fn hash(&self, content: &Inventory) -> Result<Manifest> {
@@ -303,7 +330,8 @@ impl Cache {
             keeps_time: record.keeps_time,
             no_clobber: record.no_clobber,
         };
-        Ok(Imported::new(install::record(self, &upsert)?, 0, None))
+        let recorded = install::record(self, &upsert)?;
+        Ok(Imported::new(recorded, LeftOut::default()))
     }
 }
 

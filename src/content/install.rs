@@ -8,11 +8,13 @@ mod guard;
 
 use std::cell::Cell;
 use std::ffi::OsStr;
+use std::path::PathBuf;
 
 use super::Cache;
 use super::cleanup::{Cleanup, Leftovers};
 use super::copy;
 use super::inventory::Inventory;
+use super::manifest::Manifest;
 use super::ownership::Ownership;
 use super::progress::Operation;
 use super::stage::Staged;
@@ -22,6 +24,7 @@ use guard::{Installed, Installing};
 use crate::document::{EntryRef, OpenDocument};
 use crate::entry::ArtifactEntry;
 use crate::error::{AtPath, Error, Result};
+use crate::fields::Field;
 use crate::reference::CacheKey;
 use crate::registry::{Added, Update, Upsert, Upserted};
 use crate::store::{Guard, Locked};
@@ -43,6 +46,15 @@ pub(super) struct Install<'c> {
     /// Whether an earlier attempt moved the content in for good: what was there before
     /// had to be deleted.
     is_moved_in: Cell<bool>,
+}
+
+/// What became of an install.
+pub(super) struct Outcome {
+    pub(super) upserted: Upserted,
+    /// The paths of the files of deployments that were carried over.
+    pub(super) carried: Vec<PathBuf>,
+    /// Why not all of the content that was replaced could be deleted.
+    pub(super) not_deleted: Option<Error>,
 }
 
 /// What an attempt finds on the disk.
@@ -93,9 +105,8 @@ impl<'c> Install<'c> {
     }
 
     /// Registers the content, and deletes what it replaced and what killed processes
-    /// left. Returns what was registered, and why not all of the old content could be
-    /// deleted.
-    pub(super) fn run(self) -> Result<(Upserted, Option<Error>)> {
+    /// left.
+    pub(super) fn run(self) -> Result<Outcome> {
         let installed = self.cache.registry().update(|document| {
             self.require_same_source(document)?;
             self.require_sole_owner(document)?;
@@ -105,13 +116,19 @@ impl<'c> Install<'c> {
         let Installed {
             upserted,
             replaced,
+            carried,
+            kept_aside,
             leftovers,
         } = installed;
         let deleted = self.cache.progress.during(Operation::Deleting, || {
             leftovers.delete();
             replaced.map_or(Ok(()), WorkDir::delete)
         });
-        Ok((upserted, deleted.err()))
+        Ok(Outcome {
+            upserted,
+            carried,
+            not_deleted: kept_aside.or(deleted.err()),
+        })
     }
 
     /// Refuses a copy whose source is another one now, or gone.
@@ -212,6 +229,16 @@ impl<'c> Install<'c> {
         (self.upsert.entry.digest.as_deref() == Some(own)).then_some(own)
     }
 
+    /// Returns the manifest of the content that the entry has now.
+    fn old_manifest(&self, document: &OpenDocument) -> Result<Option<Manifest>> {
+        let reference = self.upsert.entry.reference.as_deref().unwrap_or_default();
+        let digest = |entry: &EntryRef<'_>| entry.text_of(Field::Digest).into_owned();
+        match document.find_named(reference, digest)?.first() {
+            Some((_, digest)) => self.cache.manifests.find(digest),
+            None => Ok(None),
+        }
+    }
+
     /// Decides what is registered, and what has to be in place before.
     fn decide(
         &self,
@@ -230,10 +257,17 @@ impl<'c> Install<'c> {
         }
         let digest = upserted.entry.digest.as_deref();
         let cleanup = Cleanup::after(self.cache, document, &edit, digest)?;
+        let moves_in = observed.place == Place::Other;
+        let old_manifest = match moves_in {
+            true => self.old_manifest(document)?,
+            false => None,
+        };
         let installing = Installing {
             install: self,
             upserted,
-            moves_in: observed.place == Place::Other,
+            moves_in,
+            old_manifest,
+            carried: None,
             needs_manifest: observed.needs_manifest,
             work: self.work.take(),
             swap: None,
@@ -245,7 +279,7 @@ impl<'c> Install<'c> {
 }
 
 /// Registers metadata alone.
-pub(super) fn record(cache: &Cache, upsert: &Upsert) -> Result<Upserted> {
+pub(super) fn record(cache: &Cache, upsert: &Upsert) -> Result<Outcome> {
     let (upserted, leftovers) = cache.registry().update(|document| {
         let (edit, upserted) = upsert.decide(document)?;
         let digest = upserted.entry.digest.as_deref();
@@ -259,7 +293,11 @@ pub(super) fn record(cache: &Cache, upsert: &Upsert) -> Result<Upserted> {
     })?;
     let progress = &cache.progress;
     progress.during(Operation::Deleting, || leftovers.delete());
-    Ok(upserted)
+    Ok(Outcome {
+        upserted,
+        carried: Vec::new(),
+        not_deleted: None,
+    })
 }
 
 /// Clears away what no entry needs any more when metadata alone is registered.

@@ -1,10 +1,13 @@
 //! The content of one directory, as it was read.
 
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::cache_root::CacheRoot;
 use super::file_tree::FileTree;
+use super::manifest::Manifest;
 use super::rules::Rules;
 use crate::error::{Error, Result};
 use crate::reference::CacheKey;
@@ -34,23 +37,50 @@ impl Inventory {
         Ok(Inventory { dir, tree })
     }
 
-    /// Reads the content that lies in a directory of the cache.
-    pub(super) fn stored(dir: Dir) -> Result<Self> {
-        let tree = Arc::new(FileTree::stored(&dir)?);
+    /// Reads what lies in a directory of the cache, without what deployments left there.
+    /// The files of the manifest, if there is one, are content whatever their names are.
+    pub(super) fn stored(dir: Dir, manifest: Option<&Manifest>) -> Result<Self> {
+        let known = manifest.map(Manifest::paths).unwrap_or_default();
+        Self::divided(dir, |path, _| known.contains(path.as_os_str().as_bytes()))
+    }
+
+    /// Reads the content that lies in a directory of the cache: as
+    /// [`stored`](Self::stored), but nothing that the manifest lacks.
+    pub(super) fn content(dir: Dir, manifest: Option<&Manifest>) -> Result<Self> {
+        let mut tree = FileTree::stored(&dir)?;
+        let known = manifest.map(Manifest::paths).unwrap_or_default();
+        let is_known = |path: &Path| known.contains(path.as_os_str().as_bytes());
+        tree = tree.divide(|path, _| is_known(path)).content;
+        if manifest.is_some() {
+            tree.keep_files(is_known);
+        }
+        let tree = Arc::new(tree);
         Ok(Inventory { dir, tree })
     }
 
-    /// Reads the content that lies in the directory of a key; `None` if no directory is
-    /// there, or it cannot be read as content, so that it may only be replaced.
+    fn divided(dir: Dir, is_content: impl Fn(&Path, Kind) -> bool) -> Result<Self> {
+        let tree = Arc::new(FileTree::stored(&dir)?.divide(is_content).content);
+        Ok(Inventory { dir, tree })
+    }
+
+    /// Reads the content that lies in the directory of a key, to be compared with `like`;
+    /// `None` if no directory is there, or it cannot be read as content, so that it may
+    /// only be replaced.
     ///
     /// # Errors
     ///
     /// The system does not say what is there.
-    pub(super) fn of_key(root: &CacheRoot, key: &CacheKey) -> Result<Option<Self>> {
+    pub(super) fn of_key(
+        root: &CacheRoot,
+        key: &CacheKey,
+        like: &FileTree,
+    ) -> Result<Option<Self>> {
         let name = OsStr::new(key.as_str());
         match root.look(name)? {
             Some(found) if found.kind == Kind::Dir => {
-                Ok(root.open_dir(name).and_then(Self::stored).ok())
+                let known = like.paths();
+                let stored = |dir| Self::divided(dir, |path, kind| known.contains(&(path, kind)));
+                Ok(root.open_dir(name).and_then(stored).ok())
             }
             _ => Ok(None),
         }

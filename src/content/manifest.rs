@@ -7,8 +7,10 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::digest::{Digest, digest_hex, hex};
@@ -65,6 +67,19 @@ impl Manifest {
     /// Returns the digest of the content.
     pub(crate) fn digest(&self) -> &Digest {
         &self.digest
+    }
+
+    /// Returns the paths of the files.
+    pub(crate) fn paths(&self) -> HashSet<Vec<u8>> {
+        self.files().into_keys().collect()
+    }
+
+    /// Returns the first path at which other content differs; `None` if it is the same.
+    pub(crate) fn first_difference(&self, other: &Manifest) -> Option<PathBuf> {
+        let (own, others) = (self.files(), other.files());
+        let differs = |path: &&Vec<u8>| own.get(*path) != others.get(*path);
+        let path = own.keys().chain(others.keys()).find(differs)?;
+        Some(PathBuf::from(OsStr::from_bytes(path)))
     }
 
     /// Returns the files by their paths, each with its hash in hex. Lines that are not of

@@ -9,9 +9,12 @@
 //! symbolic link is ever followed.
 
 mod cache_root;
+mod carry;
 mod cleanup;
 mod copy;
 mod deletion;
+mod deployed;
+mod diff;
 mod file_tree;
 mod hash;
 mod import;
@@ -25,6 +28,7 @@ mod prune;
 pub(crate) mod refusal;
 mod register;
 mod removal;
+mod residue;
 mod rules;
 mod snapshot;
 mod source;
@@ -35,20 +39,23 @@ mod usage;
 mod verify;
 mod workdir;
 
+pub use deployed::DeployedBy;
+pub use diff::{Change, Difference, DirectoryDiff, FileKind};
+pub use file_tree::LeftOut;
 pub use import::{Import, ImportSource, Imported, MetadataImport};
 pub use orphans::{Unreferenced, UnreferencedData, UnreferencedKind, UnreferencedRemoval};
 pub use progress::{Operation, Progress};
-pub use prune::{PruneOptions, PrunePlan, PruneReason, Pruned};
+pub use prune::{KeptDeployed, PruneOptions, PrunePlan, PruneReason, Pruned};
 pub use removal::{ChosenPlan, ChosenRemoval, NamedRemoval};
 pub use removal::{ContentOutcome, RemoveOptions, Removed};
 pub use snapshot::Snapshot;
-pub use status::{CacheState, ContentStatus, DigestState};
+pub use status::{CacheState, ContentStatus, DigestState, FileTotal};
 pub use usage::{EntryUsage, Usage, UsageTotal};
 pub use verify::{Code, Finding, Repairs, Report, TakenOver, Verification};
 
 pub(crate) use status::Contents;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cache_root::CacheRoot;
@@ -89,6 +96,8 @@ pub struct Cache {
     home: Home,
     registry: Registry,
     manifests: Manifests,
+    /// Where cldctl's local state lies; `None` for its place in the home.
+    state_dir: Option<PathBuf>,
     progress: ProgressObserver,
 }
 
@@ -104,6 +113,7 @@ impl Cache {
             manifests: Manifests::new(home.manifests_dir()),
             home,
             registry,
+            state_dir: None,
             progress: ProgressObserver::default(),
         })
     }
@@ -173,6 +183,20 @@ impl Cache {
     ) -> Self {
         self.progress = ProgressObserver::by(observer);
         self
+    }
+
+    /// Looks for cldctl's local state, which tells what is deployed, in this directory
+    /// instead of `state` in the home. cldctl takes it from `CLDCTL_STATE_PATH`.
+    #[must_use]
+    pub fn with_state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(dir.into());
+        self
+    }
+
+    /// Returns where cldctl's local state lies.
+    fn state_dir(&self) -> PathBuf {
+        let own = || self.home.path().join("state");
+        self.state_dir.clone().unwrap_or_else(own)
     }
 
     /// Opens the cache root; `None` if there is none.

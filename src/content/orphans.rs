@@ -1,5 +1,6 @@
 //! Data in the cache, or among the manifests, that belongs to no entry.
 
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -9,8 +10,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::Cache;
 use super::cache_root::{CacheRoot, Trashed};
 use super::deletion::refuse_mounts;
+use super::deployed::{Deployed, DeployedBy, Quiet};
 use super::file_tree::FileTree;
 use super::ownership::Ownership;
+use super::prune::KeptDeployed;
 use super::workdir::{Leftover, Purpose, WorkDir};
 use crate::document::{Document, Edit};
 use crate::error::{AtPath, Error, Result};
@@ -20,7 +23,7 @@ use crate::store::{self, Guard, Kind, if_exists};
 
 /// The time for which nothing in a directory without an entry may have changed, so that
 /// it is an orphan and not something that cldctl is pulling right now.
-const SETTLED: Duration = Duration::from_secs(60 * 60);
+pub(super) const SETTLED: Duration = Duration::from_secs(60 * 60);
 
 /// Something that no entry needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub enum UnreferencedKind {
     Orphan,
     /// What a killed process left, or the manifest of content that is gone.
     Leftover,
+    /// Provider plugins in the directory of an artifact.
+    Generated,
 }
 
 /// Data in the cache that belongs to no entry.
@@ -53,6 +58,8 @@ pub enum UnreferencedKind {
 pub struct UnreferencedData {
     /// What can be removed, by path.
     pub found: Vec<Unreferenced>,
+    /// The directories without an entry that are deployed, so that they stay.
+    pub kept: Vec<KeptDeployed>,
     /// Why some directories could not be judged.
     pub unknown: Vec<Error>,
 }
@@ -126,6 +133,8 @@ impl Cache {
         }
         if let Some(root) = self.root()? {
             let look = Look {
+                cache: self,
+                deployed: OnceCell::new(),
                 ownership: Ownership::of(&root, document.entries()),
                 interrupted: root.interrupted_swaps()?,
                 root: &root,
@@ -133,7 +142,15 @@ impl Cache {
             };
             for (name, listed) in root.names()? {
                 match look.at(&name, listed) {
-                    Ok(item) => unreferenced.found.extend(item),
+                    Ok(Some(item)) => match look.deployed_by(&item) {
+                        Ok(by) if by.is_empty() => unreferenced.found.push(item),
+                        Ok(by) => unreferenced.kept.push(KeptDeployed {
+                            reference: item.path.to_string_lossy().into_owned(),
+                            by,
+                        }),
+                        Err(error) => unreferenced.unknown.push(error),
+                    },
+                    Ok(None) => {}
                     Err(error) => unreferenced.unknown.push(error),
                 }
             }
@@ -158,6 +175,9 @@ impl Cache {
 
 /// A look at the names in the cache root.
 struct Look<'r> {
+    cache: &'r Cache,
+    /// What is deployed, once that was asked.
+    deployed: OnceCell<Deployed<'r>>,
     root: &'r CacheRoot,
     ownership: Ownership<'r>,
     /// Working directories that contain what the next change puts back.
@@ -169,6 +189,7 @@ impl Look<'_> {
     /// Returns what a name stands for, if it is something that no entry needs.
     fn at(&self, name: &OsStr, listed: Option<Kind>) -> Result<Option<Unreferenced>> {
         let kind = match Purpose::of_name(name) {
+            Some(Purpose::Kept) => None,
             Some(_) if self.interrupted.iter().any(|(holder, _)| holder == name) => None,
             Some(_) => {
                 let leftover = Leftover::lock_if_stale(self.root.dir(), name)?;
@@ -189,6 +210,21 @@ impl Look<'_> {
             bytes: tree.bytes(),
             allocated: tree.allocated,
         }))
+    }
+
+    /// Returns why a directory that no entry needs has to stay all the same.
+    fn deployed_by(&self, item: &Unreferenced) -> Result<Vec<DeployedBy>> {
+        if item.kind != UnreferencedKind::Orphan {
+            return Ok(Vec::new());
+        }
+        let deployed = match self.deployed.get() {
+            Some(deployed) => deployed,
+            None => {
+                let read = Deployed::read(self.cache)?;
+                self.deployed.get_or_init(|| read)
+            }
+        };
+        deployed.of_dir(item.path.file_name().unwrap_or_default())
     }
 
     /// Returns whether a directory has the name of an artifact's, no entry needs
@@ -228,6 +264,18 @@ enum Going {
     Trash(WorkDir),
     Leftover(Leftover),
     Gone,
+}
+
+/// Moves a directory without an entry out of the way, unless a deployment is at work in it.
+fn trashed(root: &CacheRoot, name: &OsStr) -> Result<Going> {
+    let quiet = Quiet::require(root.open_dir(name)?)?;
+    Ok(match root.move_to_trash(name)? {
+        Trashed::Moved(mut trash) if quiet.has_changed() => {
+            return Err(trash.keep_aside(&root.dir().path_of(name)));
+        }
+        Trashed::Moved(trash) => Going::Trash(trash),
+        Trashed::Nothing | Trashed::Deleted { .. } => Going::Gone,
+    })
 }
 
 /// Moves what no entry needs out of the way under the registry's lock, so that none of
@@ -271,10 +319,7 @@ impl Guard for Sweep<'_> {
                     Ok(None) => continue,
                     Err(error) => Err(error),
                 },
-                (Some(root), None) => root.move_to_trash(name).map(|trashed| match trashed {
-                    Trashed::Moved(trash) => Going::Trash(trash),
-                    Trashed::Nothing | Trashed::Deleted { .. } => Going::Gone,
-                }),
+                (Some(root), None) => trashed(root, name),
                 // A manifest.
                 (None, _) => if_exists(fs::remove_file(&item.path))
                     .at("remove", &item.path)

@@ -1,19 +1,23 @@
 //! Frees disk: a plan of what can go, and its execution.
 
 mod choose;
+mod generated;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use super::orphans::{Unreferenced, UnreferencedData};
+use super::deployed::DeployedBy;
+use super::orphans::{Unreferenced, UnreferencedData, UnreferencedKind, UnreferencedRemoval};
 use super::removal::{RemovalPlan, RemoveOptions, Removed};
 use super::{Cache, Snapshot};
 use crate::document::Edit;
 use crate::error::{Error, Result};
 use crate::fields::Field;
 use crate::select::Filter;
+use choose::Choice;
+use generated::Plugins;
 
 /// What a prune may remove besides directories and leftovers that no entry needs: by
 /// default, entries without a tag, and entries whose content is gone.
@@ -27,6 +31,9 @@ pub struct PruneOptions {
     pub filters: Vec<Filter>,
     /// Of tagged artifacts, the newest of each repository stay, this many.
     pub keep_last: Option<usize>,
+    /// Provider plugins of artifacts that stay go too: `.terraform` directories in which
+    /// nothing has changed for an hour.
+    pub generated: bool,
     /// Of tagged artifacts, the oldest go until the rest takes no more than this.
     pub max_bytes: Option<u64>,
 }
@@ -74,6 +81,8 @@ pub struct PrunePlan {
     pub removed: Vec<Removed>,
     /// The directories and leftovers that no entry needs.
     pub unreferenced: Vec<Unreferenced>,
+    /// What would go if it were not deployed.
+    pub kept: Vec<KeptDeployed>,
     /// Why it is not known of some artifacts and directories whether they could go. They
     /// stay.
     pub unknown: Vec<Error>,
@@ -94,6 +103,16 @@ impl PrunePlan {
     pub fn reasons(&self) -> &HashMap<String, PruneReason> {
         &self.reasons
     }
+}
+
+/// An artifact, or a directory without an entry, that is kept because it is deployed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeptDeployed {
+    /// Its reference; of a directory without an entry, its path.
+    pub reference: String,
+    /// By what it is deployed.
+    pub by: Vec<DeployedBy>,
 }
 
 /// What became of a [`PrunePlan`].
@@ -145,7 +164,11 @@ impl Snapshot<'_> {
     pub fn plan_prune(&self, options: &PruneOptions) -> Result<PrunePlan> {
         let (cache, document) = (self.cache, self.document()?);
         let now = SystemTime::now();
-        let (reasons, mut unknown) = choose::choose(cache, document, options)?;
+        let Choice {
+            reasons,
+            mut kept,
+            mut unknown,
+        } = choose::choose(cache, document, options)?;
         // What is not known must not hide what is.
         let unreferenced = cache
             .unreferenced_by(document, now)
@@ -154,13 +177,25 @@ impl Snapshot<'_> {
                 UnreferencedData::default()
             });
         unknown.extend(unreferenced.unknown);
+        let mut unreferenced_and_generated = unreferenced.found;
+        if options.generated {
+            let stays = |index| !reasons.contains_key(&index);
+            let plugins = Plugins::find(cache, document, stays, now);
+            unreferenced_and_generated.extend(plugins.found);
+            unknown.extend(plugins.unknown);
+        }
+        kept.extend(unreferenced.kept);
         let mut edit = Edit::default();
         reasons.keys().for_each(|&index| edit.remove(index));
         let removed = cache.would_remove(&self.registry, &edit, RemoveOptions::default());
         let (removed, reasons) = match removed {
             Ok(removed) => (removed, reasons),
             Err(error) => {
-                unknown.push(error);
+                // The one that kept all else from being looked at is said once.
+                let message = error.to_string();
+                if unknown.iter().all(|known| known.to_string() != message) {
+                    unknown.push(error);
+                }
                 Default::default()
             }
         };
@@ -173,7 +208,8 @@ impl Snapshot<'_> {
         let planned = entries.values();
         Ok(PrunePlan {
             removed,
-            unreferenced: unreferenced.found,
+            unreferenced: unreferenced_and_generated,
+            kept,
             unknown,
             reasons: planned
                 .map(|it| (it.reference.clone(), it.reason))
@@ -201,7 +237,16 @@ impl Cache {
             error: None,
         };
         if !plan.unreferenced.is_empty() {
-            let swept = self.remove_unreferenced(&plan.unreferenced, plan.made_at)?;
+            let is_generated = |item: &Unreferenced| item.kind == UnreferencedKind::Generated;
+            let (plugins, others): (Vec<_>, Vec<_>) =
+                plan.unreferenced.iter().cloned().partition(is_generated);
+            let mut swept = match others.is_empty() {
+                true => UnreferencedRemoval::default(),
+                false => self.remove_unreferenced(&others, plan.made_at)?,
+            };
+            let removed = self.remove_plugins(&plugins, plan.made_at)?;
+            swept.gone.extend(removed.gone);
+            swept.failed.extend(removed.failed);
             let failed = swept.failed.iter().map(|(item, _)| item);
             let known: HashSet<&PathBuf> =
                 failed.chain(&swept.gone).map(|item| &item.path).collect();

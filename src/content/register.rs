@@ -3,6 +3,7 @@
 
 use super::Cache;
 use super::copy;
+use super::file_tree::LeftOut;
 use super::import::Imported;
 use super::install::Install;
 use super::inventory::Inventory;
@@ -19,8 +20,8 @@ pub(super) struct Registration<'s> {
     pub(super) upsert: Upsert,
     /// The entry that the content is a copy of.
     pub(super) source: Option<&'s ArtifactEntry>,
-    /// How many names of the source were left out.
-    pub(super) left_out: usize,
+    /// What of the source was left out.
+    pub(super) left_out: LeftOut,
 }
 
 impl Cache {
@@ -70,7 +71,6 @@ impl Cache {
             left_out,
         } = registration;
         let install = Install::new(self, staged, key, there, upsert).copied_from(source);
-        let (upserted, not_deleted) = install.run()?;
-        Ok(Imported::new(upserted, left_out, not_deleted))
+        Ok(Imported::new(install.run()?, left_out))
     }
 }

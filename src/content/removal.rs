@@ -60,7 +60,8 @@ pub enum ContentOutcome {
         /// The directory, as the entry names it.
         path: PathBuf,
     },
-    /// It stays, and so does the entry: another file system is mounted in the
+    /// It stays, and so does the entry: the artifact is [deployed](Error::Deployed), a
+    /// deployment [is at work](Error::AtWork), another file system is mounted in the
     /// directory, or the system does not say whose it is.
     #[non_exhaustive]
     Refused {
@@ -88,13 +89,19 @@ pub(crate) type Choose<'s> = dyn FnMut(&OpenDocument) -> Result<Edit> + 's;
 pub struct RemoveOptions {
     /// Leaves all content where it is.
     pub keep_content: bool,
+    /// Removes artifacts that are deployed too, with the state of their deployments. Without
+    /// it they are refused.
+    pub deployed: bool,
 }
 
 impl RemoveOptions {
     /// Returns options that leave all content where it is.
     #[must_use]
     pub fn keeping_content() -> Self {
-        RemoveOptions { keep_content: true }
+        RemoveOptions {
+            keep_content: true,
+            ..RemoveOptions::default()
+        }
     }
 }
 
@@ -132,7 +139,7 @@ impl Cache {
         let removal = self.registry().update(|document| {
             let selected = (plan.select)(document)?;
             let root = open_root(self, plan.options)?;
-            let planned = plan::observe(document, &selected, root.as_ref(), plan.options)?;
+            let planned = plan::observe(self, document, &selected, root.as_ref(), plan.options)?;
             let edit = plan::without_refused(document, selected, &planned)?;
             let cleanup = Cleanup::after(self, document, &edit, None)?;
             Ok(Update::guarded(
@@ -164,7 +171,7 @@ impl Cache {
         options: RemoveOptions,
     ) -> Result<Vec<Removed>> {
         let root = open_root(self, options)?;
-        let planned = plan::plan(document, edit, root.as_ref(), options)?;
+        let planned = plan::plan(self, document, edit, root.as_ref(), options)?;
         Ok(planned
             .into_iter()
             .map(|planned| planned.preview(root.as_ref()))

@@ -6,11 +6,8 @@ use std::path::{Component, Path};
 
 use wildmatch::WildMatch;
 
+use super::residue::{GENERATED_DIRS, Residue, residue_of};
 use crate::store::Kind;
-
-/// Directories that cldctl leaves out of the cache, besides everything whose
-/// name starts with a dot. Source: `copyDirectory` in cldctl.
-const LEFT_OUT: [&str; 4] = ["node_modules", "__pycache__", ".terraform", ".pulumi"];
 
 /// The deepest that content may be nested, in directories, because a deeper tree could
 /// not be shared through an archive.
@@ -83,6 +80,8 @@ pub(crate) enum Verdict {
     Take,
     /// Leaves it out by the default rules.
     LeaveOut,
+    /// Leaves it out because a deployment wrote it: it is state, or may hold secrets.
+    LeaveDeployment,
     /// Leaves it out by a glob of the caller.
     Exclude,
     /// Leaves the directory out, except for what is included below it.
@@ -113,8 +112,14 @@ impl Rules {
         if self.exclude.iter().any(|glob| glob.matches(path)) {
             return Verdict::Exclude;
         }
+        let is_included = self.include.iter().any(|glob| glob.matches(path));
+        match residue_of(path, kind) {
+            Some(Residue::State) => return Verdict::LeaveDeployment,
+            Some(Residue::Inputs) if !is_included => return Verdict::LeaveDeployment,
+            _ => {}
+        }
         let is_left_out = in_search || !self.all_files && is_left_out(path, kind);
-        if !is_left_out || self.include.iter().any(|glob| glob.matches(path)) {
+        if !is_left_out || is_included {
             return Verdict::Take;
         }
         let leads_on = |glob: &Glob| glob.could_match_below(path);
@@ -125,12 +130,13 @@ impl Rules {
     }
 }
 
+/// Returns whether cldctl leaves a path out of the cache. Source: its `copyDirectory`.
 fn is_left_out(path: &Path, kind: Kind) -> bool {
     let Some(name) = path.file_name() else {
         return false;
     };
     name.as_bytes().starts_with(b".")
-        || matches!(kind, Kind::Dir | Kind::Link) && LEFT_OUT.iter().any(|out| name == *out)
+        || matches!(kind, Kind::Dir | Kind::Link) && GENERATED_DIRS.iter().any(|out| name == *out)
 }
 
 /// A glob on names or on paths.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Cache;
 use super::cache_root::{CacheRoot, id_of};
 use super::inventory::Inventory;
+use super::manifest::Manifest;
 use super::refusal::{NO_DIR, NO_SOURCE, refused};
 use super::rules::{Rules, Verdict};
 use crate::entry::ArtifactType;
@@ -47,7 +48,8 @@ pub(super) fn read(
     Ok((content, artifact_type))
 }
 
-/// Reads the content that lies in the reference's own directory of the cache already.
+/// Reads the content that lies in the reference's own directory of the cache already:
+/// what an import would take, and what the manifest of the present entry has.
 ///
 /// # Errors
 ///
@@ -57,6 +59,7 @@ pub(super) fn read_in_place(
     cache: &Cache,
     reference: &Reference,
     given: Option<&ArtifactType>,
+    manifest: Option<&Manifest>,
 ) -> Result<(CacheRoot, Inventory, ArtifactType)> {
     let no_content = || Error::NoContent {
         reference: reference.to_string(),
@@ -72,7 +75,7 @@ pub(super) fn read_in_place(
     }
     let dir = root.open_dir(name)?;
     let artifact_type = type_of(&dir, given)?;
-    let content = Inventory::stored(dir)?;
+    let content = Inventory::stored(dir, manifest)?;
     Ok((root, content, artifact_type))
 }
 

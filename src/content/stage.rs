@@ -200,7 +200,7 @@ impl Staged {
         let Some(root) = cache.root()? else {
             return Ok(Compared::Other(None));
         };
-        let Some(there) = Inventory::of_key(&root, key)? else {
+        let Some(there) = Inventory::of_key(&root, key, content.tree())? else {
             return Ok(Compared::Other(None));
         };
         if !there.tree().same_layout(content.tree()) {
@@ -238,8 +238,9 @@ impl Staged {
         if different.is_some_and(|seen| seen.require_unchanged_at(&self.root, key).is_ok()) {
             return Ok(None);
         }
-        let there = Inventory::of_key(&self.root, key)?;
-        let same_layout = there.filter(|there| there.tree().same_layout(self.content.tree()));
+        let tree = self.content.tree();
+        let there = Inventory::of_key(&self.root, key, tree)?;
+        let same_layout = there.filter(|there| there.tree().same_layout(tree));
         let Some(there) = same_layout else {
             return Ok(None);
         };

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::Cache;
 use super::cache_root::CacheRoot;
-use super::file_tree::FileTree;
+use super::deployed::{Deployed, DeployedBy};
+use super::file_tree::{Divided, FileTree, Left};
+use super::manifest::Manifest;
 use super::ownership::own_key;
 use crate::digest::digest_hex;
 use crate::document::EntryRef;
@@ -71,17 +74,41 @@ impl DigestState {
 }
 
 /// The state of the content of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ContentStatus {
     /// The place of the content.
     pub cache: CacheState,
-    /// The number of its regular files; 0 unless it is present.
+    /// The number of its regular files, without what deployments left beside them; 0
+    /// unless it is present.
     pub files: u64,
     /// The sum of their lengths in bytes; 0 unless it is present.
     pub bytes: u64,
     /// Whether it can be verified, and why not.
     pub digest: DigestState,
+    /// Hidden files, provider plugins and dependencies, which can be made again.
+    pub generated: FileTotal,
+    /// Why the artifact counts as deployed; nothing if it does not.
+    pub deployed: Vec<DeployedBy>,
+}
+
+/// The number of files, and the sum of their lengths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileTotal {
+    /// The number.
+    pub files: u64,
+    /// The sum of the lengths, in bytes.
+    pub bytes: u64,
+}
+
+impl From<&Left> for FileTotal {
+    fn from(left: &Left) -> Self {
+        FileTotal {
+            files: left.files.len() as u64,
+            bytes: left.bytes(),
+        }
+    }
 }
 
 impl Cache {
@@ -100,6 +127,7 @@ impl Cache {
         Contents {
             cache: self,
             opened: OnceLock::new(),
+            deployed: OnceLock::new(),
             failure: Mutex::new(None),
         }
     }
@@ -109,6 +137,7 @@ impl Cache {
 pub(crate) struct Contents<'c> {
     cache: &'c Cache,
     opened: OnceLock<Opened>,
+    deployed: OnceLock<Deployed<'c>>,
     failure: Mutex<Option<Error>>,
 }
 
@@ -130,7 +159,12 @@ pub(crate) struct Location {
 #[derive(Debug)]
 pub(crate) struct Located {
     pub(crate) place: Location,
+    /// The content.
     pub(crate) tree: FileTree,
+    /// What deployments left beside it.
+    pub(crate) deployment: Left,
+    /// What can be made again.
+    pub(crate) generated: Left,
 }
 
 /// How much the content of an entry takes, in bytes.
@@ -142,6 +176,19 @@ pub(super) struct ContentUsage {
     pub(crate) bytes: u64,
     /// What the file system allocated for all that lies in the directory.
     pub(crate) allocated: u64,
+    /// The sum of the lengths of generated files.
+    pub(crate) generated: u64,
+}
+
+impl Located {
+    pub(super) fn new(place: Location, divided: Divided) -> Self {
+        Located {
+            place,
+            tree: divided.content,
+            deployment: divided.deployment,
+            generated: divided.generated,
+        }
+    }
 }
 
 impl Contents<'_> {
@@ -154,7 +201,10 @@ impl Contents<'_> {
         let reference = entry.reference.as_deref().unwrap_or_default();
         let path = entry.cache_path.as_deref().unwrap_or_default();
         let (cache, place) = self.look(reference, path)?;
-        let tree = place.map(|place| self.read(&place)).transpose()?;
+        let name = entry.digest.as_deref().unwrap_or_default();
+        let divided = place.map(|place| self.read(&place, name)).transpose()?;
+        let content = divided.as_ref().map(|divided| &divided.content);
+        let generated = divided.as_ref().map(|divided| &divided.generated);
         let digest = match entry.digest.as_deref() {
             None | Some("") => DigestState::Absent,
             Some(digest) if self.cache.manifests.can_verify(digest)? => DigestState::Verifiable,
@@ -162,9 +212,11 @@ impl Contents<'_> {
         };
         Ok(ContentStatus {
             cache,
-            files: tree.as_ref().map_or(0, |tree| tree.files.len() as u64),
-            bytes: tree.as_ref().map_or(0, FileTree::bytes),
+            files: content.map_or(0, |tree| tree.files.len() as u64),
+            bytes: content.map_or(0, FileTree::bytes),
             digest,
+            generated: generated.map(FileTotal::from).unwrap_or_default(),
+            deployed: self.deployed()?.of(reference, path)?,
         })
     }
 
@@ -173,6 +225,26 @@ impl Contents<'_> {
     pub(crate) fn known_state(&self, reference: &str, path: &str) -> Option<CacheState> {
         let state = self.look(reference, path).map(|(state, _)| state);
         state.map_err(|error| self.fail(error)).ok()
+    }
+
+    /// Returns what tells which artifacts are deployed; it is read when it is first asked
+    /// for.
+    pub(crate) fn deployed(&self) -> Result<&Deployed<'_>> {
+        if let Some(deployed) = self.deployed.get() {
+            return Ok(deployed);
+        }
+        let read = Deployed::read(self.cache)?;
+        Ok(self.deployed.get_or_init(|| read))
+    }
+
+    /// Returns whether an entry is deployed; `None` if that is not known, for which there
+    /// is [a failure](Self::take_failure) then.
+    pub(crate) fn known_deployed(&self, reference: &str, path: &str) -> Option<bool> {
+        let by = self
+            .deployed()
+            .and_then(|deployed| deployed.of(reference, path));
+        let by = by.map_err(|error| self.fail(error)).ok()?;
+        Some(!by.is_empty())
     }
 
     fn fail(&self, error: Error) {
@@ -288,15 +360,21 @@ impl Contents<'_> {
     }
 
     /// Returns how much the content of an entry takes; `None` unless it is present.
-    pub(super) fn usage(&self, reference: &str, path: &str) -> Result<Option<ContentUsage>> {
+    pub(super) fn usage(
+        &self,
+        reference: &str,
+        path: &str,
+        digest: &str,
+    ) -> Result<Option<ContentUsage>> {
         let (_, Some(place)) = self.look(reference, path)? else {
             return Ok(None);
         };
-        let tree = self.read(&place)?;
+        let divided = self.read(&place, digest)?;
         Ok(Some(ContentUsage {
             path: self.path_of(&place)?,
-            bytes: tree.bytes(),
-            allocated: tree.allocated,
+            bytes: divided.content.bytes(),
+            allocated: divided.content.allocated,
+            generated: divided.generated.bytes(),
         }))
     }
 
@@ -394,15 +472,19 @@ impl Contents<'_> {
             })
     }
 
-    /// Reads the tree of content, again if it changes meanwhile.
-    pub(super) fn read(&self, place: &Location) -> Result<FileTree> {
+    /// Reads what lies in a directory, again if it changes meanwhile, divided by the
+    /// manifest of a digest.
+    pub(super) fn read(&self, place: &Location, digest: &str) -> Result<Divided> {
+        let manifest = self.cache.manifests.find(digest)?;
+        let known = manifest.as_ref().map(Manifest::paths).unwrap_or_default();
         let mut attempt = 1;
-        loop {
+        let tree = loop {
             match self.open(place).and_then(|dir| FileTree::stored(&dir)) {
                 Err(Error::ContentChanged { .. }) if attempt < ATTEMPTS => attempt += 1,
-                read => return read,
+                read => break read?,
             }
-        }
+        };
+        Ok(tree.divide(|path, _| known.contains(path.as_os_str().as_bytes())))
     }
 }
 

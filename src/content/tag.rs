@@ -3,6 +3,7 @@
 use std::slice;
 
 use super::Cache;
+use super::file_tree::LeftOut;
 use super::import::{Imported, MetadataImport};
 use super::inventory::Inventory;
 use super::register::Registration;
@@ -45,7 +46,8 @@ impl Cache {
                 });
             }
         };
-        let content = Inventory::stored(contents.open(&place)?)?;
+        let manifest = self.manifest_of(source.digest.as_deref())?;
+        let content = Inventory::content(contents.open(&place)?, manifest.as_ref())?;
         let artifact_type = source.artifact_type.clone();
         let path = self.path_text(reference);
         let created_at = source.created_at.unwrap_or_else(timestamp::now);
@@ -64,7 +66,14 @@ impl Cache {
             )
         };
         let key = reference.cache_key();
-        self.bring_in(&content, slice::from_ref(&key), |_| {
+        self.bring_in(&content, slice::from_ref(&key), |found| {
+            let registered = manifest.as_ref();
+            if let Some(path) = registered.and_then(|it| it.first_difference(found)) {
+                return Err(Error::ContentAltered {
+                    reference: of.to_owned(),
+                    path: content.dir().path_of(path),
+                });
+            }
             Ok(Registration {
                 key: key.clone(),
                 upsert: Upsert {
@@ -73,7 +82,7 @@ impl Cache {
                     no_clobber,
                 },
                 source: Some(source),
-                left_out: 0,
+                left_out: LeftOut::default(),
             })
         })
     }
@@ -106,5 +115,81 @@ impl Cache {
             keeps_time: false,
             no_clobber,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::Import;
+    use crate::content::residue::residue_of;
+    use crate::home::Home;
+    use crate::store::Kind;
+    use proptest::prelude::*;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+    use std::time::SystemTime;
+
+    const NAMES: [&str; 12] = [
+        "a",
+        "main.tf",
+        "modules",
+        ".terraform",
+        ".pulumi",
+        "node_modules",
+        ".env",
+        "terraform.tfstate",
+        "terraform.tfstate.d",
+        "terraform.tfvars.json",
+        ".terraform.lock.hcl",
+        "crash.log",
+    ];
+    const SECRET: &str = "a secret of a deployment";
+
+    /// Writes a file, unless its path does not go together with others.
+    fn write(top: &Path, path: &[usize], text: &str, is_wanted: impl Fn(&Path) -> bool) {
+        let path: PathBuf = path.iter().map(|&at| NAMES[at]).collect();
+        let at = top.join(&path);
+        if is_wanted(&path) && fs::create_dir_all(at.parent().unwrap()).is_ok() && !at.exists() {
+            fs::write(at, text).unwrap();
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn a_copy_of_what_is_deployed_is_its_content_and_verifies(
+            content in proptest::collection::vec(
+                proptest::collection::vec(0..NAMES.len(), 1..4), 0..8),
+            left in proptest::collection::vec(
+                proptest::collection::vec(0..NAMES.len(), 1..5), 0..16),
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let source = dir.path().join("dc");
+            fs::create_dir(&source).unwrap();
+            fs::write(source.join("datacenter.dc"), "").unwrap();
+            for path in &content {
+                write(&source, path, "content", |path| residue_of(path, Kind::File).is_none());
+            }
+            let cache = Cache::open(Home::at(dir.path().join("home")).unwrap()).unwrap();
+            let name = |text| Reference::parse(text).unwrap();
+            let import = Import::directory(&name("dc:v1"), &source);
+            let entry = cache.import(&import).unwrap().entry;
+            let own = cache.home().cache_path(&name("dc:v1"));
+            for path in &left {
+                write(&own, path, SECRET, |path| residue_of(path, Kind::File).is_some());
+            }
+
+            cache.tag(&entry, &name("copy:v1"), false).unwrap();
+            let copy = cache.home().cache_path(&name("copy:v1"));
+            for found in walkdir::WalkDir::new(copy).into_iter().map(Result::unwrap) {
+                let text = fs::read(found.path()).unwrap_or_default();
+                prop_assert!(text != SECRET.as_bytes(), "{:?}", found.path());
+            }
+            let report = cache.verify(Some(&["copy:v1"]), SystemTime::now()).unwrap();
+            prop_assert!(report.problems.is_empty() && report.notes.is_empty(), "{report:?}");
+            let report = cache.verify(Some(&["dc:v1"]), SystemTime::now()).unwrap();
+            prop_assert!(report.problems.is_empty(), "{report:?}");
+        }
     }
 }

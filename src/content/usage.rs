@@ -28,10 +28,16 @@ pub struct EntryUsage {
     pub artifact_type: String,
     /// Its size as the registry says; `None` if it cannot be read.
     pub recorded_size: Option<i64>,
-    /// The length of the files in its own directory, in bytes; `None` if that is missing.
+    /// The length of the content in its own directory, in bytes; `None` if that is
+    /// missing.
     pub size: Option<u64>,
     /// What the file system allocated for the directory, in bytes; `None` likewise.
     pub disk: Option<u64>,
+    /// The length of what can be made again in the directory, such as provider plugins,
+    /// in bytes; `None` likewise.
+    pub generated: Option<u64>,
+    /// It is deployed, or that is not known.
+    pub is_deployed: bool,
     /// It has no repository and tag, and no other entry has the directory, so that
     /// pruning frees it.
     pub is_reclaimable: bool,
@@ -47,10 +53,14 @@ pub struct UsageTotal {
     pub name: String,
     /// How many there are.
     pub count: usize,
+    /// How many of them are deployed.
+    pub deployed: usize,
     /// The length of their files, in bytes.
     pub size: u64,
     /// What the file system allocated, in bytes.
     pub disk: u64,
+    /// The length of what can be made again, in bytes.
+    pub generated: u64,
     /// How much of that pruning frees, in bytes.
     pub reclaimable: u64,
 }
@@ -77,38 +87,55 @@ impl Snapshot<'_> {
         let document = self.document()?;
         let contents = self.cache.contents();
         let found = document.fold(|found: &mut Vec<_>, entry| {
-            found.push(contents.usage(&entry.reference(), &entry.text_of(Field::CachePath)));
+            let (reference, path) = (entry.reference(), entry.text_of(Field::CachePath));
+            let usage = contents.usage(&reference, &path, &entry.text_of(Field::Digest));
+            let by = contents
+                .deployed()
+                .and_then(|all| all.of(&reference, &path));
+            found.push((usage, by.map(|by| !by.is_empty())));
         });
         let mut unknown = Vec::new();
         let found: Vec<_> = found
             .into_iter()
             .flatten()
-            .map(|usage| {
-                usage.unwrap_or_else(|error| {
+            .map(|(usage, is_deployed)| {
+                let usage = usage.unwrap_or_else(|error| {
                     unknown.push(error);
                     None
-                })
+                });
+                // What is not known to be free is not freed.
+                let is_deployed = is_deployed.unwrap_or_else(|error| {
+                    unknown.push(error);
+                    true
+                });
+                (usage, is_deployed)
             })
             .collect();
         // A directory that several artifacts have is freed by none of them alone.
         let mut holders: HashMap<&PathBuf, usize> = HashMap::new();
-        for usage in found.iter().flatten() {
+        for usage in found.iter().filter_map(|(usage, _)| usage.as_ref()) {
             *holders.entry(&usage.path).or_default() += 1;
         }
         let mut counted = HashSet::new();
-        let entries = document.entries().zip(&found).map(|(entry, usage)| {
-            let dir = usage.as_ref().map(|usage| &usage.path);
-            EntryUsage {
-                reference: entry.reference().into_owned(),
-                artifact_type: entry.text_of(Field::Type).into_owned(),
-                recorded_size: entry.size().ok().flatten(),
-                size: usage.as_ref().map(|usage| usage.bytes),
-                disk: usage.as_ref().map(|usage| usage.allocated),
-                is_reclaimable: entry.is_untagged()
-                    && dir.is_some_and(|dir| holders.get(dir) == Some(&1)),
-                is_shared: dir.is_some_and(|dir| !counted.insert(dir)),
-            }
-        });
+        let entries = document
+            .entries()
+            .zip(&found)
+            .map(|(entry, (usage, is_deployed))| {
+                let dir = usage.as_ref().map(|usage| &usage.path);
+                EntryUsage {
+                    reference: entry.reference().into_owned(),
+                    artifact_type: entry.text_of(Field::Type).into_owned(),
+                    recorded_size: entry.size().ok().flatten(),
+                    size: usage.as_ref().map(|usage| usage.bytes),
+                    disk: usage.as_ref().map(|usage| usage.allocated),
+                    generated: usage.as_ref().map(|usage| usage.generated),
+                    is_deployed: *is_deployed,
+                    is_reclaimable: entry.is_untagged()
+                        && !is_deployed
+                        && dir.is_some_and(|dir| holders.get(dir) == Some(&1)),
+                    is_shared: dir.is_some_and(|dir| !counted.insert(dir)),
+                }
+            });
         Ok(Usage {
             entries: entries.collect(),
             unknown,
@@ -130,6 +157,9 @@ impl Usage {
                 |bytes: Option<u64>| bytes.filter(|_| !entry.is_shared).unwrap_or_default();
             let disk = counted(entry.disk);
             total.add(counted(entry.size), disk);
+            total.deployed += usize::from(entry.is_deployed);
+            let generated = counted(entry.generated);
+            total.generated = total.generated.saturating_add(generated);
             if entry.is_reclaimable {
                 total.reclaimable = total.reclaimable.saturating_add(disk);
             }
@@ -176,6 +206,8 @@ mod tests {
             recorded_size: None,
             size: disk,
             disk,
+            generated: None,
+            is_deployed: false,
             is_reclaimable,
             is_shared,
         }

@@ -7,12 +7,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-#[cfg(test)]
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::deletion::delete;
-use crate::error::{AtPath, Result};
+use crate::error::{AtPath, Error, Result};
 use crate::reference::is_reserved_name;
 use crate::store::{Dir, DirLock, Kind, LockWait, Owner, cannot_lock, if_exists};
 
@@ -29,10 +28,18 @@ pub(crate) enum Purpose {
     /// It contains the directory of a key, under the key's name, while another one
     /// takes its place.
     Swap,
+    /// It has state that a deployment wrote while it was replaced or removed, and that
+    /// nothing else has: only people delete it.
+    Kept,
 }
 
 impl Purpose {
-    const ALL: [Purpose; 3] = [Purpose::Staging, Purpose::Trash, Purpose::Swap];
+    const ALL: [Purpose; 4] = [
+        Purpose::Staging,
+        Purpose::Trash,
+        Purpose::Swap,
+        Purpose::Kept,
+    ];
 
     /// Returns how names begin. No reference has such a name as its key, and
     /// every file system takes them.
@@ -41,15 +48,17 @@ impl Purpose {
             Purpose::Staging => ".staging-",
             Purpose::Trash => ".trash-",
             Purpose::Swap => ".swap-",
+            Purpose::Kept => ".kept-",
         }
     }
 
     /// Returns how names of versions before 0.2 began, which still may lie there.
-    fn former_prefix(self) -> &'static str {
+    fn former_prefix(self) -> Option<&'static str> {
         match self {
-            Purpose::Staging => ".staging:",
-            Purpose::Trash => ".trash:",
-            Purpose::Swap => ".trash:swap-",
+            Purpose::Staging => Some(".staging:"),
+            Purpose::Trash => Some(".trash:"),
+            Purpose::Swap => Some(".trash:swap-"),
+            Purpose::Kept => None,
         }
     }
 
@@ -58,7 +67,9 @@ impl Purpose {
     pub(crate) fn of_name(name: &OsStr) -> Option<Self> {
         let name = name.to_str()?;
         let is_former = |purpose: &Purpose| {
-            let random = name.strip_prefix(purpose.former_prefix());
+            let random = purpose
+                .former_prefix()
+                .and_then(|prefix| name.strip_prefix(prefix));
             random.is_some_and(|random| {
                 random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
             })
@@ -196,6 +207,34 @@ impl WorkDir {
     /// Keeps what has the name now when this is dropped.
     pub(crate) fn keep(&mut self) {
         self.is_kept = true;
+    }
+
+    /// Keeps the old directory of a key, in which a deployment changed something
+    /// meanwhile, and returns the error that says so.
+    pub(crate) fn keep_aside(&mut self, of: &Path) -> Error {
+        match self.set_aside() {
+            Ok(kept) => Error::KeptAside {
+                path: of.to_owned(),
+                kept,
+            },
+            Err(error) => error,
+        }
+    }
+
+    /// Keeps what has the name now for good, under a name that nothing sweeps, and returns
+    /// its path.
+    ///
+    /// # Errors
+    ///
+    /// Those of the rename. Then it is kept as it is, until another process sweeps.
+    pub(crate) fn set_aside(&mut self) -> Result<PathBuf> {
+        self.keep();
+        let path = self.root.path_of(&self.name);
+        let name = Purpose::Kept.random_name().at("move away", &path)?;
+        let renamed = self.root.rename(&self.name, &self.root, &name);
+        renamed.at("move away", &path)?;
+        self.name = name;
+        Ok(self.root.path_of(&self.name))
     }
 
     /// Deletes what has the name now: the directory, or what was exchanged for it.

@@ -13,7 +13,7 @@ use super::parse_size;
 use super::time::{self, When};
 
 /// The keys that filters have.
-pub const KEYS: [&str; 11] = [
+pub const KEYS: [&str; 12] = [
     "reference",
     "repository",
     "tag",
@@ -21,6 +21,7 @@ pub const KEYS: [&str; 11] = [
     "digest",
     "dangling",
     "cache",
+    "deployed",
     "before",
     "since",
     "until",
@@ -38,6 +39,7 @@ pub const CACHE_STATES: [&str; 4] = ["foreign", "missing", "none", "present"];
 /// | `reference`, `repository`, `tag`, `type`, `digest` | a glob; `*` stands for any text, `?` for one character; also `!=` |
 /// | `dangling` | `true` for artifacts without repository and tag, or `false` |
 /// | `cache` | where the content is, one of [`CACHE_STATES`] |
+/// | `deployed` | `true` for artifacts that are [deployed](crate::deployed), or `false` |
 /// | `before`, `since` | a time, or an artifact that has one |
 /// | `until` | a time, or an age such as `30d` |
 /// | `size` | bytes, or a number and a unit; also `<`, `<=`, `>`, `>=` |
@@ -90,6 +92,8 @@ pub(super) enum Property {
     Dangling(bool),
     /// Its content is in this state, one of [`CACHE_STATES`].
     Cached(&'static str),
+    /// It is deployed, or not.
+    Deployed(bool),
     /// Its size stands in a relation to this.
     Size { relation: Relation, bytes: i64 },
 }
@@ -126,6 +130,12 @@ impl Relation {
 }
 
 impl Filter {
+    /// Returns true if it depends on what is deployed.
+    #[cfg(feature = "cli")]
+    pub(super) fn asks_for_deployed(&self) -> bool {
+        matches!(self.0, Condition::Has(Property::Deployed(_)))
+    }
+
     /// The artifact that is compared with, if it can name one.
     pub(super) fn operand(&self) -> Option<&str> {
         match &self.0 {
@@ -204,6 +214,9 @@ fn condition(key: &str, operator: &str, value: &str) -> Result<Condition, String
     match (key, value) {
         ("dangling", "true") => Ok(Condition::Has(Property::Dangling(true))),
         ("dangling", "false") => Ok(Condition::Has(Property::Dangling(false))),
+        ("deployed", "true") => Ok(Condition::Has(Property::Deployed(true))),
+        ("deployed", "false") => Ok(Condition::Has(Property::Deployed(false))),
+        ("deployed", _) => Err("expected `deployed=true` or `deployed=false`".to_owned()),
         ("dangling", _) => Err("expected `dangling=true` or `dangling=false`".to_owned()),
         ("cache", _) => cached(value),
         ("before", _) => Ok(Condition::Made(Bound::Before(moment()))),

@@ -128,6 +128,12 @@ impl Selection {
         self.filters.iter().filter_map(Filter::operand).collect()
     }
 
+    /// Returns true if it depends on what is deployed.
+    #[cfg(feature = "cli")]
+    pub(crate) fn asks_for_deployed(&self) -> bool {
+        self.filters.iter().any(Filter::asks_for_deployed)
+    }
+
     /// Makes the selection ready to be held against entries. The document has the
     /// artifacts that filters name; none is needed if they name none.
     pub(crate) fn resolve(

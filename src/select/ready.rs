@@ -75,7 +75,7 @@ fn alternative(property: &Property) -> Option<Kind> {
     let field = match property {
         Property::Text { negated, field, .. } => (!negated).then_some(Some(*field))?,
         Property::Size { relation, .. } => (*relation == Relation::Equal).then_some(None)?,
-        Property::Dangling(_) | Property::Cached(_) => None,
+        Property::Dangling(_) | Property::Deployed(_) | Property::Cached(_) => None,
     };
     Some((discriminant(property), field))
 }
@@ -96,6 +96,10 @@ impl Test<'_> {
                 entry.string(*field).is_ok() && glob.matches(&entry.text_of(*field)) != *negated
             }
             Test::Has(Property::Dangling(wanted)) => entry.is_untagged() == *wanted,
+            Test::Has(Property::Deployed(wanted)) => {
+                let path = entry.text_of(Field::CachePath);
+                contents.known_deployed(&entry.reference(), &path) == Some(*wanted)
+            }
             Test::Has(Property::Cached(wanted)) => {
                 let path = entry.text_of(Field::CachePath);
                 let state = contents.known_state(&entry.reference(), &path);

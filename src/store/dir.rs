@@ -34,7 +34,7 @@ const FILE: OFlags = OFlags::RDONLY
 pub(crate) type FileId = (u64, u64);
 
 /// The kind of file that a name refers to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     File,
     Dir,
@@ -70,6 +70,7 @@ pub(crate) struct Attributes {
     /// The allocated disk space in bytes.
     pub(crate) allocated: u64,
     pub(crate) id: FileId,
+    pub(crate) owner: Owner,
     /// The identity of this state, which a later change makes differ.
     pub(crate) identity: Identity,
 }
@@ -89,6 +90,7 @@ impl From<&sys::Stat> for Attributes {
                 .unwrap_or_default()
                 .saturating_mul(BLOCK),
             id: (stat.st_dev as u64, stat.st_ino as u64),
+            owner: Owner::from(stat),
             identity: Identity::from(stat),
         }
     }
@@ -202,6 +204,20 @@ impl Dir {
     pub(crate) fn open_file(&self, name: &OsStr) -> io::Result<File> {
         let fd = uninterrupted(|| Ok(sys::openat(&self.fd, name, FILE, Mode::empty())?))?;
         Ok(File::from(fd))
+    }
+
+    /// Opens a file in it for reading and writing.
+    pub(crate) fn open_writable(&self, name: &OsStr) -> io::Result<File> {
+        let flags = FILE.difference(OFlags::RDONLY) | OFlags::RDWR;
+        let fd = uninterrupted(|| Ok(sys::openat(&self.fd, name, flags, Mode::empty())?))?;
+        Ok(File::from(fd))
+    }
+
+    /// Gives what has a name in it a second name, in another directory of the same file
+    /// system. A symbolic link itself gets it.
+    pub(crate) fn link(&self, name: &OsStr, to: &Dir, new_name: &OsStr) -> io::Result<()> {
+        let flags = AtFlags::empty();
+        uninterrupted(|| Ok(sys::linkat(&self.fd, name, &to.fd, new_name, flags)?))
     }
 
     /// Creates a new file in it for writing.

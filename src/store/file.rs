@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 
+use super::FileId;
 use super::{dangling_link, if_exists, lstat, stat};
 use crate::error::{AtPath, Error, Result};
 use crate::memory;
@@ -52,6 +53,11 @@ impl From<&rustix::fs::Stat> for Identity {
 }
 
 impl Identity {
+    /// Returns which file it is of.
+    pub(crate) fn file(self) -> FileId {
+        (self.device, self.inode)
+    }
+
     /// Returns when it was written, renamed or given another mode last, since 1970;
     /// never less than that.
     pub(crate) fn last_change(&self) -> Duration {

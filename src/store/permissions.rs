@@ -47,6 +47,15 @@ impl From<&Metadata> for Owner {
     }
 }
 
+impl From<&rustix::fs::Stat> for Owner {
+    fn from(stat: &rustix::fs::Stat) -> Self {
+        Owner {
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+        }
+    }
+}
+
 impl Owner {
     /// Returns the owner for what root creates in a directory: that of the directory
     /// or, if it is missing, of its nearest existing parent.

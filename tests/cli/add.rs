@@ -246,7 +246,10 @@ fn without_a_path_the_content_in_the_cache_is_registered() {
         .fails(3, "no content for `ghcr.io/acme/app:v1`");
 
     let content = sandbox.cache().join("ghcr.io_acme_app_v1");
-    write_tree(&content, &[("cld.yml", "name: app\n"), (".git/HEAD", "x")]);
+    write_tree(&content, &[("cld.yml", "name: app\n")]);
+    let digest = digest_by_coreutils(&content);
+    // Importing would leave this out.
+    write_tree(&content, &[(".git/HEAD", "x"), ("terraform.tfstate", "")]);
     assert_eq!(
         sandbox.ok(&["add", "ghcr.io/acme/app:v1"]),
         "added ghcr.io/acme/app:v1\n"
@@ -255,9 +258,19 @@ fn without_a_path_the_content_in_the_cache_is_registered() {
         sandbox.ok(&["add", "ghcr.io/acme/app:v1"]),
         "unchanged ghcr.io/acme/app:v1\n"
     );
-    let entry = &sandbox.json(&["images", "--format", "json"])[0];
-    assert_eq!(entry["digest"], digest_by_coreutils(&content));
-    assert_eq!(entry["size"], 11);
+    let entry = || sandbox.json(&["images", "--format", "json"])[0].clone();
+    let first = entry();
+    assert_eq!(first["digest"], digest);
+    assert_eq!(first["size"], 10);
+
+    // What is taken anew is the same artifact, made at the same time.
+    write_tree(&content, &[("new", "x")]);
+    assert_eq!(
+        sandbox.ok(&["add", "ghcr.io/acme/app:v1"]),
+        "updated ghcr.io/acme/app:v1\n"
+    );
+    assert_eq!(entry()["createdAt"], first["createdAt"]);
+    assert_ne!(entry()["digest"], first["digest"]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ pub(crate) const FILTER_KEYS: &[&str] = &[
     "digest=",
     "dangling=",
     "cache=",
+    "deployed=",
     "before=",
     "since=",
     "until=",
@@ -94,7 +95,10 @@ fn values_of_flags_are_completed() {
     let cases: &[(&[&str], &[&str])] = &[
         (&["images", "--filter", ""], FILTER_KEYS),
         (&["images", "-f", "re"], &["reference=", "repository="]),
-        (&["rm", "--filter", "d"], &["digest=", "dangling="]),
+        (
+            &["rm", "--filter", "d"],
+            &["dangling=", "deployed=", "digest="],
+        ),
         (
             &["images", "--filter", "type="],
             &["type=component", "type=datacenter"],
@@ -103,6 +107,10 @@ fn values_of_flags_are_completed() {
         (
             &["images", "--filter", "dangling="],
             &["dangling=false", "dangling=true"],
+        ),
+        (
+            &["images", "--filter", "deployed="],
+            &["deployed=false", "deployed=true"],
         ),
         (
             &["images", "--filter", "cache="],

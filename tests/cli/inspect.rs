@@ -29,7 +29,12 @@ fn every_stored_field_is_shown_with_a_status() {
       "cache": "present",
       "files": 3,
       "bytes": 41,
-      "digest": "verifiable"
+      "digest": "verifiable",
+      "generated": {
+        "files": 0,
+        "bytes": 0
+      },
+      "deployed": []
     }
   }
 ]
@@ -42,15 +47,21 @@ fn every_stored_field_is_shown_with_a_status() {
 fn the_status_distinguishes_missing_external_and_unverifiable_content() {
     let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
     let status = |reference: &str| sandbox.json(&["inspect", reference])[0]["status"].clone();
+    let without_content = |cache: &str, digest: &str| {
+        json!({
+            "cache": cache, "files": 0, "bytes": 0, "digest": digest,
+            "generated": {"files": 0, "bytes": 0}, "deployed": []
+        })
+    };
     // The cache of another home, which does not exist here.
     assert_eq!(
         status("ghcr.io/myorg/web-app:v1.0.0"),
-        json!({"cache": "foreign", "files": 0, "bytes": 0, "digest": "unverifiable"})
+        without_content("foreign", "unverifiable")
     );
     sandbox.record("alone:1");
     assert_eq!(status("alone:1")["cache"], "none");
     sandbox.record_gone("a:1");
-    let missing = json!({"cache": "missing", "files": 0, "bytes": 0, "digest": "absent"});
+    let missing = without_content("missing", "absent");
     assert_eq!(status("a:1"), missing);
     fs::create_dir_all(sandbox.cache()).unwrap();
     assert_eq!(status("a:1"), missing);

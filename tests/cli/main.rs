@@ -13,6 +13,7 @@ mod completion_hostile;
 mod completion_shells;
 mod concurrency;
 mod dangling_links;
+mod deployed;
 #[cfg(target_os = "linux")]
 mod disks;
 mod durability;

@@ -58,9 +58,13 @@ fn removing_or_emptying_the_source_keeps_the_copy_whole() {
 }
 
 #[test]
-fn links_in_content_are_copied_as_links() {
+fn links_are_copied_as_links_unless_the_manifest_shows_that_they_are_no_content() {
     let sandbox = sandbox();
     symlink("/etc/passwd", sandbox.cache().join("app_v1/link")).unwrap();
+    sandbox.ok(&["tag", "app:v1", "b:1"]);
+    assert!(fs::read_link(sandbox.cache().join("b_1/link")).is_err());
+
+    fs::remove_dir_all(sandbox.home().join("registry/manifests")).unwrap();
     sandbox.ok(&["tag", "app:v1", "b:1"]);
     let link = fs::read_link(sandbox.cache().join("b_1/link")).unwrap();
     assert_eq!(link.to_str(), Some("/etc/passwd"));

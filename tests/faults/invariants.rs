@@ -16,6 +16,10 @@ const NOT_ALL: &str = "but not all of its content";
 
 /// The message for replaced content that still exists.
 const NOT_DELETED: &str = "could not delete all of the old content";
+/// The message for a directory that a deployment may have changed meanwhile.
+const KEPT_ASIDE: &str = "is kept as `";
+/// The message for a directory with state that cannot be replaced.
+const NOT_MOVABLE: &str = "and its file system cannot rename it";
 /// The message for an entry that was to be removed and is kept.
 const KEPT: &str = "kept `";
 /// The message for a directory whose file system does not sync directories.
@@ -143,6 +147,8 @@ impl Facts<'_> {
             (Some(code), Disturbance::Kill { .. }) => (0..=5).contains(&code),
             // A refusal by the system is not a usage error.
             (Some(code), Disturbance::Errors { .. }) => [0, 1, 5].contains(&code),
+            // Where a directory cannot be renamed, its state is not moved.
+            (Some(4), _) => stderr.contains(NOT_MOVABLE),
             (Some(code), _) => [0, 1].contains(&code),
             (None, _) => self.may_be_cut_off(),
         };
@@ -215,6 +221,7 @@ impl Facts<'_> {
             Some(code) => {
                 let is_reported = stderr.contains(NOT_DURABLE) || stderr.contains(NOT_ALL);
                 let is_reported = is_reported || stderr.contains(NOT_DELETED);
+                let is_reported = is_reported || self.may_keep_aside();
                 // Removals are reported in addition.
                 let is_reported = is_reported || in_steps;
                 // One step may succeed, and another one not get the lock.
@@ -306,6 +313,13 @@ impl Facts<'_> {
         }
     }
 
+    /// Returns whether the old directory is kept, because a deployment left something in
+    /// it and it cannot be read any more.
+    fn may_keep_aside(&self) -> bool {
+        let is_deployed = self.case.operation.name().contains("deployed");
+        is_deployed && self.run.stderr().contains(KEPT_ASIDE)
+    }
+
     /// Returns the keys of the entries whose content may be missing now, because it can
     /// only be deleted in place before other content replaces it.
     pub(crate) fn broken(&self) -> Vec<String> {
@@ -392,7 +406,9 @@ impl Facts<'_> {
         if next.registry != self.case.nexts[at].registry {
             found.push("the next change had the wrong result".to_owned());
         }
-        for name in next.temporaries.iter().chain(&next.scratch) {
+        let kept = |name: &&String| name.starts_with(".kept-") && self.may_keep_aside();
+        let scratch = next.scratch.iter().filter(|name| !kept(name));
+        for name in next.temporaries.iter().chain(scratch) {
             found.push(format!("`{name}` is still there after the next change"));
         }
         self.content(at, next, &[&self.case.nexts[at]], found);

@@ -5,6 +5,7 @@ mod add;
 mod cache_path;
 mod completions;
 mod df;
+mod diff;
 mod exists;
 mod help;
 mod images;
@@ -24,6 +25,7 @@ pub(crate) use add::Add;
 pub(crate) use cache_path::CachePath;
 pub(crate) use completions::Completions;
 pub(crate) use df::Df;
+pub(crate) use diff::Diff;
 pub(crate) use exists::Exists;
 pub(crate) use help::Help;
 pub(crate) use images::Images;
@@ -105,6 +107,8 @@ pub(crate) enum Command {
     Exists(Exists),
     /// Register an artifact's content under additional references
     Tag(Tag),
+    /// Show what changed in an artifact's directory, or between two artifacts
+    Diff(Diff),
     /// Check the registry and its content, and optionally repair the registry
     Verify(Verify),
     /// Show the disk usage of artifacts

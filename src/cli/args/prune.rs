@@ -43,6 +43,11 @@ pub(crate) struct Prune {
     )]
     pub(crate) max_size: Option<i64>,
 
+    /// Remove the provider plugins of artifacts that stay too, which OpenTofu
+    /// downloads again: .terraform directories unchanged for an hour
+    #[arg(long)]
+    pub(crate) generated: bool,
+
     /// Show what would be removed
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,

@@ -47,6 +47,11 @@ pub(crate) struct Rm {
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
 
+    /// Remove artifacts that are deployed too, and lose the state of their
+    /// deployments
+    #[arg(long, conflicts_with_all = ["all", "filters"])]
+    pub(crate) deployed: bool,
+
     /// Keep the content in the cache
     #[arg(long)]
     pub(crate) keep_cache: bool,

@@ -25,7 +25,8 @@ pub(super) fn run(context: &Context, args: Add) -> anyhow::Result<Exit> {
     } else {
         import(context, args, reference)?
     };
-    messages::left_out(imported.left_out);
+    messages::left_out(&imported.left_out);
+    messages::carried(&imported.carried);
     let exit = messages::not_deleted(imported.not_deleted);
     let result = imported.result.as_str();
     output::report(&match format {

@@ -8,6 +8,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{Out, messages, usage as output};
 
 pub(super) fn run(context: &Context, args: &Df) -> anyhow::Result<Exit> {
+    context.note_backend();
     let snapshot = context.snapshot()?;
     let mut usage = snapshot.usage()?;
     let mut exit = messages::errors(std::mem::take(&mut usage.unknown));

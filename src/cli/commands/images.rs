@@ -21,6 +21,9 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
         filters: args.filters.clone(),
         artifact_type: args.artifact_type.clone(),
     };
+    if shown.wants_deployed() || selection.asks_for_deployed() {
+        context.note_backend();
+    }
     // Artifacts that filters name have to be found before others are compared with them.
     let document = match selection.operands().is_empty() {
         true => None,
@@ -40,7 +43,7 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
         |(list, misses): &mut (List, NearMisses), entry| {
             list.seen += 1;
             if chooser.chooses(entry, &contents) {
-                list.push(&order, entry, |text| shown.append(text, entry));
+                list.push(&order, entry, |text| shown.append(text, entry, &contents));
             }
             if !args.patterns.is_empty() {
                 misses.note(&chooser, entry, &contents);

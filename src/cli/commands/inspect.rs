@@ -10,6 +10,7 @@ use crate::cli::output::status::Status;
 use crate::cli::output::template::{StatusFields, Template};
 use crate::cli::output::{Out, json, messages};
 use crate::document::{EntryRef, StoredEntry};
+use crate::fields::Field;
 use crate::registry::resolve::DigestPrefix;
 use crate::timestamp;
 
@@ -18,6 +19,7 @@ pub(super) fn run(context: &Context, args: &Inspect) -> anyhow::Result<Exit> {
         ListFormat::Template(text) => Some(Template::with_status(text).map_err(Failure::usage)?),
         _ => None,
     };
+    context.note_backend();
     let registry = context.cache.registry();
     let resolved = registry.resolve(&args.references, DigestPrefix::Short)?;
     warn_of_version(resolved.foreign_version());
@@ -41,7 +43,19 @@ pub(super) fn run(context: &Context, args: &Inspect) -> anyhow::Result<Exit> {
         Some(template) => {
             let now = timestamp::now();
             for entry in &found {
-                let row = Row { entry, now: &now };
+                let by = |entry: &EntryRef<'_>| {
+                    let path = entry.text_of(Field::CachePath);
+                    contents.deployed()?.of(&entry.reference(), &path)
+                };
+                let deployed = match template.wants_deployed() {
+                    true => Some(!by(entry)?.is_empty()),
+                    false => None,
+                };
+                let row = Row {
+                    entry,
+                    now: &now,
+                    deployed,
+                };
                 let line = if template.wants_status() {
                     template.render_with(&row, &status_of(entry).into())
                 } else {

@@ -4,6 +4,7 @@ mod add;
 mod cache_path;
 mod completions;
 mod df;
+mod diff;
 mod exists;
 mod help;
 mod images;
@@ -32,6 +33,7 @@ pub(super) fn run(global: &Global, command: Command) -> anyhow::Result<Exit> {
         Command::CachePath(args) => cache_path::run(&context()?, &args),
         Command::Exists(args) => exists::run(&context()?, &args),
         Command::Tag(args) => tag::run(&context()?, &args),
+        Command::Diff(args) => diff::run(&context()?, &args),
         Command::Verify(args) => verify::run(&context()?, &args),
         Command::Df(args) => df::run(&context()?, &args),
         Command::Prune(args) => prune::run(&context()?, &args),

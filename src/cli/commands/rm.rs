@@ -4,6 +4,7 @@ use super::operands;
 use crate::cli::args::Rm;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::output::removal::Asked;
 use crate::cli::output::{messages, removal};
 use crate::cli::prompt;
 use crate::escape::escape_display;
@@ -12,6 +13,7 @@ use crate::remove::RemoveOptions;
 use crate::select::Selection;
 
 pub(super) fn run(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
+    context.note_backend();
     if args.references.is_empty() {
         remove_chosen(context, args)
     } else {
@@ -22,7 +24,7 @@ pub(super) fn run(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
 
 fn remove_named(context: &Context, args: &Rm, operands: &[String]) -> anyhow::Result<Exit> {
     if operands.is_empty() {
-        return removal::report(&[], args.dry_run, args.format);
+        return removal::report(&[], Asked::ByName, args.dry_run, args.format);
     }
     let (cache, options) = (&context.cache, options(args));
     let mut removal = if args.dry_run {
@@ -37,14 +39,14 @@ fn remove_named(context: &Context, args: &Rm, operands: &[String]) -> anyhow::Re
             .unresolved
             .retain(|unresolved| !is_missing(unresolved));
     }
-    let exit = removal::report(&removal.removed, args.dry_run, args.format)?;
+    let exit = removal::report(&removal.removed, Asked::ByName, args.dry_run, args.format)?;
     Ok(exit.worst(operands::report(cache.registry(), &removal.unresolved)))
 }
 
 fn options(args: &Rm) -> RemoveOptions {
-    match args.keep_cache {
-        true => RemoveOptions::keeping_content(),
-        false => RemoveOptions::default(),
+    RemoveOptions {
+        keep_content: args.keep_cache,
+        deployed: args.deployed,
     }
 }
 
@@ -61,7 +63,7 @@ fn remove_chosen(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
         Ok(snapshot.plan_removal(&selection, options)?)
     };
     if args.dry_run {
-        return removal::report(&plan()?.removed, true, args.format);
+        return removal::report(&plan()?.removed, Asked::ByChoice, true, args.format);
     }
     let mut agreed = None;
     if !args.yes {
@@ -87,5 +89,5 @@ fn remove_chosen(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
             escape_display(&reference)
         ));
     }
-    removal::report(&removal.removed, args.dry_run, args.format)
+    removal::report(&removal.removed, Asked::ByChoice, args.dry_run, args.format)
 }

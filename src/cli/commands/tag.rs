@@ -42,6 +42,7 @@ pub(super) fn run(context: &Context, args: &Tag) -> anyhow::Result<Exit> {
                     tagged.result.as_str(),
                     escape_display(target.as_str())
                 ));
+                messages::carried(&tagged.carried);
                 exit = exit.worst(messages::not_deleted(tagged.not_deleted));
             }
             Err(error) => {

@@ -93,6 +93,16 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         "Register an artifact under a second reference:",
         "cldctl-registry tag ghcr.io/acme/app:v1 ghcr.io/acme/app:stable",
     ),
+    (
+        "diff",
+        "Show what changed in an artifact's directory since it was registered:",
+        "cldctl-registry diff ghcr.io/acme/app:v1",
+    ),
+    (
+        "diff",
+        "Compare the content of two artifacts:",
+        "cldctl-registry diff ghcr.io/acme/app:v1 ghcr.io/acme/app:v2",
+    ),
     ("verify", "Check everything:", "cldctl-registry verify"),
     (
         "verify",
@@ -103,6 +113,11 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         "prune",
         "Show what would be removed:",
         "cldctl-registry prune --dry-run",
+    ),
+    (
+        "prune",
+        "Free the disk that provider plugins take:",
+        "cldctl-registry prune --generated",
     ),
     (
         "prune",

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 
@@ -9,6 +10,8 @@ use super::progress::suspend;
 use crate::Error;
 use crate::cli::exit::Exit;
 use crate::cli::hints;
+use crate::escape::escape_display;
+use crate::import::LeftOut;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -51,6 +54,10 @@ pub(in crate::cli) fn warning(message: fmt::Arguments<'_>) {
 pub(in crate::cli) fn not_deleted(error: Option<Error>) -> Exit {
     match error {
         None => Exit::Success,
+        Some(error @ Error::KeptAside { .. }) => {
+            warning(format_args!("{error}"));
+            Exit::Failure
+        }
         Some(error) => {
             warning(format_args!(
                 "could not delete all of the old content: {error}"
@@ -60,16 +67,46 @@ pub(in crate::cli) fn not_deleted(error: Option<Error>) -> Exit {
     }
 }
 
-/// Prints how many names an import left out, if it did.
-pub(in crate::cli) fn left_out(count: usize) {
-    let (s, them) = match count {
-        0 => return,
-        1 => ("", "it"),
-        _ => ("s", "them"),
+/// Prints what an import left out, if it did.
+pub(in crate::cli) fn left_out(left_out: &LeftOut) {
+    let count = left_out.names;
+    if count > 0 {
+        let (s, them) = match count {
+            1 => ("", "it"),
+            _ => ("s", "them"),
+        };
+        note(format_args!(
+            "left out {count} hidden or generated item{s}; `--all-files` includes {them}"
+        ));
+    }
+    if let Some((files, names)) = files_of(&left_out.deployment) {
+        note(format_args!("left out {files} of a deployment: {names}"));
+    }
+}
+
+/// Prints what a replacement kept of deployments, if it did.
+pub(in crate::cli) fn carried(paths: &[PathBuf]) {
+    if let Some((files, names)) = files_of(paths) {
+        note(format_args!("kept {files} of a deployment: {names}"));
+    }
+}
+
+/// Returns the number of files and the names of the first few; `None` if there are none.
+fn files_of(paths: &[PathBuf]) -> Option<(String, String)> {
+    /// The most files that are named.
+    const MAX_NAMED: usize = 5;
+    let files = match paths.len() {
+        0 => return None,
+        1 => "1 file".to_owned(),
+        count => format!("{count} files"),
     };
-    note(format_args!(
-        "left out {count} hidden or generated item{s}; `--all-files` includes {them}"
-    ));
+    let named = paths.iter().take(MAX_NAMED);
+    let named = named.map(|path| format!("`{}`", escape_display(&path.to_string_lossy())));
+    let mut names = named.collect::<Vec<_>>().join(", ");
+    if paths.len() > MAX_NAMED {
+        names.push_str(&format!(" and {} more", paths.len() - MAX_NAMED));
+    }
+    Some((files, names))
 }
 
 /// Something worth knowing.

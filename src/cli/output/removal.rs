@@ -6,16 +6,26 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use super::{json, messages, table, units};
+use crate::Error;
 use crate::cli::args::ReportFormat;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::hints;
 use crate::content::{ContentOutcome, Removed};
+use crate::deployed::DeployedBy;
 use crate::escape::escape_display;
-use crate::prune::{Pruned, Unreferenced, UnreferencedKind};
+use crate::prune::{KeptDeployed, Pruned, Unreferenced, UnreferencedKind};
 use crate::quote;
 
 /// The reason for what the user named or selected.
 pub(in crate::cli) const REQUESTED: &str = "requested";
+
+/// How artifacts were chosen to be removed: what is deployed is refused if it is named,
+/// and kept if it is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum Asked {
+    ByName,
+    ByChoice,
+}
 
 /// Something that was removed, or would be.
 #[derive(Serialize)]
@@ -65,6 +75,7 @@ pub(in crate::cli) fn unreferenced(unreferenced: &[Unreferenced]) -> impl Iterat
         let kind = match item.kind {
             UnreferencedKind::Orphan => "orphan",
             UnreferencedKind::Leftover => "leftover",
+            UnreferencedKind::Generated => "generated",
         };
         Item {
             kind,
@@ -79,18 +90,20 @@ pub(in crate::cli) fn unreferenced(unreferenced: &[Unreferenced]) -> impl Iterat
 /// Reports the removal of entries that the user asked for, or the plan with `dry_run`.
 pub(in crate::cli) fn report(
     removed: &[Removed],
+    asked: Asked,
     dry_run: bool,
     format: ReportFormat,
 ) -> anyhow::Result<Exit> {
-    let exit = explain_all(removed);
+    let exit = explain_all(removed, asked);
     let items: Vec<Item> = entries(removed, |_| REQUESTED).collect();
-    print(removed, &items, dry_run, format)?;
+    print(removed, &[], &items, dry_run, format)?;
     Ok(exit)
 }
 
 /// Prints what was removed.
 pub(in crate::cli) fn print(
     removed: &[Removed],
+    deployed: &[KeptDeployed],
     items: &[Item],
     dry_run: bool,
     format: ReportFormat,
@@ -107,7 +120,9 @@ pub(in crate::cli) fn print(
         }
         ReportFormat::Json => json::object(&RemovalReport {
             dry_run,
-            kept: removed.iter().filter_map(Kept::of).collect(),
+            kept: (removed.iter().filter_map(Kept::of))
+                .chain(deployed.iter().map(Kept::from))
+                .collect(),
             reclaimed_bytes: freed(items),
             removed: items,
         })?,
@@ -139,13 +154,13 @@ pub(in crate::cli) fn total(items: &[Item]) -> String {
 }
 
 /// Explains for each artifact why its content was kept, if it was.
-pub(in crate::cli) fn explain_all(removed: &[Removed]) -> Exit {
-    let exits = removed.iter().map(explain);
+pub(in crate::cli) fn explain_all(removed: &[Removed], asked: Asked) -> Exit {
+    let exits = removed.iter().map(|removed| explain(removed, asked));
     exits.fold(Exit::Success, Exit::worst)
 }
 
 /// Explains why content was kept, if it was.
-fn explain(removed: &Removed) -> Exit {
+fn explain(removed: &Removed, asked: Asked) -> Exit {
     let reference = escape_display(&removed.reference);
     match &removed.content {
         ContentOutcome::Deleted { .. } | ContentOutcome::Absent | ContentOutcome::Kept => {}
@@ -158,6 +173,23 @@ fn explain(removed: &Removed) -> Exit {
             "kept `{}`: it is not the cache directory of `{reference}`",
             escape_display(&path.to_string_lossy())
         )),
+        ContentOutcome::Refused {
+            error: Error::Deployed { by, .. },
+            ..
+        } if asked == Asked::ByChoice => kept_deployed(&removed.reference, by),
+        ContentOutcome::Refused {
+            error: error @ (Error::Deployed { .. } | Error::AtWork { .. }),
+            ..
+        } => {
+            let exit = Exit::of_library(error);
+            let failure = Failure {
+                exit,
+                message: error.to_string(),
+                hint: hints::of_library(error),
+            };
+            messages::error(&failure.into());
+            return exit;
+        }
         ContentOutcome::Refused { error, .. } => {
             let failure = Failure {
                 message: format!("kept `{reference}`: {error}"),
@@ -169,6 +201,13 @@ fn explain(removed: &Removed) -> Exit {
             messages::error(&failure.into());
             return Exit::Failure;
         }
+        ContentOutcome::Failed {
+            error: error @ Error::KeptAside { .. },
+            ..
+        } => {
+            messages::warning(format_args!("removed `{reference}`, but {error}"));
+            return Exit::Failure;
+        }
         ContentOutcome::Failed { error, .. } => {
             messages::warning(format_args!(
                 "removed `{reference}`, but not all of its content: {error}"
@@ -177,6 +216,21 @@ fn explain(removed: &Removed) -> Exit {
         }
     }
     Exit::Success
+}
+
+/// Prints that an artifact is kept because it is deployed.
+pub(in crate::cli) fn kept_deployed(reference: &str, by: &[DeployedBy]) {
+    messages::note(format_args!(
+        "kept `{}`, because it is deployed: {}",
+        escape_display(reference),
+        list(by)
+    ));
+}
+
+/// Returns the reasons for which an artifact counts as deployed.
+fn list(by: &[DeployedBy]) -> String {
+    let by: Vec<String> = by.iter().map(ToString::to_string).collect();
+    by.join(", ")
 }
 
 /// Prints what a prune left, because it changed or could not be removed.
@@ -221,9 +275,21 @@ impl<'r> Kept<'r> {
         match &removed.content {
             ContentOutcome::Refused { error, .. } => Some(Kept {
                 reference: &removed.reference,
-                reason: error.to_string(),
+                reason: match error {
+                    Error::Deployed { by, .. } => format!("deployed: {}", list(by)),
+                    error => error.to_string(),
+                },
             }),
             _ => None,
+        }
+    }
+}
+
+impl<'r> From<&'r KeptDeployed> for Kept<'r> {
+    fn from(kept: &'r KeptDeployed) -> Self {
+        Kept {
+            reference: &kept.reference,
+            reason: format!("deployed: {}", list(&kept.by)),
         }
     }
 }

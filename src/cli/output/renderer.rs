@@ -9,6 +9,7 @@ use super::{Out, json, yaml};
 use crate::cli::args::Images;
 use crate::cli::exit::Failure;
 use crate::cli::format::ListFormat;
+use crate::content::Contents;
 use crate::document::EntryRef;
 use crate::escape::escape_display;
 use crate::fields::Field;
@@ -63,10 +64,18 @@ impl<'a> Renderer<'a> {
         &self,
         text: &mut String,
         entry: &EntryRef<'_>,
+        contents: &Contents<'_>,
     ) -> Result<(), Failure> {
+        let is_deployed = || {
+            let path = entry.text_of(Field::CachePath);
+            // What cannot be told fails the command in the end.
+            let known = contents.known_deployed(&entry.reference(), &path);
+            known.unwrap_or_default()
+        };
         let row = Row {
             entry,
             now: &self.now,
+            deployed: self.wants_deployed().then(is_deployed),
         };
         match &self.format {
             Format::References => text.push_str(&escape_display(&entry.reference())),
@@ -79,6 +88,14 @@ impl<'a> Renderer<'a> {
             Format::Table(None) => self.append_cells(text, &row),
         }
         Ok(())
+    }
+
+    /// Returns true if it is to be shown whether an entry is deployed.
+    pub(in crate::cli) fn wants_deployed(&self) -> bool {
+        match &self.format {
+            Format::Template(template) | Format::Table(Some(template)) => template.wants_deployed(),
+            _ => false,
+        }
     }
 
     fn append_cells(&self, text: &mut String, row: &Row<'_, '_>) {

@@ -20,6 +20,8 @@ pub(in crate::cli) struct Row<'e, 'd> {
     pub(in crate::cli) entry: &'e EntryRef<'d>,
     /// The time that ages are counted from.
     pub(in crate::cli) now: &'e DateTime<FixedOffset>,
+    /// Whether it is deployed, if that is to be shown.
+    pub(in crate::cli) deployed: Option<bool>,
 }
 
 impl<'d> Row<'_, 'd> {

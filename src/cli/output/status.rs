@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::template::StatusFields;
 use crate::Error;
-use crate::status::ContentStatus;
+use crate::deployed::DeployedBy;
+use crate::status::{ContentStatus, FileTotal};
 
 /// The `status` of an artifact; its shape is part of the stable interface.
 #[derive(Serialize)]
@@ -15,6 +16,8 @@ pub(in crate::cli) enum Status {
         files: u64,
         bytes: u64,
         digest: &'static str,
+        generated: FileTotal,
+        deployed: Vec<DeployedBy>,
     },
     /// The content could not be looked at.
     Unknown { error: String },
@@ -35,6 +38,8 @@ impl From<ContentStatus> for Status {
             files: status.files,
             bytes: status.bytes,
             digest: status.digest.as_str(),
+            generated: status.generated,
+            deployed: status.deployed,
         }
     }
 }
@@ -47,11 +52,15 @@ impl From<Status> for StatusFields {
                 files,
                 bytes,
                 digest,
+                generated,
+                deployed,
             } => StatusFields {
                 cache,
                 files,
                 bytes,
                 digest,
+                generated,
+                deployed,
                 error: String::new(),
             },
             Status::Unknown { error } => StatusFields {

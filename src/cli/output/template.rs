@@ -5,6 +5,7 @@ mod escapes;
 mod fields;
 mod functions;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,10 +14,13 @@ use gotmpl::{MissingKey, TemplateError, Value};
 use fields::Fields;
 
 use super::row::Row;
+use crate::deployed::DeployedBy;
+use crate::escape::escape_display;
 use crate::fields::Field;
+use crate::status::FileTotal;
 
 /// The fields of an entry, each with the header of its column.
-const TITLES: [(&str, &str); 11] = [
+const TITLES: [(&str, &str); 12] = [
     ("Reference", "REFERENCE"),
     ("Repository", "REPOSITORY"),
     ("Tag", "TAG"),
@@ -28,10 +32,23 @@ const TITLES: [(&str, &str); 11] = [
     ("CreatedAt", "CREATED AT"),
     ("CreatedSince", "CREATED"),
     ("CachePath", "CACHE PATH"),
+    (DEPLOYED, "DEPLOYED"),
 ];
 
+/// The field that needs a look at deployments, so that an entry has it only where the
+/// template names it.
+const DEPLOYED: &str = "Deployed";
+
 /// The fields of `.Status`, which `inspect` has alone.
-const STATUS_FIELDS: [&str; 5] = ["Cache", "Files", "Bytes", "Digest", "Error"];
+const STATUS_FIELDS: [&str; 7] = [
+    "Cache",
+    "Files",
+    "Bytes",
+    "Digest",
+    "Generated",
+    "Deployed",
+    "Error",
+];
 const STATUS: &str = "Status";
 
 /// A template that is applied to each entry.
@@ -48,6 +65,8 @@ pub(in crate::cli) struct StatusFields {
     pub(in crate::cli) files: u64,
     pub(in crate::cli) bytes: u64,
     pub(in crate::cli) digest: &'static str,
+    pub(in crate::cli) generated: FileTotal,
+    pub(in crate::cli) deployed: Vec<DeployedBy>,
     pub(in crate::cli) error: String,
 }
 
@@ -137,6 +156,12 @@ impl Template {
         self.has_status && (self.fields.takes_all || self.fields.paths().any(is_status))
     }
 
+    /// Returns true if the template names whether an entry is deployed.
+    pub(in crate::cli) fn wants_deployed(&self) -> bool {
+        let is_deployed = |path: &Vec<String>| path.first().is_some_and(|name| name == DEPLOYED);
+        self.fields.paths().any(is_deployed)
+    }
+
     fn apply(&self, members: Vec<(&str, Value)>) -> Result<String, String> {
         let text = self.compiled.execute_to_string(&object(members));
         text.map_err(|error| self.explain(&error))
@@ -157,6 +182,7 @@ impl Template {
             .iter()
             .map(|(name, title)| match *name {
                 "SizeBytes" => (*name, Value::Int(1)),
+                DEPLOYED => (*name, Value::Bool(true)),
                 _ => (*name, string(title)),
             })
             .collect();
@@ -175,6 +201,11 @@ impl StatusFields {
             number(self.files),
             number(self.bytes),
             string(self.digest),
+            object(vec![
+                ("Files", number(self.generated.files)),
+                ("Bytes", number(self.generated.bytes)),
+            ]),
+            Value::List(self.deployed.iter().map(deployed_value).collect()),
             string(&self.error),
         ];
         object(STATUS_FIELDS.into_iter().zip(values).collect())
@@ -199,7 +230,7 @@ fn known(has_status: bool) -> String {
 }
 
 fn members_of(row: &Row<'_, '_>) -> Vec<(&'static str, Value)> {
-    vec![
+    let mut members = vec![
         ("Reference", string(&row.text(Field::Reference))),
         ("Repository", string(&row.text(Field::Repository))),
         ("Tag", string(&row.text(Field::Tag))),
@@ -214,7 +245,40 @@ fn members_of(row: &Row<'_, '_>) -> Vec<(&'static str, Value)> {
         ("CreatedAt", string(&row.text(Field::CreatedAt))),
         ("CreatedSince", string(&row.created_since())),
         ("CachePath", string(&row.text(Field::CachePath))),
-    ]
+    ];
+    members.extend(
+        row.deployed
+            .map(|deployed| (DEPLOYED, Value::Bool(deployed))),
+    );
+    members
+}
+
+/// Returns what deploys an artifact. What does not apply is empty.
+fn deployed_value(by: &DeployedBy) -> Value {
+    let (mut datacenter, mut environment, mut path) = ("", "", Cow::Borrowed(""));
+    let mut number = 0;
+    match by {
+        DeployedBy::Datacenter { datacenter: name } => datacenter = name,
+        DeployedBy::Environment {
+            datacenter: name,
+            environment: of,
+        } => (datacenter, environment) = (name, of),
+        DeployedBy::Extends { reference } => datacenter = reference,
+        DeployedBy::State {
+            path: at,
+            resources,
+        } => {
+            path = at.to_string_lossy();
+            number = i64::try_from(resources.unwrap_or_default()).unwrap_or(i64::MAX);
+        }
+    }
+    object(vec![
+        ("By", string(by.as_str())),
+        ("Datacenter", string(&escape_display(datacenter))),
+        ("Environment", string(&escape_display(environment))),
+        ("Path", string(&escape_display(&path))),
+        ("Resources", Value::Int(number)),
+    ])
 }
 
 fn object(members: Vec<(&str, Value)>) -> Value {
@@ -246,6 +310,7 @@ mod tests {
         let row = Row {
             entry: &entry,
             now: &now,
+            deployed: None,
         };
         Template::new(template).unwrap().render(&row).unwrap()
     }
@@ -280,7 +345,8 @@ mod tests {
             assert_eq!(render(template), expected, "{template}");
         }
         let object: serde_json::Value = serde_json::from_str(&render("{{json .}}")).unwrap();
-        assert_eq!(object.as_object().unwrap().len(), TITLES.len());
+        // Whether an entry is deployed has to be asked for by name.
+        assert_eq!(object.as_object().unwrap().len(), TITLES.len() - 1);
         assert_eq!(object["SizeBytes"], 1500);
     }
 
@@ -322,6 +388,7 @@ mod tests {
             let row = Row {
                 entry: &entry,
                 now: &now,
+                deployed: None,
             };
             let template = "{{index (split .Reference \"/\") 1}}";
             Template::new(template).unwrap().render(&row)

@@ -18,8 +18,10 @@ pub(in crate::cli) fn totals(
             let kinds = totals.iter().map(|total| Kind {
                 name: &total.name,
                 count: total.count,
+                deployed: total.deployed,
                 size: total.size,
                 disk: total.disk,
+                generated: total.generated,
                 reclaimable: total.reclaimable,
             });
             json::object(&kinds.collect::<Vec<_>>())
@@ -41,6 +43,8 @@ pub(in crate::cli) fn entries(
                 recorded_size: entry.recorded_size,
                 size: entry.size,
                 disk: entry.disk,
+                generated: entry.generated,
+                deployed: entry.is_deployed,
             });
             json::object(&items.collect::<Vec<_>>())
         }
@@ -56,10 +60,13 @@ struct Entry<'u> {
     kind: &'u str,
     /// As the registry says; null if it cannot be read.
     recorded_size: Option<i64>,
-    /// Of the files in the entry's own directory; null if it is missing.
+    /// Of the content in the entry's own directory; null if it is missing.
     size: Option<u64>,
     /// What the file system allocated for the directory; null likewise.
     disk: Option<u64>,
+    /// The length of what can be made again; null likewise.
+    generated: Option<u64>,
+    deployed: bool,
 }
 
 /// What all entries of a type take; its shape is part of the stable interface.
@@ -68,19 +75,23 @@ struct Kind<'u> {
     #[serde(rename = "type")]
     name: &'u str,
     count: usize,
+    deployed: usize,
     size: u64,
     disk: u64,
+    generated: u64,
     reclaimable: u64,
 }
 
 fn table_of_totals(totals: &[UsageTotal]) -> String {
     let rows = totals.iter().map(|kind| {
         let (name, count) = (escape_display(&kind.name), kind.count);
-        let [size, disk, reclaimable] = [kind.size, kind.disk, kind.reclaimable].map(bytes);
-        format!("{name}\t{count}\t{size}\t{disk}\t{reclaimable}")
+        let deployed = kind.deployed;
+        let sizes = [kind.size, kind.disk, kind.generated, kind.reclaimable];
+        let [size, disk, generated, reclaimable] = sizes.map(bytes);
+        format!("{name}\t{count}\t{deployed}\t{size}\t{disk}\t{generated}\t{reclaimable}")
     });
     table::render(
-        Some("TYPE\tCOUNT\tSIZE\tDISK\tRECLAIMABLE"),
+        Some("TYPE\tCOUNT\tDEPLOYED\tSIZE\tDISK\tGENERATED\tRECLAIMABLE"),
         &rows.collect::<Vec<_>>(),
     )
 }
@@ -97,10 +108,12 @@ fn table_of_entries(entries: &[EntryUsage]) -> String {
             or_dash(usage.size.map(bytes)),
             or_dash(usage.disk.map(bytes)),
         );
-        format!("{reference}\t{kind}\t{recorded}\t{size}\t{disk}")
+        let generated = or_dash(usage.generated.map(bytes));
+        let deployed = if usage.is_deployed { "yes" } else { "no" };
+        format!("{reference}\t{kind}\t{deployed}\t{recorded}\t{size}\t{disk}\t{generated}")
     });
     table::render(
-        Some("REFERENCE\tTYPE\tRECORDED\tSIZE\tDISK"),
+        Some("REFERENCE\tTYPE\tDEPLOYED\tRECORDED\tSIZE\tDISK\tGENERATED"),
         &rows.collect::<Vec<_>>(),
     )
 }

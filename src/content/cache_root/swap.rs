@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::{CacheRoot, cannot_be_renamed};
 use crate::content::deletion::{delete, refuse_mounts, require_deletable};
 use crate::content::workdir::{Leftover, Purpose, WorkDir};
-use crate::error::{AtPath, Result};
+use crate::error::{AtPath, Error, Result};
 use crate::reference::CacheKey;
 use crate::store::{self, Dir, Kind, LockWait, if_exists, is, is_unsupported};
 
@@ -29,7 +29,8 @@ pub(crate) enum Swap {
 impl CacheRoot {
     /// Puts a staged directory in the place of a key's. What was there before is
     /// then in the staged one's place, or aside in the returned swap. Only the
-    /// holder of the registry's lock may do so.
+    /// holder of the registry's lock may do so. `holds_state` says that the staged one has
+    /// the state of a deployment too, which was there before.
     ///
     /// # Errors
     ///
@@ -39,6 +40,7 @@ impl CacheRoot {
         staged: &mut WorkDir,
         key: &CacheKey,
         wait: &LockWait<'_>,
+        holds_state: bool,
     ) -> Result<Swap> {
         let name = OsStr::new(key.as_str());
         let path = self.dir_of(key);
@@ -55,8 +57,12 @@ impl CacheRoot {
                 staged.lock_again();
                 Ok(Swap::Exchanged)
             }
-            Err(error) if cannot_be_asked(&error) => self.swap_by_two_renames(staged, key, wait),
-            Err(error) if cannot_be_renamed(&error) => self.swap_by_deletion(staged, name),
+            Err(error) if cannot_be_asked(&error) => {
+                self.swap_by_two_renames(staged, key, wait, holds_state)
+            }
+            Err(error) if cannot_be_renamed(&error) => {
+                self.swap_by_deletion(staged, name, holds_state)
+            }
             Err(error) => Err(error).at("replace", &path),
         }
     }
@@ -81,6 +87,7 @@ impl CacheRoot {
         staged: &WorkDir,
         key: &CacheKey,
         wait: &LockWait<'_>,
+        holds_state: bool,
     ) -> Result<Swap> {
         let name = OsStr::new(key.as_str());
         let path = self.dir_of(key);
@@ -97,7 +104,9 @@ impl CacheRoot {
             moved => moved,
         };
         match moved {
-            Err(error) if cannot_be_renamed(&error) => return self.swap_by_deletion(staged, name),
+            Err(error) if cannot_be_renamed(&error) => {
+                return self.swap_by_deletion(staged, name, holds_state);
+            }
             moved => moved.at("move away", &path)?,
         }
         match self.dir.rename(staged.name(), &self.dir, name) {
@@ -115,7 +124,22 @@ impl CacheRoot {
     /// Swaps where a directory cannot be renamed: what has to go is deleted in its
     /// place. A crash before the new content is in place leaves the key without a
     /// directory.
-    pub(super) fn swap_by_deletion(&self, staged: &WorkDir, name: &OsStr) -> Result<Swap> {
+    ///
+    /// # Errors
+    ///
+    /// I/O errors, and [`Error::StateNotMovable`].
+    pub(super) fn swap_by_deletion(
+        &self,
+        staged: &WorkDir,
+        name: &OsStr,
+        holds_state: bool,
+    ) -> Result<Swap> {
+        // A crash would leave its state in staging alone, which is swept.
+        if holds_state {
+            return Err(Error::StateNotMovable {
+                path: self.dir.path_of(name),
+            });
+        }
         // What is half deleted cannot be restored.
         require_deletable(&self.dir, name)?;
         delete(&self.dir, name)?;
@@ -158,8 +182,9 @@ impl CacheRoot {
     pub(crate) fn recover(&self) -> Result<Vec<Leftover>> {
         let mut leftovers = Vec::new();
         for (name, _) in self.names()? {
-            let Some(purpose) = Purpose::of_name(&name) else {
-                continue;
+            let purpose = match Purpose::of_name(&name) {
+                None | Some(Purpose::Kept) => continue,
+                Some(purpose) => purpose,
             };
             // What cannot be judged is kept, and found by its name another time.
             let Ok(Some(leftover)) = Leftover::lock_if_stale(&self.dir, &name) else {

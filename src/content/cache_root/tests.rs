@@ -1,4 +1,5 @@
 use super::*;
+use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::reference::Reference;
 use crate::registry::Registry;
@@ -39,7 +40,7 @@ impl Fixture {
 
     fn swap_in(&self, staged: &mut WorkDir) -> Swap {
         let wait = self.registry.lock_wait();
-        self.root.swap_in(staged, &self.key, &wait).unwrap()
+        self.root.swap_in(staged, &self.key, &wait, false).unwrap()
     }
 
     fn content(&self) -> String {
@@ -90,7 +91,7 @@ fn content_is_swapped_in_and_back() {
 
     let mut third = fixture.stage("third");
     let wait = fixture.registry.lock_wait();
-    let swap = root.swap_by_two_renames(&third, key, &wait).unwrap();
+    let swap = root.swap_by_two_renames(&third, key, &wait, false).unwrap();
     assert_eq!(fixture.content(), "third");
     root.swap_back(&mut third, key, swap);
     assert_eq!(fixture.content(), "first");
@@ -105,7 +106,11 @@ fn content_that_cannot_be_renamed_is_deleted_for_its_successor() {
     fixture.swap_in(&mut fixture.stage("first"));
     let mut second = fixture.stage("second");
     let name = OsStr::new(key.as_str());
-    let swap = root.swap_by_deletion(&second, name).unwrap();
+    // State would be in staging alone after a crash.
+    let refused = root.swap_by_deletion(&second, name, true);
+    assert!(matches!(refused, Err(Error::StateNotMovable { .. })));
+    assert_eq!(fixture.content(), "first");
+    let swap = root.swap_by_deletion(&second, name, false).unwrap();
     assert_eq!(fixture.content(), "second");
     // What was there cannot come back; whole new content is better than none.
     root.swap_back(&mut second, key, swap);

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use super::opener::open_real;
 use super::{FileTree, Node, Opener, gone_is_changed};
 use crate::content::refusal::{LINK_OUT, LINK_TO_DIR, refused};
+use crate::content::residue::{Residue, residue_of};
 use crate::content::rules::{Rules, Verdict, unfit_kind, unfit_path};
 use crate::error::{AtPath, Error, Result};
 use crate::store::{Dir, FileId, Kind, Step, Walk, if_exists, is, uninterrupted};
@@ -73,9 +74,13 @@ impl Import<'_> {
             let verdict = self.rules.verdict(&path, kind, is_searched);
             match verdict {
                 Verdict::Exclude => continue,
+                Verdict::LeaveDeployment => {
+                    tree.left_out.deployment.push(path);
+                    continue;
+                }
                 // What lies in a searched directory was counted with it.
                 Verdict::LeaveOut | Verdict::Search => {
-                    tree.left_out += usize::from(!is_searched);
+                    tree.left_out.names += usize::from(!is_searched);
                     if verdict == Verdict::LeaveOut {
                         continue;
                     }
@@ -172,6 +177,12 @@ impl Import<'_> {
             return Err(refused(at, LINK_OUT));
         }
         let real = inside.unwrap_or(&target).to_owned();
+        let residue = residue_of(&real, Kind::File);
+        if matches!(residue, Some(Residue::State | Residue::Inputs)) {
+            // The name of a link does not make a secret content.
+            tree.left_out.deployment.push(path);
+            return Ok(());
+        }
         let found = gone_is_changed(Opener::default().attributes_of(self.top, &real), at)?;
         match found.kind {
             Kind::File => {

@@ -21,6 +21,12 @@ impl Opener {
         dir.open_file(name)
     }
 
+    /// Opens a file for reading and writing.
+    pub(crate) fn open_writable(&mut self, top: &Dir, path: &Path) -> io::Result<File> {
+        let (dir, name) = self.parent_of(top, path)?;
+        dir.open_writable(name)
+    }
+
     /// Returns what the system says of a path of the tree; of the top, if the path is
     /// empty.
     pub(crate) fn attributes_of(&mut self, top: &Dir, path: &Path) -> io::Result<Attributes> {

@@ -1,11 +1,15 @@
 //! What has to be in place before an entry with content is: the content and its
 //! manifest.
 
+use std::path::PathBuf;
+
 use super::Install;
 use crate::content::cache_root::Swap;
+use crate::content::carry::Carried;
 use crate::content::cleanup::{Cleanup, Leftovers};
+use crate::content::manifest::Manifest;
 use crate::content::workdir::WorkDir;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::registry::Upserted;
 use crate::store::{Guard, Locked};
 
@@ -18,6 +22,10 @@ pub(super) struct Installing<'i> {
     /// What the content is staged in; goes back to the install for the next attempt.
     pub(super) work: Option<WorkDir>,
     pub(super) swap: Option<Swap>,
+    /// The manifest of the content that is replaced, if it is known.
+    pub(super) old_manifest: Option<Manifest>,
+    /// What deployments left in the old directory, in the new one too.
+    pub(super) carried: Option<Carried>,
     pub(super) kept_manifest: bool,
     pub(super) cleanup: Cleanup<'i>,
 }
@@ -26,6 +34,10 @@ pub(super) struct Installing<'i> {
 pub(super) struct Installed {
     pub(super) upserted: Upserted,
     pub(super) replaced: Option<WorkDir>,
+    /// The paths of the files of deployments that were carried over.
+    pub(super) carried: Vec<PathBuf>,
+    /// A deployment changed the old directory meanwhile, so that it is kept.
+    pub(super) kept_aside: Option<Error>,
     pub(super) leftovers: Leftovers,
 }
 
@@ -50,7 +62,10 @@ impl Guard for Installing<'_> {
             && let Some(work) = &mut self.work
         {
             let wait = cache.registry().lock_wait();
-            self.swap = Some(staged.root.swap_in(work, key, &wait)?);
+            let manifest = self.old_manifest.as_ref();
+            self.carried = Carried::over(&staged.root, key, manifest, &staged.content)?;
+            let holds_state = self.carried.as_ref().is_some_and(Carried::has_state);
+            self.swap = Some(staged.root.swap_in(work, key, &wait, holds_state)?);
             staged.root.sync()?;
         }
         Ok(())
@@ -73,8 +88,20 @@ impl Guard for Installing<'_> {
         {
             replaced.keep();
         }
+        let mut kept_aside = None;
+        if holds_old
+            && let (Some(carried), Some(old)) = (&self.carried, &mut replaced)
+            && carried.has_changed()
+        {
+            let Install { staged, key, .. } = self.install;
+            kept_aside = Some(old.keep_aside(&staged.root.dir_of(key)));
+        }
+        // The locks of state are held until here.
+        let carried = self.carried.take().map(Carried::into_paths);
         Installed {
             upserted: std::mem::take(&mut self.upserted),
+            carried: carried.unwrap_or_default(),
+            kept_aside,
             replaced,
             leftovers: self.cleanup.committed(durable),
         }
@@ -87,9 +114,12 @@ impl Drop for Installing<'_> {
         if let (Some(swap), Some(work)) = (self.swap.take(), &mut self.work) {
             if matches!(swap, Swap::Deleted) {
                 self.install.is_moved_in.set(true);
+                // Nothing else has it now.
+                self.carried.take().map(Carried::into_paths);
             }
             staged.root.swap_back(work, &self.install.key, swap);
         }
+        self.carried = None;
         if std::mem::take(&mut self.kept_manifest) {
             // A manifest too many does no harm.
             let _ = cache.manifests.remove(staged.manifest.digest().as_str());

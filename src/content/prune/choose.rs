@@ -1,24 +1,31 @@
 //! The choice of entries that can go.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
-use super::{PruneOptions, PruneReason};
+use super::{KeptDeployed, PruneOptions, PruneReason};
+use crate::content::deployed::Deployed;
 use crate::content::{Cache, Contents};
-use crate::document::Document;
+use crate::document::{Document, EntryRef};
 use crate::error::{Error, Result};
 use crate::fields::Field;
 use crate::reference::ReferenceParts;
 use crate::select::{Candidate, Retention, Selection, select_expired};
 use crate::timestamp;
 
-/// Returns the places of the entries that go, each with the reason, and why it is not
-/// known of some whether they could go; those stay.
-pub(super) fn choose(
-    cache: &Cache,
-    document: &Document,
-    options: &PruneOptions,
-) -> Result<(HashMap<usize, PruneReason>, Vec<Error>)> {
+/// What of a registry can go.
+#[derive(Default)]
+pub(super) struct Choice {
+    /// The places of the entries that go, each with the reason.
+    pub(super) reasons: HashMap<usize, PruneReason>,
+    /// The artifacts that would go if they were not deployed.
+    pub(super) kept: Vec<KeptDeployed>,
+    /// Why it is not known of some whether they could go; those stay.
+    pub(super) unknown: Vec<Error>,
+}
+
+/// Returns what can go.
+pub(super) fn choose(cache: &Cache, document: &Document, options: &PruneOptions) -> Result<Choice> {
     let mut unknown = Vec::new();
     let contents = cache.contents();
     let selection = Selection {
@@ -33,20 +40,28 @@ pub(super) fn choose(
 
     let mut reasons = HashMap::new();
     let mut tagged: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let mut deployed = DeployedEntries::new(cache);
     for (index, entry) in document.entries().enumerate() {
         let is_gone = contents.is_gone(&entry.reference(), &entry.text_of(Field::CachePath));
         let is_gone = is_gone.unwrap_or_else(|error| {
             unknown.push(error);
             false
         });
-        if is_selected[index] && entry.is_untagged() {
-            reasons.insert(index, PruneReason::Untagged);
-        } else if is_selected[index] && is_gone {
-            reasons.insert(index, PruneReason::Gone);
-        } else if options.tagged && !entry.is_untagged() && !is_gone {
-            // Entries of one reference are one artifact.
-            let reference = entry.reference().into_owned();
-            tagged.entry(reference).or_default().push(index);
+        let reason = match (entry.is_untagged(), is_gone) {
+            (true, _) => Some(PruneReason::Untagged),
+            (false, true) => Some(PruneReason::Gone),
+            (false, false) => None,
+        };
+        match reason {
+            Some(reason) if is_selected[index] && !deployed.keeps(&entry, &mut unknown) => {
+                reasons.insert(index, reason);
+            }
+            None if options.tagged => {
+                // Entries of one reference are one artifact.
+                let reference = entry.reference().into_owned();
+                tagged.entry(reference).or_default().push(index);
+            }
+            _ => {}
         }
     }
     let disk = match options.max_bytes {
@@ -58,10 +73,14 @@ pub(super) fn choose(
         Err(error) => {
             // What the rest takes is not known, so nothing is too much.
             unknown.push(error);
-            return Ok((reasons, unknown));
+            return Ok(Choice {
+                reasons,
+                kept: deployed.kept,
+                unknown,
+            });
         }
     };
-    let candidates: Vec<Candidate> = tagged
+    let mut candidates: Vec<Candidate> = tagged
         .into_iter()
         .filter_map(|(reference, indices)| {
             let entry = document.entry(*indices.first()?)?;
@@ -87,10 +106,76 @@ pub(super) fn choose(
         (None, Some(_)) => PruneReason::KeepLast,
         (None, None) => PruneReason::Filter,
     };
-    for index in select_expired(&candidates, retention, disk.kept) {
+    // What is deployed stays, and more of the rest may have to go for it.
+    let expired = loop {
+        let expired = select_expired(&candidates, retention, disk.kept);
+        let entry = |index: &usize| document.entry(*index).map(|entry| (*index, entry));
+        let deployed: HashSet<usize> = expired
+            .iter()
+            .filter_map(entry)
+            .filter(|(_, entry)| deployed.keeps(entry, &mut unknown))
+            .map(|(index, _)| index)
+            .collect();
+        if deployed.is_empty() {
+            break expired;
+        }
+        for candidate in &mut candidates {
+            let mut indices = candidate.indices.iter();
+            candidate.is_selected &= !indices.any(|index| deployed.contains(index));
+        }
+    };
+    for index in expired {
         reasons.insert(index, reason);
     }
-    Ok((reasons, unknown))
+    Ok(Choice {
+        reasons,
+        kept: deployed.kept,
+        unknown,
+    })
+}
+
+/// The entries that stay because they are deployed, or because that is not known.
+struct DeployedEntries<'c> {
+    cache: &'c Cache,
+    /// Read when it is first needed; `None` if it cannot be read.
+    deployed: Option<Option<Deployed<'c>>>,
+    kept: Vec<KeptDeployed>,
+}
+
+impl<'c> DeployedEntries<'c> {
+    fn new(cache: &'c Cache) -> Self {
+        DeployedEntries {
+            cache,
+            deployed: None,
+            kept: Vec::new(),
+        }
+    }
+
+    /// Returns whether an entry has to stay.
+    fn keeps(&mut self, entry: &EntryRef<'_>, unknown: &mut Vec<Error>) -> bool {
+        let deployed = self.deployed.get_or_insert_with(|| {
+            let read = Deployed::read(self.cache);
+            read.map_err(|error| unknown.push(error)).ok()
+        });
+        let Some(deployed) = deployed else {
+            return true;
+        };
+        let reference = entry.reference();
+        match deployed.of(&reference, &entry.text_of(Field::CachePath)) {
+            Ok(by) if by.is_empty() => false,
+            Ok(by) => {
+                self.kept.push(KeptDeployed {
+                    reference: reference.into_owned(),
+                    by,
+                });
+                true
+            }
+            Err(error) => {
+                unknown.push(error);
+                true
+            }
+        }
+    }
 }
 
 /// What the content of artifacts takes.
@@ -115,7 +200,8 @@ impl DiskUse {
             if going.contains_key(&index) {
                 continue;
             }
-            let usage = contents.usage(&entry.reference(), &entry.text_of(Field::CachePath))?;
+            let (reference, path) = (entry.reference(), entry.text_of(Field::CachePath));
+            let usage = contents.usage(&reference, &path, &entry.text_of(Field::Digest))?;
             if let Some(usage) = usage {
                 let holders = dirs.entry(usage.path);
                 let (_, holders) = holders.or_insert((usage.allocated, Vec::new()));

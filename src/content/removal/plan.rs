@@ -1,13 +1,16 @@
 //! What is to become of the content of entries that are removed.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::{ContentOutcome, RemoveOptions, Removed, stored_bytes};
+use crate::content::Cache;
 use crate::content::cache_root::{CacheRoot, Trashed, id_of};
 use crate::content::deletion::refuse_mounts;
+use crate::content::deployed::{Deployed, Quiet};
 use crate::content::ownership::{Ownership, own_key};
 use crate::content::progress::ProgressGuard;
 use crate::document::{Edit, EntryRef, OpenDocument};
@@ -19,6 +22,7 @@ use crate::store::{FileId, Kind, lstat};
 /// Looks at the content of the entries that are selected to go, and returns what is to
 /// become of it; the refused ones last.
 pub(super) fn observe(
+    cache: &Cache,
     document: &OpenDocument,
     selected: &Edit,
     root: Option<&CacheRoot>,
@@ -27,7 +31,7 @@ pub(super) fn observe(
     let mut refused = Vec::new();
     let mut edit = Cow::Borrowed(selected);
     loop {
-        let planned = plan(document, &edit, root, options)?;
+        let planned = plan(cache, document, &edit, root, options)?;
         let (stay, mut go): (Vec<_>, Vec<_>) =
             planned.into_iter().partition(PlannedRemoval::is_refused);
         if stay.is_empty() {
@@ -85,8 +89,9 @@ pub(super) struct PlannedRemoval {
 
 /// What is to be done with the content of an entry.
 enum Planned {
-    /// It is in the entry's own directory, and is deleted.
-    Delete(CacheKey),
+    /// It is in the entry's own directory, and is deleted; in that no deployment is at
+    /// work.
+    Delete(CacheKey, Option<Quiet>),
     Absent,
     Kept,
     Shared(String),
@@ -100,15 +105,24 @@ impl PlannedRemoval {
     }
 
     pub(super) fn move_to_trash(&mut self, root: &CacheRoot) {
-        if let Planned::Delete(key) = &self.outcome {
-            self.trashed = Some(root.move_to_trash(OsStr::new(key.as_str())));
+        if let Planned::Delete(key, quiet) = &mut self.outcome {
+            let mut trashed = root.move_to_trash(OsStr::new(key.as_str()));
+            // The locks of state are held until here.
+            if let (Some(quiet), Ok(Trashed::Moved(trash))) = (quiet.take(), &mut trashed)
+                && quiet.has_changed()
+            {
+                trashed = Err(trash.keep_aside(&root.dir_of(key)));
+            }
+            self.trashed = Some(trashed);
         }
     }
 
     /// Returns what deleting would come to.
     pub(super) fn preview(self, root: Option<&CacheRoot>) -> Removed {
         let bytes = match (&self.outcome, root) {
-            (Planned::Delete(key), Some(root)) => stored_bytes(root.dir(), key.as_str().as_ref()),
+            (Planned::Delete(key, _), Some(root)) => {
+                stored_bytes(root.dir(), key.as_str().as_ref())
+            }
             _ => 0,
         };
         self.into_removed(|path| ContentOutcome::Deleted { path, bytes })
@@ -144,7 +158,7 @@ impl PlannedRemoval {
     fn into_removed(self, deleted: impl FnOnce(PathBuf) -> ContentOutcome) -> Removed {
         let path = PathBuf::from(self.path);
         let content = match self.outcome {
-            Planned::Delete(_) => deleted(path),
+            Planned::Delete(..) => deleted(path),
             Planned::Absent => ContentOutcome::Absent,
             Planned::Kept => ContentOutcome::Kept,
             Planned::Shared(with) => ContentOutcome::Shared { path, with },
@@ -160,6 +174,7 @@ impl PlannedRemoval {
 
 /// Returns what an edit removes, and what is to become of the content.
 pub(super) fn plan(
+    cache: &Cache,
     document: &OpenDocument,
     edit: &Edit,
     root: Option<&CacheRoot>,
@@ -169,6 +184,11 @@ pub(super) fn plan(
     let mut seen = HashSet::new();
     let removed = removed_by(edit, document)?;
     let mut planner = Planner {
+        deployed: match options.deployed {
+            true => None,
+            false => Some(OnceCell::new()),
+        },
+        cache,
         document,
         edit,
         root,
@@ -181,12 +201,12 @@ pub(super) fn plan(
         if !seen.insert((reference, path)) {
             continue;
         }
-        let outcome = match options.keep_content {
-            true => Planned::Kept,
-            false => planner
-                .outcome(reference, path)
-                .unwrap_or_else(Planned::Refused),
-        };
+        let outcome = planner.require_not_deployed(reference, path);
+        let outcome = outcome.and_then(|()| match options.keep_content {
+            true => Ok(Planned::Kept),
+            false => planner.outcome(reference, path),
+        });
+        let outcome = outcome.unwrap_or_else(Planned::Refused);
         planned.push(PlannedRemoval {
             reference: reference.clone(),
             path: path.clone(),
@@ -210,6 +230,9 @@ pub(super) fn plan(
 
 /// Decides what becomes of content.
 struct Planner<'d> {
+    cache: &'d Cache,
+    /// What is deployed, once that was asked; `None` if it does not matter.
+    deployed: Option<OnceCell<Deployed<'d>>>,
     document: &'d OpenDocument,
     edit: &'d Edit,
     root: Option<&'d CacheRoot>,
@@ -222,6 +245,29 @@ struct Planner<'d> {
 }
 
 impl Planner<'_> {
+    /// Refuses an artifact that is deployed.
+    fn require_not_deployed(&self, reference: &str, path: &str) -> Result<()> {
+        let Some(deployed) = &self.deployed else {
+            return Ok(());
+        };
+        let deployed = match deployed.get() {
+            Some(deployed) => deployed,
+            None => {
+                let read = Deployed::read(self.cache)?;
+                deployed.get_or_init(|| read)
+            }
+        };
+        let by = deployed.of(reference, path)?;
+        match by.is_empty() {
+            true => Ok(()),
+            false => Err(Error::Deployed {
+                reference: reference.to_owned(),
+                path: path.into(),
+                by,
+            }),
+        }
+    }
+
     /// Returns what becomes of the content of an entry.
     ///
     /// # Errors
@@ -265,9 +311,11 @@ impl Planner<'_> {
                     return Ok(Planned::Absent);
                 }
                 refuse_mounts(root.dir(), name)?;
+                let quiet = Some(Quiet::require(root.open_dir(name)?)?);
+                return Ok(Planned::Delete(key, quiet));
             }
             Some(_) => {}
         }
-        Ok(Planned::Delete(key))
+        Ok(Planned::Delete(key, None))
     }
 }

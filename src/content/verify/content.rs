@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::finding::{Code, Finding, add, command};
 use super::moved::keys;
-use crate::content::file_tree::{FileTree, Node};
+use crate::content::file_tree::{Left, Node};
 use crate::content::hash::hash_each;
 use crate::content::manifest::{FileHash, Manifest};
 use crate::content::status::{Located, Location};
@@ -35,9 +35,9 @@ pub(super) struct Checked {
     pub(super) findings: Vec<Finding>,
 }
 
-/// A directory with the hash of each of its files.
+/// A directory with the hash of each file of its content.
 struct Hashed<'t> {
-    tree: &'t FileTree,
+    located: &'t Located,
     files: BTreeMap<&'t [u8], Result<FileHash>>,
 }
 
@@ -45,6 +45,8 @@ struct Hashed<'t> {
 enum Look {
     /// To hash the content at this place.
     Hash(Location),
+    /// Content that no hash can tell anything about.
+    Unverifiable(Location),
     Found(Finding),
     Nothing,
     /// Its content is missing, as is the whole cache.
@@ -70,11 +72,22 @@ pub(super) fn check(
         match look(&contents, entry, &keys) {
             Ok(Look::Hash(place)) => {
                 trees.entry(place.clone()).or_insert_with(|| {
-                    let tree = contents.read(&place)?;
-                    let place = place.clone();
-                    Ok(Located { place, tree })
+                    let digest = entry.text_of(Field::Digest);
+                    let divided = contents.read(&place, &digest)?;
+                    Ok(Located::new(place.clone(), divided))
                 });
                 to_hash.push((index, place));
+            }
+            Ok(Look::Unverifiable(place)) => {
+                let digest = entry.text_of(Field::Digest);
+                findings.push(unverifiable(&reference, &digest));
+                match contents.read(&place, &digest) {
+                    Ok(divided) => {
+                        let located = Located::new(place, divided);
+                        findings.extend(left(&reference, &located));
+                    }
+                    Err(error) => findings.push(not_readable(&reference, &error)),
+                }
             }
             Ok(Look::Found(finding)) => findings.push(finding),
             Ok(Look::Nothing) => {}
@@ -113,8 +126,8 @@ pub(super) fn check(
     let count = files.len();
     let mut hashed: HashMap<&Location, Hashed<'_>> = HashMap::new();
     for located in trees.values().flatten() {
-        let (tree, files) = (&located.tree, BTreeMap::new());
-        hashed.insert(&located.place, Hashed { tree, files });
+        let files = BTreeMap::new();
+        hashed.insert(&located.place, Hashed { located, files });
     }
     for ((located, file), hash) in files.into_iter().zip(hashes) {
         if let Some(hashed) = hashed.get_mut(&located.place) {
@@ -128,7 +141,7 @@ pub(super) fn check(
             Err(_) => contents.dir_id(entry),
         };
         checked[*index].findings = match (hashed.get(place), &trees[place]) {
-            (Some(hashed), _) => compare(cache, entry, hashed)
+            (Some(hashed), _) => compare(cache, &contents, entry, hashed)
                 .unwrap_or_else(|error| vec![not_readable(&entry.reference(), &error)]),
             (None, Err(error)) => vec![not_readable(&entry.reference(), error)],
             (None, Ok(_)) => Vec::new(),
@@ -152,7 +165,7 @@ fn look(
     Ok(match contents.look(&reference, &path)? {
         (_, Some(place)) => match contents.can_be_verified(&digest)? {
             true => Look::Hash(place),
-            false => Look::Found(unverifiable(&reference, &digest)),
+            false => Look::Unverifiable(place),
         },
         // Metadata alone: cldctl pulls the content when it needs it.
         (CacheState::None, None) => Look::Nothing,
@@ -176,7 +189,12 @@ fn look(
     })
 }
 
-fn compare(cache: &Cache, entry: &EntryRef<'_>, hashed: &Hashed<'_>) -> Result<Vec<Finding>> {
+fn compare(
+    cache: &Cache,
+    contents: &Contents<'_>,
+    entry: &EntryRef<'_>,
+    hashed: &Hashed<'_>,
+) -> Result<Vec<Finding>> {
     let reference = &*entry.reference();
     let digest = &*entry.text_of(Field::Digest);
     let manifest = cache.manifests.find(digest)?;
@@ -211,10 +229,12 @@ fn compare(cache: &Cache, entry: &EntryRef<'_>, hashed: &Hashed<'_>) -> Result<V
         findings.extend(finding.map(|finding| (path, finding)));
     }
     if manifest.is_none() {
+        let mut findings: Vec<Finding> = findings.into_values().collect();
         if findings.is_empty() && digest_of(hashed).as_deref() != Some(digest) {
-            return Ok(vec![unverifiable(reference, digest)]);
+            findings.push(unverifiable(reference, digest));
         }
-        return Ok(findings.into_values().collect());
+        findings.extend(left(reference, hashed.located));
+        return Ok(findings);
     }
     for path in expected.keys() {
         if !hashed.files.contains_key(path.as_slice()) {
@@ -222,12 +242,61 @@ fn compare(cache: &Cache, entry: &EntryRef<'_>, hashed: &Hashed<'_>) -> Result<V
         }
     }
     // We store files alone.
-    let links = hashed.tree.links.iter().map(|(path, _)| path);
-    for path in links.chain(&hashed.tree.others) {
+    let tree = &hashed.located.tree;
+    let links = tree.links.iter().map(|(path, _)| path);
+    for path in links.chain(&tree.others) {
         let path = path.as_os_str().as_bytes();
         findings.insert(path, find(Code::FileExtra, path, "is not a regular file"));
     }
-    Ok(findings.into_values().collect())
+    let mut findings: Vec<Finding> = findings.into_values().collect();
+    let is_extra = |finding: &Finding| finding.code == Code::FileExtra;
+    if findings.iter().any(is_extra) {
+        let path = entry.text_of(Field::CachePath);
+        if !contents.deployed()?.of(reference, &path)?.is_empty() {
+            // Whatever else a deployment left there is no damage.
+            for finding in findings.iter_mut().filter(|finding| is_extra(finding)) {
+                finding.code = Code::DeploymentFiles;
+                finding.remedy =
+                    format!("it stays while `{}` is deployed", escape_display(reference));
+            }
+        }
+    }
+    findings.extend(left(reference, hashed.located));
+    Ok(findings)
+}
+
+/// Returns what deployments left beside content.
+fn left(reference: &str, located: &Located) -> Vec<Finding> {
+    let note = |code, left: &Left, what: &str, remedy: &str| {
+        let count = left.paths().count();
+        let s = if count == 1 { "" } else { "s" };
+        let message = format!("has {count} {what} file{s} ({} bytes)", left.bytes());
+        (count > 0).then(|| Finding::new(code, reference, message, remedy))
+    };
+    let lock = located.deployment.paths().find(|path| {
+        let name = path.file_name().unwrap_or_default().as_bytes();
+        name.starts_with(b".") && name.ends_with(b".tfstate.lock.info")
+    });
+    let remedy = match lock {
+        Some(path) => format!(
+            "they stay with the artifact; `{}` was left by a killed OpenTofu unless one is at work",
+            escape_display(&path.to_string_lossy())
+        ),
+        None => "they stay with the artifact, and are never copied or shared".to_owned(),
+    };
+    let deployment = note(
+        Code::DeploymentFiles,
+        &located.deployment,
+        "deployment",
+        &remedy,
+    );
+    let generated = note(
+        Code::GeneratedFiles,
+        &located.generated,
+        "generated",
+        "`cldctl-registry prune --generated` removes provider plugins",
+    );
+    deployment.into_iter().chain(generated).collect()
 }
 
 /// The digest of the files as they are.

@@ -60,6 +60,15 @@ pub enum Code {
     ForeignPath,
     /// Content that other processes changed at each look, so that nothing can be said of it.
     ContentChanging,
+    /// Files that a deployment wrote: state, inputs, or others in an artifact that is
+    /// deployed.
+    DeploymentFiles,
+    /// Hidden files, provider plugins and dependencies, which can be made again.
+    GeneratedFiles,
+    /// A directory that no entry names, and that is deployed.
+    DeployedDirectory,
+    /// What a deployment wrote into a directory while that was replaced or removed.
+    KeptAside,
     /// A leftover of an interrupted process.
     Leftover,
     /// The registry has a version that this program does not write.
@@ -87,6 +96,10 @@ impl Code {
             Code::KeyCollision => "key-collision",
             Code::ForeignPath => "foreign-path",
             Code::ContentChanging => "content-changing",
+            Code::DeploymentFiles => "deployment-files",
+            Code::GeneratedFiles => "generated-files",
+            Code::DeployedDirectory => "deployed-directory",
+            Code::KeptAside => "kept-aside",
             Code::Leftover => "leftover",
             Code::ForeignVersion => "foreign-version",
             Code::DanglingLink => "dangling-link",
@@ -112,6 +125,10 @@ impl Code {
             | Code::KeyCollision
             | Code::ForeignPath
             | Code::ContentChanging
+            | Code::DeploymentFiles
+            | Code::GeneratedFiles
+            | Code::DeployedDirectory
+            | Code::KeptAside
             | Code::Leftover
             | Code::ForeignVersion => false,
         }

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use super::Report;
 use super::finding::{Code, Finding, command};
+use crate::content::workdir::Purpose;
 use crate::content::{Cache, UnreferencedData, UnreferencedKind};
 use crate::document::Document;
 use crate::error::{AtPath, Error, Result};
@@ -32,6 +33,30 @@ pub(super) fn check(
             "make it readable, or unmount what is mounted in it, and try again",
         ));
     }
+    for kept in unreferenced.kept {
+        let by: Vec<String> = kept.by.iter().map(ToString::to_string).collect();
+        report.add(Finding::at(
+            Code::DeployedDirectory,
+            Path::new(&kept.reference),
+            &format!(
+                "is a directory that no entry names, and is deployed: {}",
+                by.join(", ")
+            ),
+            format!("{} registers it", command("add", "REF", "")),
+        ));
+    }
+    if let Some(root) = cache.root()? {
+        for (name, _) in root.names()? {
+            if Purpose::of_name(&name) == Some(Purpose::Kept) {
+                report.add(Finding::at(
+                    Code::KeptAside,
+                    &root.dir().path_of(&name),
+                    "has what a deployment wrote while its directory was replaced or removed",
+                    "compare the state in both, keep what is current, and delete the other",
+                ));
+            }
+        }
+    }
     for item in unreferenced.found {
         report.add(match item.kind {
             UnreferencedKind::Orphan => Finding::at(
@@ -43,7 +68,7 @@ pub(super) fn check(
                     command("add", "REF", "")
                 ),
             ),
-            UnreferencedKind::Leftover => Finding::at(
+            UnreferencedKind::Leftover | UnreferencedKind::Generated => Finding::at(
                 Code::Leftover,
                 &item.path,
                 "was left by an interrupted process",
@@ -82,7 +107,7 @@ fn confirmed(
     wait: &LockWait<'_>,
 ) -> Result<UnreferencedData> {
     let first = cache.unreferenced_by(document, now)?;
-    if first.found.is_empty() && first.unknown.is_empty() {
+    if first.found.is_empty() && first.unknown.is_empty() && first.kept.is_empty() {
         return Ok(first);
     }
     cache.registry().wait_for_change(wait)?;

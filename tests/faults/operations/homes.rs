@@ -72,6 +72,21 @@ pub(crate) fn with_other_content(home: &Home) {
     only_source(home);
 }
 
+/// The old content is deployed: its directory has live state, inputs and plugins.
+pub(crate) fn with_deployed_content(home: &Home) {
+    with_other_content(home);
+    let module = home.cache().join("it_1/former");
+    fs::create_dir_all(module.join("node_modules")).unwrap();
+    let state = r#"{"version":4,"resources":[{"mode":"managed","instances":[{}]}]}"#;
+    for (name, text) in [
+        ("terraform.tfstate", state),
+        ("terraform.tfvars.json", "{}"),
+        ("node_modules/plugin", "plugin"),
+    ] {
+        fs::write(module.join(name), text).unwrap();
+    }
+}
+
 /// The change was made already.
 pub(crate) fn with_same_content(home: &Home) {
     with_other_content(home);

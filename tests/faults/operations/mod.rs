@@ -92,6 +92,11 @@ impl Operation {
         }
     }
 
+    /// Returns the name, without the system.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Returns the number of times that it replaces the registry.
     pub(crate) fn commits(&self) -> usize {
         match self.kind {
@@ -163,6 +168,11 @@ fn of_content() -> Vec<Operation> {
         plain("add new", homes::with_source, add),
         plain("add over", homes::with_other_content, add),
         plain("add over after kills", homes::with_all_leftovers, add),
+        plain(
+            "add over what is deployed",
+            homes::with_deployed_content,
+            add,
+        ),
         plain("tag over", homes::with_two_contents, |_| {
             words(&["tag", "it:1", "over:1"])
         }),
@@ -200,6 +210,11 @@ fn of_content_in_place() -> Vec<Operation> {
 fn of_removal() -> Vec<Operation> {
     vec![
         plain("rm", homes::with_content, |_| words(&["rm", "it:1"])),
+        plain(
+            "rm of what is deployed",
+            homes::with_deployed_content,
+            |_| words(&["rm", "it:1", "--deployed"]),
+        ),
         Operation {
             // The missing entry, and the chosen ones.
             steps: &[
@@ -230,7 +245,9 @@ pub(crate) fn changes() -> Vec<Operation> {
     all.extend(by_hand.map(|it| it.on(System::WithoutOpenat2)));
     all.push(plain("add over", homes::with_private_content, add).on(System::WithoutModes));
     if home::may_be_layered() {
-        let replaced = content.iter().filter(|it| it.name != "add new");
+        // What has the state of a deployment is not replaced there.
+        let left_out = ["add new", "add over what is deployed"];
+        let replaced = content.iter().filter(|it| !left_out.contains(&it.name));
         let layered = replaced.chain(&removal);
         all.extend(layered.map(|it| it.on(System::LowerLayer)));
     }
