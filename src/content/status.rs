@@ -240,6 +240,14 @@ impl Contents<'_> {
     /// Returns whether an entry is deployed; `None` if that is not known, for which there
     /// is [a failure](Self::take_failure) then.
     pub(crate) fn known_deployed(&self, reference: &str, path: &str) -> Option<bool> {
+        let has_failed = self
+            .failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some();
+        if has_failed {
+            return None;
+        }
         let by = self
             .deployed()
             .and_then(|deployed| deployed.of(reference, path));

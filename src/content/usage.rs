@@ -86,15 +86,20 @@ impl Snapshot<'_> {
     pub fn usage(&self) -> Result<Usage> {
         let document = self.document()?;
         let contents = self.cache.contents();
+        let mut unknown = Vec::new();
+        // What keeps all of it from being known is said once.
+        let deployed = contents
+            .deployed()
+            .map_err(|error| unknown.push(error))
+            .ok();
         let found = document.fold(|found: &mut Vec<_>, entry| {
             let (reference, path) = (entry.reference(), entry.text_of(Field::CachePath));
             let usage = contents.usage(&reference, &path, &entry.text_of(Field::Digest));
-            let by = contents
-                .deployed()
-                .and_then(|all| all.of(&reference, &path));
-            found.push((usage, by.map(|by| !by.is_empty())));
+            // What is not known to be free is not freed.
+            let by = deployed.map(|all| all.of(&reference, &path));
+            let is_deployed = by.map_or(Ok(true), |by| by.map(|by| !by.is_empty()));
+            found.push((usage, is_deployed));
         });
-        let mut unknown = Vec::new();
         let found: Vec<_> = found
             .into_iter()
             .flatten()
@@ -103,7 +108,6 @@ impl Snapshot<'_> {
                     unknown.push(error);
                     None
                 });
-                // What is not known to be free is not freed.
                 let is_deployed = is_deployed.unwrap_or_else(|error| {
                     unknown.push(error);
                     true

@@ -11,7 +11,7 @@ use rustix::fs::FlockOperation;
 use serde_json::{Value, json};
 
 use crate::faults_clock::clock;
-use crate::running::{Running, has, has_strace, wait_until};
+use crate::running::{Running, has_strace, wait_until};
 use crate::support::{PROGRAM, Run, Sandbox, names, tree, write_tree};
 
 /// A state of OpenTofu with one resource.
@@ -618,8 +618,14 @@ fn terraform(tool: &str, dir: &Path, args: &[&str]) -> Run {
 /// What Terraform itself leaves: it needs no provider for `terraform_data`.
 #[test]
 fn the_state_of_terraform_itself_survives_replacements() {
-    let tools = ["tofu", "terraform"];
-    let Some(tool) = tools.into_iter().find(|tool| has(tool, &["version"])) else {
+    // It is no package that can be installed everywhere, so that it may be missing.
+    let is_here = |tool: &&str| {
+        std::process::Command::new(tool)
+            .arg("version")
+            .output()
+            .is_ok()
+    };
+    let Some(tool) = ["tofu", "terraform"].into_iter().find(is_here) else {
         return;
     };
     let sandbox = Sandbox::new();
@@ -689,6 +695,32 @@ fn the_state_of_terraform_itself_survives_replacements() {
     assert_eq!(run.code, 0, "{run:?}");
     sandbox.ok(&["rm", "dc:v1"]);
     assert!(!sandbox.cache().join("dc_v1").exists());
+}
+
+#[test]
+fn where_state_cannot_be_read_nothing_is_removed_and_that_is_said_once() {
+    let (sandbox, _) = with_datacenter();
+    sandbox.record("app:v1");
+    let state = sandbox
+        .home()
+        .join("state/datacenters/aws/datacenter.state.json");
+    fs::create_dir_all(&state).unwrap();
+    let error = "datacenter.state.json` is a directory, expected a regular file";
+    sandbox.run(&["rm", "dc:v1"]).fails(1, error);
+    for args in [
+        &["df"][..],
+        &["images", "--filter", "deployed=true"],
+        &["prune", "-a", "--keep-last", "0", "-y"],
+    ] {
+        let run = sandbox.run(args);
+        assert_eq!(run.code, 1, "{run:?}");
+        assert_eq!(run.stderr.matches(error).count(), 1, "{run:?}");
+    }
+    assert_eq!(sandbox.references().len(), 2);
+    // It does not matter where it is not asked.
+    sandbox.ok(&["images"]);
+    sandbox.ok(&["verify"]);
+    sandbox.ok(&["rm", "dc:v1", "--deployed"]);
 }
 
 #[test]

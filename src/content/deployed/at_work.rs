@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
@@ -10,7 +11,7 @@ use rustix::io::Errno;
 use crate::content::file_tree::{FileTree, Left, Opener};
 use crate::content::residue::{StateFormat, can_be_live};
 use crate::error::{AtPath, Error, Result};
-use crate::store::{Dir, Identity, if_exists, uninterrupted};
+use crate::store::{Dir, Identity, if_exists, is_unsupported, uninterrupted};
 
 /// Held locks on the state files of a directory.
 ///
@@ -37,7 +38,12 @@ impl StateLocks {
             let at = dir.path_of(&file.path);
             let opened = match opener.open_writable(dir, &file.path) {
                 // A lock for reading keeps those that write out too.
-                Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+                    ) =>
+                {
                     let opened = opener.open_file(dir, &file.path);
                     opened.map(|file| (file, FlockOperation::NonBlockingLockShared))
                 }
@@ -56,6 +62,8 @@ impl StateLocks {
                 {
                     return Err(Error::AtWork { path: at });
                 }
+                // There, OpenTofu has no lock either.
+                Err(error) if is_unsupported(&error) => {}
                 Err(error) => return Err(error).at("lock", &at),
             }
         }

@@ -47,8 +47,8 @@ pub(crate) struct Deployed<'c> {
     cache: &'c Cache,
     root: Option<CacheRoot>,
     state: Deployments,
-    /// The directories of the cache with the quoted strings of their descriptions.
-    descriptions: OnceLock<Vec<(OsString, Vec<String>)>>,
+    /// The directories of the cache, by the names that descriptions in them quote.
+    named: OnceLock<HashMap<NameParts, Vec<OsString>>>,
     live: Mutex<HashMap<OsString, Vec<DeployedBy>>>,
 }
 
@@ -64,7 +64,7 @@ impl<'c> Deployed<'c> {
             state: Deployments::read(&StateDir::at(cache.state_dir()), root.as_ref())?,
             cache,
             root,
-            descriptions: OnceLock::new(),
+            named: OnceLock::new(),
             live: Mutex::default(),
         })
     }
@@ -100,15 +100,15 @@ impl<'c> Deployed<'c> {
         let Some(root) = &self.root else {
             return Ok(Vec::new());
         };
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = live.get(name) {
+        let live = || self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = live().get(name) {
             return Ok(known.clone());
         }
         let found = match root.look(name)? {
             Some(found) if found.kind == Kind::Dir => live_below(&root.open_dir(name)?)?,
             Some(_) | None => Vec::new(),
         };
-        live.insert(name.to_owned(), found.clone());
+        live().insert(name.to_owned(), found.clone());
         Ok(found)
     }
 
@@ -120,14 +120,10 @@ impl<'c> Deployed<'c> {
         own: &OsStr,
         on_way: &mut Vec<OsString>,
     ) -> Result<Vec<DeployedBy>> {
-        let name = ReferenceParts::of(reference);
         let mut by = Vec::new();
-        for (dir, strings) in self.descriptions()? {
-            let is_named = |text: &String| {
-                let parts = ReferenceParts::of(text);
-                parts.repository == name.repository && parts.tag_or_latest() == name.tag_or_latest()
-            };
-            if dir == own || on_way.contains(dir) || !strings.iter().any(is_named) {
+        let named = self.named()?.get(&name_of(reference));
+        for dir in named.into_iter().flatten() {
+            if dir == own || on_way.contains(dir) {
                 continue;
             }
             let child = self.reference_of(dir)?;
@@ -159,26 +155,38 @@ impl<'c> Deployed<'c> {
         Ok(found.unwrap_or_else(|| dir.to_string_lossy().into_owned()))
     }
 
-    /// Returns the directories of the cache that have a description of a datacenter.
-    fn descriptions(&self) -> Result<&[(OsString, Vec<String>)]> {
-        if let Some(known) = self.descriptions.get() {
+    /// Returns the directories of the cache by the names that their descriptions of a
+    /// datacenter quote.
+    fn named(&self) -> Result<&HashMap<NameParts, Vec<OsString>>> {
+        if let Some(known) = self.named.get() {
             return Ok(known);
         }
-        let mut found = Vec::new();
+        let mut named: HashMap<NameParts, Vec<OsString>> = HashMap::new();
         if let Some(root) = &self.root {
-            for (name, listed) in root.names()? {
-                if Purpose::of_name(&name).is_some() || listed.is_some_and(|kind| kind != Kind::Dir)
+            for (dir, listed) in root.names()? {
+                if Purpose::of_name(&dir).is_some() || listed.is_some_and(|kind| kind != Kind::Dir)
                 {
                     continue;
                 }
-                let strings = described(root, &name)?;
-                if !strings.is_empty() {
-                    found.push((name, strings));
+                for text in described(root, &dir)? {
+                    let dirs = named.entry(name_of(&text)).or_default();
+                    dirs.push(dir.clone());
                 }
             }
         }
-        Ok(self.descriptions.get_or_init(|| found))
+        Ok(self.named.get_or_init(|| named))
     }
+}
+
+/// A repository and a tag.
+type NameParts = (String, String);
+
+fn name_of(reference: &str) -> NameParts {
+    let parts = ReferenceParts::of(reference);
+    (
+        parts.repository.to_owned(),
+        parts.tag_or_latest().to_owned(),
+    )
 }
 
 /// Returns the quoted strings of the descriptions of a datacenter in a directory of the
