@@ -12,7 +12,6 @@ use crate::document::{Document, EntryRef};
 use crate::error::AtPath;
 use crate::escape::escape_display;
 use crate::fields::Field;
-use crate::registry::ReadMode;
 use crate::registry::resolve::{DigestPrefix, Resolution, Resolved};
 use crate::select::Selection;
 use crate::{Cache, DanglingLink, Home, Interrupt, Snapshot, store};
@@ -88,43 +87,6 @@ impl Context {
         warn_of_version(document.foreign_version());
         Unreadable::warn_of_all(document.fold(Unreadable::note));
         Ok(snapshot)
-    }
-
-    /// Reads the registry; the caller warns of what it shows.
-    pub(super) fn load_quietly(&self) -> anyhow::Result<Document> {
-        let registry = self.cache.registry();
-        registry.require_memory()?;
-        Ok(registry.load()?)
-    }
-
-    /// Calls `visit` with each entry of a document, or of the registry if it has not been
-    /// read yet, and warns as [`snapshot`](Self::snapshot) does. Returns what was made of parts of
-    /// it, in their order.
-    pub(super) fn visit<S: Default + Send>(
-        &self,
-        document: Option<&Document>,
-        visit: impl Fn(&mut S, &EntryRef<'_>) + Send + Sync,
-    ) -> anyhow::Result<Vec<S>> {
-        let visit = |(state, unreadable): &mut (S, Unreadable), entry: &EntryRef<'_>| {
-            unreadable.note(entry);
-            visit(state, entry);
-        };
-        let parts = match document {
-            Some(document) => {
-                warn_of_version(document.foreign_version());
-                document.fold(visit)
-            }
-            None => {
-                let registry = self.cache.registry();
-                registry.require_memory()?;
-                let scanned = registry.scan(ReadMode::Patient, visit)?;
-                warn_of_version(scanned.foreign_version.as_deref());
-                scanned.parts
-            }
-        };
-        let (states, unreadable): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-        Unreadable::warn_of_all(unreadable);
-        Ok(states)
     }
 }
 
@@ -235,7 +197,7 @@ impl Unreadable {
     }
 
     /// Warns of those in all parts of a registry.
-    fn warn_of_all(parts: Vec<Self>) {
+    pub(super) fn warn_of_all(parts: Vec<Self>) {
         let all = parts.into_iter().reduce(Unreadable::and);
         all.unwrap_or_default().warn();
     }

@@ -19,7 +19,8 @@
 //! ```
 
 mod filter;
-pub(crate) mod near_miss;
+mod near_miss;
+mod pass;
 mod ready;
 mod retention;
 mod size;
@@ -45,9 +46,7 @@ use crate::document::{Document, EntryRef, StoredEntry};
 use crate::entry::ArtifactType;
 use crate::error::Result;
 use crate::fields::Field;
-use crate::registry::ReadMode;
 use crate::timestamp;
-use near_miss::NearMisses;
 use ready::ReadyFilters;
 
 /// The demands that an entry has to meet to be chosen: by default, none.
@@ -70,6 +69,9 @@ pub struct Selected {
     pub entries: Vec<StoredEntry>,
     /// The patterns that match no entry, although wider ones would.
     pub near_misses: Vec<NearMiss>,
+    /// The version of the registry, as it stands in the file, if it is one that this
+    /// library does not write.
+    pub foreign_version: Option<String>,
 }
 
 /// A pattern that matches no entry, although a wider one would.
@@ -83,42 +85,35 @@ pub struct NearMiss {
 }
 
 impl Cache {
-    /// Returns the entries that a selection chooses.
+    /// Returns the entries that a selection chooses. Of a registry in the form that Go
+    /// writes, nothing else is held in memory, unless a filter names an artifact.
     ///
     /// # Errors
     ///
     /// As [`Registry::list`](crate::Registry::list),
-    /// [`Error::UnusableFilter`](crate::Error::UnusableFilter), and for the filter
-    /// `cache`, that the system does not say where content is.
+    /// [`Error::UnusableFilter`](crate::Error::UnusableFilter), and for filters on the
+    /// cache or on deployments, that the system does not say what they ask for.
     pub fn select(&self, selection: &Selection) -> Result<Selected> {
-        let registry = self.registry();
-        registry.require_memory()?;
-        let document = match selection.operands().is_empty() {
-            true => None,
-            false => Some(registry.load()?),
-        };
-        let chooser = selection.resolve(document.as_ref(), &timestamp::now())?;
+        let named = self.read_named(selection)?;
+        let chooser = selection.resolve(named.as_ref(), &timestamp::now())?;
         let contents = self.contents();
-        let visit = |(entries, misses): &mut (Vec<_>, NearMisses), entry: &EntryRef<'_>| {
-            if chooser.chooses(entry, &contents) {
-                entries.push(StoredEntry::from(*entry));
-            }
-            if !selection.patterns.is_empty() {
-                misses.note(&chooser, entry, &contents);
-            }
-        };
-        let parts = match &document {
-            Some(document) => document.fold(visit),
-            None => registry.scan(ReadMode::Patient, visit)?.parts,
-        };
-        if let Some(error) = contents.take_failure() {
-            return Err(error);
+        let pass = chooser.pass(
+            self.registry(),
+            &contents,
+            |chosen: &mut Vec<_>, entry, is_chosen| {
+                if is_chosen {
+                    chosen.push(StoredEntry::from(*entry));
+                }
+            },
+        )?;
+        match contents.take_failure() {
+            Some(error) => Err(error),
+            None => Ok(Selected {
+                entries: pass.parts.into_iter().flatten().collect(),
+                near_misses: pass.near_misses,
+                foreign_version: pass.foreign_version,
+            }),
         }
-        let (entries, misses): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-        Ok(Selected {
-            entries: entries.into_iter().flatten().collect(),
-            near_misses: NearMisses::of_all(&misses, &selection.patterns),
-        })
     }
 }
 
@@ -136,14 +131,15 @@ impl Selection {
 
     /// Makes the selection ready to be held against entries. The document has the
     /// artifacts that filters name; none is needed if they name none.
-    pub(crate) fn resolve(
-        &self,
-        document: Option<&Document>,
+    pub(crate) fn resolve<'a>(
+        &'a self,
+        document: Option<&'a Document>,
         now: &DateTime<FixedOffset>,
-    ) -> Result<Chooser<'_>> {
+    ) -> Result<Chooser<'a>> {
         Ok(Chooser {
             selection: self,
             filters: ReadyFilters::new(&self.filters, document, now)?,
+            document,
         })
     }
 
@@ -169,6 +165,8 @@ impl Selection {
 pub(crate) struct Chooser<'a> {
     selection: &'a Selection,
     filters: ReadyFilters<'a>,
+    /// The registry, if it was read to find the artifacts that filters name.
+    document: Option<&'a Document>,
 }
 
 impl Chooser<'_> {

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, stderr};
 
 use crate::cli::args::Images;
-use crate::cli::context::{Context, warn_of_named};
+use crate::cli::context::{Context, Unreadable, warn_of_named, warn_of_version};
 use crate::cli::exit::Exit;
 use crate::cli::format::ListFormat;
 use crate::cli::listing::{self, List, Order};
@@ -11,7 +11,6 @@ use crate::cli::output::renderer::Renderer;
 use crate::cli::output::{Out, messages};
 use crate::escape::escape_display;
 use crate::quote;
-use crate::select::near_miss::NearMisses;
 use crate::select::{NearMiss, Selection};
 
 pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
@@ -24,33 +23,31 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
     if shown.wants_deployed() || selection.asks_for_deployed() {
         context.note_backend();
     }
-    // Artifacts that filters name have to be found before others are compared with them.
-    let document = match selection.operands().is_empty() {
-        true => None,
-        false => Some(context.load_quietly()?),
-    };
+    let cache = &context.cache;
+    let named = cache.read_named(&selection)?;
     let chooser = selection
-        .resolve(document.as_ref(), &shown.now)
-        .inspect_err(|_| warn_of_named(document.as_ref(), &selection))?;
-    let contents = context.cache.contents();
+        .resolve(named.as_ref(), &shown.now)
+        .inspect_err(|_| warn_of_named(named.as_ref(), &selection))?;
+    let contents = cache.contents();
     let order = Order {
         key: args.sort,
         reverse: args.reverse,
         limit: args.limit,
     };
-    let parts = context.visit(
-        document.as_ref(),
-        |(list, misses): &mut (List, NearMisses), entry| {
+    let pass = chooser.pass(
+        cache.registry(),
+        &contents,
+        |(list, unreadable): &mut (List, Unreadable), entry, is_chosen| {
+            unreadable.note(entry);
             list.seen += 1;
-            if chooser.chooses(entry, &contents) {
+            if is_chosen {
                 list.push(&order, entry, |text| shown.append(text, entry, &contents));
-            }
-            if !args.patterns.is_empty() {
-                misses.note(&chooser, entry, &contents);
             }
         },
     )?;
-    let (lists, misses): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+    let (lists, unreadable): (Vec<_>, Vec<_>) = pass.parts.into_iter().unzip();
+    warn_of_version(pass.foreign_version.as_deref());
+    Unreadable::warn_of_all(unreadable);
     if let Some(error) = contents.take_failure() {
         return Err(error.into());
     }
@@ -62,7 +59,7 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
     if args.format == ListFormat::Table && !args.quiet && is_empty {
         explain_empty();
     }
-    for NearMiss { pattern, wider, .. } in NearMisses::of_all(&misses, &args.patterns) {
+    for NearMiss { pattern, wider, .. } in pass.near_misses {
         if let Some(wider) = quote::operand(&wider) {
             messages::hint(format_args!(
                 "no artifact matches `{}`, but {wider} matches some",
