@@ -7,7 +7,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::Cache;
 use super::cache_root::{CacheRoot, Trashed};
 use super::deletion::refuse_mounts;
 use super::deployed::{Deployed, DeployedBy, Quiet};
@@ -15,6 +14,7 @@ use super::file_tree::FileTree;
 use super::ownership::Ownership;
 use super::prune::KeptDeployed;
 use super::workdir::{Leftover, Purpose, WorkDir};
+use super::{Cache, Snapshot};
 use crate::document::{Document, Edit};
 use crate::error::{AtPath, Error, Result};
 use crate::reference::can_be_key;
@@ -74,16 +74,19 @@ pub struct UnreferencedRemoval {
     pub failed: Vec<(Unreferenced, Error)>,
 }
 
-impl Cache {
+impl Snapshot<'_> {
     /// Returns what no entry needs. `now` is what ages are counted from.
     ///
     /// # Errors
     ///
-    /// The registry or the cache cannot be read.
+    /// The registry or the cache cannot be read. A directory that cannot be looked at is
+    /// in the result.
     pub fn unreferenced(&self, now: SystemTime) -> Result<UnreferencedData> {
-        self.unreferenced_by(&self.registry().load()?, now)
+        self.cache.unreferenced_by(self.document()?, now)
     }
+}
 
+impl Cache {
     /// Removes unreferenced data, unless an entry needs it by now or it changed.
     ///
     /// # Errors
@@ -119,8 +122,8 @@ impl Cache {
         Ok(swept)
     }
 
-    /// As [`unreferenced`](Self::unreferenced), for a registry that was read already.
-    pub(crate) fn unreferenced_by(
+    /// Returns what no entry of a document needs.
+    pub(super) fn unreferenced_by(
         &self,
         document: &Document,
         now: SystemTime,

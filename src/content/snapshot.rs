@@ -4,17 +4,26 @@ use super::Cache;
 use crate::document::{Document, OpenDocument};
 use crate::error::Result;
 
-/// The registry of a home as it was read at one moment, with the content that lies in the
-/// cache now: several questions about both need one reading.
+/// The registry of a home as it was read at one moment, to look at it together with the
+/// content that lies in the cache now: several questions need one reading.
+///
+/// It holds the registry in memory. [`Cache::select`] needs none of it, because it passes
+/// over the file once and holds what it chooses.
 ///
 /// ```
+/// use std::time::SystemTime;
+///
 /// use cldctl_registry::prune::PruneOptions;
 /// use cldctl_registry::{Cache, Home};
 ///
 /// # let dir = tempfile::tempdir()?;
 /// let cache = Cache::open(Home::at(dir.path())?)?;
 /// let snapshot = cache.snapshot()?;
-/// println!("{} bytes", snapshot.usage()?.totals(&[])[0].disk);
+///
+/// let unreferenced = snapshot.unreferenced(SystemTime::now())?;
+/// for total in snapshot.usage()?.totals(&unreferenced.found) {
+///     println!("{}: {} bytes", total.name, total.disk);
+/// }
 /// let plan = snapshot.plan_prune(&PruneOptions::default())?;
 /// assert!(plan.removed.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())

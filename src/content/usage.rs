@@ -73,8 +73,9 @@ impl Snapshot<'_> {
     ///
     /// # let dir = tempfile::tempdir()?;
     /// let cache = Cache::open(Home::at(dir.path())?)?;
-    /// let unreferenced = cache.unreferenced(std::time::SystemTime::now())?;
-    /// for total in cache.snapshot()?.usage()?.totals(&unreferenced.found) {
+    /// let snapshot = cache.snapshot()?;
+    /// let unreferenced = snapshot.unreferenced(std::time::SystemTime::now())?;
+    /// for total in snapshot.usage()?.totals(&unreferenced.found) {
     ///     println!("{}: {} bytes", total.name, total.disk);
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -15,8 +15,7 @@ pub(super) fn run(context: &Context, args: &Df) -> anyhow::Result<Exit> {
     let text = if args.verbose {
         output::entries(&usage.entries, args.format)?
     } else {
-        let now = SystemTime::now();
-        let unreferenced = context.cache.unreferenced_by(snapshot.document()?, now)?;
+        let unreferenced = snapshot.unreferenced(SystemTime::now())?;
         exit = exit.worst(messages::errors(unreferenced.unknown));
         output::totals(&usage.totals(&unreferenced.found), args.format)?
     };

@@ -31,7 +31,10 @@ fn cache() -> (tempfile::TempDir, Cache, PathBuf) {
 fn a_directory_that_no_entry_names_is_an_orphan_once_it_has_rested() {
     let (_dir, cache, root) = cache();
     let now = SystemTime::now();
-    assert_eq!(cache.unreferenced(now).unwrap().found, []);
+    assert_eq!(
+        cache.snapshot().unwrap().unreferenced(now).unwrap().found,
+        []
+    );
     let later = now + SETTLED + Duration::from_secs(60);
     let orphan = Unreferenced {
         kind: UnreferencedKind::Orphan,
@@ -39,7 +42,7 @@ fn a_directory_that_no_entry_names_is_an_orphan_once_it_has_rested() {
         bytes: 5,
         allocated: 0,
     };
-    let unreferenced = cache.unreferenced(later).unwrap().found;
+    let unreferenced = cache.snapshot().unwrap().unreferenced(later).unwrap().found;
     let found = |item: &Unreferenced| Unreferenced {
         allocated: 0,
         ..item.clone()
@@ -47,7 +50,12 @@ fn a_directory_that_no_entry_names_is_an_orphan_once_it_has_rested() {
     assert_eq!(unreferenced.iter().map(found).collect::<Vec<_>>(), [orphan]);
     // Before 1970 nothing is old.
     assert_eq!(
-        cache.unreferenced(SystemTime::UNIX_EPOCH).unwrap().found,
+        cache
+            .snapshot()
+            .unwrap()
+            .unreferenced(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .found,
         []
     );
 
@@ -73,7 +81,7 @@ fn a_directory_that_no_entry_names_is_an_orphan_once_it_has_rested() {
 fn what_got_an_entry_since_it_was_seen_stays() {
     let (_dir, cache, root) = cache();
     let later = SystemTime::now() + SETTLED + Duration::from_secs(60);
-    let unreferenced = cache.unreferenced(later).unwrap().found;
+    let unreferenced = cache.snapshot().unwrap().unreferenced(later).unwrap().found;
     let reference = Reference::parse("unnamed").unwrap();
     let now = chrono::Utc::now().fixed_offset();
     let entry = ArtifactEntry::new(&reference, ArtifactType::Component, now, "");
