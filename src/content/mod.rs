@@ -23,6 +23,7 @@ mod inventory;
 mod manifest;
 mod orphans;
 mod ownership;
+mod plugins;
 mod progress;
 mod prune;
 pub(crate) mod refusal;

@@ -1,5 +1,7 @@
 //! Data in the cache, or among the manifests, that belongs to no entry.
 
+mod sweep;
+
 use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::fs;
@@ -7,19 +9,18 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::cache_root::{CacheRoot, Trashed};
+use super::cache_root::CacheRoot;
 use super::deletion::refuse_mounts;
-use super::deployed::{Deployed, DeployedBy, Quiet};
+use super::deployed::{Deployed, DeployedBy};
 use super::file_tree::FileTree;
 use super::ownership::Ownership;
 use super::prune::KeptDeployed;
-use super::workdir::{Leftover, Purpose, WorkDir};
+use super::workdir::{Leftover, Purpose};
 use super::{Cache, Snapshot};
-use crate::document::{Document, Edit};
+use crate::document::Document;
 use crate::error::{AtPath, Error, Result};
 use crate::reference::can_be_key;
-use crate::registry::Update;
-use crate::store::{self, Guard, Kind, if_exists};
+use crate::store::{self, Kind, if_exists};
 
 /// The time for which nothing in a directory without an entry may have changed, so that
 /// it is an orphan and not something that cldctl is pulling right now.
@@ -64,7 +65,8 @@ pub struct UnreferencedData {
     pub unknown: Vec<Error>,
 }
 
-/// The outcome of removing unreferenced data. What is in neither list changed meanwhile.
+/// The outcome of removing unreferenced data. What is in neither list has changed since it
+/// was found.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct UnreferencedRemoval {
@@ -87,41 +89,6 @@ impl Snapshot<'_> {
 }
 
 impl Cache {
-    /// Removes unreferenced data, unless an entry needs it by now or it changed.
-    ///
-    /// # Errors
-    ///
-    /// Those of every change. What cannot be deleted is named in the result.
-    pub fn remove_unreferenced(
-        &self,
-        unreferenced: &[Unreferenced],
-        now: SystemTime,
-    ) -> Result<UnreferencedRemoval> {
-        let going = self.registry().update(|document| {
-            let observed = self.unreferenced_by(document.whole()?, now)?.found;
-            // Only as they were seen: what grew meanwhile is being worked on.
-            let still = |item: &Unreferenced| unreferenced.contains(item);
-            let sweep = Sweep {
-                cache: self,
-                current: observed.into_iter().filter(still).collect(),
-            };
-            Ok(Update::guarded(Edit::default(), sweep))
-        })?;
-        let mut swept = UnreferencedRemoval::default();
-        for (item, going) in going {
-            let deleted = going.and_then(|going| match going {
-                Going::Trash(trash) => trash.delete(),
-                Going::Leftover(leftover) => leftover.delete(),
-                Going::Gone => Ok(()),
-            });
-            match deleted {
-                Ok(()) => swept.gone.push(item),
-                Err(error) => swept.failed.push((item, error)),
-            }
-        }
-        Ok(swept)
-    }
-
     /// Returns what no entry of a document needs.
     pub(super) fn unreferenced_by(
         &self,
@@ -129,11 +96,36 @@ impl Cache {
         now: SystemTime,
     ) -> Result<UnreferencedData> {
         let mut unreferenced = UnreferencedData::default();
+        self.find_unreferenced(document, now, &mut unreferenced)?;
+        Ok(unreferenced)
+    }
+
+    /// Adds what no entry of a document needs. After an error, what was found before it is
+    /// there.
+    pub(super) fn find_unreferenced(
+        &self,
+        document: &Document,
+        now: SystemTime,
+        unreferenced: &mut UnreferencedData,
+    ) -> Result<()> {
         // What a registry does not name is only known of one that is there and
         // fully understood.
         if !self.registry().is_there()? || document.foreign_version().is_some() {
-            return Ok(unreferenced);
+            return Ok(());
         }
+        let found = self
+            .dirs_without_entry(document, now, unreferenced)
+            .and_then(|()| self.manifests_without_entry(document, unreferenced));
+        unreferenced.found.sort_by(|a, b| a.path.cmp(&b.path));
+        found
+    }
+
+    fn dirs_without_entry(
+        &self,
+        document: &Document,
+        now: SystemTime,
+        unreferenced: &mut UnreferencedData,
+    ) -> Result<()> {
         if let Some(root) = self.root()? {
             let look = Look {
                 cache: self,
@@ -158,6 +150,14 @@ impl Cache {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn manifests_without_entry(
+        &self,
+        document: &Document,
+        unreferenced: &mut UnreferencedData,
+    ) -> Result<()> {
         for path in self.manifests.without_entry(document)? {
             let found = store::uninterrupted(|| fs::symlink_metadata(&path));
             let found = if_exists(found).at("read", &path)?;
@@ -171,8 +171,7 @@ impl Cache {
                 allocated: found.blocks().saturating_mul(512),
             });
         }
-        unreferenced.found.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(unreferenced)
+        Ok(())
     }
 }
 
@@ -260,78 +259,6 @@ fn newest_change(root: &CacheRoot, name: &OsStr) -> Result<Option<SystemTime>> {
     };
     let since = tree.newest_change();
     Ok(Some(UNIX_EPOCH + since))
-}
-
-/// An item on its way out.
-enum Going {
-    Trash(WorkDir),
-    Leftover(Leftover),
-    Gone,
-}
-
-/// Moves a directory without an entry out of the way, unless a deployment is at work in it.
-fn trashed(root: &CacheRoot, name: &OsStr) -> Result<Going> {
-    let quiet = Quiet::require(root.open_dir(name)?)?;
-    Ok(match root.move_to_trash(name)? {
-        Trashed::Moved(mut trash) if quiet.has_changed() => {
-            return Err(trash.keep_aside(&root.dir().path_of(name)));
-        }
-        Trashed::Moved(trash) => Going::Trash(trash),
-        Trashed::Nothing | Trashed::Deleted { .. } => Going::Gone,
-    })
-}
-
-/// Moves what no entry needs out of the way under the registry's lock, so that none of
-/// it gets an entry meanwhile.
-struct Sweep<'c> {
-    cache: &'c Cache,
-    /// What is to go.
-    current: Vec<Unreferenced>,
-}
-
-impl Guard for Sweep<'_> {
-    /// What is out of the way, or why it is not.
-    type Value = Vec<(Unreferenced, Result<Going>)>;
-
-    fn acts_alone(&self) -> bool {
-        !self.current.is_empty()
-    }
-
-    fn committed(self, _durable: bool) -> Self::Value {
-        let mut all_going = Vec::new();
-        if self.current.is_empty() {
-            return all_going;
-        }
-        let root = match self.cache.root() {
-            Ok(root) => root,
-            Err(error) => {
-                // The first one has the reason; the others count as changed.
-                let first = self.current.into_iter().next();
-                return first.map(|item| (item, Err(error))).into_iter().collect();
-            }
-        };
-        for item in self.current {
-            let name = item.path.file_name().unwrap_or_default();
-            let in_root = root
-                .as_ref()
-                .filter(|root| item.path.parent() == Some(root.path()));
-            let going = match (in_root, Purpose::of_name(name)) {
-                (Some(root), Some(_)) => match Leftover::lock_if_stale(root.dir(), name) {
-                    Ok(Some(leftover)) => Ok(Going::Leftover(leftover)),
-                    // It is being worked on after all.
-                    Ok(None) => continue,
-                    Err(error) => Err(error),
-                },
-                (Some(root), None) => trashed(root, name),
-                // A manifest.
-                (None, _) => if_exists(fs::remove_file(&item.path))
-                    .at("remove", &item.path)
-                    .map(|_| Going::Gone),
-            };
-            all_going.push((item, going));
-        }
-        all_going
-    }
 }
 
 #[cfg(test)]

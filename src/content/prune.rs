@@ -1,7 +1,6 @@
 //! Frees disk: a plan of what can go, and its execution.
 
 mod choose;
-mod generated;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -9,7 +8,8 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::deployed::DeployedBy;
-use super::orphans::{Unreferenced, UnreferencedData, UnreferencedKind, UnreferencedRemoval};
+use super::orphans::{Unreferenced, UnreferencedData};
+use super::plugins::Plugins;
 use super::removal::{RemovalPlan, RemoveOptions, Removed};
 use super::{Cache, Snapshot};
 use crate::document::Edit;
@@ -17,7 +17,6 @@ use crate::error::{Error, Result};
 use crate::fields::Field;
 use crate::select::Filter;
 use choose::Choice;
-use generated::Plugins;
 
 /// What a prune may remove besides directories and leftovers that no entry needs: by
 /// default, entries without a tag, and entries whose content is gone.
@@ -116,7 +115,7 @@ pub struct KeptDeployed {
 }
 
 /// What became of a [`PrunePlan`].
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Pruned {
     /// The artifacts that were removed.
@@ -132,6 +131,26 @@ pub struct Pruned {
     pub changed_entries: Vec<String>,
     /// Why the prune ended early; what is named above is done all the same.
     pub error: Option<Error>,
+}
+
+impl Pruned {
+    /// Returns whether there is nothing to report.
+    fn is_empty(&self) -> bool {
+        self.removed.is_empty()
+            && self.unreferenced.is_empty()
+            && self.failed.is_empty()
+            && self.changed.is_empty()
+            && self.changed_entries.is_empty()
+    }
+}
+
+/// Adds an error unless the same is known already, because what kept several looks from
+/// being made is reported once.
+fn add_new(unknown: &mut Vec<Error>, error: Error) {
+    let message = error.to_string();
+    if unknown.iter().all(|known| known.to_string() != message) {
+        unknown.push(error);
+    }
 }
 
 impl Snapshot<'_> {
@@ -159,7 +178,7 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     ///
-    /// The registry cannot be read, and those of [`Cache::select`]. What else cannot be
+    /// The registry cannot be read, and [`Error::UnusableFilter`]. What else cannot be
     /// looked at is in the plan, and stays.
     pub fn plan_prune(&self, options: &PruneOptions) -> Result<PrunePlan> {
         let (cache, document) = (self.cache, self.document()?);
@@ -170,12 +189,9 @@ impl Snapshot<'_> {
             mut unknown,
         } = choose::choose(cache, document, options)?;
         // What is not known must not hide what is.
-        let unreferenced = cache
-            .unreferenced_by(document, now)
-            .unwrap_or_else(|error| {
-                unknown.push(error);
-                UnreferencedData::default()
-            });
+        let mut unreferenced = UnreferencedData::default();
+        let found = cache.find_unreferenced(document, now, &mut unreferenced);
+        unknown.extend(found.err());
         unknown.extend(unreferenced.unknown);
         let mut unreferenced_and_generated = unreferenced.found;
         if options.generated {
@@ -191,11 +207,7 @@ impl Snapshot<'_> {
         let (removed, reasons) = match removed {
             Ok(removed) => (removed, reasons),
             Err(error) => {
-                // The one that kept all else from being looked at is said once.
-                let message = error.to_string();
-                if unknown.iter().all(|known| known.to_string() != message) {
-                    unknown.push(error);
-                }
+                add_new(&mut unknown, error);
                 Default::default()
             }
         };
@@ -228,25 +240,10 @@ impl Cache {
     /// Those of every change, as long as nothing is done; later ones are in the result.
     /// Content that cannot be deleted is no error: the result names it.
     pub fn prune(&self, plan: PrunePlan) -> Result<Pruned> {
-        let mut pruned = Pruned {
-            removed: Vec::new(),
-            unreferenced: Vec::new(),
-            failed: Vec::new(),
-            changed: Vec::new(),
-            changed_entries: Vec::new(),
-            error: None,
-        };
+        let mut pruned = Pruned::default();
+        // This comes first because it frees disk for the change of the registry.
         if !plan.unreferenced.is_empty() {
-            let is_generated = |item: &Unreferenced| item.kind == UnreferencedKind::Generated;
-            let (plugins, others): (Vec<_>, Vec<_>) =
-                plan.unreferenced.iter().cloned().partition(is_generated);
-            let mut swept = match others.is_empty() {
-                true => UnreferencedRemoval::default(),
-                false => self.remove_unreferenced(&others, plan.made_at)?,
-            };
-            let removed = self.remove_plugins(&plugins, plan.made_at)?;
-            swept.gone.extend(removed.gone);
-            swept.failed.extend(removed.failed);
+            let swept = self.remove_unreferenced(&plan.unreferenced, plan.made_at)?;
             let failed = swept.failed.iter().map(|(item, _)| item);
             let known: HashSet<&PathBuf> =
                 failed.chain(&swept.gone).map(|item| &item.path).collect();
@@ -255,12 +252,8 @@ impl Cache {
             pruned.changed = changed.cloned().collect();
             (pruned.unreferenced, pruned.failed) = (swept.gone, swept.failed);
         }
-        let result = self.remove_planned(&plan.entries, &mut pruned);
-        let is_nothing_done = plan.unreferenced.is_empty()
-            && pruned.removed.is_empty()
-            && pruned.changed_entries.is_empty();
-        match result {
-            Err(error) if is_nothing_done => Err(error),
+        match self.remove_planned(&plan.entries, &mut pruned) {
+            Err(error) if pruned.is_empty() => Err(error),
             result => {
                 pruned.error = result.err();
                 Ok(pruned)
@@ -402,5 +395,32 @@ mod tests {
         };
         let plan = snapshot.plan_prune(&options).unwrap();
         assert!(!plan.unknown.is_empty() && plan.removed.is_empty());
+    }
+
+    #[test]
+    fn unreadable_manifests_and_state_do_not_hide_a_leftover() {
+        let (_dir, cache) = cache();
+        let home = cache.home().clone();
+        let leftover = home.cache_root().join(".staging:abcdefghijkl");
+        std::fs::create_dir(&leftover).unwrap();
+        let mut options = PruneOptions::default();
+        options.filters.push("deployed=true".parse().unwrap());
+        let state = home.path().join("state");
+        let manifests = home.manifests_dir();
+        std::fs::remove_dir_all(&manifests).unwrap();
+        for link in [&state, &manifests] {
+            std::os::unix::fs::symlink(link, link).unwrap();
+        }
+        let snapshot = cache.snapshot().unwrap();
+        let plan = snapshot.plan_prune(&options).unwrap();
+        let unknown: Vec<_> = plan.unknown.iter().map(Error::to_string).collect();
+        for path in [&state, &manifests] {
+            let names = |message: &&String| message.contains(path.to_str().unwrap());
+            assert_eq!(unknown.iter().filter(names).count(), 1, "{unknown:?}");
+        }
+        assert!(plan.removed.is_empty() && plan.unreferenced.len() == 1);
+        let pruned = cache.prune(plan).unwrap();
+        assert_eq!(pruned.unreferenced[0].path, leftover);
+        assert!(!leftover.exists());
     }
 }

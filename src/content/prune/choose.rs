@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
-use super::{KeptDeployed, PruneOptions, PruneReason};
+use super::{KeptDeployed, PruneOptions, PruneReason, add_new};
 use crate::content::deployed::Deployed;
 use crate::content::{Cache, Contents};
 use crate::document::{Document, EntryRef};
@@ -25,6 +25,10 @@ pub(super) struct Choice {
 }
 
 /// Returns what can go.
+///
+/// # Errors
+///
+/// [`Error::UnusableFilter`].
 pub(super) fn choose(cache: &Cache, document: &Document, options: &PruneOptions) -> Result<Choice> {
     let mut unknown = Vec::new();
     let contents = cache.contents();
@@ -32,11 +36,13 @@ pub(super) fn choose(cache: &Cache, document: &Document, options: &PruneOptions)
         filters: options.filters.clone(),
         ..Selection::default()
     };
-    let selected = selection.choose(document, &contents, &timestamp::now())?;
-    let mut is_selected = vec![false; document.entries().len()];
-    selected
-        .into_iter()
-        .for_each(|index| is_selected[index] = true);
+    let chooser = selection.resolve(Some(document), &timestamp::now())?;
+    let is_selected: Vec<bool> = document
+        .entries()
+        .map(|entry| chooser.chooses(&entry, &contents))
+        .collect();
+    // What a filter asks for may not be known of some entries, which are not selected then.
+    let failure = contents.take_failure();
 
     let mut reasons = HashMap::new();
     let mut tagged: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -63,6 +69,9 @@ pub(super) fn choose(cache: &Cache, document: &Document, options: &PruneOptions)
             }
             _ => {}
         }
+    }
+    if let Some(error) = failure {
+        add_new(&mut unknown, error);
     }
     let disk = match options.max_bytes {
         Some(_) => DiskUse::of(document, &contents, &reasons),

@@ -2,20 +2,19 @@
 
 use std::ffi::OsStr;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::content::deletion::delete;
-use crate::content::deployed::Quiet;
-use crate::content::file_tree::{Left, Node, Opener};
-use crate::content::orphans::SETTLED;
-use crate::content::residue::PLUGINS;
-use crate::content::{Cache, Contents, Unreferenced, UnreferencedKind, UnreferencedRemoval};
-use crate::document::{Document, Edit, EntryRef};
+use super::deletion::delete;
+use super::deployed::Quiet;
+use super::file_tree::{Left, Node, Opener};
+use super::orphans::{SETTLED, Unreferenced, UnreferencedKind};
+use super::residue::PLUGINS;
+use super::{Cache, Contents};
+use crate::document::{Document, EntryRef};
 use crate::error::{AtPath, Error, Result};
 use crate::fields::Field;
-use crate::registry::Update;
-use crate::store::{Dir, Guard, Locked, if_exists};
+use crate::store::{Dir, if_exists};
 
 /// What is known of the plugins of artifacts.
 #[derive(Default)]
@@ -124,59 +123,12 @@ fn is_default_workspace(top: &Dir, dir: &Path) -> Result<bool> {
     Ok(matches!(name.trim_ascii(), b"" | b"default"))
 }
 
-impl Cache {
-    /// Removes plugins as they were planned, unless they changed since.
-    pub(super) fn remove_plugins(
-        &self,
-        planned: &[Unreferenced],
-        now: SystemTime,
-    ) -> Result<UnreferencedRemoval> {
-        if planned.is_empty() {
-            return Ok(UnreferencedRemoval::default());
-        }
-        self.registry().update(|document| {
-            let found = Plugins::find(self, document.whole()?, |_| true, now).found;
-            let still = planned.iter().filter(|item| found.contains(item));
-            let deletion = Deletion {
-                going: still.cloned().collect(),
-                root: self.home().cache_root(),
-            };
-            Ok(Update::guarded(Edit::default(), deletion))
-        })
-    }
-}
-
-/// Deletes plugins under the registry's lock, so that no artifact is replaced meanwhile.
-struct Deletion {
-    going: Vec<Unreferenced>,
-    root: PathBuf,
-}
-
-impl Guard for Deletion {
-    type Value = UnreferencedRemoval;
-
-    fn acts_alone(&self) -> bool {
-        !self.going.is_empty()
-    }
-
-    fn prepare(&mut self, _locked: &Locked<'_>) -> Result<()> {
-        Ok(())
-    }
-
-    fn committed(self, _durable: bool) -> UnreferencedRemoval {
-        let mut removal = UnreferencedRemoval::default();
-        for item in self.going {
-            match delete_plugins(&self.root, &item.path) {
-                Ok(()) => removal.gone.push(item),
-                Err(error) => removal.failed.push((item, error)),
-            }
-        }
-        removal
-    }
-}
-
 /// Deletes a directory of plugins, from the open cache root downwards.
-fn delete_plugins(root: &Path, path: &Path) -> Result<()> {
+///
+/// # Errors
+///
+/// A deployment is at work in the artifact's directory, or the system refuses.
+pub(super) fn delete_plugins(root: &Path, path: &Path) -> Result<()> {
     let root = std::fs::canonicalize(root).at("open", root)?;
     let opened = Dir::open(&root).at("open", &root)?;
     let below = path.strip_prefix(&root).unwrap_or(path);
