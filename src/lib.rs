@@ -71,9 +71,9 @@ pub mod diff {
     pub use crate::content::{Change, Difference, DirectoryDiff, FileKind};
 }
 
-/// Imports content into the cache and registers it.
+/// Imports content into the cache and registers it, also under other references.
 pub mod import {
-    pub use crate::content::{Import, ImportSource, Imported, LeftOut, MetadataImport};
+    pub use crate::content::{Import, ImportSource, Imported, LeftOut, MetadataImport, TagOptions};
 }
 
 /// Follows work that may take long.

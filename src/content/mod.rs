@@ -51,6 +51,7 @@ pub use removal::{ChosenPlan, ChosenRemoval, NamedRemoval};
 pub use removal::{ContentOutcome, RemoveOptions, Removed};
 pub use snapshot::Snapshot;
 pub use status::{CacheState, ContentStatus, DigestState, FileTotal};
+pub use tag::TagOptions;
 pub use usage::{EntryUsage, Usage, UsageTotal};
 pub use verify::{Code, Finding, Repairs, Report, TakenOver, Verification};
 

@@ -14,9 +14,46 @@ use crate::reference::Reference;
 use crate::registry::Upsert;
 use crate::timestamp;
 
+/// How an artifact is registered under another reference: by default, an artifact that has
+/// the reference already is replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TagOptions {
+    /// Refuses a reference that is registered already.
+    pub no_clobber: bool,
+}
+
+impl TagOptions {
+    /// Returns options that refuse a reference that is registered already.
+    #[must_use]
+    pub fn no_clobber() -> Self {
+        TagOptions { no_clobber: true }
+    }
+}
+
 impl Cache {
     /// Registers the content of an entry under another reference too, as a copy
     /// of its own, with the type, digest, size and time of the entry.
+    ///
+    /// ```
+    /// use cldctl_registry::import::{Import, TagOptions};
+    /// use cldctl_registry::{Cache, Error, Home, Reference};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let source = dir.path().join("app");
+    /// # std::fs::create_dir(&source)?;
+    /// # std::fs::write(source.join("cld.yml"), "name: app\n")?;
+    /// let cache = Cache::open(Home::at(dir.path().join("home"))?)?;
+    /// let imported = cache.import(&Import::directory(&Reference::parse_new("app:v1")?, &source))?;
+    ///
+    /// let latest = Reference::parse_new("app:latest")?;
+    /// cache.tag(&imported.entry, &latest, TagOptions::default())?;
+    /// assert!(cache.home().cache_path(&latest).join("cld.yml").is_file());
+    ///
+    /// let refused = cache.tag(&imported.entry, &latest, TagOptions::no_clobber());
+    /// assert!(matches!(refused, Err(Error::AlreadyExists { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -26,18 +63,18 @@ impl Cache {
         &self,
         source: &ArtifactEntry,
         reference: &Reference,
-        no_clobber: bool,
+        options: TagOptions,
     ) -> Result<Imported> {
         reference.check_new()?;
-        self.refuse_existing(reference, no_clobber)?;
+        self.refuse_existing(reference, options.no_clobber)?;
         let contents = self.contents();
         let named = source.cache_path.as_deref().unwrap_or_default();
         let of = source.reference.as_deref().unwrap_or_default();
         let place = match contents.look(of, named)? {
             (_, Some(place)) => place,
-            (CacheState::None, None) => return self.tag_metadata(source, reference, no_clobber),
+            (CacheState::None, None) => return self.tag_metadata(source, reference, options),
             (CacheState::Foreign, None) if contents.own_key(of, named)?.is_none() => {
-                return self.tag_metadata(source, reference, no_clobber);
+                return self.tag_metadata(source, reference, options);
             }
             (_, None) => {
                 return Err(Error::NoContent {
@@ -79,7 +116,7 @@ impl Cache {
                 upsert: Upsert {
                     entry: entry.clone(),
                     keeps_time: false,
-                    no_clobber,
+                    no_clobber: options.no_clobber,
                 },
                 source: Some(source),
                 left_out: LeftOut::default(),
@@ -92,7 +129,7 @@ impl Cache {
         &self,
         source: &ArtifactEntry,
         reference: &Reference,
-        no_clobber: bool,
+        options: TagOptions,
     ) -> Result<Imported> {
         let path = match source.cache_path.as_deref() {
             None | Some("") => self.recorded_path(reference)?,
@@ -113,7 +150,7 @@ impl Cache {
         self.record(MetadataImport {
             entry,
             keeps_time: false,
-            no_clobber,
+            no_clobber: options.no_clobber,
         })
     }
 }
@@ -180,7 +217,7 @@ mod tests {
                 write(&own, path, SECRET, |path| residue_of(path, Kind::File).is_some());
             }
 
-            cache.tag(&entry, &name("copy:v1"), false).unwrap();
+            cache.tag(&entry, &name("copy:v1"), TagOptions::default()).unwrap();
             let copy = cache.home().cache_path(&name("copy:v1"));
             for found in walkdir::WalkDir::new(copy).into_iter().map(Result::unwrap) {
                 let text = fs::read(found.path()).unwrap_or_default();

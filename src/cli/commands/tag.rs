@@ -7,6 +7,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::hints;
 use crate::cli::output::{self, messages};
 use crate::escape::escape_display;
+use crate::import::TagOptions;
 use crate::quote;
 use crate::registry::resolve::{DigestPrefix, Resolved};
 use crate::{Error, Reference};
@@ -31,11 +32,14 @@ pub(super) fn run(context: &Context, args: &Tag) -> anyhow::Result<Exit> {
     };
     let source = entry.to_entry();
 
+    let options = TagOptions {
+        no_clobber: args.no_clobber,
+    };
     context.defer_signals()?;
     let mut exit = Exit::Success;
     let mut report = String::new();
     for target in targets {
-        match context.cache.tag(&source, &target, args.no_clobber) {
+        match context.cache.tag(&source, &target, options) {
             Ok(tagged) => {
                 report.push_str(&format!(
                     "{} {}\n",

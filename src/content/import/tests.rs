@@ -1,5 +1,6 @@
 use super::*;
 use crate::content::Progress;
+use crate::content::TagOptions;
 use crate::entry::ArtifactType;
 use crate::home::Home;
 use std::fs;
@@ -173,7 +174,7 @@ fn content_is_neither_imported_nor_tagged_nor_recorded_for_a_slip() {
     for result in [
         cache.import(&Import::directory(&slip, &source)),
         cache.import(&in_place),
-        cache.tag(&entry.entry, &slip, false),
+        cache.tag(&entry.entry, &slip, TagOptions::default()),
         cache.record(MetadataImport {
             entry: recorded,
             keeps_time: false,
