@@ -9,7 +9,9 @@
 //! - [`Registry`] has the operations of cldctl's Go package: list, get, add,
 //!   remove, clear. They touch metadata alone.
 //! - [`Cache`] imports content and removes it, together with its entry; it also
-//!   [verifies](verify), [prunes](prune) and [measures](usage) it.
+//!   [verifies](verify) and [prunes](prune) it.
+//! - [`Snapshot`] is the registry as it was read once: it [measures](usage) content and
+//!   plans what [`Cache`] then removes.
 //! - [`select`] and [`resolve`] find entries by filters and by name.
 //! - [`Home`] knows where registry and cache lie.
 //! - [`Reference`], [`CacheKey`], [`ReferenceParts`] and [`Digest`] are names.
