@@ -136,8 +136,9 @@ impl<'c> Install<'c> {
         let Some(source) = &self.source else {
             return Ok(());
         };
-        let found = document.find(|entry| (entry.to_entry() == *source).then_some(()))?;
-        if !found.is_empty() {
+        let reference = source.reference.as_deref().unwrap_or_default();
+        let found = document.find_named(reference, |entry| entry.to_entry() == *source)?;
+        if found.iter().any(|&(_, is_source)| is_source) {
             return Ok(());
         }
         Err(Error::ContentChanged {

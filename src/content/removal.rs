@@ -81,7 +81,7 @@ pub enum ContentOutcome {
 }
 
 /// Chooses what to remove from a document.
-pub(crate) type Choose<'s> = dyn FnMut(&OpenDocument) -> Result<Edit> + 's;
+type Choose<'s> = dyn FnMut(&OpenDocument) -> Result<Edit> + 's;
 
 /// How artifacts are removed: by default, with their content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,10 +106,10 @@ impl RemoveOptions {
 }
 
 /// What is to be removed and how.
-pub(crate) struct RemovalPlan<'s> {
+pub(super) struct RemovalPlan<'s> {
     /// Chooses the entries; called again when the registry changed meanwhile.
-    pub(crate) select: &'s mut Choose<'s>,
-    pub(crate) options: RemoveOptions,
+    pub(super) select: &'s mut Choose<'s>,
+    pub(super) options: RemoveOptions,
 }
 
 impl Cache {
@@ -135,7 +135,7 @@ impl Cache {
 
     /// Removes what a plan selects. The entries go in one change; entries of
     /// the same reference are one artifact.
-    pub(crate) fn remove_selected(&self, plan: RemovalPlan<'_>) -> Result<Vec<Removed>> {
+    pub(super) fn remove_selected(&self, plan: RemovalPlan<'_>) -> Result<Vec<Removed>> {
         let removal = self.registry().update(|document| {
             let selected = (plan.select)(document)?;
             let root = open_root(self, plan.options)?;
@@ -164,7 +164,7 @@ impl Cache {
     }
 
     /// Returns what removing by an edit of this document would come to.
-    pub(crate) fn would_remove(
+    pub(super) fn would_remove(
         &self,
         document: &OpenDocument,
         edit: &Edit,
