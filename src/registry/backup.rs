@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
-use crate::store::{self, Guard, Locked, Snapshot};
+use crate::store::{self, Guard, Locked, WholeFile};
 use crate::timestamp;
 
 /// Keeps a durable copy of the file as it was, beside it, under the name
@@ -18,11 +18,11 @@ impl Guard for Backup {
     type Value = Option<PathBuf>;
 
     fn prepare(&mut self, locked: &Locked<'_>) -> Result<()> {
-        if let Some(snapshot) = store::read(locked.path())? {
+        if let Some(file) = store::read(locked.path())? {
             // The directory is synced with the copy, and the file comes before its
             // directory.
             locked.sync()?;
-            self.copy = Some(keep_copy(locked, &snapshot)?);
+            self.copy = Some(keep_copy(locked, &file)?);
         }
         locked.check_interrupt()
     }
@@ -42,7 +42,7 @@ impl Drop for Backup {
 }
 
 /// Keeps a copy under a name that was free.
-fn keep_copy(locked: &Locked<'_>, snapshot: &Snapshot) -> Result<PathBuf> {
+fn keep_copy(locked: &Locked<'_>, file: &WholeFile) -> Result<PathBuf> {
     let path: &Path = locked.path();
     let time = timestamp::now().format("%Y%m%dT%H%M%SZ");
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -53,7 +53,7 @@ fn keep_copy(locked: &Locked<'_>, snapshot: &Snapshot) -> Result<PathBuf> {
             number => format!("-{number}"),
         };
         let copy = path.with_file_name(format!("{name}.corrupt-{time}{suffix}"));
-        if locked.create(&copy, &snapshot.bytes, &snapshot.metadata)? {
+        if locked.create(&copy, &file.bytes, &file.metadata)? {
             return Ok(copy);
         }
         number += 1;

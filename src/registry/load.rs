@@ -10,7 +10,7 @@ use crate::document::{Document, Edit, InFile, OpenDocument, Piece, Unreadable};
 use crate::error::{Error, Result};
 use crate::escape::escape_display;
 use crate::json::ParseError;
-use crate::store::{self, Identity, Opened, Part, Snapshot};
+use crate::store::{self, Identity, Opened, Part, WholeFile};
 
 /// How long a file that cannot be parsed may be in the middle of being written,
 /// before it counts as damaged.
@@ -205,27 +205,27 @@ fn patiently(mode: ReadMode, read: impl Fn() -> Result<Loaded>) -> Result<Loaded
 
 /// Reads a registry file into memory.
 fn held(opened: &Opened, path: &Path) -> Result<Loaded> {
-    let snapshot = Snapshot::of(opened, path)?;
+    let file = WholeFile::of(opened, path)?;
     Ok(Loaded::in_memory(
-        parse(snapshot.bytes, path, Document::parse)?,
-        Some(snapshot.identity),
-        Some(snapshot.metadata),
+        parse(file.bytes, path, Document::parse)?,
+        Some(file.identity),
+        Some(file.metadata),
     ))
 }
 
 /// Reads the legacy registry; without one, there are no entries.
 fn legacy(path: &Path) -> Result<Loaded> {
-    let snapshot = match Identity::of(path)? {
+    let file = match Identity::of(path)? {
         Some(_) => store::read(&store::resolve(path)?)?,
         None => None,
     };
-    let Some(snapshot) = snapshot else {
+    let Some(file) = file else {
         return Ok(Loaded::in_memory(Document::empty(), None, None));
     };
-    let document = parse(snapshot.bytes, path, Document::parse_legacy)?;
+    let document = parse(file.bytes, path, Document::parse_legacy)?;
     Ok(Loaded {
         is_legacy: true,
-        ..Loaded::in_memory(document, None, Some(snapshot.metadata))
+        ..Loaded::in_memory(document, None, Some(file.metadata))
     })
 }
 

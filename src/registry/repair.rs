@@ -12,7 +12,7 @@ use super::scan::ReadMode;
 use crate::document::{Document, Edit, Salvaged, salvage};
 use crate::error::{AtPath, Error, Result};
 use crate::json::ParseError;
-use crate::store::{self, Locked, NewText, Snapshot};
+use crate::store::{self, Locked, NewText, WholeFile};
 
 /// What a repair came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,16 +97,16 @@ impl Registry {
                 (loaded.file, loaded.like, text, damage)
             }
             Err(Error::Corrupt { path: at, .. }) if at == path => {
-                let Some(snapshot) = store::read(path)? else {
+                let Some(file) = store::read(path)? else {
                     return Ok(ControlFlow::Continue(()));
                 };
-                let bytes = snapshot.bytes.clone();
+                let bytes = file.bytes.clone();
                 let Err(Error::Corrupt { cause, .. }) = parse(bytes, path, Document::parse) else {
                     // By now it can be read.
                     return Ok(ControlFlow::Continue(()));
                 };
                 let path = path.to_owned();
-                let Some(salvaged) = salvage(&snapshot.bytes, &self.interrupt)? else {
+                let Some(salvaged) = salvage(&file.bytes, &self.interrupt)? else {
                     return Err(Error::NothingRecovered { path, cause });
                 };
                 let Salvaged {
@@ -114,16 +114,16 @@ impl Registry {
                     entries: saved,
                     lost,
                 } = salvaged;
-                require_writable(&path, &snapshot, &text)?;
+                require_writable(&path, &file, &text)?;
                 let lost = lost.into_iter().map(|loss| LostEntry {
                     reference: loss.reference,
                     cause: loss.cause,
                 });
                 let lost = lost.collect();
                 let damage = Damage::Unparsable { cause, saved, lost };
-                let Snapshot {
+                let WholeFile {
                     identity, metadata, ..
-                } = snapshot;
+                } = file;
                 (Some(identity), Some(metadata), text, damage)
             }
             Err(error) => return Err(error),
@@ -142,13 +142,13 @@ impl Registry {
 }
 
 /// Refuses what every change refuses, for a file that cannot be read.
-fn require_writable(path: &Path, snapshot: &Snapshot, text: &str) -> Result<()> {
+fn require_writable(path: &Path, file: &WholeFile, text: &str) -> Result<()> {
     let document = Document::parse(text).map_err(|cause| Error::Corrupt {
         path: path.to_owned(),
         cause,
     })?;
-    let like = Some(snapshot.metadata.clone());
-    Loaded::in_memory(document, Some(snapshot.identity), like).require_writable(path)
+    let like = Some(file.metadata.clone());
+    Loaded::in_memory(document, Some(file.identity), like).require_writable(path)
 }
 
 /// The document with one of each entry that stands in it several times, all the

@@ -78,7 +78,7 @@ impl Identity {
 }
 
 /// A file as it was at one moment.
-pub(crate) struct Snapshot {
+pub(crate) struct WholeFile {
     pub(crate) bytes: Vec<u8>,
     pub(crate) identity: Identity,
     pub(crate) metadata: Metadata,
@@ -158,13 +158,13 @@ impl Opened {
 /// # Errors
 ///
 /// Those of [`Opened::at`], and that it cannot be read.
-pub(crate) fn read(path: &Path) -> Result<Option<Snapshot>> {
+pub(crate) fn read(path: &Path) -> Result<Option<WholeFile>> {
     Opened::at(path)?
-        .map(|opened| Snapshot::of(&opened, path))
+        .map(|opened| WholeFile::of(&opened, path))
         .transpose()
 }
 
-impl Snapshot {
+impl WholeFile {
     /// Reads the whole of a file that is open. `path` is its name in errors.
     ///
     /// # Errors
@@ -173,7 +173,7 @@ impl Snapshot {
     pub(crate) fn of(opened: &Opened, path: &Path) -> Result<Self> {
         // Once for the text, and once for what is made of it.
         memory::require(opened.len().saturating_mul(2)).at("read", path)?;
-        Ok(Snapshot {
+        Ok(WholeFile {
             bytes: opened.read_whole().at("read", path)?,
             identity: Identity::from(&opened.metadata),
             metadata: opened.metadata.clone(),

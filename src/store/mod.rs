@@ -29,7 +29,9 @@ mod walk;
 
 pub(crate) use dir::{Attributes, Dir, FileId, Kind, attributes_of, is, is_another_kind};
 pub(crate) use disk::{Disk, sync_contents};
-pub(crate) use file::{Identity, Opened, Snapshot, link_to_missing_dir, read, read_up_to, resolve};
+pub(crate) use file::{
+    Identity, Opened, WholeFile, link_to_missing_dir, read, read_up_to, resolve,
+};
 pub(crate) use fs::{
     begin_writeback, dangling_link, if_exists, is_unsupported, lstat, read_dir, stat, sync,
     sync_file, uninterrupted,
