@@ -85,7 +85,7 @@ impl Context {
         let snapshot = self.cache.snapshot()?;
         let document = snapshot.document()?;
         warn_of_version(document.foreign_version());
-        Unreadable::warn_of_all(document.fold(Unreadable::note));
+        UnreadableEntries::warn_of_all(document.fold(UnreadableEntries::note));
         Ok(snapshot)
     }
 }
@@ -131,7 +131,7 @@ pub(super) fn warn_of_named(document: Option<&Document>, selection: &Selection) 
         return;
     };
     warn_of_version(document.foreign_version());
-    let mut unreadable = Unreadable::default();
+    let mut unreadable = UnreadableEntries::default();
     let resolved = Resolved::of(document, &selection.operands(), DigestPrefix::Short);
     for resolution in resolved.resolutions() {
         match resolution {
@@ -163,14 +163,14 @@ pub(super) fn warn_of_version(foreign_version: Option<&str>) {
 
 /// Entries with unreadable fields.
 #[derive(Default)]
-pub(super) struct Unreadable {
+pub(super) struct UnreadableEntries {
     /// The warnings of the first ones.
     warnings: Vec<String>,
     /// The number of further ones.
     more: usize,
 }
 
-impl Unreadable {
+impl UnreadableEntries {
     /// Adds an entry, if it has an unreadable field.
     pub(super) fn note(&mut self, entry: &EntryRef<'_>) {
         if !entry.is_unreadable() {
@@ -198,7 +198,7 @@ impl Unreadable {
 
     /// Warns of those in all parts of a registry.
     pub(super) fn warn_of_all(parts: Vec<Self>) {
-        let all = parts.into_iter().reduce(Unreadable::and);
+        let all = parts.into_iter().reduce(UnreadableEntries::and);
         all.unwrap_or_default().warn();
     }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, FixedOffset};
 
 use super::Cache;
 use super::file_tree::LeftOut;
-use super::install::{self, Outcome};
+use super::install::{self, Registered};
 use super::inventory::Inventory;
 use super::manifest::Manifest;
 use super::progress::Operation;
@@ -150,12 +150,12 @@ pub struct Imported {
 }
 
 impl Imported {
-    pub(super) fn new(outcome: Outcome, left_out: LeftOut) -> Self {
-        let Outcome {
+    pub(super) fn new(registered: Registered, left_out: LeftOut) -> Self {
+        let Registered {
             upserted,
             carried,
             not_deleted,
-        } = outcome;
+        } = registered;
         Imported {
             result: upserted.result,
             entry: upserted.entry,

@@ -48,8 +48,8 @@ pub(super) struct Install<'c> {
     is_moved_in: Cell<bool>,
 }
 
-/// What became of an install.
-pub(super) struct Outcome {
+/// What was registered.
+pub(super) struct Registered {
     pub(super) upserted: Upserted,
     /// The paths of the files of deployments that were carried over.
     pub(super) carried: Vec<PathBuf>,
@@ -59,14 +59,14 @@ pub(super) struct Outcome {
 
 /// What an attempt finds on the disk.
 struct Observed {
-    place: Place,
+    place: InPlace,
     /// Whether the manifest of the content has to be kept.
     needs_manifest: bool,
 }
 
 /// What lies in the place of the content.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum InPlace {
     /// The same content, durably.
     Same,
     /// The content itself, durably: an earlier attempt moved it in.
@@ -106,7 +106,7 @@ impl<'c> Install<'c> {
 
     /// Registers the content, and deletes what it replaced and what killed processes
     /// left.
-    pub(super) fn run(self) -> Result<Outcome> {
+    pub(super) fn run(self) -> Result<Registered> {
         let installed = self.cache.registry().update(|document| {
             self.require_same_source(document)?;
             self.require_sole_owner(document)?;
@@ -124,7 +124,7 @@ impl<'c> Install<'c> {
             leftovers.delete();
             replaced.map_or(Ok(()), WorkDir::delete)
         });
-        Ok(Outcome {
+        Ok(Registered {
             upserted,
             carried,
             not_deleted: kept_aside.or(deleted.err()),
@@ -168,9 +168,9 @@ impl<'c> Install<'c> {
     fn observe(&self) -> Result<Observed> {
         let place = self.place()?;
         let dir = match place {
-            Place::Same => Some(self.there.as_ref().unwrap_or(&self.staged.content).dir()),
-            Place::MovedIn => Some(self.staged.content.dir()),
-            Place::Other => None,
+            InPlace::Same => Some(self.there.as_ref().unwrap_or(&self.staged.content).dir()),
+            InPlace::MovedIn => Some(self.staged.content.dir()),
+            InPlace::Other => None,
         };
         if let Some(dir) = dir {
             let root = &self.staged.root;
@@ -190,14 +190,14 @@ impl<'c> Install<'c> {
 
     /// Returns what lies in the place of the content, now that no other process can
     /// replace it.
-    fn place(&self) -> Result<Place> {
+    fn place(&self) -> Result<InPlace> {
         let (root, key) = (&self.staged.root, &self.key);
         if self.is_moved_in.get() {
             let found = root.look(OsStr::new(key.as_str()))?;
             let own = self.staged.content.dir().attributes();
             let own = own.at("read", &root.dir_of(key))?;
             return match found.is_some_and(|found| found.id == own.id) {
-                true => Ok(Place::MovedIn),
+                true => Ok(InPlace::MovedIn),
                 false => Err(Error::ContentChanged {
                     path: root.dir_of(key),
                 }),
@@ -207,8 +207,8 @@ impl<'c> Install<'c> {
             let there = self.there.as_ref();
             let is_same = there.is_some_and(|there| there.require_unchanged_at(root, key).is_ok());
             return Ok(match is_same {
-                true => Place::Same,
-                false => Place::Other,
+                true => InPlace::Same,
+                false => InPlace::Other,
             });
         }
         if root.look(OsStr::new(key.as_str()))?.is_none() {
@@ -220,7 +220,7 @@ impl<'c> Install<'c> {
         self.staged
             .content
             .require_unchanged_at(root, key)
-            .map(|()| Place::Same)
+            .map(|()| InPlace::Same)
     }
 
     /// Returns the digest of the content, if its manifest belongs to the entry: a copy
@@ -246,7 +246,7 @@ impl<'c> Install<'c> {
         document: &OpenDocument,
         observed: &Observed,
     ) -> Result<Update<Installing<'_>>> {
-        let is_same = observed.place == Place::Same;
+        let is_same = observed.place == InPlace::Same;
         let upsert = Upsert {
             // Other content is another artifact, made at another time.
             keeps_time: self.upsert.keeps_time && is_same,
@@ -258,7 +258,7 @@ impl<'c> Install<'c> {
         }
         let digest = upserted.entry.digest.as_deref();
         let cleanup = Cleanup::after(self.cache, document, &edit, digest)?;
-        let moves_in = observed.place == Place::Other;
+        let moves_in = observed.place == InPlace::Other;
         let old_manifest = match moves_in {
             true => self.old_manifest(document)?,
             false => None,
@@ -280,7 +280,7 @@ impl<'c> Install<'c> {
 }
 
 /// Registers metadata alone.
-pub(super) fn record(cache: &Cache, upsert: &Upsert) -> Result<Outcome> {
+pub(super) fn record(cache: &Cache, upsert: &Upsert) -> Result<Registered> {
     let (upserted, leftovers) = cache.registry().update(|document| {
         let (edit, upserted) = upsert.decide(document)?;
         let digest = upserted.entry.digest.as_deref();
@@ -294,7 +294,7 @@ pub(super) fn record(cache: &Cache, upsert: &Upsert) -> Result<Outcome> {
     })?;
     let progress = &cache.progress;
     progress.during(Operation::Deleting, || leftovers.delete());
-    Ok(Outcome {
+    Ok(Registered {
         upserted,
         carried: Vec::new(),
         not_deleted: None,

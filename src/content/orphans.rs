@@ -127,7 +127,7 @@ impl Cache {
         unreferenced: &mut UnreferencedData,
     ) -> Result<()> {
         if let Some(root) = self.root()? {
-            let look = Look {
+            let scan = RootScan {
                 cache: self,
                 deployed: OnceCell::new(),
                 ownership: Ownership::of(&root, document.entries()),
@@ -136,8 +136,8 @@ impl Cache {
                 now,
             };
             for (name, listed) in root.names()? {
-                match look.at(&name, listed) {
-                    Ok(Some(item)) => match look.deployed_by(&item) {
+                match scan.at(&name, listed) {
+                    Ok(Some(item)) => match scan.deployed_by(&item) {
                         Ok(by) if by.is_empty() => unreferenced.found.push(item),
                         Ok(by) => unreferenced.kept.push(KeptDeployed {
                             reference: item.path.to_string_lossy().into_owned(),
@@ -175,8 +175,8 @@ impl Cache {
     }
 }
 
-/// A look at the names in the cache root.
-struct Look<'r> {
+/// A pass over the names in the cache root.
+struct RootScan<'r> {
     cache: &'r Cache,
     /// What is deployed, once that was asked.
     deployed: OnceCell<Deployed<'r>>,
@@ -187,7 +187,7 @@ struct Look<'r> {
     now: SystemTime,
 }
 
-impl Look<'_> {
+impl RootScan<'_> {
     /// Returns what a name stands for, if it is something that no entry needs.
     fn at(&self, name: &OsStr, listed: Option<Kind>) -> Result<Option<Unreferenced>> {
         let kind = match Purpose::of_name(name) {

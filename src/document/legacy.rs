@@ -32,7 +32,7 @@ impl Document {
 
     /// Finds what cldctl cannot read in a document of the form of today. One such value
     /// costs it the whole registry.
-    pub(crate) fn unreadable_for_cldctl(&self) -> Option<Unreadable> {
+    pub(crate) fn unreadable_for_cldctl(&self) -> Option<UnreadableValue> {
         let members = self.unknown_members().into_iter();
         let mut odd = members
             .filter(|(key, value)| match folded(key).as_str() {
@@ -42,7 +42,7 @@ impl Document {
             })
             .map(|(key, _)| key.trim_matches('"').to_owned());
         if let Some(key) = odd.next() {
-            return Some(Unreadable {
+            return Some(UnreadableValue {
                 entry: None,
                 field: key,
                 more: 0,
@@ -58,7 +58,7 @@ impl Document {
             true => format!("number {}", index + 1),
             false => format!("`{}`", escape_display(&reference)),
         };
-        Some(Unreadable {
+        Some(UnreadableValue {
             entry: Some(name),
             field,
             more: found.count(),
@@ -78,7 +78,7 @@ impl Document {
 
 /// A value that cldctl cannot read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unreadable {
+pub(crate) struct UnreadableValue {
     /// The entry that has it, by its reference or its number; `None` if it is a member
     /// of the root.
     pub(crate) entry: Option<String>,

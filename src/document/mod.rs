@@ -23,7 +23,7 @@ pub(crate) use edit::{Edit, Piece};
 pub(crate) use entry_ref::EntryRef;
 pub use entry_ref::StoredEntry;
 pub(crate) use in_file::InFile;
-pub(crate) use legacy::Unreadable;
+pub(crate) use legacy::UnreadableValue;
 pub(crate) use open::OpenDocument;
 pub(crate) use salvage::{Salvaged, salvage};
 pub(crate) use stream::{ReadAt, fold};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::scan::ReadMode;
-use crate::document::{Document, Edit, InFile, OpenDocument, Piece, Unreadable};
+use crate::document::{Document, Edit, InFile, OpenDocument, Piece, UnreadableValue};
 use crate::error::{Error, Result};
 use crate::escape::escape_display;
 use crate::json::ParseError;
@@ -105,7 +105,7 @@ impl Loaded {
             path: path.to_owned(),
             cause,
         })?;
-        let Some(Unreadable { entry, field, more }) = written.unreadable_for_cldctl() else {
+        let Some(UnreadableValue { entry, field, more }) = written.unreadable_for_cldctl() else {
             return Ok(());
         };
         let field = escape_display(&field);

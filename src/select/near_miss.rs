@@ -7,12 +7,12 @@ use crate::document::EntryRef;
 /// What the patterns of a selection have matched so far.
 #[derive(Default)]
 pub(crate) struct NearMisses {
-    found: Vec<Found>,
+    found: Vec<Matched>,
 }
 
 /// What a pattern has matched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Found {
+enum Matched {
     #[default]
     Nothing,
     /// An entry that is listed if a `*` stands before and after the pattern.
@@ -30,19 +30,19 @@ impl NearMisses {
         contents: &Contents<'_>,
     ) {
         let patterns = &chooser.selection.patterns;
-        self.found.resize(patterns.len(), Found::Nothing);
+        self.found.resize(patterns.len(), Matched::Nothing);
         for (pattern, found) in patterns.iter().zip(&mut self.found) {
-            if *found == Found::Entry {
+            if *found == Matched::Entry {
                 continue;
             }
             let name = pattern.name_of(entry);
             if pattern.glob.matches(&name) {
-                *found = Found::Entry;
-            } else if *found == Found::Nothing
+                *found = Matched::Entry;
+            } else if *found == Matched::Nothing
                 && pattern.wider.matches(&name)
                 && chooser.passes_filters(entry, contents)
             {
-                *found = Found::Around;
+                *found = Matched::Around;
             }
         }
     }
@@ -57,7 +57,7 @@ impl NearMisses {
                 .max()
         };
         let misses =
-            (patterns.iter().enumerate()).filter(|(at, _)| of(*at) == Some(&Found::Around));
+            (patterns.iter().enumerate()).filter(|(at, _)| of(*at) == Some(&Matched::Around));
         misses
             .map(|(_, pattern)| NearMiss {
                 pattern: pattern.text.clone(),

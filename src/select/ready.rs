@@ -17,12 +17,12 @@ use crate::timestamp;
 /// Filters that belong together: of alternatives one has to hold, of demands
 /// all.
 pub(super) struct ReadyFilters<'f> {
-    alternatives: Vec<(Kind, Vec<Test<'f>>)>,
+    alternatives: Vec<(Alternative, Vec<Test<'f>>)>,
     demands: Vec<Test<'f>>,
 }
 
 /// Which filters are of one key.
-type Kind = (Discriminant<Property>, Option<Field>);
+type Alternative = (Discriminant<Property>, Option<Field>);
 
 enum Test<'f> {
     Before(DateTime<FixedOffset>),
@@ -71,7 +71,7 @@ impl<'f> ReadyFilters<'f> {
 }
 
 /// Equalities of one key are alternatives; negations and comparisons are not.
-fn alternative(property: &Property) -> Option<Kind> {
+fn alternative(property: &Property) -> Option<Alternative> {
     let field = match property {
         Property::Text { negated, field, .. } => (!negated).then_some(Some(*field))?,
         Property::Size { relation, .. } => (*relation == Relation::Equal).then_some(None)?,

@@ -71,7 +71,7 @@ pub(crate) fn name_of(_: &Path) -> Option<String> {
 
 /// A kind of file system that Linux identifies by a number.
 #[cfg(target_os = "linux")]
-struct Kind {
+struct FileSystemKind {
     magic: u32,
     name: &'static str,
     /// True if it keeps modes and owners, false if it makes them up.
@@ -80,7 +80,7 @@ struct Kind {
 
 /// The kinds whose locks, modes or syncs differ from other file systems.
 #[cfg(target_os = "linux")]
-const KINDS: &[Kind] = &[
+const KINDS: &[FileSystemKind] = &[
     kind(0x4d44, "vfat", false),
     kind(0x2011_bab0, "exfat", false),
     kind(0x5346_544e, "ntfs", false),
@@ -97,8 +97,8 @@ const KINDS: &[Kind] = &[
 ];
 
 #[cfg(target_os = "linux")]
-const fn kind(magic: u32, name: &'static str, has_modes: bool) -> Kind {
-    Kind {
+const fn kind(magic: u32, name: &'static str, has_modes: bool) -> FileSystemKind {
+    FileSystemKind {
         magic,
         name,
         has_modes,
@@ -108,7 +108,7 @@ const fn kind(magic: u32, name: &'static str, has_modes: bool) -> Kind {
 /// Finds a kind by the number that `statfs` reports, whose type differs by machine; the
 /// number itself has 32 bits.
 #[cfg(target_os = "linux")]
-fn kind_of(magic: impl TryInto<i128>) -> Option<&'static Kind> {
+fn kind_of(magic: impl TryInto<i128>) -> Option<&'static FileSystemKind> {
     let magic = magic.try_into().ok()? & 0xffff_ffff;
     KINDS.iter().find(|kind| i128::from(kind.magic) == magic)
 }

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, stderr};
 
 use crate::cli::args::Images;
-use crate::cli::context::{Context, Unreadable, warn_of_named, warn_of_version};
+use crate::cli::context::{Context, UnreadableEntries, warn_of_named, warn_of_version};
 use crate::cli::exit::Exit;
 use crate::cli::format::ListFormat;
 use crate::cli::listing::{self, List, Order};
@@ -37,7 +37,7 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
     let pass = chooser.pass(
         cache.registry(),
         &contents,
-        |(list, unreadable): &mut (List, Unreadable), entry, is_chosen| {
+        |(list, unreadable): &mut (List, UnreadableEntries), entry, is_chosen| {
             unreadable.note(entry);
             list.seen += 1;
             if is_chosen {
@@ -47,7 +47,7 @@ pub(super) fn run(context: &Context, args: &Images) -> anyhow::Result<Exit> {
     )?;
     let (lists, unreadable): (Vec<_>, Vec<_>) = pass.parts.into_iter().unzip();
     warn_of_version(pass.foreign_version.as_deref());
-    Unreadable::warn_of_all(unreadable);
+    UnreadableEntries::warn_of_all(unreadable);
     if let Some(error) = contents.take_failure() {
         return Err(error.into());
     }

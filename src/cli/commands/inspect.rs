@@ -2,7 +2,7 @@
 
 use super::operands;
 use crate::cli::args::Inspect;
-use crate::cli::context::{Context, Unreadable, warn_of_version};
+use crate::cli::context::{Context, UnreadableEntries, warn_of_version};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::format::ListFormat;
 use crate::cli::output::row::Row;
@@ -25,7 +25,7 @@ pub(super) fn run(context: &Context, args: &Inspect) -> anyhow::Result<Exit> {
     warn_of_version(resolved.foreign_version());
     let mut exit = operands::report(registry, &resolved.unresolved());
     let found: Vec<_> = resolved.found().map(StoredEntry::as_entry_ref).collect();
-    let mut unreadable = Unreadable::default();
+    let mut unreadable = UnreadableEntries::default();
     found.iter().for_each(|entry| unreadable.note(entry));
     unreadable.warn();
     let contents = context.cache.contents();

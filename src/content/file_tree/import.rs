@@ -27,13 +27,14 @@ impl FileTree {
         let mut tree = FileTree::new(top)?;
         let walk = top.try_clone().and_then(Walk::through);
         let walk = walk.at("read", top.path())?;
-        let import = Import { top, rules, cache };
-        import.all_of(&mut tree, walk, &Origin::default())?;
+        let importer = Importer { top, rules, cache };
+        importer.all_of(&mut tree, walk, &Origin::default())?;
         Ok(tree)
     }
 }
 
-struct Import<'r> {
+/// A walk that collects what of a directory is imported.
+struct Importer<'r> {
     top: &'r Dir,
     rules: &'r Rules,
     cache: Option<FileId>,
@@ -50,7 +51,7 @@ struct Origin {
     links: Vec<PathBuf>,
 }
 
-impl Import<'_> {
+impl Importer<'_> {
     fn all_of(&self, tree: &mut FileTree, mut walk: Walk, origin: &Origin) -> Result<()> {
         // Directories on the way that are looked through for what is included
         // below them, and not taken by themselves.

@@ -150,9 +150,9 @@ impl Cache {
         let mut kept = Vec::new();
         let removed = self.remove_selected(RemovalPlan {
             select: &mut |document| {
-                let choice = choice_of(document.whole()?, selection, &contents, plan, &now)?;
-                kept = choice.kept;
-                Ok(choice.edit)
+                let chosen = chosen_edit(document.whole()?, selection, &contents, plan, &now)?;
+                kept = chosen.kept;
+                Ok(chosen.edit)
             },
             options,
         })?;
@@ -171,18 +171,20 @@ fn removal_of(resolved: &Resolved<usize>) -> Edit {
     edit
 }
 
-struct Choice {
+/// The entries that go, and the references of those that stay because they came or changed
+/// since the plan was made.
+struct ChosenEdit {
     edit: Edit,
     kept: Vec<String>,
 }
 
-fn choice_of(
+fn chosen_edit(
     document: &Document,
     selection: &Selection,
     contents: &Contents<'_>,
     plan: Option<&ChosenPlan>,
     now: &chrono::DateTime<chrono::FixedOffset>,
-) -> Result<Choice> {
+) -> Result<ChosenEdit> {
     let (mut edit, mut kept) = (Edit::default(), Vec::new());
     for index in selection.choose(document, contents, now)? {
         match (document.entry(index), plan) {
@@ -196,7 +198,7 @@ fn choice_of(
     if is_everything && document.entries().len() > 0 {
         edit = Edit::clear();
     }
-    Ok(Choice { edit, kept })
+    Ok(ChosenEdit { edit, kept })
 }
 
 #[cfg(test)]

@@ -4,15 +4,15 @@
 //! stands around it ([`search`]); those that are entries are chosen ([`choice`]);
 //! what is left of others is named ([`remains`]); and a document is written of the
 //! entries, byte for byte, and of the members of documents that are whole
-//! ([`layout`]). Time and memory grow with the text and not with its nesting.
+//! ([`rewrite`]). Time and memory grow with the text and not with its nesting.
 
 mod choice;
 mod encoding;
 mod found;
-mod layout;
 mod level;
 mod nesting;
 mod remains;
+mod rewrite;
 mod search;
 
 use std::collections::HashSet;
@@ -73,7 +73,7 @@ pub(crate) fn salvage(bytes: &[u8], interrupt: &Interrupt) -> Result<Option<Salv
         .all(|c| c.is_ascii_whitespace() || c == BYTE_ORDER_MARK)
     {
         return Ok(Some(Salvaged {
-            text: layout::document(text, &[], &[], "artifacts"),
+            text: rewrite::document(text, &[], &[], "artifacts"),
             entries: 0,
             lost: Vec::new(),
         }));
@@ -155,7 +155,7 @@ fn write<'t>(
         true => "components",
         false => "artifacts",
     };
-    let document = layout::document(text, &found.roots, &entries, key);
+    let document = rewrite::document(text, &found.roots, &entries, key);
     (document, entries)
 }
 

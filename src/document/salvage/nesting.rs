@@ -10,7 +10,7 @@ use crate::json::{Scanner, Span};
 
 /// What stands between values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Token {
+enum TokenKind {
     Value,
     Comma,
     EndOfArray,
@@ -28,7 +28,7 @@ pub(super) fn are_inside_elements(text: &str, values: &[Span]) -> Vec<bool> {
     let mut end = 0;
     for value in values {
         tokenize(text, end..value.start, &mut tokens);
-        tokens.push(Token::Value);
+        tokens.push(TokenKind::Value);
         end = value.end;
     }
     tokenize(text, end..text.len(), &mut tokens);
@@ -36,20 +36,27 @@ pub(super) fn are_inside_elements(text: &str, values: &[Span]) -> Vec<bool> {
     let mut are_inside = Vec::with_capacity(values.len());
     // The brackets that close what is around, the innermost last, each with whether an
     // element ends there.
-    let mut around: Vec<(Token, bool)> = Vec::new();
-    let mut next = Token::Break;
+    let mut around: Vec<(TokenKind, bool)> = Vec::new();
+    let mut next = TokenKind::Break;
     for token in tokens.into_iter().rev() {
         match token {
-            Token::Value => are_inside.push(match *around {
-                [.., (Token::EndOfObject, is_end)] => is_end,
-                [.., (Token::EndOfObject, is_end), (Token::EndOfArray, _)] => is_end,
+            TokenKind::Value => are_inside.push(match *around {
+                [.., (TokenKind::EndOfObject, is_end)] => is_end,
+                [
+                    ..,
+                    (TokenKind::EndOfObject, is_end),
+                    (TokenKind::EndOfArray, _),
+                ] => is_end,
                 _ => false,
             }),
-            Token::EndOfObject | Token::EndOfArray => {
-                around.push((token, matches!(next, Token::Comma | Token::EndOfArray)));
+            TokenKind::EndOfObject | TokenKind::EndOfArray => {
+                around.push((
+                    token,
+                    matches!(next, TokenKind::Comma | TokenKind::EndOfArray),
+                ));
             }
-            Token::Break => around.clear(),
-            Token::Comma | Token::Other => {}
+            TokenKind::Break => around.clear(),
+            TokenKind::Comma | TokenKind::Other => {}
         }
         next = token;
     }
@@ -58,7 +65,7 @@ pub(super) fn are_inside_elements(text: &str, values: &[Span]) -> Vec<bool> {
 }
 
 /// Appends the tokens of a part of the text.
-fn tokenize(text: &str, part: Span, tokens: &mut Vec<Token>) {
+fn tokenize(text: &str, part: Span, tokens: &mut Vec<TokenKind>) {
     let text = &text[..part.end];
     let mut at = part.start;
     // Up to here no string ends that begins behind the one that was tried last.
@@ -68,28 +75,28 @@ fn tokenize(text: &str, part: Span, tokens: &mut Vec<Token>) {
         at += 1;
         let token = match byte {
             b' ' | b'\n' | b'\r' | b'\t' => continue,
-            b',' => Token::Comma,
-            b']' => Token::EndOfArray,
-            b'}' => Token::EndOfObject,
-            b':' => Token::Other,
-            b'{' | b'[' => Token::Break,
-            b'"' if start < no_end => Token::Break,
+            b',' => TokenKind::Comma,
+            b']' => TokenKind::EndOfArray,
+            b'}' => TokenKind::EndOfObject,
+            b':' => TokenKind::Other,
+            b'{' | b'[' => TokenKind::Break,
+            b'"' if start < no_end => TokenKind::Break,
             _ => match (byte, Scanner::at(text, start).value()) {
                 (_, Ok(value)) => {
                     at = value.end;
-                    Token::Other
+                    TokenKind::Other
                 }
                 (b'"', Err(error)) => {
                     no_end = error.offset;
-                    Token::Break
+                    TokenKind::Break
                 }
                 (_, Err(error)) => {
                     at = at.max(error.offset);
-                    Token::Break
+                    TokenKind::Break
                 }
             },
         };
-        let is_repeated = matches!(token, Token::Break | Token::Other);
+        let is_repeated = matches!(token, TokenKind::Break | TokenKind::Other);
         if !is_repeated || tokens.last() != Some(&token) {
             tokens.push(token);
         }

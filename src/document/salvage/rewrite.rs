@@ -10,7 +10,7 @@ use crate::document::is_foreign;
 use crate::json::{self, decode};
 
 /// The members of documents besides their lists of entries.
-struct Members<'t> {
+struct RootMembers<'t> {
     /// As key and value.
     members: Vec<(&'t str, &'t str)>,
     /// How many of them stand before the first list.
@@ -21,7 +21,7 @@ struct Members<'t> {
 /// are whole of these documents. Of members of the same key the first one counts,
 /// but a version that is not ours is never replaced by one that is.
 pub(super) fn document(text: &str, roots: &[Root], entries: &[&str], key: &str) -> String {
-    let Members {
+    let RootMembers {
         mut members,
         before_list,
     } = members(text, roots);
@@ -34,7 +34,7 @@ pub(super) fn document(text: &str, roots: &[Root], entries: &[&str], key: &str) 
     go_form::document(&members)
 }
 
-fn members<'t>(text: &'t str, roots: &[Root]) -> Members<'t> {
+fn members<'t>(text: &'t str, roots: &[Root]) -> RootMembers<'t> {
     let mut members = Vec::new();
     let mut before_list = None;
     let mut known = HashSet::new();
@@ -69,7 +69,7 @@ fn members<'t>(text: &'t str, roots: &[Root]) -> Members<'t> {
     if let (Some(foreign), Some(member)) = (foreign, members.iter_mut().find(|it| is_version(it))) {
         member.1 = foreign;
     }
-    Members {
+    RootMembers {
         before_list: before_list.unwrap_or(members.len()),
         members,
     }
