@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::go_form::{BEFORE_VALUES, HEAD, TAIL};
 use super::stream;
 use crate::fields::Field;
-use crate::json::{Kind, Scanner, Span, SyntaxError, decode};
+use crate::json::{Scanner, Span, SyntaxError, ValueKind, decode};
 
 /// A text of this many bytes is worth more than one thread: in parts, it is copied through
 /// windows and checked once more. Unit tests try both ways on small texts.
@@ -73,10 +73,10 @@ impl Index {
         let mut index = Index::default();
         let mut scanner = Scanner::new(text);
         match scanner.kind()? {
-            Kind::Null => {
+            ValueKind::Null => {
                 scanner.value()?;
             }
-            Kind::Object => index.root(text, &mut scanner, main_key)?,
+            ValueKind::Object => index.root(text, &mut scanner, main_key)?,
             other => {
                 let found = other.describe();
                 return Err(scanner.error(format!("expected an object, found {found}")));
@@ -189,11 +189,11 @@ struct Entries {
 /// The value of `artifacts` or `components`: an array of objects, or null.
 fn entries(text: &str, scanner: &mut Scanner<'_>, key: &str) -> Result<Entries, SyntaxError> {
     match scanner.kind()? {
-        Kind::Null => Ok(Entries {
+        ValueKind::Null => Ok(Entries {
             span: scanner.value()?,
             list: None,
         }),
-        Kind::Array => {
+        ValueKind::Array => {
             let start = scanner.offset();
             let mut list = Vec::new();
             scanner.array::<SyntaxError>(|scanner| {
@@ -219,7 +219,7 @@ pub(super) fn entry(
     key: &str,
 ) -> Result<EntrySpans, SyntaxError> {
     let kind = scanner.kind()?;
-    if kind != Kind::Object {
+    if kind != ValueKind::Object {
         let found = kind.describe();
         return Err(scanner.error(format!(
             "expected the elements of `{key}` to be objects, found {found}"

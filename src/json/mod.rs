@@ -17,7 +17,7 @@ pub(crate) use members::Members;
 pub(crate) use position::LineIndex;
 pub use position::ParseError;
 pub(crate) use pretty::{compact, pretty};
-pub(crate) use scan::{Kind, Scanner, Span, SyntaxError, Visitor};
+pub(crate) use scan::{Scanner, Span, SyntaxError, ValueKind, Visitor};
 pub(crate) use write::go_string;
 
 /// Decodes a string literal. `None` if it is none, or if it holds a surrogate

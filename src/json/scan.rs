@@ -12,7 +12,7 @@ pub(crate) type Span = Range<usize>;
 
 /// What a value is, from its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ValueKind {
     Null,
     Bool,
     Number,
@@ -21,16 +21,16 @@ pub(crate) enum Kind {
     Object,
 }
 
-impl Kind {
+impl ValueKind {
     /// With an article, for a sentence.
     pub(crate) fn describe(self) -> &'static str {
         match self {
-            Kind::Null => "null",
-            Kind::Bool => "a boolean",
-            Kind::Number => "a number",
-            Kind::String => "a string",
-            Kind::Array => "an array",
-            Kind::Object => "an object",
+            ValueKind::Null => "null",
+            ValueKind::Bool => "a boolean",
+            ValueKind::Number => "a number",
+            ValueKind::String => "a string",
+            ValueKind::Array => "an array",
+            ValueKind::Object => "an object",
         }
     }
 }
@@ -46,13 +46,13 @@ pub(crate) struct SyntaxError {
 /// Follows a scanner through a value, part by part.
 pub(crate) trait Visitor {
     /// Enters an object or an array at its bracket. An error ends the walk.
-    fn enter(&mut self, kind: Kind, at: usize) -> Result<(), SyntaxError>;
+    fn enter(&mut self, kind: ValueKind, at: usize) -> Result<(), SyntaxError>;
 
     /// Passes the key of a member of the innermost object.
     fn key(&mut self, key: Span);
 
     /// Passes a value that is neither an object nor an array.
-    fn scalar(&mut self, kind: Kind, value: Span);
+    fn scalar(&mut self, kind: ValueKind, value: Span);
 
     /// Leaves the innermost object or array, which ends here.
     fn leave(&mut self, end: usize);
@@ -60,13 +60,13 @@ pub(crate) trait Visitor {
 
 /// Follows and takes note of nothing.
 impl Visitor for () {
-    fn enter(&mut self, _: Kind, _: usize) -> Result<(), SyntaxError> {
+    fn enter(&mut self, _: ValueKind, _: usize) -> Result<(), SyntaxError> {
         Ok(())
     }
 
     fn key(&mut self, _: Span) {}
 
-    fn scalar(&mut self, _: Kind, _: Span) {}
+    fn scalar(&mut self, _: ValueKind, _: Span) {}
 
     fn leave(&mut self, _: usize) {}
 }
@@ -97,14 +97,14 @@ impl<'t> Scanner<'t> {
     }
 
     /// What kind of value comes next.
-    pub(crate) fn kind(&mut self) -> Result<Kind, SyntaxError> {
+    pub(crate) fn kind(&mut self) -> Result<ValueKind, SyntaxError> {
         match self.peek() {
-            Some(b'n') => Ok(Kind::Null),
-            Some(b't' | b'f') => Ok(Kind::Bool),
-            Some(b'-' | b'0'..=b'9') => Ok(Kind::Number),
-            Some(b'"') => Ok(Kind::String),
-            Some(b'[') => Ok(Kind::Array),
-            Some(b'{') => Ok(Kind::Object),
+            Some(b'n') => Ok(ValueKind::Null),
+            Some(b't' | b'f') => Ok(ValueKind::Bool),
+            Some(b'-' | b'0'..=b'9') => Ok(ValueKind::Number),
+            Some(b'"') => Ok(ValueKind::String),
+            Some(b'[') => Ok(ValueKind::Array),
+            Some(b'{') => Ok(ValueKind::Object),
             _ => Err(self.error("expected a value")),
         }
     }
@@ -199,7 +199,7 @@ impl<'t> Scanner<'t> {
             let kind = self.kind()?;
             let at = self.at;
             match kind {
-                Kind::Object => {
+                ValueKind::Object => {
                     visitor.enter(kind, at)?;
                     self.at += 1;
                     if !self.take(b'}') {
@@ -209,7 +209,7 @@ impl<'t> Scanner<'t> {
                     }
                     visitor.leave(self.at);
                 }
-                Kind::Array => {
+                ValueKind::Array => {
                     visitor.enter(kind, at)?;
                     self.at += 1;
                     if !self.take(b']') {
@@ -220,9 +220,9 @@ impl<'t> Scanner<'t> {
                 }
                 scalar => {
                     match scalar {
-                        Kind::String => self.string()?,
-                        Kind::Number => self.number()?,
-                        Kind::Null => self.word(b"null")?,
+                        ValueKind::String => self.string()?,
+                        ValueKind::Number => self.number()?,
+                        ValueKind::Null => self.word(b"null")?,
                         _ if self.bytes[at] == b't' => self.word(b"true")?,
                         _ => self.word(b"false")?,
                     }

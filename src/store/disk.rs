@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::OFlags;
 
 use super::Owner;
+use super::dir::FileId;
 use super::fs::{dangling_link, if_exists, is_unsupported, lstat, stat, sync, uninterrupted};
 use super::temp_file::split;
 use crate::error::{AtPath, Error, Result};
@@ -174,8 +175,6 @@ impl Disk {
 }
 
 /// Device and inode of a file.
-pub(super) type FileId = (u64, u64);
-
 pub(super) fn id(metadata: &Metadata) -> FileId {
     (metadata.dev(), metadata.ino())
 }

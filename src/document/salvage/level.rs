@@ -4,7 +4,7 @@ use super::SPACE;
 use super::found::Place;
 use crate::document::index::known_field;
 use crate::fields::Field;
-use crate::json::{Kind, Span, decode};
+use crate::json::{Span, ValueKind, decode};
 
 /// How many letters at least tell what a key was whose beginning is missing.
 const END_OF_KEY: usize = 3;
@@ -82,7 +82,7 @@ impl Key {
 #[derive(Debug)]
 pub(super) struct Level {
     pub(super) start: usize,
-    pub(super) kind: Kind,
+    pub(super) kind: ValueKind,
     /// Of an object: its own place. Of an array: that of its elements.
     pub(super) place: Place,
     /// The key before the value that comes next.
@@ -96,12 +96,12 @@ pub(super) struct Level {
     pub(super) reference: Option<Span>,
     pub(super) has_cache_path: bool,
     /// Of a list of entries: where something else stands in it, and how often.
-    pub(super) misfit: Option<(usize, Kind)>,
+    pub(super) misfit: Option<(usize, ValueKind)>,
     pub(super) misfits: usize,
 }
 
 impl Level {
-    pub(super) fn new(start: usize, kind: Kind, place: Place) -> Self {
+    pub(super) fn new(start: usize, kind: ValueKind, place: Place) -> Self {
         Level {
             start,
             kind,
@@ -131,7 +131,7 @@ impl Level {
     }
 
     /// Takes note of an element that is no entry, if this is a list of entries.
-    pub(super) fn pass_misfit(&mut self, at: usize, kind: Kind) {
+    pub(super) fn pass_misfit(&mut self, at: usize, kind: ValueKind) {
         if self.is_list() {
             self.misfit.get_or_insert((at, kind));
             self.misfits += 1;
@@ -139,11 +139,11 @@ impl Level {
     }
 
     pub(super) fn is_list(&self) -> bool {
-        self.kind == Kind::Array && self.place == Place::Element
+        self.kind == ValueKind::Array && self.place == Place::Element
     }
 
     pub(super) fn is_object(&self) -> bool {
-        self.kind == Kind::Object
+        self.kind == ValueKind::Object
     }
 
     pub(super) fn has(&self, field: Field) -> bool {
@@ -164,15 +164,15 @@ impl Level {
 
 /// Returns the place of a value inside of another one, or of nothing that could be
 /// read, but for the key before it.
-pub(super) fn place(kind: Kind, outer: Option<&Level>, before: Key) -> Place {
+pub(super) fn place(kind: ValueKind, outer: Option<&Level>, before: Key) -> Place {
     let (outer, key) = match outer {
         None => (Place::Free, before),
         Some(level) => (level.place, level.key),
     };
     match (key, outer) {
-        (Key::Artifacts | Key::Components, _) if kind == Kind::Array => Place::Element,
+        (Key::Artifacts | Key::Components, _) if kind == ValueKind::Array => Place::Element,
         (Key::Other | Key::Version, _) | (_, Place::Member) => Place::Member,
-        (Key::None, Place::Element) if kind == Kind::Object => Place::Element,
+        (Key::None, Place::Element) if kind == ValueKind::Object => Place::Element,
         // No field of an entry holds such a value, so that it is not its own.
         _ => Place::Free,
     }

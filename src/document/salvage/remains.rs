@@ -4,7 +4,7 @@ use super::encoding::{UNREADABLE, UNREADABLE_HERE};
 use super::found::{Found, Marks, Torn};
 use super::{Lost, SPACE};
 use crate::fields::Field;
-use crate::json::{Kind, Scanner, Span};
+use crate::json::{Scanner, Span, ValueKind};
 
 /// The part of an entry whose beginning is missing.
 struct Remnant {
@@ -167,7 +167,7 @@ fn key_at(text: &str, at: usize) -> Option<(Field, usize)> {
 /// Returns the string at a place, or behind white space there.
 fn string_at(text: &str, at: usize) -> Option<Span> {
     let mut scanner = Scanner::at(text, at);
-    let is_string = scanner.kind() == Ok(Kind::String);
+    let is_string = scanner.kind() == Ok(ValueKind::String);
     is_string.then(|| scanner.value().ok()).flatten()
 }
 

@@ -19,7 +19,7 @@ use super::level::{Key, Level, place};
 use crate::error::{Error, Result};
 use crate::fields::Field;
 use crate::interrupt::Interrupt;
-use crate::json::{Kind, Scanner, Span, SyntaxError, Visitor};
+use crate::json::{Scanner, Span, SyntaxError, ValueKind, Visitor};
 
 /// How deep values may be nested: Go reads nothing that is nested deeper than
 /// 10,000 levels, and two are around an entry.
@@ -92,7 +92,7 @@ struct Search<'t> {
 }
 
 impl Visitor for Search<'_> {
-    fn enter(&mut self, kind: Kind, at: usize) -> Result<(), SyntaxError> {
+    fn enter(&mut self, kind: ValueKind, at: usize) -> Result<(), SyntaxError> {
         let refused = |reason: &str| SyntaxError {
             offset: at,
             reason: reason.to_owned(),
@@ -110,7 +110,7 @@ impl Visitor for Search<'_> {
         self.found.passed.set(at);
         let place = place(kind, self.open.last(), self.before);
         if let Some(outer) = self.open.last_mut()
-            && kind == Kind::Array
+            && kind == ValueKind::Array
         {
             outer.pass_misfit(at, kind);
         }
@@ -138,16 +138,18 @@ impl Visitor for Search<'_> {
         }
     }
 
-    fn scalar(&mut self, kind: Kind, value: Span) {
+    fn scalar(&mut self, kind: ValueKind, value: Span) {
         let is_outermost = self.open.len() == 1;
         let Some(level) = self.open.last_mut() else {
             return;
         };
         match level.key {
             Key::None => level.pass_misfit(value.start, kind),
-            Key::Known(Field::Reference) if kind == Kind::String => level.reference = Some(value),
-            Key::Known(Field::CachePath) => level.has_cache_path |= kind == Kind::String,
-            key if key.holds_entries() && is_outermost && kind != Kind::Null => {
+            Key::Known(Field::Reference) if kind == ValueKind::String => {
+                level.reference = Some(value)
+            }
+            Key::Known(Field::CachePath) => level.has_cache_path |= kind == ValueKind::String,
+            key if key.holds_entries() && is_outermost && kind != ValueKind::Null => {
                 self.found.misfits.push(Lost {
                     reference: None,
                     offset: value.start,

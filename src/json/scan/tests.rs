@@ -93,7 +93,7 @@ fn any_nesting_is_passed_over_without_recursion() {
 struct Notes(Vec<String>);
 
 impl Visitor for Notes {
-    fn enter(&mut self, kind: Kind, at: usize) -> Result<(), SyntaxError> {
+    fn enter(&mut self, kind: ValueKind, at: usize) -> Result<(), SyntaxError> {
         self.0.push(format!("enter {kind:?} {at}"));
         match self.0.len() {
             ..9 => Ok(()),
@@ -108,7 +108,7 @@ impl Visitor for Notes {
         self.0.push(format!("key {key:?}"));
     }
 
-    fn scalar(&mut self, kind: Kind, value: Span) {
+    fn scalar(&mut self, kind: ValueKind, value: Span) {
         self.0.push(format!("{kind:?} {value:?}"));
     }
 
