@@ -1,20 +1,19 @@
 //! Frees disk: a plan of what can go, and its execution.
 
 mod choose;
+mod execute;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
-use std::path::PathBuf;
 use std::time::SystemTime;
 
+use super::Snapshot;
 use super::deployed::DeployedBy;
 use super::orphans::{Unreferenced, UnreferencedData};
 use super::plugins::Plugins;
-use super::removal::{RemovalPlan, RemoveOptions, Removed};
-use super::{Cache, Snapshot};
+use super::removal::{RemoveOptions, Removed};
 use crate::document::Edit;
 use crate::error::{Error, Result};
-use crate::fields::Field;
 use crate::select::Filter;
 use choose::Choice;
 
@@ -72,7 +71,7 @@ impl fmt::Display for PruneReason {
     }
 }
 
-/// What a prune is to remove. [`Cache::prune`] removes just that.
+/// What a prune is to remove. [`Cache::prune`](crate::Cache::prune) removes just that.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct PrunePlan {
@@ -131,17 +130,6 @@ pub struct Pruned {
     pub changed_entries: Vec<String>,
     /// Why the prune ended early; what is named above is done all the same.
     pub error: Option<Error>,
-}
-
-impl Pruned {
-    /// Returns whether there is nothing to report.
-    fn is_empty(&self) -> bool {
-        self.removed.is_empty()
-            && self.unreferenced.is_empty()
-            && self.failed.is_empty()
-            && self.changed.is_empty()
-            && self.changed_entries.is_empty()
-    }
 }
 
 /// Adds an error unless the same is known already, because what kept several looks from
@@ -232,85 +220,10 @@ impl Snapshot<'_> {
     }
 }
 
-impl Cache {
-    /// Removes just what a plan names. What changed since it was made stays, and is named.
-    ///
-    /// # Errors
-    ///
-    /// Those of every change, as long as nothing is done; later ones are in the result.
-    /// Content that cannot be deleted is no error: the result names it.
-    pub fn prune(&self, plan: PrunePlan) -> Result<Pruned> {
-        let mut pruned = Pruned::default();
-        // This comes first because it frees disk for the change of the registry.
-        if !plan.unreferenced.is_empty() {
-            let swept = self.remove_unreferenced(&plan.unreferenced, plan.made_at)?;
-            let failed = swept.failed.iter().map(|(item, _)| item);
-            let known: HashSet<&PathBuf> =
-                failed.chain(&swept.gone).map(|item| &item.path).collect();
-            let changed = plan.unreferenced.iter();
-            let changed = changed.filter(|item| !known.contains(&item.path));
-            pruned.changed = changed.cloned().collect();
-            (pruned.unreferenced, pruned.failed) = (swept.gone, swept.failed);
-        }
-        match self.remove_planned(&plan.entries, &mut pruned) {
-            Err(error) if pruned.is_empty() => Err(error),
-            result => {
-                pruned.error = result.err();
-                Ok(pruned)
-            }
-        }
-    }
-
-    /// Removes the planned entries as far as they still stand in the registry as they did.
-    fn remove_planned(
-        &self,
-        planned: &HashMap<String, PlannedEntry>,
-        pruned: &mut Pruned,
-    ) -> Result<()> {
-        let contents = self.contents();
-        // Content that is gone by the plan may be on its way back, so it is left alone.
-        for is_gone in [true, false] {
-            let wanted = |planned: &PlannedEntry| (planned.reason == PruneReason::Gone) == is_gone;
-            if !planned.values().any(wanted) {
-                continue;
-            }
-            let mut kept = HashMap::new();
-            let removed = self.remove_selected(RemovalPlan {
-                select: &mut |document| {
-                    let mut edit = Edit::default();
-                    kept = planned.iter().filter(|(_, it)| wanted(it)).collect();
-                    let document = document.whole()?;
-                    for (index, entry) in document.entries().enumerate() {
-                        let found = planned.get(entry.text()).filter(|it| wanted(it));
-                        let Some(PlannedEntry { reference, .. }) = found else {
-                            continue;
-                        };
-                        let path = entry.text_of(Field::CachePath);
-                        if !is_gone || contents.is_gone(reference, &path).unwrap_or(false) {
-                            edit.remove(index);
-                            kept.remove(&entry.text().to_owned());
-                        }
-                    }
-                    Ok(edit)
-                },
-                options: match is_gone {
-                    true => RemoveOptions::keeping_content(),
-                    false => RemoveOptions::default(),
-                },
-            })?;
-            pruned.removed.extend(removed);
-            let kept = kept.into_values();
-            pruned
-                .changed_entries
-                .extend(kept.map(|it| it.reference.clone()));
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::Cache;
     use crate::home::Home;
     use crate::import::{Import, ImportSource};
     use crate::reference::Reference;
