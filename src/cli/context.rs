@@ -12,7 +12,7 @@ use crate::document::{Document, EntryRef};
 use crate::error::AtPath;
 use crate::escape::escape_display;
 use crate::fields::Field;
-use crate::registry::resolve::{DigestPrefix, Resolution, Resolved};
+use crate::registry::resolve::{DigestPrefix, Resolver};
 use crate::select::Selection;
 use crate::{Cache, DanglingLink, Home, Interrupt, Snapshot, store};
 
@@ -124,30 +124,20 @@ fn warn_of_disk(dir: &Path) {
     ));
 }
 
-/// Warns of unreadable fields of the artifacts that filters name, because those may be why
-/// a filter cannot be used.
+/// Warns of unreadable fields of the entries that filters name, because those may be why
+/// a filter cannot be used. Each is named once, in the order of the file.
 pub(super) fn warn_of_named(document: Option<&Document>, selection: &Selection) {
     let Some(document) = document else {
         return;
     };
     warn_of_version(document.foreign_version());
+    let operands = selection.operands();
+    let resolver = Resolver::new(&operands, DigestPrefix::Short);
+    let named = document
+        .entries()
+        .filter(|entry| resolver.matches_any(entry));
     let mut unreadable = UnreadableEntries::default();
-    let resolved = Resolved::of(document, &selection.operands(), DigestPrefix::Short);
-    for resolution in resolved.resolutions() {
-        match resolution {
-            Resolution::Found(indices) => {
-                let entries = indices.iter().filter_map(|&index| document.entry(index));
-                entries.for_each(|entry| unreadable.note(&entry));
-            }
-            Resolution::Ambiguous(references) => {
-                let is_named =
-                    |entry: &EntryRef<'_>| references.iter().any(|it| *it == entry.reference());
-                let entries = document.entries().filter(is_named);
-                entries.for_each(|entry| unreadable.note(&entry));
-            }
-            Resolution::Missing => {}
-        }
-    }
+    named.for_each(|entry| unreadable.note(&entry));
     unreadable.warn();
 }
 

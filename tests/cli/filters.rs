@@ -632,22 +632,41 @@ fn a_warning_about_the_artifact_of_a_filter_is_printed_once() {
 }
 
 #[test]
-fn unreadable_fields_of_the_artifacts_that_a_filter_names_are_named_when_it_cannot_be_used() {
+fn unreadable_fields_of_the_artifacts_that_filters_name_are_named_once_in_the_order_of_the_file() {
+    const HEX: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9";
     let sandbox = Sandbox::new();
-    sandbox.write_registry(
-        r#"{"version":"v2","artifacts":[
-{"reference":"a:v1","digest":"sha256:a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90","size":"x"},
-{"reference":"b:v1","digest":"sha256:a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f91","size":"x"},
-{"reference":"c:v1","size":"x"}]}"#,
-    );
-    for (filter, named) in [
-        ("before=a1b2", vec!["a:v1", "b:v1"]),
-        ("before=a:v1", vec!["a:v1"]),
+    sandbox.write_registry(format!(
+        r#"{{"version":"v2","artifacts":[
+{{"reference":"b:v1","digest":"sha256:{HEX}0","size":"x"}},
+{{"reference":"a:v1","digest":"sha256:{HEX}1","size":"x"}},
+{{"reference":"cafe","size":"x"}},
+{{"reference":"d:v1","digest":"sha256:cafe{}","size":"x"}},
+{{"reference":"timed:v1","createdAt":"2026-03-01T00:00:00Z","size":"x"}},
+{{"reference":"c:v1","size":"x"}}]}}"#,
+        &HEX[..60]
+    ));
+    let many = ["before=timed:v1", "since=timed:v1"].repeat(3);
+    for (filters, named) in [
+        (vec!["before=a1b2"], vec!["b:v1", "a:v1"]),
+        (vec!["before=a:v1"], vec!["a:v1"]),
+        (vec!["before=a:v1", "since=b:v1"], vec!["b:v1", "a:v1"]),
+        (vec!["before=a1b2", "since=a:v1"], vec!["b:v1", "a:v1"]),
+        (vec!["before=a:v1", "since=a:v1"], vec!["a:v1"]),
+        // A name that is the start of a digest too.
+        (vec!["before=cafe"], vec!["cafe", "d:v1"]),
+        (vec!["before=nothing"], vec![]),
+        (vec!["before=nothing", "since=a:v1"], vec!["a:v1"]),
+        ([many, vec!["before=nothing"]].concat(), vec!["timed:v1"]),
     ] {
-        let run = sandbox.run(&["images", "--filter", filter]);
-        let warned = ["a:v1", "b:v1", "c:v1"].into_iter().filter(|name| {
-            run.stderr
-                .contains(&format!("entry `{name}` has an unreadable"))
+        let mut args = vec!["images"];
+        filters
+            .iter()
+            .for_each(|filter| args.extend(["--filter", filter]));
+        let run = sandbox.run(&args);
+        assert_ne!(run.code, 0, "{run:?}");
+        let warned = run.stderr.lines().filter_map(|line| {
+            let name = line.strip_prefix("warning: entry `")?;
+            name.strip_suffix("` has an unreadable `size`")
         });
         assert_eq!(warned.collect::<Vec<_>>(), named, "{run:?}");
     }

@@ -62,6 +62,17 @@ impl<'o> Resolver<'o> {
         self.resolutions([matches])
     }
 
+    /// Returns whether an entry matches any operand, be it at a step that does not count
+    /// because another entry matches at an earlier one.
+    #[cfg(feature = "cli")]
+    pub(crate) fn matches_any(&self, entry: &EntryRef<'_>) -> bool {
+        let is_match = |at: usize| STEPS.iter().any(|step| step(&self.operands[at], entry));
+        match &self.index {
+            None => (0..self.operands.len()).any(is_match),
+            Some(index) => index.candidates(entry).into_iter().any(is_match),
+        }
+    }
+
     /// Holds the operands against an entry; `keep` makes what is kept of it.
     pub(crate) fn visit<T>(
         &self,
