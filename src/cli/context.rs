@@ -135,7 +135,7 @@ pub(super) fn warn_of_named(document: Option<&Document>, selection: &Selection) 
     let resolver = Resolver::new(&operands, DigestPrefix::Short);
     let named = document
         .entries()
-        .filter(|entry| resolver.matches_any(entry));
+        .filter(|entry| resolver.matching(entry).next().is_some());
     let mut unreadable = UnreadableEntries::default();
     named.for_each(|entry| unreadable.note(&entry));
     unreadable.warn();

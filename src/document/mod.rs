@@ -110,7 +110,7 @@ impl Document {
     }
 
     /// As [`fold`](Self::fold), with the places of the entries.
-    fn fold_indexed<S: Default + Send>(
+    pub(crate) fn fold_indexed<S: Default + Send>(
         &self,
         visit: impl Fn(&mut S, usize, &EntryRef<'_>) + Send + Sync,
     ) -> Vec<S> {

@@ -5,17 +5,20 @@
 //! pass. References that a missing one may have been meant for are searched in another,
 //! for those who ask.
 
+mod index;
 mod operand;
+mod places;
 mod resolver;
 mod similar;
 
 use super::ReadMode;
 use super::Registry;
-use crate::document::{Document, EntryRef, OpenDocument, StoredEntry};
+use crate::document::{EntryRef, StoredEntry};
 use crate::error::Result;
-use resolver::{FEW, Matches};
+use resolver::Matches;
 use similar::{MAX_COMPARED, MostSimilar};
 
+pub(crate) use places::ResolvedPlaces;
 pub(crate) use resolver::Resolver;
 
 /// How much of a digest an operand has to give to name the artifacts that have it.
@@ -44,14 +47,25 @@ impl DigestPrefix {
 /// The entries that an operand names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Resolution<T = StoredEntry> {
+pub enum Resolution {
     /// The entries of one reference, in the order of the file: more than one where the
     /// file contains the reference twice.
-    Found(Vec<T>),
+    Found(Vec<StoredEntry>),
     /// Entries of several references, which are these, sorted.
     Ambiguous(Vec<String>),
     /// No entry.
     Missing,
+}
+
+impl Resolution {
+    /// Creates the one of an outcome as [`Resolver::outcomes`] returns it.
+    fn new(outcome: Result<Vec<StoredEntry>, Vec<String>>) -> Self {
+        match outcome {
+            Ok(entries) => Resolution::Found(entries),
+            Err(references) if references.is_empty() => Resolution::Missing,
+            Err(references) => Resolution::Ambiguous(references),
+        }
+    }
 }
 
 /// An operand that names no one artifact.
@@ -74,22 +88,37 @@ pub enum Unresolved {
     },
 }
 
+impl Unresolved {
+    /// Creates the one of an operand that matches these references equally well, or is
+    /// missing, if there are none.
+    fn new(operand: &str, references: Vec<String>) -> Self {
+        let operand = operand.to_owned();
+        match references.is_empty() {
+            true => Unresolved::Missing { operand },
+            false => Unresolved::Ambiguous {
+                operand,
+                references,
+            },
+        }
+    }
+}
+
 /// The entries that operands name, as one pass over the registry found them.
 #[derive(Clone, Debug)]
-pub struct Resolved<T = StoredEntry> {
+pub struct Resolved {
     operands: Vec<String>,
-    resolutions: Vec<Resolution<T>>,
+    resolutions: Vec<Resolution>,
     foreign_version: Option<String>,
 }
 
-impl<T> Resolved<T> {
+impl Resolved {
     /// Returns what each operand names, in the order of the operands.
-    pub fn resolutions(&self) -> &[Resolution<T>] {
+    pub fn resolutions(&self) -> &[Resolution] {
         &self.resolutions
     }
 
     /// Returns the first entry of each operand that names one.
-    pub fn found(&self) -> impl Iterator<Item = &T> {
+    pub fn found(&self) -> impl Iterator<Item = &StoredEntry> {
         self.resolutions.iter().filter_map(|found| match found {
             Resolution::Found(entries) => entries.first(),
             Resolution::Ambiguous(_) | Resolution::Missing => None,
@@ -100,15 +129,12 @@ impl<T> Resolved<T> {
     pub fn unresolved(&self) -> Vec<Unresolved> {
         let operands = self.operands.iter().zip(&self.resolutions);
         let unresolved = operands.filter_map(|(operand, found)| {
-            let operand = operand.clone();
-            Some(match found {
+            let references = match found {
                 Resolution::Found(_) => return None,
-                Resolution::Missing => Unresolved::Missing { operand },
-                Resolution::Ambiguous(references) => Unresolved::Ambiguous {
-                    operand,
-                    references: references.clone(),
-                },
-            })
+                Resolution::Missing => Vec::new(),
+                Resolution::Ambiguous(references) => references.clone(),
+            };
+            Some(Unresolved::new(operand, references))
         });
         unresolved.collect()
     }
@@ -117,74 +143,6 @@ impl<T> Resolved<T> {
     /// this library does not write.
     pub fn foreign_version(&self) -> Option<&str> {
         self.foreign_version.as_deref()
-    }
-}
-
-impl Resolved<usize> {
-    /// Finds the entries of a document that operands name, by their places.
-    pub(crate) fn of<S: AsRef<str>>(
-        document: &Document,
-        operands: &[S],
-        digits: DigestPrefix,
-    ) -> Self {
-        Resolved {
-            operands: operands.iter().map(|it| it.as_ref().to_owned()).collect(),
-            resolutions: Resolver::new(operands, digits).find_in(document),
-            foreign_version: document.foreign_version().map(str::to_owned),
-        }
-    }
-
-    /// Finds the entries of a few operands that are all exact references, without a pass
-    /// over a document that stays in its file. `None` if one is not.
-    fn exact<S: AsRef<str>>(
-        document: &OpenDocument,
-        operands: &[S],
-    ) -> Result<Option<Vec<Resolution<usize>>>> {
-        let is_empty = |operand: &S| operand.as_ref().is_empty();
-        if matches!(document, OpenDocument::InMemory(_))
-            || operands.len() > FEW
-            || operands.iter().any(is_empty)
-        {
-            return Ok(None);
-        }
-        let mut resolutions = Vec::with_capacity(operands.len());
-        for operand in operands {
-            let found = document.find_named(operand.as_ref(), |_| ())?;
-            if found.is_empty() {
-                return Ok(None);
-            }
-            let places = found.into_iter().map(|(index, ())| index);
-            resolutions.push(Resolution::Found(places.collect()));
-        }
-        Ok(Some(resolutions))
-    }
-
-    /// Finds the entries of a document that is being changed, in one pass over it at most.
-    ///
-    /// # Errors
-    ///
-    /// The document cannot be read.
-    pub(crate) fn of_open<S: AsRef<str>>(
-        document: &OpenDocument,
-        operands: &[S],
-        digits: DigestPrefix,
-    ) -> Result<Self> {
-        let resolutions = match Self::exact(document, operands)? {
-            Some(exact) => exact,
-            None => {
-                let resolver = Resolver::new(operands, digits);
-                let parts = document.fold(|matches: &mut Matches<_>, index, entry| {
-                    resolver.visit(matches, entry, || index);
-                })?;
-                resolver.resolutions(parts)
-            }
-        };
-        Ok(Resolved {
-            operands: operands.iter().map(|it| it.as_ref().to_owned()).collect(),
-            resolutions,
-            // A document of a foreign version is never changed.
-            foreign_version: None,
-        })
     }
 }
 
@@ -222,9 +180,10 @@ impl Registry {
             resolver.visit(matches, entry, || StoredEntry::from(*entry));
         };
         let scanned = self.scan(ReadMode::Patient, visit)?;
+        let outcomes = resolver.outcomes(scanned.parts).into_iter();
         Ok(Resolved {
-            operands: operands.iter().map(|it| it.as_ref().to_owned()).collect(),
-            resolutions: resolver.resolutions(scanned.parts),
+            operands: resolver.operands().map(str::to_owned).collect(),
+            resolutions: outcomes.map(Resolution::new).collect(),
             foreign_version: scanned.foreign_version,
         })
     }

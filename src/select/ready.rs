@@ -11,7 +11,7 @@ use crate::content::Contents;
 use crate::document::{Document, EntryRef};
 use crate::error::{Error, Result, UnusableFilter};
 use crate::fields::Field;
-use crate::registry::resolve::{DigestPrefix, Resolution, Resolver};
+use crate::registry::resolve::{DigestPrefix, Resolved, Unresolved};
 use crate::timestamp;
 
 /// Filters that belong together: of alternatives one has to hold, of demands
@@ -132,8 +132,8 @@ fn resolve<'f>(
     })
 }
 
-/// The time that a filter names, itself or by an artifact: first by its name, last
-/// by the start of its digest, since some look like a number of seconds.
+/// Returns the time that a filter names, itself or by an artifact: first by the artifact's
+/// name, last by the start of its digest, because some look like a number of seconds.
 fn time_of(
     moment: &Moment,
     document: Option<&Document>,
@@ -145,25 +145,30 @@ fn time_of(
         reason,
     };
     let find = |digits| {
-        let find = |document| Resolver::new(&[operand], digits).find_in(document);
-        let found = document.and_then(|document| find(document).pop());
-        found.unwrap_or(Resolution::Missing)
-    };
-    let found = match (find(DigestPrefix::Whole), &moment.time) {
-        (Resolution::Missing, Ok(when)) => return Ok(time_at(*when, now)),
-        (Resolution::Missing, Err(_)) => find(DigestPrefix::Short),
-        (found, _) => found,
-    };
-    match found {
-        Resolution::Missing => {
-            let why = moment.time.as_ref().err().cloned();
-            Err(fail(UnusableFilter::Unknown(why.unwrap_or_default())))
+        let Some(document) = document else {
+            return Ok(None);
+        };
+        let resolved = Resolved::of(document, &[operand], digits);
+        if let Some(Unresolved::Ambiguous { .. }) = resolved.unresolved().first() {
+            return Err(fail(UnusableFilter::Ambiguous));
         }
-        Resolution::Ambiguous(_) => Err(fail(UnusableFilter::Ambiguous)),
-        Resolution::Found(indices) => indices
-            .first()
-            .and_then(|&index| known_time(&document?.entry(index)?))
-            .ok_or_else(|| fail(UnusableFilter::NoTime)),
+        let Some(&index) = resolved.found().next() else {
+            return Ok(None);
+        };
+        match document.entry(index).as_ref().and_then(known_time) {
+            Some(time) => Ok(Some(time)),
+            None => Err(fail(UnusableFilter::NoTime)),
+        }
+    };
+    if let Some(time) = find(DigestPrefix::Whole)? {
+        return Ok(time);
+    }
+    match &moment.time {
+        Ok(when) => Ok(time_at(*when, now)),
+        Err(why) => {
+            let unknown = || fail(UnusableFilter::Unknown(why.clone()));
+            find(DigestPrefix::Short)?.ok_or_else(unknown)
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::{RemovalPlan, RemoveOptions, Removed};
 use crate::content::{Cache, Contents, Snapshot};
 use crate::document::{Document, Edit};
 use crate::error::Result;
-use crate::registry::resolve::{DigestPrefix, Resolution, Resolved, Unresolved};
+use crate::registry::resolve::{DigestPrefix, Resolved, ResolvedPlaces, Unresolved};
 use crate::select::Selection;
 use crate::timestamp;
 
@@ -161,13 +161,9 @@ impl Cache {
 }
 
 /// Returns the edit that removes the entries that operands name.
-fn removal_of(resolved: &Resolved<usize>) -> Edit {
+fn removal_of(resolved: &ResolvedPlaces) -> Edit {
     let mut edit = Edit::default();
-    for resolution in resolved.resolutions() {
-        if let Resolution::Found(indices) = resolution {
-            indices.iter().for_each(|&index| edit.remove(index));
-        }
-    }
+    resolved.all().for_each(|index| edit.remove(index));
     edit
 }
 

@@ -10,7 +10,7 @@ use crate::reference::ReferenceParts;
 
 /// An operand, split into its parts.
 pub(super) struct Operand<'o> {
-    text: &'o str,
+    pub(super) text: &'o str,
     pub(super) name: ReferenceParts<'o>,
     /// The hex digits, if it can be a digest or the start of one.
     pub(super) hex: Option<&'o str>,
@@ -34,8 +34,11 @@ impl<'o> Operand<'o> {
     }
 }
 
-/// How an operand may name an entry. The first step at which it names any counts.
-pub(super) const STEPS: [fn(&Operand<'_>, &EntryRef<'_>) -> bool; 3] = [
+/// One way in which an operand may name an entry.
+pub(super) type Step = fn(&Operand<'_>, &EntryRef<'_>) -> bool;
+
+/// The steps at which an operand may name an entry. The first at which it names any counts.
+pub(super) const STEPS: [Step; 3] = [
     |wanted, entry| wanted.is_reference(entry),
     |wanted, entry| wanted.is_name(entry),
     |wanted, entry| wanted.is_digest(entry),

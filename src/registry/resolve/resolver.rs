@@ -1,12 +1,9 @@
-//! Holding operands against entries.
+//! Holds operands against entries, and keeps what each matches best.
 
-use std::collections::{BTreeSet, HashMap};
-
-use super::operand::{Operand, STEPS, digest, reference};
-use super::{DigestPrefix, Resolution};
-use crate::digest::digest_hex;
-use crate::document::{Document, EntryRef};
-use crate::reference::ReferenceParts;
+use super::DigestPrefix;
+use super::index::Index;
+use super::operand::{Operand, STEPS, Step};
+use crate::document::EntryRef;
 
 /// Up to this many operands are compared with each entry one by one, because that takes
 /// less time than to look them up.
@@ -19,18 +16,8 @@ pub(crate) struct Resolver<'o> {
     index: Option<Index<'o>>,
 }
 
-/// Operands by what an entry has to have to match them.
-#[derive(Default)]
-struct Index<'o> {
-    by_repository: HashMap<&'o str, Vec<usize>>,
-    by_name: HashMap<(&'o str, &'o str), Vec<usize>>,
-    by_hex: HashMap<&'o str, Vec<usize>>,
-    /// How many digits the operands have that can be digests.
-    hex_lengths: BTreeSet<usize>,
-}
-
 /// What operands match so far, each at the best of its steps.
-pub(crate) struct Matches<T>(Vec<BestMatch<T>>);
+pub(super) struct Matches<T>(Vec<BestMatch<T>>);
 
 impl<T> Default for Matches<T> {
     fn default() -> Self {
@@ -40,7 +27,7 @@ impl<T> Default for Matches<T> {
 
 struct BestMatch<T> {
     step: usize,
-    /// The references of the entries, empty where there is none, and what was made of
+    /// The references of the entries, empty where there is none, and what was kept of
     /// the entries.
     found: Vec<(String, T)>,
 }
@@ -53,90 +40,67 @@ impl<'o> Resolver<'o> {
         Resolver { operands, index }
     }
 
-    /// Returns what each operand names in a document, the entries by their places.
-    pub(crate) fn find_in(&self, document: &Document) -> Vec<Resolution<usize>> {
-        let mut matches = Matches::default();
-        for (index, entry) in document.entries().enumerate() {
-            self.visit(&mut matches, &entry, || index);
-        }
-        self.resolutions([matches])
+    /// Returns the operands as they were given.
+    pub(super) fn operands(&self) -> impl Iterator<Item = &'o str> {
+        self.operands.iter().map(|operand| operand.text)
     }
 
-    /// Returns whether an entry matches any operand, be it at a step that does not count
-    /// because another entry matches at an earlier one.
-    #[cfg(feature = "cli")]
-    pub(crate) fn matches_any(&self, entry: &EntryRef<'_>) -> bool {
-        let is_match = |at: usize| STEPS.iter().any(|step| step(&self.operands[at], entry));
-        match &self.index {
-            None => (0..self.operands.len()).any(is_match),
-            Some(index) => index.candidates(entry).into_iter().any(is_match),
-        }
+    /// Returns the operands that an entry matches, each with the first step at which it
+    /// does.
+    pub(crate) fn matching(&self, entry: &EntryRef<'_>) -> impl Iterator<Item = (usize, usize)> {
+        let (all, candidates) = match &self.index {
+            None => (0..self.operands.len(), None),
+            Some(index) => (0..0, Some(index.candidates(entry))),
+        };
+        let operands = all.chain(candidates.into_iter().flatten());
+        operands.filter_map(|at| {
+            let is_match = |step: &Step| step(&self.operands[at], entry);
+            Some((at, STEPS.iter().position(is_match)?))
+        })
     }
 
     /// Holds the operands against an entry; `keep` makes what is kept of it.
-    pub(crate) fn visit<T>(
+    pub(super) fn visit<T>(
         &self,
         matches: &mut Matches<T>,
         entry: &EntryRef<'_>,
         keep: impl Fn() -> T,
     ) {
-        match &self.index {
-            None => (0..self.operands.len()).for_each(|at| self.compare(at, matches, entry, &keep)),
-            Some(index) => {
-                for at in index.candidates(entry) {
-                    self.compare(at, matches, entry, &keep);
-                }
-            }
-        }
-    }
-
-    fn compare<T>(
-        &self,
-        at: usize,
-        matches: &mut Matches<T>,
-        entry: &EntryRef<'_>,
-        keep: impl Fn() -> T,
-    ) {
-        let operand = &self.operands[at];
-        if let Some(step) = STEPS.iter().position(|step| step(operand, entry)) {
+        for (at, step) in self.matching(entry) {
             let found = (entry.reference().into_owned(), keep());
             matches.of(at).add(step, [found]);
         }
     }
 
-    /// Returns what each operand names, by the matches in parts of the registry, in
-    /// their order.
-    pub(crate) fn resolutions<T>(
+    /// Returns for each operand what was kept of the entries of the one reference that it
+    /// names, or else the references that it matches equally well, sorted: several or none.
+    /// The parts of the registry come in their order.
+    pub(super) fn outcomes<T>(
         &self,
         parts: impl IntoIterator<Item = Matches<T>>,
-    ) -> Vec<Resolution<T>> {
-        let mut all = Matches(Vec::new());
+    ) -> Vec<Result<Vec<T>, Vec<String>>> {
+        let mut all = Matches::default();
         for Matches(part) in parts {
             for (at, BestMatch { step, found }) in part.into_iter().enumerate() {
                 all.of(at).add(step, found);
             }
         }
         let mut best = all.0.into_iter();
-        let resolutions = self.operands.iter().map(|_| match best.next() {
-            None => Resolution::Missing,
-            Some(BestMatch { found, .. }) => resolution(found),
+        let outcomes = self.operands.iter().map(|_| match best.next() {
+            None => Err(Vec::new()),
+            Some(best) => best.into_outcome(),
         });
-        resolutions.collect()
-    }
-}
-
-fn resolution<T>(found: Vec<(String, T)>) -> Resolution<T> {
-    let (mut references, entries): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-    references.sort_unstable();
-    references.dedup();
-    match references.len() {
-        0 => Resolution::Missing,
-        1 => Resolution::Found(entries),
-        _ => Resolution::Ambiguous(references),
+        outcomes.collect()
     }
 }
 
 impl<T> Matches<T> {
+    /// Adds an entry that has exactly the reference that an operand is.
+    pub(super) fn add_exact(&mut self, operand: usize, reference: &str, kept: T) {
+        let step = 0;
+        self.of(operand).add(step, [(reference.to_owned(), kept)]);
+    }
+
     fn of(&mut self, operand: usize) -> &mut BestMatch<T> {
         if self.0.len() <= operand {
             self.0.resize_with(operand + 1, || BestMatch {
@@ -160,58 +124,22 @@ impl<T> BestMatch<T> {
         }
         self.found.extend(found);
     }
-}
 
-impl<'o> Index<'o> {
-    fn of(operands: &[Operand<'o>]) -> Self {
-        let mut index = Index::default();
-        for (at, operand) in operands.iter().enumerate() {
-            let name = &operand.name;
-            // What has the very reference of an operand has its repository and tag too.
-            match (name.digest, name.tag) {
-                (Some(_), None) => index.by_repository.entry(name.repository).or_default(),
-                _ => {
-                    let name = (name.repository, name.tag_or_latest());
-                    index.by_name.entry(name).or_default()
-                }
-            }
-            .push(at);
-            if let Some(hex) = operand.hex {
-                index.by_hex.entry(hex).or_default().push(at);
-                index.hex_lengths.insert(hex.len());
-            }
+    fn into_outcome(self) -> Result<Vec<T>, Vec<String>> {
+        let (mut references, kept): (Vec<_>, Vec<_>) = self.found.into_iter().unzip();
+        references.sort_unstable();
+        references.dedup();
+        match references.len() {
+            1 => Ok(kept),
+            _ => Err(references),
         }
-        index
-    }
-
-    /// Returns the operands that an entry can match, in their order.
-    fn candidates(&self, entry: &EntryRef<'_>) -> BTreeSet<usize> {
-        let mut found = BTreeSet::new();
-        if let Some(reference) = reference(entry) {
-            let parts = ReferenceParts::of(&reference);
-            found.extend(
-                self.by_repository
-                    .get(parts.repository)
-                    .into_iter()
-                    .flatten(),
-            );
-            let name = (parts.repository, parts.tag_or_latest());
-            found.extend(self.by_name.get(&name).into_iter().flatten());
-        }
-        if !self.by_hex.is_empty()
-            && let Some(digest) = digest(entry)
-            && let Some(digits) = digest_hex(&digest)
-        {
-            let starts = self.hex_lengths.iter().filter_map(|&len| digits.get(..len));
-            found.extend(starts.filter_map(|start| self.by_hex.get(start)).flatten());
-        }
-        found
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::Document;
 
     const HEX: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90";
 
@@ -238,12 +166,25 @@ mod tests {
         Document::parse(format!("{{\"artifacts\":[{}]}}", entries.join(","))).unwrap()
     }
 
+    /// The places of entries, or the references of an ambiguous operand.
+    type Outcome = Result<Vec<usize>, Vec<String>>;
+
+    const MISSING: Outcome = Err(Vec::new());
+
+    fn find_all(document: &Document, resolver: &Resolver<'_>) -> Vec<Outcome> {
+        let mut matches = Matches::default();
+        for (index, entry) in document.entries().enumerate() {
+            resolver.visit(&mut matches, &entry, || index);
+        }
+        resolver.outcomes([matches])
+    }
+
     /// As the one operand and as one of many.
-    fn find(operand: &str, digits: DigestPrefix) -> Resolution<usize> {
+    fn find(operand: &str, digits: DigestPrefix) -> Outcome {
         let document = document();
-        let alone = Resolver::new(&[operand], digits).find_in(&document);
+        let alone = find_all(&document, &Resolver::new(&[operand], digits));
         let among = [[operand].repeat(FEW), vec!["web", "app@sha256:aa"]].concat();
-        let among = Resolver::new(&among, digits).find_in(&document);
+        let among = find_all(&document, &Resolver::new(&among, digits));
         assert!(
             among[..FEW].iter().all(|found| *found == alone[0]),
             "{operand}"
@@ -251,12 +192,12 @@ mod tests {
         alone.into_iter().next().unwrap()
     }
 
-    fn look(operand: &str) -> Resolution<usize> {
+    fn look(operand: &str) -> Outcome {
         find(operand, DigestPrefix::Short)
     }
 
-    fn at(indices: &[usize]) -> Resolution<usize> {
-        Resolution::Found(indices.to_vec())
+    fn at(indices: &[usize]) -> Outcome {
+        Ok(indices.to_vec())
     }
 
     #[test]
@@ -271,16 +212,16 @@ mod tests {
     fn then_repository_and_tag() {
         assert_eq!(look("app"), at(&[0]));
         assert_eq!(look("ghcr.io/acme/web:v2"), at(&[4]));
-        assert_eq!(look("ghcr.io/acme/web"), Resolution::Missing);
-        assert_eq!(look(""), Resolution::Missing);
+        assert_eq!(look("ghcr.io/acme/web"), MISSING);
+        assert_eq!(look(""), MISSING);
     }
 
     #[test]
     fn with_a_digest_only_an_entry_of_that_repository_and_digest_is_found() {
         assert_eq!(look(&format!("app@sha256:{HEX}")), at(&[0]));
-        assert_eq!(look(&format!("web@sha256:{HEX}")), Resolution::Missing);
+        assert_eq!(look(&format!("web@sha256:{HEX}")), MISSING);
         assert_eq!(look("ghcr.io/acme/web@sha256:aa"), at(&[4]));
-        assert_eq!(look("ghcr.io/acme/web:v1@sha256:aa"), Resolution::Missing);
+        assert_eq!(look("ghcr.io/acme/web:v1@sha256:aa"), MISSING);
     }
 
     #[test]
@@ -290,32 +231,25 @@ mod tests {
         assert_eq!(look("sha256:a1b2c3d4e5f6"), at(&[0]));
         assert_eq!(
             look("a1b2"),
-            Resolution::Ambiguous(vec![
+            Err(vec![
                 "app:latest".to_owned(),
                 "ghcr.io/acme/web:v1".to_owned()
             ])
         );
-        assert_eq!(look("a1b"), Resolution::Missing);
-        assert_eq!(look("sha512:a1b2c3d4e5f6"), Resolution::Missing);
-        assert_eq!(look("7b22"), Resolution::Missing, "no digest");
+        assert_eq!(look("a1b"), MISSING);
+        assert_eq!(look("sha512:a1b2c3d4e5f6"), MISSING);
+        assert_eq!(look("7b22"), MISSING, "no digest");
         assert_eq!(look("cafe"), at(&[7]), "a name that looks like hex");
 
         let change = |operand: &str| find(operand, DigestPrefix::Long);
-        assert_eq!(change("a1b2c3d4e5f"), Resolution::Missing);
+        assert_eq!(change("a1b2c3d4e5f"), MISSING);
         assert_eq!(change("a1b2c3d4e5f6"), at(&[0]));
         let whole = |operand: &str| find(operand, DigestPrefix::Whole);
-        assert_eq!(whole("a1b2c3d4e5f6"), Resolution::Missing);
+        assert_eq!(whole("a1b2c3d4e5f6"), MISSING);
         assert_eq!(whole(HEX), at(&[0]));
-        assert_eq!(whole(&format!("sha512:{HEX}")), Resolution::Missing);
-        assert_eq!(
-            whole(&LONG[..64]),
-            Resolution::Missing,
-            "the start of a longer one"
-        );
-        assert_eq!(
-            whole(&format!("sha512:{}", &LONG[..64])),
-            Resolution::Missing
-        );
+        assert_eq!(whole(&format!("sha512:{HEX}")), MISSING);
+        assert_eq!(whole(&LONG[..64]), MISSING, "the start of a longer one");
+        assert_eq!(whole(&format!("sha512:{}", &LONG[..64])), MISSING);
         assert_eq!(whole(LONG), at(&[8]));
         assert_eq!(whole(&format!("sha512:{LONG}")), at(&[8]));
         assert_eq!(look(&LONG[..64]), at(&[8]));
@@ -328,14 +262,14 @@ mod tests {
         let operands = ["app", "a1b2", "twice:1", "nothing", "cafe", "web", "my-dc"];
         for count in [FEW, operands.len()] {
             let resolver = Resolver::new(&operands[..count], DigestPrefix::Short);
-            let whole = resolver.find_in(&document);
+            let whole = find_all(&document, &resolver);
             for cut in 0..document.entries().len() {
                 let mut parts = [Matches::default(), Matches::default()];
                 for (index, entry) in document.entries().enumerate() {
                     let part = &mut parts[usize::from(index >= cut)];
                     resolver.visit(part, &entry, || index);
                 }
-                assert_eq!(resolver.resolutions(parts), whole);
+                assert_eq!(resolver.outcomes(parts), whole);
             }
         }
     }

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use super::resolve::{DigestPrefix, Resolution, Resolved};
 use super::*;
+use crate::document::{OpenDocument, StoredEntry};
 
 /// So many entries are no small registry.
 const COUNT: usize = 1000;
@@ -104,4 +106,63 @@ fn what_is_written_in_place_meanwhile_is_not_mixed_with_what_was_there() {
     expected.extend(["ours:1", "theirs:1", "theirs:2", "theirs:3", "theirs:4"]);
     expected.sort_unstable();
     assert_eq!(references(&registry), expected);
+}
+
+#[test]
+fn operands_name_the_same_entries_however_the_registry_is_read() {
+    const HEX: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9";
+    let (_dir, registry, path) = large();
+    let names = names();
+    let with_digest = |name: &str, last: char| ArtifactEntry {
+        digest: Some(format!("sha256:{HEX}{last}")),
+        ..entry(name)
+    };
+    let text = edited(&path, |_, edit| {
+        for entry in [
+            entry(&names[3]),
+            entry("app:latest"),
+            with_digest("one:v1", '1'),
+            with_digest("two:v1", '2'),
+        ] {
+            edit.append(entry.encode(&[]).unwrap());
+        }
+    });
+    fs::write(&path, text).unwrap();
+    let whole = format!("{HEX}1");
+    let sets: [&[&str]; 7] = [
+        &[&names[7], &names[3]],
+        &[&names[7], &names[7], "nothing"],
+        &["app", "app:latest"],
+        &[&HEX[..12], &names[3]],
+        &[&whole, ""],
+        &[&names[1], "app", &HEX[..12], "nothing", &whole, &names[3]],
+        &[],
+    ];
+    let digits = DigestPrefix::Long;
+    for operands in sets {
+        let document = registry.load().unwrap();
+        let in_memory = Resolved::of(&document, operands, digits);
+        let in_file = registry
+            .update(|document| {
+                assert!(matches!(document, OpenDocument::InFile(_)));
+                let found = Resolved::of_open(document, operands, digits)?;
+                Ok(Update::new(Edit::default(), found))
+            })
+            .unwrap();
+        let streamed = registry.resolve(operands, digits).unwrap();
+
+        let places: Vec<_> = in_memory.all().collect();
+        assert_eq!(in_file.all().collect::<Vec<_>>(), places, "{operands:?}");
+        let texts = places.iter().map(|&at| document.entry(at).unwrap().text());
+        let found = streamed.resolutions().iter().flat_map(|found| match found {
+            Resolution::Found(entries) => &entries[..],
+            _ => &[],
+        });
+        let found: Vec<_> = found.map(StoredEntry::json).collect();
+        assert_eq!(found, texts.collect::<Vec<_>>(), "{operands:?}");
+
+        let unresolved = streamed.unresolved();
+        assert_eq!(in_memory.unresolved(), unresolved);
+        assert_eq!(in_file.unresolved(), unresolved);
+    }
 }
