@@ -98,3 +98,23 @@ fn an_entry_without_a_directory_has_the_path_of_its_key() {
         format!("{}\n", path.display())
     );
 }
+
+#[test]
+fn an_ambiguous_digest_is_refused_and_names_the_references() {
+    let digest = "a1b2c3d4".repeat(8);
+    let sandbox = Sandbox::with_registry(format!(
+        r#"{{"artifacts":[{{"reference":"b:v1","digest":"sha256:{digest}"}},
+{{"reference":"a:v1","digest":"sha256:{digest}"}}]}}"#
+    ));
+    for args in [
+        vec!["cache-path", &digest],
+        vec!["cache-path", "--check", &digest],
+    ] {
+        let run = sandbox.run(&args);
+        run.fails(4, "is ambiguous: it matches 2 artifacts: `a:v1`, `b:v1`");
+        assert!(
+            run.stderr.contains("hint: use one of these references"),
+            "{run:?}"
+        );
+    }
+}

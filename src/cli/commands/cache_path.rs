@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::slice;
 
-use super::operands::failures;
+use super::operands::ambiguous;
 use crate::cli::args::CachePath;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Out;
+use crate::document::StoredEntry;
 use crate::error::AtPath;
 use crate::escape::escape_display;
 use crate::fields::Field;
-use crate::registry::resolve::{DigestPrefix, Unresolved};
+use crate::registry::resolve::{DigestPrefix, Resolution};
 use crate::store::stat;
 use crate::{Error, Home, Reference};
 
@@ -37,26 +38,25 @@ fn is_dir(path: &Path) -> Result<bool, Error> {
     Ok(found.is_some_and(|found| found.is_dir()))
 }
 
-/// Where the artifact that an operand names lies, if there is one.
+/// Returns where the artifact that an operand names lies, if there is one.
 fn registered_path(context: &Context, operand: &String) -> anyhow::Result<Option<String>> {
     let registry = context.cache.registry();
     let resolved = registry.resolve(slice::from_ref(operand), DigestPrefix::Whole)?;
-    let Some(entry) = resolved.found().next() else {
-        let mut unresolved = resolved.unresolved();
-        unresolved.retain(|it| matches!(it, Unresolved::Ambiguous { .. }));
-        return match failures(registry, &unresolved).pop() {
-            Some(ambiguous) => Err(ambiguous.into()),
-            None => Ok(None),
-        };
+    let entry = match resolved.resolutions() {
+        [Resolution::Found(entries)] => entries.first(),
+        [Resolution::Ambiguous(references)] => return Err(ambiguous(operand, references).into()),
+        _ => None,
     };
-    let entry = entry.as_entry_ref();
+    let Some(entry) = entry.map(StoredEntry::as_entry_ref) else {
+        return Ok(None);
+    };
     match entry.string(Field::CachePath) {
         Ok(Some(path)) if !path.is_empty() => Ok(Some(path.into_owned())),
         _ => own_path(context.cache.home(), &entry.reference()).map(Some),
     }
 }
 
-/// Where the content of a reference would lie.
+/// Returns where the content of a reference would lie.
 fn own_path(home: &Home, reference: &str) -> anyhow::Result<String> {
     let reference = Reference::parse(reference).map_err(Error::from)?;
     Ok(home.cache_path(&reference).to_string_lossy().into_owned())

@@ -83,22 +83,25 @@ fn failure(unresolved: &Unresolved, similar: Option<String>) -> Failure {
         Unresolved::Ambiguous {
             operand,
             references,
-        } => {
-            let typed = |name: &str| quote::operand(name).map(Into::into);
-            let list: Vec<String> = references
-                .iter()
-                .map(|name| format!("`{}`", typed(name).unwrap_or(escape_display(name))))
-                .collect();
-            Failure {
-                exit: Exit::Refused,
-                message: format!(
-                    "`{}` is ambiguous: it matches {} artifacts: {}",
-                    escape_display(operand),
-                    list.len(),
-                    list.join(", ")
-                ),
-                hint: Some("use one of these references".to_owned()),
-            }
-        }
+        } => ambiguous(operand, references),
+    }
+}
+
+/// Returns the failure of an operand that matches several references equally well.
+pub(super) fn ambiguous(operand: &str, references: &[String]) -> Failure {
+    let typed = |name: &str| quote::operand(name).map(Into::into);
+    let list: Vec<String> = references
+        .iter()
+        .map(|name| format!("`{}`", typed(name).unwrap_or(escape_display(name))))
+        .collect();
+    Failure {
+        exit: Exit::Refused,
+        message: format!(
+            "`{}` is ambiguous: it matches {} artifacts: {}",
+            escape_display(operand),
+            list.len(),
+            list.join(", ")
+        ),
+        hint: Some("use one of these references".to_owned()),
     }
 }
