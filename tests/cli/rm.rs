@@ -4,6 +4,7 @@ use std::fs;
 
 use snapbox::{assert_data_eq, str};
 
+use crate::running::has_strace;
 use crate::support::{Sandbox, fixture, names};
 
 fn with_two() -> Sandbox {
@@ -78,6 +79,44 @@ fn a_missing_artifact_is_reported_with_a_suggestion() {
     let run = sandbox.run(&["rm", "-f", "ghcr.io/acme/app:v9"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     assert_eq!(sandbox.registry_text(), before);
+}
+
+/// Runs the program, and returns how often it opens the registry while it has the lock,
+/// and how often after that.
+fn opens(sandbox: &Sandbox, args: &[&str]) -> (usize, usize) {
+    let calls = sandbox.path("calls");
+    let wrapper = ["strace", "-qq", "-o", calls.to_str().unwrap()];
+    let wrapper = [&wrapper[..], &["-e", "trace=openat,flock,close"]].concat();
+    sandbox.wrapped(&wrapper, args).output().unwrap();
+    let text = fs::read_to_string(calls).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    let locked = lines.iter().position(|line| line.starts_with("flock("));
+    let (_, locked) = lines.split_at(locked.expect("the lock is acquired"));
+    let descriptor = locked[0]["flock(".len()..].split(',').next().unwrap();
+    let close = format!("close({descriptor})");
+    let released = locked.iter().position(|line| line.starts_with(&close));
+    let (locked, released) = locked.split_at(released.expect("the lock is released"));
+    let count = |lines: &[&str]| {
+        let opens = lines.iter();
+        opens
+            .filter(|line| line.contains("/artifacts.json\""))
+            .count()
+    };
+    (count(locked), count(released))
+}
+
+#[test]
+fn a_suggestion_is_searched_after_the_lock_is_released_and_only_if_it_is_printed() {
+    if !has_strace() {
+        return;
+    }
+    let sandbox = with_two();
+    let found = opens(&sandbox, &["rm", "--keep-cache", "dc"]);
+    let missing = opens(&sandbox, &["rm", "ghcr.io/acme/app:v9"]);
+    let ignored = opens(&sandbox, &["rm", "-f", "ghcr.io/acme/app:v9"]);
+    assert_eq!(missing.0, ignored.0);
+    assert!(missing.1 > 0, "{missing:?}");
+    assert_eq!((found.1, ignored.1), (0, 0));
 }
 
 #[test]

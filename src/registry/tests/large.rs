@@ -1,10 +1,11 @@
 //! A registry that stays in its file while it is changed.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::resolve::{DigestPrefix, Resolution, Resolved};
 use super::*;
-use crate::document::{OpenDocument, StoredEntry};
+use crate::document::{EntryRef, OpenDocument, StoredEntry};
 
 /// So many entries are no small registry.
 const COUNT: usize = 1000;
@@ -165,4 +166,42 @@ fn operands_name_the_same_entries_however_the_registry_is_read() {
         assert_eq!(in_memory.unresolved(), unresolved);
         assert_eq!(in_file.unresolved(), unresolved);
     }
+}
+
+#[test]
+fn a_pass_over_a_file_that_is_written_meanwhile_counts_for_nothing() {
+    let (_dir, registry, path) = large();
+    let last = names().pop().unwrap();
+    let is_first = AtomicBool::new(true);
+    // At the last entry the whole file has been read, so that only its metadata tells.
+    let visit = |count: &mut usize, entry_ref: &EntryRef<'_>| {
+        if entry_ref.reference() == last && is_first.swap(false, Ordering::Relaxed) {
+            let text = edited(&path, |_, edit| {
+                edit.append(entry("theirs:1").encode(&[]).unwrap());
+            });
+            fs::write(&path, text).unwrap();
+        }
+        *count += 1;
+    };
+    let scanned = registry.scan(ReadMode::Patient, visit).unwrap();
+    assert_eq!(scanned.parts.iter().sum::<usize>(), COUNT + 1);
+}
+
+#[test]
+fn similar_references_are_searched_among_ten_thousand_entries_and_no_more() {
+    let (_dir, registry, path) = registry();
+    let write = |count: usize| {
+        let mut edit = Edit::default();
+        edit.append(entry("ghcr.io/acme/web:v1").encode(&[]).unwrap());
+        for index in 1..count {
+            edit.append(entry(&format!("{index}:v1")).encode(&[]).unwrap());
+        }
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, Document::empty().edited(&edit).unwrap()).unwrap();
+    };
+    let similar = || registry.similar(&["ghcr.io/acme/web:v2"]).unwrap();
+    write(10_000);
+    assert_eq!(similar(), [Some("ghcr.io/acme/web:v1".to_owned())]);
+    write(10_001);
+    assert_eq!(similar(), [None]);
 }
