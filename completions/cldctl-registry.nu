@@ -190,6 +190,45 @@ module completions {
     --help(-h)                # Print help (see more with '--help')
   ]
 
+  def "nu-complete cldctl-registry save artifact_type" [] {
+    [ "component" "datacenter" ]
+  }
+
+  def "nu-complete cldctl-registry save format" [] {
+    [ "text" "json" ]
+  }
+
+  # Write artifacts to an archive that other machines can load
+  export extern "cldctl-registry save" [
+    --all                     # Save all artifacts
+    --filter: string          # Save artifacts that match, such as tag=v1* or type=component
+    --type: string@"nu-complete cldctl-registry save artifact_type" # With --all or --filter, save only artifacts of this type
+    --output(-o): path        # Write to a file, or to a directory (a name that ends with /, or an existing one), instead of standard output
+    --format: string@"nu-complete cldctl-registry save format" # Choose the output format
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --help(-h)                # Print help (see more with '--help')
+    ...references: string     # The artifacts to save, by reference or digest
+  ]
+
+  def "nu-complete cldctl-registry load format" [] {
+    [ "text" "json" ]
+  }
+
+  # Register the artifacts of an archive
+  export extern "cldctl-registry load" [
+    --input(-i): path         # Read a file or a directory instead of standard input
+    --as: string              # Register the only artifact under this reference
+    --no-clobber              # Refuse to replace artifacts that are already registered
+    --max-size: string        # Refuse artifacts with more than this, such as 20GB
+    --dry-run(-n)             # Show what would be loaded
+    --format: string@"nu-complete cldctl-registry load format" # Choose the output format
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --help(-h)                # Print help (see more with '--help')
+    ...references: string     # Load only these artifacts, by the references that they were saved with
+  ]
+
   def "nu-complete cldctl-registry completions shell" [] {
     [ "bash" "zsh" "fish" "powershell" "elvish" "nushell" ]
   }

@@ -52,6 +52,12 @@ impl Digest {
         Digest(format!("sha256:{}", hex(&Sha256::digest(bytes))))
     }
 
+    /// Returns the digest that a hash is.
+    #[cfg(feature = "archive")]
+    pub(crate) fn from_hash(hash: [u8; 32]) -> Self {
+        Digest(format!("sha256:{}", hex(&hash)))
+    }
+
     /// Returns the digest with its algorithm.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -218,6 +218,83 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// An archive, or an artifact in it, cannot be taken.
+    #[error("cannot load `{}`: {}", shown(.path), escape_display(.reason))]
+    #[non_exhaustive]
+    UnsafeArchive {
+        /// The archive, or the reference of the artifact.
+        path: PathBuf,
+        /// The reason.
+        reason: String,
+    },
+
+    /// What is to be loaded has more bytes than it may have.
+    #[error("cannot load `{}`: it has more than {max_bytes} bytes", shown(.path))]
+    #[non_exhaustive]
+    TooLarge {
+        /// The archive, or the reference of the artifact.
+        path: PathBuf,
+        /// The most bytes that it may have.
+        max_bytes: u64,
+    },
+
+    /// An archive does not have what its index or a manifest names.
+    #[error("`{}` does not contain the blob `{}`", shown(.path), escape_display(.digest))]
+    #[non_exhaustive]
+    BlobMissing {
+        /// The archive.
+        path: PathBuf,
+        /// The digest of the blob.
+        digest: String,
+    },
+
+    /// An archive names no artifact of this reference.
+    #[error("`{}` does not contain the artifact `{}`", shown(.path), escape_display(.reference))]
+    #[non_exhaustive]
+    NotInArchive {
+        /// The archive.
+        path: PathBuf,
+        /// The reference.
+        reference: String,
+    },
+
+    /// An archive does not say which reference an artifact in it has.
+    #[error("`{}` does not say which reference its artifact has", shown(.path))]
+    #[non_exhaustive]
+    NoReference {
+        /// The archive.
+        path: PathBuf,
+    },
+
+    /// A reference was given for the one artifact of an archive, which has none or several.
+    #[error("`{}` contains {count} artifacts, and one reference was given", shown(.path))]
+    #[non_exhaustive]
+    NoSingle {
+        /// The archive.
+        path: PathBuf,
+        /// The number of artifacts.
+        count: usize,
+    },
+
+    /// A directory is neither empty nor an OCI image layout.
+    #[error("`{}` is neither empty nor an OCI image layout", shown(.path))]
+    #[non_exhaustive]
+    NoLayout {
+        /// The directory.
+        path: PathBuf,
+    },
+
+    /// It is not known which files of a directory are the artifact's content: it has no
+    /// manifest, and other files lie there.
+    #[error("cannot tell the content of `{}` from what a deployment left, such as `{}`", escape_display(.reference), shown(.path))]
+    #[non_exhaustive]
+    UnclearContent {
+        /// The reference.
+        reference: String,
+        /// A file that may be no content.
+        path: PathBuf,
+    },
+
     /// The content changed while it was read.
     #[error("`{}` changed while it was read", shown(.path))]
     #[non_exhaustive]

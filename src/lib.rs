@@ -24,6 +24,8 @@
 #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
 compile_error!("cldctl-registry works on Linux and macOS only");
 
+#[cfg(feature = "archive")]
+pub mod archive;
 mod content;
 mod digest;
 mod document;

@@ -24,6 +24,12 @@ where
     }
 }
 
+/// Returns the number of threads that work is spread over.
+#[cfg(feature = "archive")]
+pub(crate) fn width() -> usize {
+    available_parallelism().map_or(1, NonZero::get)
+}
+
 /// Works as [`map`] does, with a state that is created for one piece and used again for
 /// the next ones, until one of them moves to another thread. The first failure ends the
 /// work.

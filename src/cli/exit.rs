@@ -50,13 +50,20 @@ impl Exit {
                 UnusableFilter::Ambiguous => Exit::Refused,
                 _ => Exit::Usage,
             },
-            Error::NoContent { .. } => Exit::NotFound,
+            Error::NoContent { .. } | Error::BlobMissing { .. } | Error::NotInArchive { .. } => {
+                Exit::NotFound
+            }
+            Error::NoReference { .. } | Error::NoSingle { .. } => Exit::Usage,
             Error::UnsafeContent { .. }
             | Error::ContentAltered { .. }
             | Error::Deployed { .. }
             | Error::AtWork { .. }
             | Error::StateInTheWay { .. }
             | Error::StateNotMovable { .. }
+            | Error::UnsafeArchive { .. }
+            | Error::TooLarge { .. }
+            | Error::NoLayout { .. }
+            | Error::UnclearContent { .. }
             | Error::Collision { .. }
             | Error::AlreadyExists { .. } => Exit::Refused,
             Error::LockTimeout { .. } | Error::Contended { .. } => Exit::LockTimeout,

@@ -148,6 +148,17 @@ pub(super) fn of_library(error: &Error) -> Option<String> {
                  that can be renamed"
             )
         }
+        Error::TooLarge { .. } => "`--max-size SIZE` allows more".to_owned(),
+        Error::NoReference { .. } => "`--as REF` gives it one".to_owned(),
+        Error::NoSingle { .. } => "name the artifact too: `load REF --as REF`".to_owned(),
+        Error::UnclearContent { reference, .. } => {
+            let reference = quote::operand(reference)?;
+            let (own, path) = (
+                command(&format!("add {reference}"))?,
+                command(&format!("add {reference} PATH"))?,
+            );
+            format!("{path} imports it from its source; {own} takes it as it is")
+        }
         Error::KeptAside { .. } => {
             "compare the state in both, keep what is current, and delete the other".to_owned()
         }

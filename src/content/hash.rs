@@ -25,7 +25,7 @@ const BUFFER: usize = 256 * 1024;
 
 /// The next piece of a file.
 #[derive(Clone, Copy)]
-pub(super) enum Chunk<'b> {
+pub(crate) enum Chunk<'b> {
     Data(&'b [u8]),
     /// The length of a hole: bytes that are zero, and for which no disk is allocated.
     Hole(u64),
@@ -33,7 +33,7 @@ pub(super) enum Chunk<'b> {
 
 impl Chunk<'_> {
     /// Returns the length in bytes.
-    pub(super) fn len(self) -> u64 {
+    pub(crate) fn len(self) -> u64 {
         match self {
             Chunk::Data(bytes) => bytes.len() as u64,
             Chunk::Hole(len) => len,
@@ -42,13 +42,13 @@ impl Chunk<'_> {
 }
 
 /// Computes the hash of a file from its pieces, in their order.
-pub(super) struct FileHasher<'i> {
+pub(crate) struct FileHasher<'i> {
     hasher: Sha256,
     interrupt: &'i Interrupt,
 }
 
 impl<'i> FileHasher<'i> {
-    pub(super) fn new(interrupt: &'i Interrupt) -> Self {
+    pub(crate) fn new(interrupt: &'i Interrupt) -> Self {
         FileHasher {
             hasher: Sha256::new(),
             interrupt,
@@ -60,7 +60,7 @@ impl<'i> FileHasher<'i> {
     /// # Errors
     ///
     /// Only [`Interrupted`](Error::Interrupted).
-    pub(super) fn add(&mut self, piece: Chunk<'_>) -> Result<()> {
+    pub(crate) fn add(&mut self, piece: Chunk<'_>) -> Result<()> {
         static ZEROS: [u8; BUFFER] = [0; BUFFER];
         self.interrupt.check()?;
         let mut zeros = match piece {
@@ -79,7 +79,7 @@ impl<'i> FileHasher<'i> {
         Ok(())
     }
 
-    pub(super) fn finish(self) -> FileHash {
+    pub(crate) fn finish(self) -> FileHash {
         self.hasher.finalize().into()
     }
 }
@@ -90,7 +90,7 @@ impl<'i> FileHasher<'i> {
 ///
 /// I/O errors, and [`ContentChanged`](Error::ContentChanged) if a file or a directory
 /// is no longer what was seen.
-pub(super) fn hash(
+pub(crate) fn hash(
     content: &Inventory,
     interrupt: &Interrupt,
     progress: &ProgressGuard,
@@ -113,7 +113,7 @@ pub(super) fn hash(
 /// # Errors
 ///
 /// Those of [`hash`], of the first content.
-pub(super) fn hash_if_same(
+pub(crate) fn hash_if_same(
     content: &Inventory,
     other: &Inventory,
     interrupt: &Interrupt,
@@ -156,7 +156,7 @@ pub(super) fn hash_if_same(
 /// # Errors
 ///
 /// Only [`Interrupted`](Error::Interrupted).
-pub(super) fn hash_each<'t>(
+pub(crate) fn hash_each<'t>(
     files: Vec<(&'t Located, &'t Node)>,
     open: impl Fn(&Location) -> Result<Dir> + Send + Sync,
     interrupt: &Interrupt,
@@ -185,7 +185,7 @@ pub(super) fn hash_each<'t>(
 
 /// Calls `work` for each file on all cores, and returns the manifest of the files and
 /// hashes that it returns. `make` makes what `work` reuses from file to file.
-pub(super) fn each_file<'t, P, S, E>(
+pub(crate) fn each_file<'t, P, S, E>(
     files: Vec<P>,
     make: impl Fn() -> S + Send + Sync,
     work: impl Fn(&mut S, P) -> std::result::Result<(&'t Node, FileHash), E> + Send + Sync,
@@ -202,13 +202,13 @@ where
 }
 
 /// Reads files, one after the other, with one buffer.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     buffer: Vec<u8>,
     opener: Opener,
 }
 
 impl Reader {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Reader {
             buffer: vec![0; BUFFER],
             opener: Opener::default(),
@@ -243,7 +243,7 @@ impl Reader {
     ///
     /// Those of `each`, I/O errors, and [`ContentChanged`](Error::ContentChanged) if the
     /// file is no longer what was seen, before or after it is read.
-    pub(super) fn read(
+    pub(crate) fn read(
         &mut self,
         tree: &FileTree,
         file: &Node,

@@ -150,7 +150,7 @@ pub struct Imported {
 }
 
 impl Imported {
-    pub(super) fn new(registered: Registered, left_out: LeftOut) -> Self {
+    pub(crate) fn new(registered: Registered, left_out: LeftOut) -> Self {
         let Registered {
             upserted,
             carried,
@@ -267,7 +267,7 @@ impl Cache {
     }
 
     /// Returns the manifest of the content of a digest, if it is kept.
-    pub(super) fn manifest_of(&self, digest: Option<&str>) -> Result<Option<Manifest>> {
+    pub(crate) fn manifest_of(&self, digest: Option<&str>) -> Result<Option<Manifest>> {
         match digest {
             Some(digest) => self.manifests.find(digest),
             None => Ok(None),
@@ -299,14 +299,14 @@ impl Cache {
 
     /// Returns the path of the reference's own directory. A home is UTF-8, and so is
     /// a reference.
-    pub(super) fn path_text(&self, reference: &Reference) -> String {
+    pub(crate) fn path_text(&self, reference: &Reference) -> String {
         let path = self.home().cache_path(reference);
         path.to_string_lossy().into_owned()
     }
 
     /// Refuses a reference that is registered. It is decided under the lock, but
     /// there is no need to copy first.
-    pub(super) fn refuse_existing(&self, reference: &Reference, no_clobber: bool) -> Result<()> {
+    pub(crate) fn refuse_existing(&self, reference: &Reference, no_clobber: bool) -> Result<()> {
         if no_clobber && self.registry().get(reference.as_str())?.is_some() {
             return Err(Error::AlreadyExists {
                 reference: reference.to_string(),

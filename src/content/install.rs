@@ -49,7 +49,7 @@ pub(super) struct Install<'c> {
 }
 
 /// What was registered.
-pub(super) struct Registered {
+pub(crate) struct Registered {
     pub(super) upserted: Upserted,
     /// The paths of the files of deployments that were carried over.
     pub(super) carried: Vec<PathBuf>,

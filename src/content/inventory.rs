@@ -16,14 +16,14 @@ use crate::store::{Dir, FileId, Kind};
 /// The files and directories of content, with the open directory that they lie in. What
 /// is read of it later is what was seen, or an error.
 #[derive(Debug)]
-pub(super) struct Inventory {
+pub(crate) struct Inventory {
     dir: Dir,
     tree: Arc<FileTree>,
 }
 
 impl Inventory {
     /// Takes files that lie in an open directory.
-    pub(super) fn new(dir: Dir, tree: Arc<FileTree>) -> Self {
+    pub(crate) fn new(dir: Dir, tree: Arc<FileTree>) -> Self {
         Inventory { dir, tree }
     }
 
@@ -32,21 +32,21 @@ impl Inventory {
     /// # Errors
     ///
     /// Those of [`FileTree::to_import`].
-    pub(super) fn to_import(dir: Dir, rules: &Rules, cache: Option<FileId>) -> Result<Self> {
+    pub(crate) fn to_import(dir: Dir, rules: &Rules, cache: Option<FileId>) -> Result<Self> {
         let tree = Arc::new(FileTree::to_import(&dir, rules, cache)?);
         Ok(Inventory { dir, tree })
     }
 
     /// Reads what lies in a directory of the cache, without what deployments left there.
     /// The files of the manifest, if there is one, are content whatever their names are.
-    pub(super) fn stored(dir: Dir, manifest: Option<&Manifest>) -> Result<Self> {
+    pub(crate) fn stored(dir: Dir, manifest: Option<&Manifest>) -> Result<Self> {
         let known = manifest.map(Manifest::paths).unwrap_or_default();
         Self::divided(dir, |path, _| known.contains(path.as_os_str().as_bytes()))
     }
 
     /// Reads the content that lies in a directory of the cache: as
     /// [`stored`](Self::stored), but nothing that the manifest lacks.
-    pub(super) fn content(dir: Dir, manifest: Option<&Manifest>) -> Result<Self> {
+    pub(crate) fn content(dir: Dir, manifest: Option<&Manifest>) -> Result<Self> {
         let mut tree = FileTree::stored(&dir)?;
         let known = manifest.map(Manifest::paths).unwrap_or_default();
         let is_known = |path: &Path| known.contains(path.as_os_str().as_bytes());
@@ -70,7 +70,7 @@ impl Inventory {
     /// # Errors
     ///
     /// The system does not say what is there.
-    pub(super) fn of_key(
+    pub(crate) fn of_key(
         root: &CacheRoot,
         key: &CacheKey,
         like: &FileTree,
@@ -87,28 +87,28 @@ impl Inventory {
     }
 
     /// Returns the open directory.
-    pub(super) fn dir(&self) -> &Dir {
+    pub(crate) fn dir(&self) -> &Dir {
         &self.dir
     }
 
     /// Returns the files and directories.
-    pub(super) fn tree(&self) -> &Arc<FileTree> {
+    pub(crate) fn tree(&self) -> &Arc<FileTree> {
         &self.tree
     }
 
     /// Returns the sum of the files' lengths as it is registered, in bytes.
-    pub(super) fn size(&self) -> i64 {
+    pub(crate) fn size(&self) -> i64 {
         i64::try_from(self.tree.bytes()).unwrap_or(i64::MAX)
     }
 
     /// Refuses content that is no longer what was seen.
-    pub(super) fn require_unchanged(&self) -> Result<()> {
+    pub(crate) fn require_unchanged(&self) -> Result<()> {
         self.tree.require_unchanged(&self.dir)
     }
 
     /// Refuses content that is no longer what was seen in the directory of a key, or no
     /// longer there.
-    pub(super) fn require_unchanged_at(&self, root: &CacheRoot, key: &CacheKey) -> Result<()> {
+    pub(crate) fn require_unchanged_at(&self, root: &CacheRoot, key: &CacheKey) -> Result<()> {
         let found = root.look(OsStr::new(key.as_str()))?;
         if found.map(|found| found.id) != Some(self.tree.id) {
             return Err(Error::ContentChanged {

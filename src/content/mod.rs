@@ -15,25 +15,25 @@ mod copy;
 mod deletion;
 mod deployed;
 mod diff;
-mod file_tree;
-mod hash;
+pub(crate) mod file_tree;
+pub(crate) mod hash;
 mod import;
 mod install;
-mod inventory;
-mod manifest;
+pub(crate) mod inventory;
+pub(crate) mod manifest;
 mod orphans;
 mod ownership;
 mod plugins;
 mod progress;
 mod prune;
 pub(crate) mod refusal;
-mod register;
+pub(crate) mod register;
 mod removal;
-mod residue;
-mod rules;
+pub(crate) mod residue;
+pub(crate) mod rules;
 mod snapshot;
-mod source;
-mod stage;
+pub(crate) mod source;
+pub(crate) mod stage;
 mod status;
 mod tag;
 mod usage;
@@ -62,6 +62,8 @@ use std::time::Duration;
 
 use cache_root::CacheRoot;
 use manifest::Manifests;
+#[cfg(feature = "archive")]
+use progress::ProgressGuard;
 use progress::ProgressObserver;
 
 use crate::error::Result;
@@ -207,8 +209,14 @@ impl Cache {
     }
 
     /// Opens the cache root, and creates it if need be.
-    fn create_root(&self) -> Result<CacheRoot> {
+    pub(crate) fn create_root(&self) -> Result<CacheRoot> {
         CacheRoot::create(&self.home, self.disk())
+    }
+
+    /// Reports that an operation begins, which lasts until the guard is dropped.
+    #[cfg(feature = "archive")]
+    pub(crate) fn progress_of(&self, operation: Operation, bytes: u64) -> ProgressGuard {
+        self.progress.begin(operation, bytes)
     }
 
     /// Returns the disk that the registry and the cache lie on.

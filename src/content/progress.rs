@@ -27,10 +27,10 @@ type Observer = dyn Fn(Operation, u64) -> Box<dyn Progress> + Send + Sync;
 
 /// The observer of a cache, if there is one.
 #[derive(Clone, Default)]
-pub(super) struct ProgressObserver(Option<Arc<Observer>>);
+pub(crate) struct ProgressObserver(Option<Arc<Observer>>);
 
 impl ProgressObserver {
-    pub(super) fn by(
+    pub(crate) fn by(
         observer: impl Fn(Operation, u64) -> Box<dyn Progress> + Send + Sync + 'static,
     ) -> Self {
         ProgressObserver(Some(Arc::new(observer)))
@@ -38,7 +38,7 @@ impl ProgressObserver {
 
     /// Reports that an operation begins. It lasts until the guard is dropped. A total of 0
     /// means that it is not known.
-    pub(super) fn begin(&self, operation: Operation, total_bytes: u64) -> ProgressGuard {
+    pub(crate) fn begin(&self, operation: Operation, total_bytes: u64) -> ProgressGuard {
         ProgressGuard(
             self.0
                 .as_ref()
@@ -47,7 +47,7 @@ impl ProgressObserver {
     }
 
     /// Reports an operation of unknown length while a closure runs.
-    pub(super) fn during<T>(&self, operation: Operation, work: impl FnOnce() -> T) -> T {
+    pub(crate) fn during<T>(&self, operation: Operation, work: impl FnOnce() -> T) -> T {
         let _guard = self.begin(operation, 0);
         work()
     }
@@ -64,11 +64,11 @@ impl fmt::Debug for ProgressObserver {
 /// An operation that has begun.
 #[must_use]
 #[derive(Default)]
-pub(super) struct ProgressGuard(Option<Box<dyn Progress>>);
+pub(crate) struct ProgressGuard(Option<Box<dyn Progress>>);
 
 impl ProgressGuard {
     /// Counts more bytes as done.
-    pub(super) fn advance(&self, bytes: u64) {
+    pub(crate) fn advance(&self, bytes: u64) {
         if let Some(progress) = &self.0 {
             progress.advance(bytes);
         }

@@ -15,20 +15,20 @@ use crate::reference::CacheKey;
 use crate::registry::Upsert;
 
 /// How content is registered.
-pub(super) struct Registration<'s> {
-    pub(super) key: CacheKey,
-    pub(super) upsert: Upsert,
+pub(crate) struct Registration<'s> {
+    pub(crate) key: CacheKey,
+    pub(crate) upsert: Upsert,
     /// The entry that the content is a copy of.
-    pub(super) source: Option<&'s ArtifactEntry>,
+    pub(crate) source: Option<&'s ArtifactEntry>,
     /// What of the source was left out.
-    pub(super) left_out: LeftOut,
+    pub(crate) left_out: LeftOut,
 }
 
 impl Cache {
     /// Registers content, and copies it unless the same lies in the directory of its key
     /// already. `describe` says how, by the manifest of the content; `keys` are those that
     /// it may have.
-    pub(super) fn bring_in<'s>(
+    pub(crate) fn bring_in<'s>(
         &self,
         content: &Inventory,
         keys: &[CacheKey],
@@ -58,7 +58,7 @@ impl Cache {
     }
 
     /// Registers content, and swaps it into its place unless the same is `there`.
-    pub(super) fn register(
+    pub(crate) fn register(
         &self,
         staged: Staged,
         there: Option<Inventory>,

@@ -24,6 +24,18 @@ const DESCRIPTIONS: [(&str, ArtifactType); 4] = [
     ("datacenter.hcl", ArtifactType::Datacenter),
 ];
 
+/// Returns whether files describe an artifact of a type.
+#[cfg(feature = "archive")]
+pub(crate) fn is_described_as(
+    artifact_type: &ArtifactType,
+    has_file: impl Fn(&str) -> bool,
+) -> bool {
+    let mut of_type = DESCRIPTIONS
+        .iter()
+        .filter(|(_, described)| described == artifact_type);
+    of_type.any(|(name, _)| has_file(name))
+}
+
 /// Reads the content that a path names: a directory, or the file in it that describes
 /// the artifact. `given` is the type that the caller wants.
 ///
@@ -31,7 +43,7 @@ const DESCRIPTIONS: [(&str, ArtifactType); 4] = [
 ///
 /// Those of [`Inventory::to_import`], [`Error::UnknownType`], and
 /// [`Error::UnsafeContent`] for what is no source, or contains the cache.
-pub(super) fn read(
+pub(crate) fn read(
     cache: &Cache,
     path: &Path,
     given: Option<&ArtifactType>,
@@ -55,7 +67,7 @@ pub(super) fn read(
 ///
 /// [`Error::NoContent`] if there is none, [`Error::UnknownType`],
 /// [`Error::UnsafeContent`], and I/O errors.
-pub(super) fn read_in_place(
+pub(crate) fn read_in_place(
     cache: &Cache,
     reference: &Reference,
     given: Option<&ArtifactType>,

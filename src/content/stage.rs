@@ -33,7 +33,7 @@ const SMALL_FILE: u64 = 128 << 10;
 ///
 /// Paths are relative to the content, and pass the [rules](super::rules). Everything is
 /// created from the descriptor of the directory, and no link is followed.
-pub(super) struct Staging<'c> {
+pub(crate) struct Staging<'c> {
     root: CacheRoot,
     work: WorkDir,
     dir: Dir,
@@ -43,7 +43,7 @@ pub(super) struct Staging<'c> {
 
 impl<'c> Staging<'c> {
     /// Creates an empty directory for content, and the cache root if there is none.
-    pub(super) fn begin(cache: &'c Cache) -> Result<Self> {
+    pub(crate) fn begin(cache: &'c Cache) -> Result<Self> {
         let root = cache.create_root()?;
         let registry = cache.registry();
         let (work, dir) = root.staging(&registry.lock_wait())?;
@@ -58,15 +58,30 @@ impl<'c> Staging<'c> {
 
     /// Creates a directory, to which only this user has access until it is
     /// [finished](Self::finish_dir).
-    pub(super) fn create_dir(&self, path: &Path, opener: &mut Opener) -> Result<()> {
+    pub(crate) fn create_dir(&self, path: &Path, opener: &mut Opener) -> Result<()> {
         let created = opener
             .parent_of(&self.dir, path)
             .and_then(|(parent, name)| parent.create_dir(name, PRIVATE_DIR));
         created.at("create the directory", &self.dir.path_of(path))
     }
 
+    /// Returns the open directory.
+    #[cfg(feature = "archive")]
+    pub(crate) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
+    /// Removes a file that was created, so that another one can take its place.
+    #[cfg(feature = "archive")]
+    pub(crate) fn remove_file(&self, path: &Path, opener: &mut Opener) -> Result<()> {
+        let removed = opener
+            .parent_of(&self.dir, path)
+            .and_then(|(parent, name)| parent.remove_file(name));
+        removed.at("remove", &self.dir.path_of(path))
+    }
+
     /// Creates an empty file, to which only this user has access until it is finished.
-    pub(super) fn create_file(&self, path: &Path, opener: &mut Opener) -> Result<StagedFile<'_>> {
+    pub(crate) fn create_file(&self, path: &Path, opener: &mut Opener) -> Result<StagedFile<'_>> {
         let at = self.dir.path_of(path);
         let created = opener
             .parent_of(&self.dir, path)
@@ -83,7 +98,7 @@ impl<'c> Staging<'c> {
     }
 
     /// Creates a symbolic link.
-    pub(super) fn create_link(
+    pub(crate) fn create_link(
         &self,
         path: &Path,
         target: &Path,
@@ -97,7 +112,7 @@ impl<'c> Staging<'c> {
 
     /// Gives a directory, in which all that it contains is created, its owner and its
     /// mode. The content itself has an empty path.
-    pub(super) fn finish_dir(&self, path: &Path, mode: u32) -> Result<()> {
+    pub(crate) fn finish_dir(&self, path: &Path, mode: u32) -> Result<()> {
         let at = self.dir.path_of(path);
         let dir = self.dir.open_beneath(path).at("open", &at)?;
         complete(&dir.into_file(), self.owner, mode, &at)
@@ -105,7 +120,7 @@ impl<'c> Staging<'c> {
 
     /// Makes the content survive a power loss. `tree` has its layout, and `manifest` the
     /// hashes of its files.
-    pub(super) fn finish(self, tree: Arc<FileTree>, manifest: Manifest) -> Result<Staged> {
+    pub(crate) fn finish(self, tree: Arc<FileTree>, manifest: Manifest) -> Result<Staged> {
         copy::sync(&self.dir, self.root.dir())?;
         Ok(Staged {
             root: self.root,
@@ -117,7 +132,7 @@ impl<'c> Staging<'c> {
 }
 
 /// A file of staged content that is being written, and hashed on the way.
-pub(super) struct StagedFile<'s> {
+pub(crate) struct StagedFile<'s> {
     file: File,
     at: PathBuf,
     owner: Option<Owner>,
@@ -130,7 +145,7 @@ pub(super) struct StagedFile<'s> {
 
 impl StagedFile<'_> {
     /// Appends a piece. No disk is allocated for a hole.
-    pub(super) fn append(&mut self, piece: Chunk<'_>) -> Result<()> {
+    pub(crate) fn append(&mut self, piece: Chunk<'_>) -> Result<()> {
         self.hasher.add(piece)?;
         if let Chunk::Data(bytes) = piece {
             let written = self.file.write_all_at(bytes, self.len);
@@ -151,7 +166,7 @@ impl StagedFile<'_> {
     }
 
     /// Gives the file, which is complete, its owner and its mode, and returns its hash.
-    pub(super) fn finish(mut self, mode: u32) -> Result<FileHash> {
+    pub(crate) fn finish(mut self, mode: u32) -> Result<FileHash> {
         self.write_back(SMALL_FILE);
         if self.ends_in_hole {
             self.file.set_len(self.len).at("write", &self.at)?;
@@ -170,19 +185,19 @@ fn complete(file: &File, owner: Option<Owner>, mode: u32, at: &Path) -> Result<(
 }
 
 /// Content that is in the cache's file system and hashed, but that no entry has yet.
-pub(super) struct Staged {
-    pub(super) root: CacheRoot,
+pub(crate) struct Staged {
+    pub(crate) root: CacheRoot,
     /// The directory that it lies in, with its files: as they were read in place, or as
     /// they were staged.
-    pub(super) content: Inventory,
-    pub(super) manifest: Manifest,
+    pub(crate) content: Inventory,
+    pub(crate) manifest: Manifest,
     /// The directory that it is staged in, and that vanishes with this; `None` if the
     /// content lies in its place already. Otherwise it is durable.
-    pub(super) work: Option<WorkDir>,
+    pub(crate) work: Option<WorkDir>,
 }
 
 /// The result of comparing content with what lies in its place.
-pub(super) enum Compared {
+pub(crate) enum Compared {
     /// The same lies there.
     Same(Box<Staged>),
     /// Something else, which is returned if only hashing could tell that, or nothing.
@@ -196,7 +211,7 @@ impl Staged {
     /// # Errors
     ///
     /// Those of [hashing](hash::hash) the content.
-    pub(super) fn compare(cache: &Cache, content: &Inventory, key: &CacheKey) -> Result<Compared> {
+    pub(crate) fn compare(cache: &Cache, content: &Inventory, key: &CacheKey) -> Result<Compared> {
         let Some(root) = cache.root()? else {
             return Ok(Compared::Other(None));
         };
@@ -218,7 +233,7 @@ impl Staged {
     }
 
     /// Takes content that lies in its place already.
-    pub(super) fn in_place(root: CacheRoot, content: Inventory, manifest: Manifest) -> Self {
+    pub(crate) fn in_place(root: CacheRoot, content: Inventory, manifest: Manifest) -> Self {
         Staged {
             root,
             content,
@@ -229,7 +244,7 @@ impl Staged {
 
     /// Returns what lies in the directory of a key, if that is the same as this: content,
     /// modes and empty directories. `different` was seen there and is not the same.
-    pub(super) fn same_in_place(
+    pub(crate) fn same_in_place(
         &self,
         cache: &Cache,
         key: &CacheKey,

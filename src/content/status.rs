@@ -169,7 +169,7 @@ pub(crate) struct Located {
 
 /// How much the content of an entry takes, in bytes.
 #[derive(Clone, Debug)]
-pub(super) struct ContentUsage {
+pub(crate) struct ContentUsage {
     /// Where it lies.
     pub(crate) path: PathBuf,
     /// The sum of the files' lengths.
@@ -181,7 +181,7 @@ pub(super) struct ContentUsage {
 }
 
 impl Located {
-    pub(super) fn new(place: Location, divided: Divided) -> Self {
+    pub(crate) fn new(place: Location, divided: Divided) -> Self {
         Located {
             place,
             tree: divided.content,
@@ -306,7 +306,7 @@ impl Contents<'_> {
 
     /// Returns the key of the directory that an entry owns, whether or not it is
     /// there.
-    pub(super) fn own_key(&self, reference: &str, path: &str) -> Result<Option<CacheKey>> {
+    pub(crate) fn own_key(&self, reference: &str, path: &str) -> Result<Option<CacheKey>> {
         match &self.opened()?.root {
             Some(root) => own_key(root, reference, path),
             None => Ok(None),
@@ -318,7 +318,7 @@ impl Contents<'_> {
     /// elsewhere.
     /// `keys` counts the references that have each cache key: of a directory that may be
     /// another entry's too, it is not known whose content it contains.
-    pub(super) fn moved_to(
+    pub(crate) fn moved_to(
         &self,
         reference: &str,
         path: &str,
@@ -348,7 +348,7 @@ impl Contents<'_> {
     }
 
     /// Returns where the directory of a key lies, for messages.
-    pub(super) fn dir_of(&self, key: &CacheKey) -> Result<PathBuf> {
+    pub(crate) fn dir_of(&self, key: &CacheKey) -> Result<PathBuf> {
         Ok(match &self.opened()?.root {
             Some(root) => root.dir_of(key),
             None => self.cache.home().cache_root().join(key.as_str()),
@@ -357,18 +357,18 @@ impl Contents<'_> {
 
     /// Returns whether hashing can tell anything about content: there is a manifest,
     /// or the digest could be that of one.
-    pub(super) fn can_be_verified(&self, digest: &str) -> Result<bool> {
+    pub(crate) fn can_be_verified(&self, digest: &str) -> Result<bool> {
         let is_sha256 = digest.starts_with("sha256:") && digest_hex(digest).is_some();
         Ok(is_sha256 || self.cache.manifests.can_verify(digest)?)
     }
 
     /// Returns whether there is a cache.
-    pub(super) fn is_there(&self) -> Result<bool> {
+    pub(crate) fn is_there(&self) -> Result<bool> {
         Ok(self.opened()?.root.is_some())
     }
 
     /// Returns how much the content of an entry takes; `None` unless it is present.
-    pub(super) fn usage(
+    pub(crate) fn usage(
         &self,
         reference: &str,
         path: &str,
@@ -391,7 +391,7 @@ impl Contents<'_> {
     /// # Errors
     ///
     /// The system does not say.
-    pub(super) fn look(
+    pub(crate) fn look(
         &self,
         reference: &str,
         path: &str,
@@ -440,7 +440,7 @@ impl Contents<'_> {
 
     /// Returns which directory an entry's content lies in; `None` if there is none that
     /// can be opened.
-    pub(super) fn dir_id(&self, entry: &EntryRef<'_>) -> Option<FileId> {
+    pub(crate) fn dir_id(&self, entry: &EntryRef<'_>) -> Option<FileId> {
         let (reference, path) = (entry.reference(), entry.text_of(Field::CachePath));
         let (_, place) = self.look(&reference, &path).ok()?;
         let dir = self.open(&place?).ok()?;
@@ -448,7 +448,7 @@ impl Contents<'_> {
     }
 
     /// Opens the directory that content lies in.
-    pub(super) fn open(&self, place: &Location) -> Result<Dir> {
+    pub(crate) fn open(&self, place: &Location) -> Result<Dir> {
         let root = self.root_of(place)?;
         match &place.holder {
             None => root.open_dir(&place.name),
@@ -462,7 +462,7 @@ impl Contents<'_> {
     }
 
     /// Returns the path of the directory that content lies in, for messages.
-    pub(super) fn path_of(&self, place: &Location) -> Result<PathBuf> {
+    pub(crate) fn path_of(&self, place: &Location) -> Result<PathBuf> {
         let root = self.root_of(place)?.path();
         Ok(match &place.holder {
             None => root.join(&place.name),
@@ -482,7 +482,7 @@ impl Contents<'_> {
 
     /// Reads what lies in a directory, again if it changes meanwhile, divided by the
     /// manifest of a digest.
-    pub(super) fn read(&self, place: &Location, digest: &str) -> Result<Divided> {
+    pub(crate) fn read(&self, place: &Location, digest: &str) -> Result<Divided> {
         let manifest = self.cache.manifests.find(digest)?;
         let known = manifest.as_ref().map(Manifest::paths).unwrap_or_default();
         let mut attempt = 1;

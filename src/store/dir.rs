@@ -362,6 +362,13 @@ impl Dir {
         uninterrupted(|| Ok(sys::accessat(&self.fd, ".", access, AtFlags::empty())?))
     }
 
+    /// Returns how many bytes its file system has left for this user.
+    #[cfg(feature = "archive")]
+    pub(crate) fn free_bytes(&self) -> io::Result<u64> {
+        let found = uninterrupted(|| Ok(sys::fstatvfs(&self.fd)?))?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+
     /// Returns the identity of its mount.
     pub(crate) fn mount(&self) -> io::Result<MountId> {
         mount_of(self)

@@ -5,6 +5,8 @@
 
 mod add;
 mod add_choosing;
+#[cfg(feature = "archive")]
+mod archive;
 mod cache_path;
 #[path = "../common/clock.rs"]
 mod clock;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::home::Home;
+use crate::operations::TIME;
 
 /// A directory of content: the mode and the text of each file, the mode of each
 /// directory.
@@ -37,13 +38,38 @@ pub(crate) struct State {
     pub(crate) scratch: Vec<String>,
 }
 
+/// Returns the text of a registry without the times of `it:1` that no change was told: a
+/// load registers it with the present one.
+fn without_times_of_it(text: &str) -> String {
+    let told = TIME.trim_start_matches("--created-at=");
+    let mut is_it = false;
+    let mut out = String::new();
+    for line in text.split_inclusive('\n') {
+        if line.contains("\"reference\": ") {
+            is_it = line.contains("\"it:1\"");
+        }
+        match line.split_once("\"createdAt\": \"") {
+            Some((before, time)) if is_it && !time.starts_with(told) => {
+                let end = time.find('"').unwrap_or(time.len());
+                out.push_str(&format!(
+                    "{before}\"createdAt\": \"{{time}}{}",
+                    &time[end..]
+                ));
+            }
+            _ => out.push_str(line),
+        }
+    }
+    out
+}
+
 impl State {
     pub(crate) fn of(home: &Home) -> Self {
         let registry = home.registry();
         let dir = registry.parent().unwrap();
         let text = |path: &Path| {
             let text = String::from_utf8(fs::read(path).ok()?).unwrap();
-            Some(text.replace(&home.root(), "{home}").into_bytes())
+            let text = text.replace(&home.root(), "{home}");
+            Some(without_times_of_it(&text).into_bytes())
         };
         let mut state = State {
             registry: text(&registry),

@@ -10,9 +10,13 @@ mod exists;
 mod help;
 mod images;
 mod inspect;
+#[cfg(feature = "archive")]
+mod load;
 mod man;
 mod prune;
 mod rm;
+#[cfg(feature = "archive")]
+mod save;
 mod tag;
 mod verify;
 
@@ -30,9 +34,13 @@ pub(crate) use exists::Exists;
 pub(crate) use help::Help;
 pub(crate) use images::Images;
 pub(crate) use inspect::Inspect;
+#[cfg(feature = "archive")]
+pub(crate) use load::Load;
 pub(crate) use man::Man;
 pub(crate) use prune::Prune;
 pub(crate) use rm::Rm;
+#[cfg(feature = "archive")]
+pub(crate) use save::Save;
 pub(crate) use tag::Tag;
 pub(crate) use verify::Verify;
 
@@ -115,6 +123,12 @@ pub(crate) enum Command {
     Df(Df),
     /// Remove unused data: untagged or missing artifacts, orphaned directories, leftovers
     Prune(Prune),
+    /// Write artifacts to an archive that other machines can load
+    #[cfg(feature = "archive")]
+    Save(Save),
+    /// Register the artifacts of an archive
+    #[cfg(feature = "archive")]
+    Load(Load),
     /// Generate a shell completion script
     #[command(visible_alias = "completion")]
     Completions(Completions),

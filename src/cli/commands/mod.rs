@@ -9,10 +9,14 @@ mod exists;
 mod help;
 mod images;
 mod inspect;
+#[cfg(feature = "archive")]
+mod load;
 mod man;
 mod operands;
 mod prune;
 mod rm;
+#[cfg(feature = "archive")]
+mod save;
 mod tag;
 mod verify;
 mod version;
@@ -37,6 +41,10 @@ pub(super) fn run(global: &Global, command: Command) -> anyhow::Result<Exit> {
         Command::Verify(args) => verify::run(&context()?, &args),
         Command::Df(args) => df::run(&context()?, &args),
         Command::Prune(args) => prune::run(&context()?, &args),
+        #[cfg(feature = "archive")]
+        Command::Save(args) => save::run(&context()?, &args),
+        #[cfg(feature = "archive")]
+        Command::Load(args) => load::run(&context()?, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Help(args) => Ok(help::run(&args)),

@@ -103,6 +103,26 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         "Compare the content of two artifacts:",
         "cldctl-registry diff ghcr.io/acme/app:v1 ghcr.io/acme/app:v2",
     ),
+    (
+        "save",
+        "Write an artifact to a file:",
+        "cldctl-registry save ghcr.io/acme/app:v1 -o app.tar",
+    ),
+    (
+        "save",
+        "Copy all components to another machine:",
+        "cldctl-registry save --all --type component | ssh host cldctl-registry load",
+    ),
+    (
+        "load",
+        "Show what an archive contains:",
+        "cldctl-registry load -n -i app.tar",
+    ),
+    (
+        "load",
+        "Register an artifact under another reference:",
+        "cldctl-registry load -i app.tar --as ghcr.io/acme/app:test",
+    ),
     ("verify", "Check everything:", "cldctl-registry verify"),
     (
         "verify",

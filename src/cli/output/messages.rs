@@ -84,6 +84,16 @@ pub(in crate::cli) fn left_out(left_out: &LeftOut) {
     }
 }
 
+/// Prints what of an archive was left out, if anything was.
+#[cfg(feature = "archive")]
+pub(in crate::cli) fn not_loaded(paths: &[PathBuf]) {
+    if let Some((files, names)) = files_of(paths) {
+        note(format_args!(
+            "left out {files} that cannot be content: {names}"
+        ));
+    }
+}
+
 /// Prints what a replacement kept of deployments, if it did.
 pub(in crate::cli) fn carried(paths: &[PathBuf]) {
     if let Some((files, names)) = files_of(paths) {

@@ -10,6 +10,8 @@ pub(super) mod row;
 pub(super) mod status;
 pub(super) mod table;
 pub(super) mod template;
+#[cfg(feature = "archive")]
+pub(super) mod transfer;
 pub(super) mod units;
 pub(super) mod usage;
 pub(super) mod verification;

@@ -87,6 +87,22 @@ pub(crate) fn with_deployed_content(home: &Home) {
     }
 }
 
+/// An archive has other content of the artifact.
+pub(crate) fn with_archive(home: &Home) {
+    let source = home.source("source", "new");
+    home.ok(&["add".as_ref(), "it:1".as_ref(), source.as_os_str()]);
+    let archive = home.path("archive").join("it.tar");
+    fs::create_dir(home.path("archive")).unwrap();
+    home.ok(&[
+        "save".as_ref(),
+        "it:1".as_ref(),
+        "-o".as_ref(),
+        archive.as_os_str(),
+    ]);
+    home.ok(&["rm", "it:1"]);
+    with_content(home);
+}
+
 /// The change was made already.
 pub(crate) fn with_same_content(home: &Home) {
     with_other_content(home);

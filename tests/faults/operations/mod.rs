@@ -173,6 +173,10 @@ fn of_content() -> Vec<Operation> {
             homes::with_deployed_content,
             add,
         ),
+        plain("load over", homes::with_archive, |home| {
+            let archive = home.path("archive").join("it.tar").into();
+            vec!["load".into(), "-i".into(), archive]
+        }),
         plain("tag over", homes::with_two_contents, |_| {
             words(&["tag", "it:1", "over:1"])
         }),
@@ -275,6 +279,10 @@ pub(crate) fn looks() -> Vec<Operation> {
         look("exists", homes::others, |_| words(&["exists", "stays:1"])),
         look("verify", homes::with_content, |_| words(&["verify"])),
         look("df", homes::with_missing, |_| words(&["df"])),
+        look("save", homes::with_content, |home| {
+            let output = home.path("saved.tar").into();
+            vec!["save".into(), "it:1".into(), "-o".into(), output]
+        }),
         look("prune --dry-run", homes::with_all_to_prune, |_| {
             words(&["prune", "-n", "-a", "--filter", "cache=missing"])
         }),

@@ -1,0 +1,140 @@
+//! The artifacts that a layout names, and those of them that are wanted.
+
+use std::path::Path;
+
+use super::LoadOptions;
+use super::image::{
+    Descriptor, IMAGE_NAME, ImageManifest, Index, Named, REF_NAME, REFERENCE, named_by,
+};
+use super::layout::Layout;
+use crate::error::{Error, Result};
+use crate::reference::Reference;
+
+/// An artifact of a layout, before its layers are read.
+pub(super) struct Found {
+    pub(super) reference: Option<Reference>,
+    pub(super) manifest: ImageManifest,
+    /// The digest of the manifest.
+    pub(super) digest: String,
+    pub(super) named: Named,
+}
+
+/// Returns the artifacts of a layout that are to be loaded.
+pub(super) fn chosen(layout: &mut Layout<'_>, options: &LoadOptions) -> Result<Vec<Found>> {
+    let refused = |path: &Path, reason: String| Error::UnsafeArchive {
+        path: path.to_owned(),
+        reason,
+    };
+    let mut found = Vec::new();
+    for descriptor in layout.manifests().to_vec() {
+        let name = name_of(&descriptor);
+        let is_chosen = |wanted: &String| name.as_deref() == Some(wanted);
+        if !options.references.is_empty() && !options.references.iter().any(is_chosen) {
+            continue;
+        }
+        let reference = match name {
+            Some(name) => Some(Reference::parse_new(&name)?),
+            None => None,
+        };
+        let manifest = manifest_of(layout, &descriptor)?;
+        let text = layout.small(&manifest)?;
+        let parsed: ImageManifest = serde_json::from_slice(&text)
+            .map_err(|error| refused(&layout.path, format!("a manifest: {error}")))?;
+        // Nothing in it counts, but it belongs to the image.
+        layout.small(&parsed.config)?;
+        found.push(Found {
+            named: named(&parsed),
+            reference,
+            manifest: parsed,
+            digest: manifest.digest,
+        });
+    }
+    let missing = options.references.iter().find(|wanted| {
+        let is_it = |found: &Found| found.reference.as_ref().map(Reference::as_str) == Some(wanted);
+        !found.iter().any(is_it)
+    });
+    if let Some(missing) = missing {
+        return Err(Error::NotInArchive {
+            reference: missing.clone(),
+            path: layout.path.clone(),
+        });
+    }
+    if let Some(rename) = &options.rename {
+        match &mut found[..] {
+            [one] => one.reference = Some(rename.clone()),
+            several => {
+                return Err(Error::NoSingle {
+                    path: layout.path.clone(),
+                    count: several.len(),
+                });
+            }
+        }
+    }
+    match found.iter().any(|found| found.reference.is_none()) {
+        true => Err(Error::NoReference {
+            path: layout.path.clone(),
+        }),
+        false => Ok(found),
+    }
+}
+
+/// Returns the reference that the index gives an image.
+fn name_of(descriptor: &Descriptor) -> Option<String> {
+    let annotation = |key: &str| descriptor.annotations.get(key).cloned();
+    let is_whole = |name: &String| name.contains(['/', ':']);
+    annotation(REFERENCE)
+        .or_else(|| annotation(IMAGE_NAME))
+        .or_else(|| annotation(REF_NAME).filter(is_whole))
+}
+
+/// Returns the manifest that a descriptor leads to: itself, or one of an index.
+fn manifest_of(layout: &mut Layout<'_>, descriptor: &Descriptor) -> Result<Descriptor> {
+    let refused = |layout: &Layout<'_>, reason: String| Error::UnsafeArchive {
+        path: layout.path.clone(),
+        reason,
+    };
+    if !descriptor.is_index() {
+        return match descriptor.is_manifest() || descriptor.media_type.is_empty() {
+            true => Ok(descriptor.clone()),
+            false => Err(refused(
+                layout,
+                "it names something that is no manifest".to_owned(),
+            )),
+        };
+    }
+    let text = layout.small(descriptor)?;
+    let index: Index = serde_json::from_slice(&text)
+        .map_err(|error| refused(layout, format!("an index: {error}")))?;
+    let is_ours = |it: &&Descriptor| {
+        let artifact_type = it.artifact_type.as_deref().unwrap_or_default();
+        matches!(named_by(artifact_type), Named::Artifact(_))
+    };
+    let is_common = |it: &&Descriptor| {
+        let platform = it.platform.as_ref();
+        platform.is_some_and(|it| it.os == "linux" && it.architecture == "amd64")
+    };
+    let manifests = &index.manifests;
+    let chosen = match &manifests[..] {
+        [one] => Some(one),
+        several => (several.iter().find(is_ours)).or_else(|| several.iter().find(is_common)),
+    };
+    match chosen {
+        Some(chosen) if chosen.is_manifest() => Ok(chosen.clone()),
+        _ => Err(refused(
+            layout,
+            "an index in it has no manifest to choose".to_owned(),
+        )),
+    }
+}
+
+/// Returns what the layers of an image say of it, else what its own type says.
+fn named(manifest: &ImageManifest) -> Named {
+    let layers = manifest
+        .layers
+        .iter()
+        .map(|layer| named_by(&layer.media_type));
+    let own = manifest.artifact_type.as_deref().map(named_by);
+    let mut all = layers.chain(own);
+    all.find(|named| *named != Named::Nothing)
+        .unwrap_or(Named::Nothing)
+}

@@ -1,0 +1,415 @@
+//! OCI image layouts: in a tar archive, from a pipe, or in a directory. Source: the OCI image
+//! specification 1.1, "Image Layout".
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::image::{Descriptor, Index, MAX_MANIFEST, REFERENCE};
+use super::tar::{self, BLOCK, Kind, Written};
+use crate::digest::digest_hex;
+use crate::error::{AtPath, Error, Result};
+use crate::store::Dir;
+
+/// The file that says what this is, and its content.
+const MARKER: &str = "oci-layout";
+pub(super) const MARKER_TEXT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+const INDEX: &str = "index.json";
+
+/// The most entries of an archive: each artifact has three.
+const MAX_BLOBS: usize = 100_000;
+
+/// Returns the error for an input that is no layout, or a damaged one.
+fn refused(path: &Path, reason: impl Into<String>) -> Error {
+    Error::UnsafeArchive {
+        path: path.to_owned(),
+        reason: reason.into(),
+    }
+}
+
+/// Returns why an input could not be read: it is at fault, or the system.
+pub(super) fn failed(path: &Path, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+            refused(path, error.to_string())
+        }
+        _ => Error::Io {
+            action: "read",
+            path: path.to_owned(),
+            cause: error,
+        },
+    }
+}
+
+/// The blobs of a layout.
+pub(super) struct Layout<'l> {
+    /// The layout, for messages.
+    pub(super) path: PathBuf,
+    blobs: Blobs<'l>,
+    index: Index,
+}
+
+enum Blobs<'l> {
+    Dir(Dir),
+    /// Where each file of an archive begins, and its length.
+    Archive(File, HashMap<Vec<u8>, (u64, u64)>),
+    /// An archive that is read once, and the small blobs of it that were read already.
+    Pipe {
+        archive: &'l mut dyn Read,
+        read: HashMap<Vec<u8>, Vec<u8>>,
+        /// What is left of the blob that was read last, with its padding.
+        left: u64,
+    },
+}
+
+impl<'l> Layout<'l> {
+    /// Opens a layout in a directory.
+    pub(super) fn in_dir(path: &Path) -> Result<Self> {
+        let dir = Dir::open(path).at("open", path)?;
+        let read = |name: &str| -> Result<Vec<u8>> {
+            let at = dir.path_of(name);
+            let file = dir.open_file(OsStr::new(name)).at("open", &at)?;
+            read_small(file, &at)
+        };
+        require_marker(path, &read(MARKER)?)?;
+        let index = parse_index(path, &read(INDEX)?)?;
+        Ok(Layout {
+            path: path.to_owned(),
+            blobs: Blobs::Dir(dir),
+            index,
+        })
+    }
+
+    /// Opens a layout in an archive that can be read at any place.
+    pub(super) fn in_file(path: &Path, mut file: File) -> Result<Self> {
+        let mut places = HashMap::new();
+        let fail = |error| failed(path, error);
+        let len = file.seek(SeekFrom::End(0)).map_err(fail)?;
+        file.rewind().map_err(fail)?;
+        while let Some(entry) = tar::next(&mut file).map_err(fail)? {
+            let start = file.stream_position().map_err(fail)?;
+            if entry.kind == Kind::File {
+                places.insert(plain(&entry.path), (start, entry.bytes));
+            }
+            if places.len() > MAX_BLOBS {
+                return Err(refused(path, format!("it has more than {MAX_BLOBS} files")));
+            }
+            let end = start
+                .checked_add(entry.bytes)
+                .and_then(|end| end.checked_add(tar::padding(entry.bytes) as u64));
+            match end {
+                Some(end) if end <= len => file.seek(SeekFrom::Start(end)).map_err(fail)?,
+                _ => return Err(refused(path, "the archive ends early")),
+            };
+        }
+        let read = |name: &str| -> Result<Vec<u8>> {
+            let found = places.get(name.as_bytes());
+            let (start, bytes) = *found.ok_or_else(|| no_layout(path))?;
+            read_small(Part::of(&file, start, bytes), path)
+        };
+        require_marker(path, &read(MARKER)?)?;
+        let index = parse_index(path, &read(INDEX)?)?;
+        Ok(Layout {
+            path: path.to_owned(),
+            blobs: Blobs::Archive(file, places),
+            index,
+        })
+    }
+
+    /// Opens a layout in an archive that can be read once. One that begins with its index,
+    /// as ours do, is read as it comes; of any other one `spool` makes a file.
+    pub(super) fn in_pipe(
+        path: &Path,
+        archive: &'l mut dyn Read,
+        spool: impl FnOnce(&mut dyn Read) -> Result<File>,
+    ) -> Result<Self> {
+        let fail = |error| failed(path, error);
+        let mut start = Vec::new();
+        // The marker and the index, each with its header, are few blocks.
+        let mut found: HashMap<Vec<u8>, Vec<u8>> = HashMap::new();
+        for _ in 0..2 {
+            let mut noted = Noted {
+                inner: &mut *archive,
+                noted: &mut start,
+            };
+            let Some(entry) = tar::next(&mut noted).map_err(fail)? else {
+                break;
+            };
+            if entry.bytes > MAX_MANIFEST || entry.kind != Kind::File {
+                break;
+            }
+            let text = read_small(noted.by_ref().take(entry.bytes), path)?;
+            tar::skip(&mut noted, tar::padding(entry.bytes) as u64).map_err(fail)?;
+            found.insert(plain(&entry.path), text);
+        }
+        if let (Some(marker), Some(index)) =
+            (found.get(MARKER.as_bytes()), found.get(INDEX.as_bytes()))
+        {
+            require_marker(path, marker)?;
+            let index = parse_index(path, index)?;
+            let is_ours = |manifest: &Descriptor| manifest.annotations.contains_key(REFERENCE);
+            if index.manifests.iter().all(is_ours) {
+                return Ok(Layout {
+                    path: path.to_owned(),
+                    blobs: Blobs::Pipe {
+                        archive,
+                        read: HashMap::new(),
+                        left: 0,
+                    },
+                    index,
+                });
+            }
+        }
+        let file = spool(&mut (&*start).chain(archive))?;
+        Layout::in_file(path, file)
+    }
+
+    /// Returns what the index names.
+    pub(super) fn manifests(&self) -> &[Descriptor] {
+        &self.index.manifests
+    }
+
+    /// Reads a manifest, an index or a config, and checks it.
+    pub(super) fn small(&mut self, descriptor: &Descriptor) -> Result<Vec<u8>> {
+        let path = self.path.clone();
+        if descriptor.size > MAX_MANIFEST {
+            return Err(refused(&path, "a manifest is longer than 4 MiB"));
+        }
+        let text = self.blob(descriptor, true, |blob| read_small(blob, &path))?;
+        let found = Descriptor::of(&descriptor.media_type, &text);
+        match (found.size, &found.digest) == (descriptor.size, &descriptor.digest) {
+            true => Ok(text),
+            false => Err(refused(&path, "a manifest is not what its digest says")),
+        }
+    }
+
+    /// Calls `work` with the bytes of a blob. It checks them.
+    pub(super) fn with_blob<T>(
+        &mut self,
+        descriptor: &Descriptor,
+        work: impl FnOnce(&mut dyn Read) -> Result<T>,
+    ) -> Result<T> {
+        self.blob(descriptor, false, work)
+    }
+
+    /// Calls `work` with the bytes of a blob, which is kept for another call if it comes
+    /// from a pipe and `keep` says so.
+    fn blob<T>(
+        &mut self,
+        descriptor: &Descriptor,
+        keep: bool,
+        work: impl FnOnce(&mut dyn Read) -> Result<T>,
+    ) -> Result<T> {
+        let Some(hex) = digest_hex(&descriptor.digest) else {
+            return Err(refused(&self.path, "a digest in it is none"));
+        };
+        let algorithm = descriptor.digest.split(':').next().unwrap_or_default();
+        if algorithm != "sha256" {
+            return Err(refused(&self.path, "it has digests other than SHA-256"));
+        }
+        let name = format!("blobs/{algorithm}/{hex}");
+        let missing = || Error::BlobMissing {
+            path: self.path.clone(),
+            digest: descriptor.digest.clone(),
+        };
+        match &mut self.blobs {
+            Blobs::Dir(dir) => {
+                let at = dir.path_of(&name);
+                let parent = dir.open_beneath(Path::new("blobs").join(algorithm).as_path());
+                let opened = parent.and_then(|parent| parent.open_file(OsStr::new(hex)));
+                let opened = crate::store::if_exists(opened).at("open", &at)?;
+                work(&mut opened.ok_or_else(missing)?)
+            }
+            Blobs::Archive(file, places) => {
+                let (start, bytes) = *places.get(name.as_bytes()).ok_or_else(missing)?;
+                work(&mut Part::of(file, start, bytes))
+            }
+            Blobs::Pipe {
+                archive,
+                read,
+                left,
+            } => {
+                if let Some(text) = read.get(name.as_bytes()) {
+                    return work(&mut &**text);
+                }
+                loop {
+                    let fail = |error| failed(&self.path, error);
+                    tar::skip(archive, std::mem::take(left)).map_err(fail)?;
+                    let entry = tar::next(archive).map_err(fail)?.ok_or_else(missing)?;
+                    let padding = tar::padding(entry.bytes) as u64;
+                    let found = plain(&entry.path);
+                    let is_wanted = found == name.as_bytes();
+                    if is_wanted && !keep {
+                        let mut blob = Counted {
+                            inner: archive.take(entry.bytes),
+                            read: 0,
+                        };
+                        let done = work(&mut blob);
+                        *left = entry.bytes - blob.read + padding;
+                        return done;
+                    }
+                    if entry.bytes <= MAX_MANIFEST && read.len() <= MAX_BLOBS {
+                        let text = read_small(archive.take(entry.bytes), &self.path)?;
+                        *left = padding;
+                        let text = read.entry(found).or_insert(text);
+                        if is_wanted {
+                            return work(&mut &**text);
+                        }
+                    } else {
+                        *left = entry.bytes + padding;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Reads something that is no longer than a manifest may be.
+fn read_small(from: impl Read, path: &Path) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let read = from.take(MAX_MANIFEST + 1).read_to_end(&mut text);
+    read.map_err(|error| failed(path, error))?;
+    match text.len() as u64 <= MAX_MANIFEST {
+        true => Ok(text),
+        false => Err(refused(path, "a manifest is longer than 4 MiB")),
+    }
+}
+
+fn no_layout(path: &Path) -> Error {
+    refused(path, "it is no OCI image layout")
+}
+
+fn require_marker(path: &Path, text: &[u8]) -> Result<()> {
+    #[derive(serde::Deserialize)]
+    struct Marker {
+        #[serde(rename = "imageLayoutVersion")]
+        version: String,
+    }
+    let marker: Marker = serde_json::from_slice(text).map_err(|_| no_layout(path))?;
+    match marker.version.starts_with("1.") {
+        true => Ok(()),
+        false => Err(refused(path, "its image layout has an unknown version")),
+    }
+}
+
+fn parse_index(path: &Path, text: &[u8]) -> Result<Index> {
+    serde_json::from_slice(text).map_err(|error| refused(path, format!("its index: {error}")))
+}
+
+/// Returns a name of an archive without a leading `./`.
+fn plain(name: &[u8]) -> Vec<u8> {
+    name.strip_prefix(b"./").unwrap_or(name).to_vec()
+}
+
+/// A part of a file.
+struct Part<'f> {
+    file: &'f File,
+    at: u64,
+    end: u64,
+}
+
+impl<'f> Part<'f> {
+    fn of(file: &'f File, start: u64, bytes: u64) -> Self {
+        Part {
+            file,
+            at: start,
+            end: start.saturating_add(bytes),
+        }
+    }
+}
+
+impl Read for Part<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = (self.end - self.at).min(buffer.len() as u64) as usize;
+        let read = crate::store::uninterrupted(|| self.file.read_at(&mut buffer[..most], self.at))?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+/// Counts what is read.
+struct Counted<R> {
+    inner: R,
+    read: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.read += read as u64;
+        Ok(read)
+    }
+}
+
+/// Keeps what is read.
+struct Noted<'n> {
+    inner: &'n mut dyn Read,
+    noted: &'n mut Vec<u8>,
+}
+
+impl Read for Noted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.noted.extend_from_slice(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+/// Writes a layout as an archive: the index first, so that it can be read as it comes.
+pub(super) struct ArchiveWriter<W> {
+    out: W,
+}
+
+impl<W: Write> ArchiveWriter<W> {
+    pub(super) fn begin(out: W, index: &[u8]) -> io::Result<Self> {
+        let mut writer = ArchiveWriter { out };
+        writer.file(MARKER, MARKER_TEXT)?;
+        writer.file(INDEX, index)?;
+        for dir in ["blobs", "blobs/sha256"] {
+            writer
+                .out
+                .write_all(&tar::headers(dir.as_bytes(), Written::Dir)?)?;
+        }
+        Ok(writer)
+    }
+
+    /// Appends a blob that is held in memory.
+    pub(super) fn small(&mut self, blob: &[u8]) -> io::Result<()> {
+        let digest = crate::digest::Digest::of(blob);
+        self.file(&format!("blobs/sha256/{}", digest.hex()), blob)
+    }
+
+    /// Appends a blob of a length from a file.
+    pub(super) fn blob(&mut self, hex: &str, bytes: u64, file: &File) -> io::Result<()> {
+        self.begin_file(&format!("blobs/sha256/{hex}"), bytes)?;
+        let copied = io::copy(&mut Part::of(file, 0, bytes), &mut self.out)?;
+        if copied != bytes {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.out.write_all(&[0; BLOCK][..tar::padding(bytes)])
+    }
+
+    fn file(&mut self, name: &str, text: &[u8]) -> io::Result<()> {
+        self.begin_file(name, text.len() as u64)?;
+        self.out.write_all(text)?;
+        self.out
+            .write_all(&[0; BLOCK][..tar::padding(text.len() as u64)])
+    }
+
+    fn begin_file(&mut self, name: &str, bytes: u64) -> io::Result<()> {
+        let entry = Written::File {
+            bytes,
+            executable: false,
+        };
+        self.out.write_all(&tar::headers(name.as_bytes(), entry)?)
+    }
+
+    pub(super) fn finish(mut self) -> io::Result<W> {
+        self.out.write_all(&[0; 2 * BLOCK])?;
+        self.out.flush()?;
+        Ok(self.out)
+    }
+}

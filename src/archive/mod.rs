@@ -1,0 +1,21 @@
+//! Sharing artifacts through OCI image layouts.
+//!
+//! An artifact becomes an image of one layer, in a form that cldctl, skopeo, podman and OCI
+//! registries read. What others made is read with limits and trusted in nothing.
+
+mod chosen;
+mod image;
+mod layer;
+mod layout;
+mod load;
+mod pack;
+mod save;
+mod tar;
+mod unpack;
+
+pub use load::{LoadOptions, LoadSource, Loaded};
+pub use save::{SaveTarget, Saved};
+
+/// The most bytes that the files of an artifact may have together, unless a caller says
+/// otherwise.
+pub const MAX_BYTES: u64 = 10_000_000_000;

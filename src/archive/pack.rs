@@ -1,0 +1,199 @@
+//! Making the image of an artifact from its content in the cache.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::MAX_BYTES;
+use super::image::{ContentSummary, Image};
+use super::layer::{Layer, LayerWriter};
+use super::unpack::MAX_ENTRIES;
+use crate::content::file_tree::Node;
+use crate::content::hash::{Chunk, FileHasher, Reader};
+use crate::content::inventory::Inventory;
+use crate::content::manifest::Manifest;
+use crate::content::source::is_described_as;
+use crate::content::{Cache, Operation};
+use crate::entry::{ArtifactEntry, ArtifactType};
+use crate::error::{AtPath, Error, Result};
+
+/// The bytes of zeros that a hole is written with at once.
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+
+/// An artifact that was packed.
+pub(super) struct Packed {
+    pub(super) reference: String,
+    pub(super) artifact_type: ArtifactType,
+    pub(super) image: Image,
+    pub(super) layer: Layer,
+    pub(super) content: ContentSummary,
+    /// The compressed layer. The file has no name, so that nothing is left of it.
+    pub(super) file: File,
+}
+
+impl Cache {
+    /// Packs the content of an artifact.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoContent`], [`Error::ContentAltered`], [`Error::UnclearContent`],
+    /// [`Error::UnsafeContent`] for what could not be loaded again, and I/O errors.
+    pub(super) fn pack(&self, entry: &ArtifactEntry) -> Result<Packed> {
+        let reference = entry.reference.clone().unwrap_or_default();
+        let manifest = self.manifest_of(entry.digest.as_deref())?;
+        let (content, root) = self.packable(entry, manifest.as_ref())?;
+        let artifact_type = entry
+            .artifact_type
+            .clone()
+            .unwrap_or(ArtifactType::Component);
+        require_loadable(&content, &artifact_type)?;
+
+        let file = tempfile::tempfile_in(&root).at("create a temporary file in", &root)?;
+        let out = BufWriter::with_capacity(1 << 20, file);
+        let (out, layer, packed) = self.write_layer(&content, out, &root)?;
+        if let Some(path) = manifest
+            .as_ref()
+            .and_then(|it| it.first_difference(&packed))
+        {
+            return Err(Error::ContentAltered {
+                reference,
+                path: content.dir().path_of(path),
+            });
+        }
+        content.require_unchanged()?;
+        let summary = ContentSummary {
+            digest: packed.digest().clone(),
+            files: content.tree().files.len() as u64,
+            bytes: content.tree().bytes(),
+        };
+        let image = Image::of(&artifact_type, &layer, &summary);
+        let image = image.map_err(std::io::Error::from).at("write", &root)?;
+        let file = out.into_inner().map_err(|error| error.into_error());
+        Ok(Packed {
+            reference,
+            artifact_type,
+            image,
+            layer,
+            content: summary,
+            file: file.at("write", &root)?,
+        })
+    }
+
+    /// Returns the content of an artifact, and the directory of the cache.
+    fn packable(
+        &self,
+        entry: &ArtifactEntry,
+        manifest: Option<&Manifest>,
+    ) -> Result<(Inventory, std::path::PathBuf)> {
+        let (reference, path) = (
+            entry.reference.as_deref().unwrap_or_default(),
+            entry.cache_path.as_deref().unwrap_or_default(),
+        );
+        let contents = self.contents();
+        let place = match contents.look(reference, path)? {
+            (_, Some(place)) => place,
+            (_, None) => {
+                return Err(Error::NoContent {
+                    reference: reference.to_owned(),
+                    path: path.into(),
+                });
+            }
+        };
+        if manifest.is_none() {
+            let divided = contents.read(&place, "")?;
+            let mut left = divided.deployment.paths().chain(divided.generated.paths());
+            if let Some(left) = left.next() {
+                return Err(Error::UnclearContent {
+                    reference: reference.to_owned(),
+                    path: contents.path_of(&place)?.join(left),
+                });
+            }
+        }
+        let dir = contents.open(&place)?;
+        let root = dir.path().parent().unwrap_or(Path::new("/")).to_owned();
+        Ok((Inventory::content(dir, manifest)?, root))
+    }
+
+    fn write_layer<W: Write>(
+        &self,
+        content: &Inventory,
+        out: W,
+        root: &Path,
+    ) -> Result<(W, Layer, Manifest)> {
+        let (tree, dir) = (content.tree(), content.dir());
+        let mut nodes: Vec<(&Node, bool)> = tree.dirs.iter().map(|dir| (dir, true)).collect();
+        nodes.retain(|(dir, _)| !dir.path.as_os_str().is_empty());
+        nodes.extend(tree.files.iter().map(|file| (file, false)));
+        nodes.sort_by(|(a, _), (b, _)| a.path.as_os_str().cmp(b.path.as_os_str()));
+        let progress = self.progress_of(Operation::Copying, tree.bytes());
+        let interrupt = self.registry().interrupt();
+        let mut writer = LayerWriter::new(out);
+        let (mut reader, mut hashes) = (Reader::new(), Vec::new());
+        for (node, is_dir) in nodes {
+            let path = node.path.as_os_str().as_bytes();
+            if is_dir {
+                writer.dir(path).at("write", root)?;
+                continue;
+            }
+            let executable = node.mode & 0o100 != 0;
+            writer
+                .begin_file(path, node.len, executable)
+                .at("write", root)?;
+            let mut hasher = FileHasher::new(interrupt);
+            reader.read(tree, node, dir, |chunk| {
+                hasher.add(chunk)?;
+                progress.advance(chunk.len());
+                match chunk {
+                    Chunk::Data(bytes) => writer.put(bytes).at("write", root),
+                    Chunk::Hole(len) => put_zeros(&mut writer, len).at("write", root),
+                }
+            })?;
+            writer.end_file(node.len).at("write", root)?;
+            hashes.push((path.to_vec(), hasher.finish()));
+        }
+        let (out, layer) = writer.finish().at("write", root)?;
+        Ok((out, layer, Manifest::of(hashes)))
+    }
+}
+
+fn put_zeros<W: Write>(writer: &mut LayerWriter<W>, mut bytes: u64) -> std::io::Result<()> {
+    while bytes > 0 {
+        let most = bytes.min(ZEROS.len() as u64);
+        writer.put(&ZEROS[..most as usize])?;
+        bytes -= most;
+    }
+    Ok(())
+}
+
+/// Refuses content that would be refused when it is loaded.
+fn require_loadable(content: &Inventory, artifact_type: &ArtifactType) -> Result<()> {
+    let tree = content.tree();
+    let refused = |reason: String| Error::UnsafeContent {
+        path: content.dir().path().to_owned(),
+        reason,
+    };
+    if tree.files.len() + tree.dirs.len() > MAX_ENTRIES {
+        return Err(refused(format!(
+            "it has more than {MAX_ENTRIES} files and directories"
+        )));
+    }
+    if tree.bytes() > MAX_BYTES {
+        return Err(refused(format!(
+            "its files have more than {MAX_BYTES} bytes"
+        )));
+    }
+    for node in tree.dirs.iter().chain(&tree.files) {
+        if let Some(reason) = crate::content::rules::unfit_path(&node.path) {
+            return Err(refused(format!("`{}`: {reason}", node.path.display())));
+        }
+    }
+    let is_described = |name: &str| tree.files.iter().any(|file| file.path == Path::new(name));
+    match is_described_as(artifact_type, is_described) {
+        true => Ok(()),
+        false => Err(refused(format!(
+            "it has no file that describes a {}",
+            artifact_type.as_str()
+        ))),
+    }
+}
