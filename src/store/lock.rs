@@ -88,7 +88,7 @@ impl Lock {
         let Ok(file) = uninterrupted(|| options().open(path)) else {
             return false;
         };
-        // A share keeps a change off for an instant, after which it tries again.
+        // A share keeps a change off for an instant, which its first pauses outlast.
         matches!(
             try_uninterrupted(|| FileExt::try_lock_shared(&file)),
             Ok(false)

@@ -13,9 +13,9 @@ const QUIET: Duration = Duration::from_millis(500);
 /// otherwise late waiters would often come first.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(250), Duration::from_millis(2));
 
-/// The least that an attempt lasts whatever the limit is: a look at whether a lock is held
-/// holds a share of it for an instant.
-const LEAST: Duration = Duration::from_millis(2);
+/// The number of pauses that there are at least, however short the limit is, because a look
+/// at whether the lock is held has a share of it for an instant.
+const FEWEST: usize = 3;
 
 /// The limit of waiting for a lock, and what happens meanwhile.
 pub(crate) struct LockWait<'a> {
@@ -35,6 +35,7 @@ impl LockWait<'_> {
         Pauses {
             wait: self,
             next: PAUSES.0,
+            count: 0,
             noticed: false,
         }
     }
@@ -42,7 +43,7 @@ impl LockWait<'_> {
     /// Fails when the time is over, or when an interrupt asks to stop.
     pub(crate) fn check(&self, error: impl FnOnce(Duration) -> Error) -> Result<()> {
         self.interrupt.check()?;
-        if self.since.elapsed() < self.limit.max(LEAST) {
+        if self.since.elapsed() < self.limit {
             return Ok(());
         }
         Err(error(self.limit))
@@ -54,6 +55,7 @@ impl LockWait<'_> {
 pub(crate) struct Pauses<'w> {
     wait: &'w LockWait<'w>,
     next: Duration,
+    count: usize,
     noticed: bool,
 }
 
@@ -62,12 +64,17 @@ impl Pauses<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::LockTimeout`] when the time is over, and [`Error::Interrupted`].
+    /// [`Error::LockTimeout`] when the time is over and there were some pauses, and
+    /// [`Error::Interrupted`].
     pub(crate) fn pause(&mut self, path: &Path) -> Result<()> {
-        self.wait.check(|waited| Error::LockTimeout {
-            path: path.to_owned(),
-            waited,
-        })?;
+        self.wait.interrupt.check()?;
+        if self.count >= FEWEST {
+            self.wait.check(|waited| Error::LockTimeout {
+                path: path.to_owned(),
+                waited,
+            })?;
+        }
+        self.count += 1;
         if !self.noticed && self.wait.since.elapsed() >= QUIET {
             self.noticed = true;
             (self.wait.notice)(path);
@@ -75,5 +82,33 @@ impl Pauses<'_> {
         std::thread::sleep(self.next);
         self.next = (self.next * 2).min(PAUSES.1);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_without_time_still_has_some_pauses() {
+        let interrupt = Interrupt::default();
+        let wait = LockWait {
+            limit: Duration::ZERO,
+            since: Instant::now(),
+            notice: &|_| (),
+            interrupt: &interrupt,
+        };
+        // The system may let the process run late.
+        std::thread::sleep(Duration::from_millis(5));
+        let (mut pauses, path) = (wait.pauses(), Path::new("lock"));
+        for _ in 0..FEWEST {
+            pauses.pause(path).unwrap();
+        }
+        let error = pauses.pause(path).unwrap_err();
+        assert!(matches!(error, Error::LockTimeout { .. }), "{error}");
+
+        interrupt.raise(15);
+        let error = wait.pauses().pause(path).unwrap_err();
+        assert!(matches!(error, Error::Interrupted { .. }), "{error}");
     }
 }

@@ -211,6 +211,18 @@ fn waiting_for_a_lock_is_neither_busy_nor_endless() {
     assert!(sandbox.temporaries().is_empty());
 }
 
+#[test]
+fn a_change_that_must_not_wait_is_not_kept_off_by_a_look_at_the_lock() {
+    if !has_strace() {
+        return;
+    }
+    let sandbox = Sandbox::with_registry(fixture("base/artifacts.json"));
+    let args = ["rm", "my-dc", "--keep-cache", "--lock-timeout", "0s"];
+    // As if other processes looked whether the lock is held.
+    let (run, _) = with_flock(&sandbox, "error=EAGAIN:when=1..3", &args);
+    assert_eq!(run.code, 0, "{run:?}");
+}
+
 /// NFS without a lock daemon answers so, and some FUSE and cluster file systems do.
 #[test]
 fn a_change_on_a_file_system_without_locks_is_refused_with_a_hint() {
