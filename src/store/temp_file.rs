@@ -219,6 +219,7 @@ fn is_temporary(name: &OsStr, prefix: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Opened;
 
     fn names(dir: &Path) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(dir)
@@ -259,6 +260,21 @@ mod tests {
             Persisted::Exists
         ));
         assert_eq!(fs::read(&target).unwrap(), b"theirs");
+        assert_eq!(names(dir.path()), ["a.json"]);
+    }
+
+    #[test]
+    fn an_error_names_the_old_file_if_that_cannot_be_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let (disk, target) = (Disk::default(), dir.path().join("a.json"));
+        fs::write(&target, "old").unwrap();
+        let old = Opened::at(&target).unwrap().unwrap();
+        for len in [4, 1 << 20] {
+            let written = TempFile::write(&disk, &target, [Part::Span(&old, 0..len)], None);
+            let error = written.err().unwrap().to_string();
+            let expected = format!("could not read `{}`: ", target.display());
+            assert!(error.starts_with(&expected), "{error}");
+        }
         assert_eq!(names(dir.path()), ["a.json"]);
     }
 
