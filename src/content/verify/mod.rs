@@ -3,6 +3,7 @@
 //! Nothing is changed here, and no lock is held: what looks wrong may have changed
 //! while it was looked at, so it is looked at again until that can be excluded.
 
+mod confirm;
 mod content;
 mod entries;
 mod finding;
@@ -14,16 +15,16 @@ pub use finding::{Code, Finding};
 pub use moved::TakenOver;
 pub use repair::Repairs;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashSet;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::Cache;
 use crate::document::{Document, EntryRef};
 use crate::error::{Error, Result};
 use crate::json::ParseError;
 use crate::registry::resolve::{DigestPrefix, Resolved, Unresolved};
-use crate::store::{FileId, LockWait};
+use confirm::{ChangeWait, is_suspect};
 use content::Checked;
 
 /// What is wrong, and what is worth knowing.
@@ -103,40 +104,13 @@ impl Verification<'_> {
             report.add(Finding::foreign_version(cache.registry().path(), version));
         }
         entries::check(document, &entries, &cache.contents(), &mut report)?;
-        let wait = cache.registry().lock_wait();
-        let wait = LockWait {
-            limit: wait.limit.min(PATIENCE),
-            notice: &|_| (),
-            ..wait
-        };
-        cache.check_content(document, &entries, &wait, &mut report)?;
+        let mut wait = ChangeWait::new(cache.registry());
+        cache.check_content(document, &entries, &mut wait, &mut report)?;
         if self.chosen.is_none() {
-            orphans::check(cache, document, now, &wait, &mut report)?;
+            orphans::check(cache, document, now, &mut wait, &mut report)?;
         }
         Ok(report)
     }
-}
-
-/// The longest that problems wait for a change of another process to end, however long a
-/// change would wait: one that takes longer hardly moves content all that time.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How often content is looked at whose entry changes from look to look.
-const LOOKS: usize = 10;
-
-/// What was found of an entry, and the entry's text then.
-type Looked = (Checked, String);
-
-/// The text of an entry, and which directory its content lies in.
-type State = (String, Option<FileId>);
-
-fn state((checked, text): &Looked) -> State {
-    (text.clone(), checked.dir)
-}
-
-fn is_suspect(checked: &Checked) -> bool {
-    let mut findings = checked.findings.iter();
-    findings.any(|finding| finding.code.is_problem())
 }
 
 impl Cache {
@@ -217,7 +191,7 @@ impl Cache {
         &self,
         document: &Document,
         entries: &[EntryRef<'_>],
-        wait: &LockWait<'_>,
+        wait: &mut ChangeWait<'_>,
         report: &mut Report,
     ) -> Result<()> {
         let found = content::check(self, document, entries)?;
@@ -245,154 +219,5 @@ impl Cache {
             report.add(finding);
         }
         Ok(())
-    }
-
-    /// Looks at entries again until no change of another process can explain what is
-    /// wrong with them. Each comes with its text at the first look.
-    ///
-    /// A problem counts if the entry and its directory were the same at the look before
-    /// and still are after a moment at which the lock was free: a change that replaces
-    /// content holds the lock from before the content is in place until the entry is,
-    /// and other programs, which take no lock, need a moment for both. An entry that
-    /// changes from look to look has no content that could be told to be damaged.
-    fn confirm(&self, suspect: Vec<Looked>, wait: &LockWait<'_>) -> Result<Vec<Checked>> {
-        let mut confirmed = Vec::new();
-        let mut suspect = suspect;
-        for _ in 1..LOOKS {
-            if suspect.is_empty() {
-                break;
-            }
-            let before: HashSet<State> = suspect.iter().map(state).collect();
-            let Some(again) = self.look_again(&suspect)? else {
-                confirmed.extend(suspect.into_iter().map(|(checked, _)| checked));
-                return Ok(confirmed);
-            };
-            self.registry().wait_for_change(wait)?;
-            let Some(after) = self.states(&again)? else {
-                confirmed.extend(again.into_iter().map(|(checked, _)| checked));
-                return Ok(confirmed);
-            };
-            let is_settled = |looked: &Looked| {
-                let state = state(looked);
-                !is_suspect(&looked.0) || before.contains(&state) && after.contains(&state)
-            };
-            let unsettled: HashSet<String> = again
-                .iter()
-                .filter(|looked| !is_settled(looked))
-                .map(|(checked, _)| checked.reference.clone())
-                .collect();
-            let settled;
-            (suspect, settled) = again
-                .into_iter()
-                .partition(|(checked, _)| unsettled.contains(&checked.reference));
-            confirmed.extend(settled.into_iter().map(|(checked, _): Looked| checked));
-        }
-        let changing = suspect.into_iter().map(|(checked, _)| Checked {
-            findings: vec![Finding::new(
-                Code::ContentChanging,
-                &*checked.reference,
-                "kept changing while it was looked at",
-                "verify it again when no other process changes it",
-            )],
-            ..checked
-        });
-        confirmed.extend(changing);
-        Ok(confirmed)
-    }
-
-    /// Returns the entries of these references as they are now, each with its directory;
-    /// `None` if the registry cannot be parsed.
-    fn states(&self, looked: &[Looked]) -> Result<Option<HashSet<State>>> {
-        let document = match self.registry().load() {
-            Ok(document) => document,
-            Err(Error::Corrupt { .. }) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let names: HashSet<&str> = looked.iter().map(|(it, _)| &*it.reference).collect();
-        let contents = self.contents();
-        let states = document
-            .entries()
-            .filter(|entry| names.contains(&*entry.reference()))
-            .map(|entry| (entry.text().to_owned(), contents.dir_id(&entry)));
-        Ok(Some(states.collect()))
-    }
-
-    /// Looks at the content of these entries as they are now; `None` if the registry
-    /// cannot be parsed.
-    fn look_again(&self, suspect: &[Looked]) -> Result<Option<Vec<Looked>>> {
-        let document = match self.registry().load() {
-            Ok(document) => document,
-            Err(Error::Corrupt { .. }) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let mut places: HashMap<&str, VecDeque<usize>> = HashMap::new();
-        for (checked, _) in suspect {
-            let places = places.entry(&checked.reference).or_default();
-            places.push_back(checked.index);
-        }
-        // In the order of the file, as they were the first time.
-        let again: Vec<(usize, EntryRef<'_>)> = document
-            .entries()
-            .filter_map(|entry| {
-                let place = places.get_mut(&*entry.reference())?.pop_front()?;
-                Some((place, entry))
-            })
-            .collect();
-        let entries: Vec<_> = again.iter().map(|(_, entry)| *entry).collect();
-        let checked = content::check(self, &document, &entries)?
-            .checked
-            .into_iter();
-        let with_text = checked.map(|checked| {
-            let (index, entry) = again[checked.index];
-            (Checked { index, ..checked }, entry.text().to_owned())
-        });
-        Ok(Some(with_text.collect()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::content::{Import, Progress};
-    use crate::home::Home;
-    use crate::reference::Reference;
-    use std::sync::Mutex;
-
-    struct Nothing;
-
-    impl Progress for Nothing {
-        fn advance(&self, _bytes: u64) {}
-    }
-
-    #[test]
-    fn content_that_changes_at_every_look_is_noted() {
-        let dir = tempfile::tempdir().unwrap();
-        let source = dir.path().join("app");
-        std::fs::create_dir(&source).unwrap();
-        std::fs::write(source.join("cld.yml"), "name: app\n").unwrap();
-        let cache = Cache::open(Home::at(dir.path().join("home")).unwrap()).unwrap();
-        let reference = Reference::parse("app:v1").unwrap();
-        let entry = cache
-            .import(&Import::directory(&reference, &source))
-            .unwrap()
-            .entry;
-        let file = cache.home().cache_path(&reference).join("cld.yml");
-        std::fs::write(&file, "changed").unwrap();
-        let findings = |cache: &Cache| {
-            let report = cache.verify(None, SystemTime::now()).unwrap();
-            let findings = report.problems.iter().chain(&report.notes);
-            findings.map(|finding| finding.code).collect::<Vec<_>>()
-        };
-        assert_eq!(findings(&cache), [Code::FileChanged]);
-
-        // Each look finds another entry.
-        let (registry, entry) = (cache.registry().clone(), Mutex::new(entry));
-        let changing = cache.clone().with_progress(move |_, _| {
-            let mut entry = entry.lock().unwrap();
-            entry.size = entry.size.map(|size| size + 1);
-            registry.add(entry.clone()).unwrap();
-            Box::new(Nothing)
-        });
-        assert_eq!(findings(&changing), [Code::ContentChanging]);
     }
 }

@@ -6,12 +6,13 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::Report;
+use super::confirm::{ChangeWait, reread};
 use super::finding::{Code, Finding, command};
 use crate::content::workdir::Purpose;
 use crate::content::{Cache, UnreferencedData, UnreferencedKind};
 use crate::document::Document;
 use crate::error::{AtPath, Error, Result};
-use crate::store::{self, LockWait, if_exists};
+use crate::store::{self, if_exists};
 
 /// The temporary file that all processes of cldctl share.
 const CLDCTL_TEMPORARY: &str = "artifacts.json.tmp";
@@ -20,7 +21,7 @@ pub(super) fn check(
     cache: &Cache,
     document: &Document,
     now: SystemTime,
-    wait: &LockWait<'_>,
+    wait: &mut ChangeWait<'_>,
     report: &mut Report,
 ) -> Result<()> {
     let unreferenced = confirmed(cache, document, now, wait)?;
@@ -104,17 +105,15 @@ fn confirmed(
     cache: &Cache,
     document: &Document,
     now: SystemTime,
-    wait: &LockWait<'_>,
+    wait: &mut ChangeWait<'_>,
 ) -> Result<UnreferencedData> {
     let first = cache.unreferenced_by(document, now)?;
     if first.found.is_empty() && first.unknown.is_empty() && first.kept.is_empty() {
         return Ok(first);
     }
-    cache.registry().wait_for_change(wait)?;
-    let document = match cache.registry().load() {
-        Ok(document) => document,
-        Err(Error::Corrupt { .. }) => return Ok(first),
-        Err(error) => return Err(error),
+    wait.wait()?;
+    let Some(document) = reread(cache.registry())? else {
+        return Ok(first);
     };
     let mut second = cache.unreferenced_by(&document, now)?;
     let paths: HashSet<&Path> = first.found.iter().map(|item| &*item.path).collect();
