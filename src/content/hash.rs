@@ -10,11 +10,11 @@ use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
+use super::contents::{Located, Location};
 use super::file_tree::{FileTree, Node, Opener};
 use super::inventory::Inventory;
 use super::manifest::{FileHash, Manifest};
 use super::progress::ProgressGuard;
-use super::status::{Located, Location};
 use crate::error::{AtPath, Error, Result};
 use crate::interrupt::Interrupt;
 use crate::parallel;

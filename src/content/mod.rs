@@ -11,6 +11,7 @@
 mod cache_root;
 mod carry;
 mod cleanup;
+mod contents;
 mod copy;
 mod deletion;
 mod deployed;
@@ -55,7 +56,7 @@ pub use tag::TagOptions;
 pub use usage::{EntryUsage, Usage, UsageTotal};
 pub use verify::{Code, Finding, Repairs, Report, TakenOver, Verification};
 
-pub(crate) use status::Contents;
+pub(crate) use contents::Contents;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -9,7 +9,7 @@ use super::moved::keys;
 use crate::content::file_tree::{Left, Node};
 use crate::content::hash::hash_each;
 use crate::content::manifest::{FileHash, Manifest};
-use crate::content::status::{Located, Location};
+use crate::content::contents::{Located, Location};
 use crate::content::{Cache, CacheState, Contents, Operation};
 use crate::digest::hex;
 use crate::document::{Document, EntryRef};
