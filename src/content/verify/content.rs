@@ -1,15 +1,18 @@
-//! Whether content is what its digest says.
+//! Holds content against its digest.
 
 use std::collections::{BTreeMap, HashMap};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::content_finding::{
+    foreign, left, missing, moved, no_cache, no_content, not_readable, unverifiable,
+};
 use super::finding::{Code, Finding, add, command};
 use super::moved::keys;
-use crate::content::file_tree::{Left, Node};
+use crate::content::contents::{Located, Location};
+use crate::content::file_tree::Node;
 use crate::content::hash::hash_each;
 use crate::content::manifest::{FileHash, Manifest};
-use crate::content::contents::{Located, Location};
 use crate::content::{Cache, CacheState, Contents, Operation};
 use crate::digest::hex;
 use crate::document::{Document, EntryRef};
@@ -18,14 +21,14 @@ use crate::escape::escape_display;
 use crate::fields::Field;
 use crate::store::{FileId, stat};
 
-/// What came of looking at the content of entries.
+/// The outcome of a look at the content of entries.
 pub(super) struct Outcome {
     pub(super) checked: Vec<Checked>,
     pub(super) files: usize,
     pub(super) bytes: u64,
 }
 
-/// What was found of one entry.
+/// The findings about one entry.
 pub(super) struct Checked {
     /// The place of the entry among those that were looked at.
     pub(super) index: usize,
@@ -41,7 +44,7 @@ struct Hashed<'t> {
     files: BTreeMap<&'t [u8], Result<FileHash>>,
 }
 
-/// What is to be done about an entry.
+/// The next step for an entry.
 enum Look {
     /// To hash the content at this place.
     Hash(Location),
@@ -107,33 +110,7 @@ pub(super) fn check(
             .insert(0, no_cache(&cache.home().cache_root()));
     }
 
-    let files: Vec<(&Located, &Node)> = trees
-        .values()
-        .filter_map(|located| located.as_ref().ok())
-        .flat_map(|located| located.tree.files.iter().map(move |file| (located, file)))
-        .collect();
-    let bytes = files
-        .iter()
-        .fold(0, |sum: u64, (_, file)| sum.saturating_add(file.len));
-    let ongoing = cache.progress.begin(Operation::Hashing, bytes);
-    let interrupt = cache.registry().interrupt();
-    let hashes = hash_each(
-        files.clone(),
-        |place| contents.open(place),
-        interrupt,
-        &ongoing,
-    )?;
-    let count = files.len();
-    let mut hashed: HashMap<&Location, Hashed<'_>> = HashMap::new();
-    for located in trees.values().flatten() {
-        let files = BTreeMap::new();
-        hashed.insert(&located.place, Hashed { located, files });
-    }
-    for ((located, file), hash) in files.into_iter().zip(hashes) {
-        if let Some(hashed) = hashed.get_mut(&located.place) {
-            hashed.files.insert(file.path.as_os_str().as_bytes(), hash);
-        }
-    }
+    let hashed = hash_trees(cache, &contents, &trees)?;
     for (index, place) in &to_hash {
         let entry = &entries[*index];
         checked[*index].dir = match &trees[place] {
@@ -147,11 +124,47 @@ pub(super) fn check(
             (None, Ok(_)) => Vec::new(),
         };
     }
+    let found = trees.values().flatten();
     Ok(Outcome {
         checked,
-        files: count,
-        bytes,
+        files: found.clone().map(|it| it.tree.files.len()).sum(),
+        bytes: bytes_of(found),
     })
+}
+
+/// Hashes the files of all trees at once.
+fn hash_trees<'t>(
+    cache: &Cache,
+    contents: &Contents<'_>,
+    trees: &'t HashMap<Location, Result<Located>>,
+) -> Result<HashMap<&'t Location, Hashed<'t>>> {
+    let found = trees.values().flatten();
+    let files: Vec<(&Located, &Node)> = found
+        .clone()
+        .flat_map(|located| located.tree.files.iter().map(move |file| (located, file)))
+        .collect();
+    let hashing = cache
+        .progress
+        .begin(Operation::Hashing, bytes_of(found.clone()));
+    let interrupt = cache.registry().interrupt();
+    let open = |place: &_| contents.open(place);
+    let hashes = hash_each(files.clone(), open, interrupt, &hashing)?;
+    let mut hashed: HashMap<&Location, Hashed<'_>> = HashMap::new();
+    for located in found {
+        let files = BTreeMap::new();
+        hashed.insert(&located.place, Hashed { located, files });
+    }
+    for ((located, file), hash) in files.into_iter().zip(hashes) {
+        if let Some(hashed) = hashed.get_mut(&located.place) {
+            hashed.files.insert(file.path.as_os_str().as_bytes(), hash);
+        }
+    }
+    Ok(hashed)
+}
+
+/// Returns the length of all files of trees, in bytes.
+fn bytes_of<'t>(trees: impl Iterator<Item = &'t Located>) -> u64 {
+    trees.fold(0, |sum, located| sum.saturating_add(located.tree.bytes()))
 }
 
 /// Returns what there is to be done about an entry.
@@ -265,41 +278,7 @@ fn compare(
     Ok(findings)
 }
 
-/// Returns what deployments left beside content.
-fn left(reference: &str, located: &Located) -> Vec<Finding> {
-    let note = |code, left: &Left, what: &str, remedy: &str| {
-        let count = left.paths().count();
-        let s = if count == 1 { "" } else { "s" };
-        let message = format!("has {count} {what} file{s} ({} bytes)", left.bytes());
-        (count > 0).then(|| Finding::new(code, reference, message, remedy))
-    };
-    let lock = located.deployment.paths().find(|path| {
-        let name = path.file_name().unwrap_or_default().as_bytes();
-        name.starts_with(b".") && name.ends_with(b".tfstate.lock.info")
-    });
-    let remedy = match lock {
-        Some(path) => format!(
-            "they stay with the artifact; `{}` was left by a killed OpenTofu unless one is at work",
-            escape_display(&path.to_string_lossy())
-        ),
-        None => "they stay with the artifact, and are never copied or shared".to_owned(),
-    };
-    let deployment = note(
-        Code::DeploymentFiles,
-        &located.deployment,
-        "deployment",
-        &remedy,
-    );
-    let generated = note(
-        Code::GeneratedFiles,
-        &located.generated,
-        "generated",
-        "`cldctl-registry prune --generated` removes provider plugins",
-    );
-    deployment.into_iter().chain(generated).collect()
-}
-
-/// The digest of the files as they are.
+/// Returns the digest of the files as they are.
 fn digest_of(hashed: &Hashed<'_>) -> Option<String> {
     let files = hashed
         .files
@@ -307,101 +286,4 @@ fn digest_of(hashed: &Hashed<'_>) -> Option<String> {
         .map(|(path, hash)| Some((path.to_vec(), *hash.as_ref().ok()?)));
     let manifest = Manifest::of(files.collect::<Option<_>>()?);
     Some(manifest.digest().as_str().to_owned())
-}
-
-fn unverifiable(reference: &str, digest: &str) -> Finding {
-    let message = match digest {
-        "" => "has no digest to verify its content against",
-        _ => "its digest has no manifest in this registry, so its content cannot be verified",
-    };
-    let remedy = match add(reference, "") {
-        Some(add) => {
-            format!("{add} registers the content as it is now, with a new digest and time")
-        }
-        None => under_another(),
-    };
-    Finding::new(Code::UnverifiableDigest, reference, message, remedy)
-}
-
-fn missing(reference: &str, path: &str) -> Finding {
-    Finding::new(
-        Code::ContentMissing,
-        reference,
-        format!("its content is missing: `{}`", escape_display(path)),
-        format!(
-            "pull or build it again, or {} removes the entry",
-            command("rm", reference, "")
-        ),
-    )
-}
-
-fn no_content(reference: &str, path: &str) -> Finding {
-    Finding::new(
-        Code::ContentMissing,
-        reference,
-        format!(
-            "its content is missing: `{}` is not a directory",
-            escape_display(path)
-        ),
-        format!(
-            "check what it is and move it away, then pull or build it again; or {} removes the \
-             entry",
-            command("rm", reference, "")
-        ),
-    )
-}
-
-fn foreign(reference: &str, path: &str) -> Finding {
-    Finding::new(
-        Code::ForeignPath,
-        reference,
-        format!(
-            "its content was not checked: `{}` is not its own directory",
-            escape_display(path)
-        ),
-        match add(reference, " PATH") {
-            Some(add) => format!("{add} imports a copy into the cache"),
-            None => under_another(),
-        },
-    )
-}
-
-/// The remedy where `add` refuses the reference of the entry.
-fn under_another() -> String {
-    format!(
-        "{} registers a copy under a reference that `add` accepts",
-        command("add", "REF", " PATH")
-    )
-}
-
-fn moved(reference: &str, path: &str, own: &str) -> Finding {
-    Finding::new(
-        Code::MovedContent,
-        reference,
-        format!(
-            "its `cachePath` is `{}`, which does not exist, but its content is in `{}`",
-            escape_display(path),
-            escape_display(own)
-        ),
-        "`cldctl-registry verify --repair` corrects the path",
-    )
-}
-
-fn no_cache(root: &Path) -> Finding {
-    Finding::at(
-        Code::CacheMissing,
-        root,
-        "is missing, and so is the content of all artifacts stored in it",
-        "if it is on another disk, mount that disk; if it is lost, pull or build the artifacts \
-         again",
-    )
-}
-
-fn not_readable(reference: &str, error: &Error) -> Finding {
-    Finding::new(
-        Code::ContentUnreadable,
-        reference,
-        error.to_string(),
-        "make it readable, and try again",
-    )
 }

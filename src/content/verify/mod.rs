@@ -5,6 +5,7 @@
 
 mod confirm;
 mod content;
+mod content_finding;
 mod entries;
 mod finding;
 mod moved;
