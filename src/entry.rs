@@ -10,7 +10,7 @@ use chrono::{DateTime, FixedOffset};
 use crate::reference::{Reference, UNTAGGED};
 use crate::timestamp;
 
-/// What an artifact is.
+/// The kind of an artifact.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ArtifactType {
@@ -152,7 +152,7 @@ impl ArtifactEntry {
         timestamp::parse_to_store(text)
     }
 
-    /// Whether two entries say the same, whatever the form: an empty digest is
+    /// Returns whether two entries say the same, whatever the form: an empty digest is
     /// as good as none. Times are the same if they are written the same.
     pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
         fn offset(entry: &ArtifactEntry) -> Option<i32> {

@@ -1,4 +1,4 @@
-//! What can go wrong, as the library reports it.
+//! The errors that the library reports.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -91,7 +91,7 @@ pub enum Error {
     ForeignVersion {
         /// The registry.
         path: PathBuf,
-        /// The version as it stands in the file.
+        /// The version as it is in the file.
         version: String,
     },
 
@@ -103,7 +103,7 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// Something that is not a regular file stands where one has to.
+    /// Something other than a regular file has the name of one that is needed.
     #[error("`{}` is {found}, expected a regular file", shown(.path))]
     #[non_exhaustive]
     NotAFile {
@@ -189,7 +189,7 @@ pub enum Error {
         reason: String,
     },
 
-    /// The directory's path cannot stand in JSON.
+    /// The directory's path cannot be written in JSON.
     #[error("the directory `{}` is not valid UTF-8, and the registry stores paths as text", shown(.path))]
     #[non_exhaustive]
     NotUtf8 {
@@ -228,7 +228,7 @@ pub enum Error {
         reason: String,
     },
 
-    /// What is to be loaded has more bytes than it may have.
+    /// The content to be loaded has more bytes than it may have.
     #[error("cannot load `{}`: it has more than {max_bytes} bytes", shown(.path))]
     #[non_exhaustive]
     TooLarge {

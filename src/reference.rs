@@ -9,19 +9,19 @@ use std::str::FromStr;
 /// The tag of a reference that names none.
 pub(crate) const DEFAULT_TAG: &str = "latest";
 
-/// What stands for the repository and the tag of an artifact that has neither.
+/// The repository and the tag of an artifact that has neither.
 pub(crate) const UNTAGGED: &str = "<none>";
 
-/// How digests in references begin.
+/// The beginnings of digests in references.
 const DIGESTS: [&str; 2] = ["sha256:", "sha512:"];
 
 /// The longest name, in bytes, that the file systems we know give a directory.
 const MAX_KEY_BYTES: usize = 255;
 
-/// How the names begin that the cache gives its own directories in its root.
+/// The beginnings of the names that the cache gives its own directories in its root.
 const RESERVED_PREFIXES: [&str; 4] = [".staging-", ".trash-", ".swap-", ".kept-"];
 
-/// How many random letters and digits follow the prefix of such a name.
+/// The number of random letters and digits after the prefix of such a name.
 const RESERVED_RANDOM: usize = 12;
 
 /// Returns true for a name that the cache gives a directory of its own in its
@@ -56,7 +56,7 @@ pub(crate) fn can_be_key(name: &str) -> bool {
         && unscoped.bytes().all(is_allowed)
 }
 
-/// What cldctl reads out of a reference: `repository[:tag][@digest]`.
+/// The parts that cldctl reads out of a reference: `repository[:tag][@digest]`.
 ///
 /// Any text can be split, also one that is no valid [`Reference`].
 ///
@@ -290,7 +290,7 @@ fn is_blank(c: char) -> bool {
 pub struct InvalidReference {
     /// The text.
     pub reference: String,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: InvalidReason,
 }
 
@@ -303,7 +303,7 @@ impl InvalidReference {
     }
 }
 
-/// What is wrong with a text that is no [`Reference`], or none for a new entry.
+/// The reason that a text is no [`Reference`], or none for a new entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidReason {

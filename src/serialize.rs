@@ -215,7 +215,7 @@ impl<'de> Deserialize<'de> for ArtifactEntry {
     }
 }
 
-/// Serializes the entry as it stands in the file, with `serde_json` to the byte.
+/// Serializes the entry as it is in the file, with `serde_json` to the byte.
 impl Serialize for StoredEntry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let raw: &RawValue = serde_json::from_str(self.json()).map_err(S::Error::custom)?;

@@ -90,7 +90,7 @@ impl List {
         }
     }
 
-    /// Keeps only so many lines, those that come first.
+    /// Keeps only the first lines, up to a number.
     fn shrink(&mut self, order: &Order, limit: usize) {
         let mut wanted = in_order([&*self], order);
         wanted.truncate(limit);

@@ -36,7 +36,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "the number is too large".to_owned())
 }
 
-/// How many of something.
+/// Parses a number of things.
 pub(super) fn count(text: &str) -> Result<usize, String> {
     let expected = |_| "expected a whole number, such as 10".to_owned();
     text.parse().map_err(expected)

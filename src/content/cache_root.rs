@@ -167,7 +167,7 @@ impl CacheRoot {
     }
 }
 
-/// What became of what was moved out of the way.
+/// The outcome of moving something out of the way.
 #[derive(Debug)]
 pub(crate) enum Trashed {
     /// There was nothing.

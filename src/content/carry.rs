@@ -24,11 +24,12 @@ use crate::error::{AtPath, Error, Result};
 use crate::reference::CacheKey;
 use crate::store::{Dir, FileId, Identity, Kind, attributes_of, set_mode};
 
-/// How much of a file is copied at once, in bytes.
+/// The length of the part of a file that is copied at once, in bytes.
 const BUFFER: usize = 256 * 1024;
 
-/// What deployments left in the directory of a key, carried into a new directory. It is
-/// taken out of that again when this is dropped, unless it is [kept](Self::into_paths).
+/// The files that deployments left in the directory of a key, carried into a new
+/// directory. They are removed from that again when this is dropped, unless they are
+/// [kept](Self::into_paths).
 #[derive(Debug)]
 pub(super) struct Carried {
     old: Dir,
@@ -36,13 +37,14 @@ pub(super) struct Carried {
     content: HashSet<Vec<u8>>,
     new: Dir,
     files: BTreeMap<PathBuf, How>,
-    /// What was created in the new directory, directories before what they contain.
+    /// The paths that were created in the new directory, directories before what they
+    /// contain.
     created: Vec<(PathBuf, Kind)>,
     is_done: bool,
     _locks: StateLocks,
 }
 
-/// How a file of the old directory was carried.
+/// The way a file of the old directory was carried.
 #[derive(Debug, PartialEq)]
 enum How {
     /// The new directory has the same file.
@@ -172,7 +174,7 @@ struct Bringing<'c> {
     carried: &'c mut Carried,
     divided: &'c Divided,
     locks: &'c StateLocks,
-    /// What the new content has, with its kinds.
+    /// The paths of the new content, with their kinds.
     new: HashMap<&'c Path, Kind>,
     from: Opener,
     to: Opener,

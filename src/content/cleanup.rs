@@ -1,5 +1,5 @@
-//! What a change of the registry clears away besides: manifests that no entry needs any
-//! more, and what killed processes left.
+//! Clearing away what a change of the registry finds besides: manifests that no entry
+//! needs any more, and what killed processes left.
 
 use super::Cache;
 use super::cache_root::CacheRoot;
@@ -7,7 +7,7 @@ use super::workdir::Leftover;
 use crate::document::{Edit, OpenDocument};
 use crate::error::Result;
 
-/// What a change clears away under the registry's lock.
+/// The cleanup of a change under the registry's lock.
 pub(super) struct Cleanup<'c> {
     cache: &'c Cache,
     /// The digests of the manifests that no entry needs after the change.
@@ -59,7 +59,7 @@ impl<'c> Cleanup<'c> {
     }
 }
 
-/// What killed processes left, to be deleted when the registry is free again.
+/// The leftovers of killed processes, to be deleted when the registry is free again.
 pub(super) struct Leftovers(Vec<Leftover>);
 
 impl Leftovers {

@@ -53,7 +53,7 @@ pub(crate) struct ContentUsage {
     pub(crate) path: PathBuf,
     /// The sum of the files' lengths.
     pub(crate) bytes: u64,
-    /// What the file system allocated for all that lies in the directory.
+    /// The disk that the file system allocated for all that lies in the directory.
     pub(crate) allocated: u64,
     /// The sum of the lengths of generated files.
     pub(crate) generated: u64,

@@ -49,7 +49,7 @@ fn copy_into(staging: &Staging<'_>, cache: &Cache, content: &Inventory) -> Resul
     Ok(manifest)
 }
 
-/// What files are copied with, one after the other.
+/// Copies files, one after the other.
 struct Copier {
     reader: Reader,
     opener: Opener,

@@ -1,4 +1,4 @@
-//! What changed in an artifact's directory, and how the content of two artifacts differs.
+//! Comparing an artifact's directory with what was registered, and two artifacts.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -20,15 +20,15 @@ use crate::error::{Error, Result};
 pub struct Difference {
     /// The path from the artifact's directory.
     pub path: PathBuf,
-    /// How it differs.
+    /// The way it differs.
     pub change: Change,
-    /// What the file is for.
+    /// The purpose of the file.
     pub kind: FileKind,
     /// The length of the file, in bytes; 0 for one that is gone.
     pub bytes: u64,
 }
 
-/// How a path differs.
+/// The way a path differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
@@ -40,7 +40,7 @@ pub enum Change {
     Changed,
 }
 
-/// What a file in an artifact's directory is for.
+/// The purpose of a file in an artifact's directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileKind {
@@ -74,13 +74,13 @@ impl FileKind {
     }
 }
 
-/// What changed in an artifact's directory since the artifact was registered.
+/// The changes in an artifact's directory since the artifact was registered.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct DirectoryDiff {
     /// The paths that differ, sorted.
     pub differences: Vec<Difference>,
-    /// Whether it is known what was registered. If not, only what is no content differs.
+    /// True if it is known what was registered. If not, only what is no content differs.
     pub has_manifest: bool,
 }
 

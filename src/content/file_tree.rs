@@ -36,20 +36,20 @@ pub(crate) struct FileTree {
     pub(crate) links: Vec<(PathBuf, PathBuf)>,
     /// All else that a stored tree contains, such as sockets.
     pub(crate) others: Vec<PathBuf>,
-    /// What importing left out.
+    /// The files that importing left out.
     pub(crate) left_out: LeftOut,
     /// The disk space that is allocated, in bytes, links and directories included.
     pub(crate) allocated: u64,
 }
 
-/// What importing left out, besides what the caller excluded.
+/// The files that importing left out, besides what the caller excluded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeftOut {
     /// The number of hidden and generated files and directories.
     pub names: usize,
-    /// What a deployment wrote, by its path from the imported directory: state, and inputs
-    /// that may contain secrets.
+    /// The files that a deployment wrote, by their path from the imported directory:
+    /// state, and inputs that may contain secrets.
     pub deployment: Vec<PathBuf>,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Node {
     pub(crate) mode: u32,
     /// The length of a file, in bytes.
     pub(crate) len: u64,
-    /// Whether less disk is allocated than the file is long.
+    /// True if less disk is allocated than the file is long.
     pub(crate) is_sparse: bool,
     /// The identity that it had when it was seen.
     pub(crate) identity: Identity,

@@ -28,11 +28,11 @@ use crate::timestamp;
 #[non_exhaustive]
 #[derive(Debug)]
 pub struct Imported {
-    /// Whether the entry is new, updated or unchanged.
+    /// The change: the entry is new, updated or unchanged.
     pub result: Added,
     /// The entry.
     pub entry: ArtifactEntry,
-    /// What of the source was left out.
+    /// The files of the source that were left out.
     pub left_out: LeftOut,
     /// The entry as it is stored in the registry, in JSON, unknown fields included.
     pub stored: String,

@@ -39,16 +39,16 @@ pub(super) struct Install<'c> {
     /// The entry that the content is a copy of.
     source: Option<ArtifactEntry>,
     upsert: Upsert,
-    /// Whether the content was staged, so that it is not in its place yet.
+    /// True if the content was staged, so that it is not in its place yet.
     is_staged: bool,
-    /// What the content is staged in, while no attempt has it.
+    /// The directory that the content is staged in, while no attempt has it.
     work: Cell<Option<WorkDir>>,
-    /// Whether an earlier attempt moved the content in for good: what was there before
+    /// True if an earlier attempt moved the content in for good: what was there before
     /// had to be deleted.
     is_moved_in: Cell<bool>,
 }
 
-/// What was registered.
+/// The registered entry.
 pub(crate) struct Registered {
     pub(super) upserted: Upserted,
     /// The paths of the files of deployments that were carried over.
@@ -57,14 +57,14 @@ pub(crate) struct Registered {
     pub(super) not_deleted: Option<Error>,
 }
 
-/// What an attempt finds on the disk.
+/// The state of the disk that an attempt finds.
 struct Observed {
     place: InPlace,
-    /// Whether the manifest of the content has to be kept.
+    /// True if the manifest of the content has to be kept.
     needs_manifest: bool,
 }
 
-/// What lies in the place of the content.
+/// The content that lies in the place of the new one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum InPlace {
     /// The same content, durably.
@@ -98,7 +98,7 @@ impl<'c> Install<'c> {
     }
 
     /// Refuses to register the content unless this entry, which it is a copy
-    /// of, still stands as it was.
+    /// of, is still as it was.
     pub(super) fn copied_from(mut self, source: Option<&ArtifactEntry>) -> Self {
         self.source = source.cloned();
         self

@@ -36,7 +36,7 @@ pub struct Unreferenced {
     pub path: PathBuf,
     /// The sum of the files' lengths, in bytes.
     pub bytes: u64,
-    /// How much disk there is to free, in bytes.
+    /// The disk that is allocated for it, in bytes.
     pub allocated: u64,
 }
 
@@ -47,7 +47,7 @@ pub enum UnreferencedKind {
     /// A directory of the cache that no entry's key or path names, and in which
     /// nothing has changed for an hour.
     Orphan,
-    /// What a killed process left, or the manifest of content that is gone.
+    /// A leftover of a killed process, or the manifest of content that is gone.
     Leftover,
     /// Provider plugins in the directory of an artifact.
     Generated,
@@ -57,7 +57,7 @@ pub enum UnreferencedKind {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct UnreferencedData {
-    /// What can be removed, by path.
+    /// The data that can be removed, by path.
     pub found: Vec<Unreferenced>,
     /// The directories without an entry that are deployed, so that they stay.
     pub kept: Vec<KeptDeployed>,
@@ -70,9 +70,9 @@ pub struct UnreferencedData {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct UnreferencedRemoval {
-    /// What is removed.
+    /// The data that is removed.
     pub gone: Vec<Unreferenced>,
-    /// What could not be removed, and why.
+    /// The data that could not be removed, and why.
     pub failed: Vec<(Unreferenced, Error)>,
 }
 
@@ -178,7 +178,7 @@ impl Cache {
 /// A pass over the names in the cache root.
 struct RootScan<'r> {
     cache: &'r Cache,
-    /// What is deployed, once that was asked.
+    /// The deployed artifacts, once they were asked for.
     deployed: OnceCell<Deployed<'r>>,
     root: &'r CacheRoot,
     ownership: Ownership<'r>,

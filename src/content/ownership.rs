@@ -62,13 +62,13 @@ pub(crate) struct Ownership<'r> {
     folded: HashSet<String>,
     /// Paths that do not lie in the cache root, or not by their spelling.
     elsewhere: Vec<(PathBuf, String)>,
-    /// Whether any two names could be one directory, through links or by the rules of
+    /// True if any two names could be one directory, through links or by the rules of
     /// Unicode.
     may_alias: bool,
     by_identity: OnceCell<Identities>,
 }
 
-/// What an entry names.
+/// The directory that an entry names.
 enum Named<'e> {
     /// A directory in the cache root, or in what may be the cache root.
     InRoot(Cow<'e, str>),

@@ -16,12 +16,12 @@ use crate::error::{AtPath, Error, Result};
 use crate::fields::Field;
 use crate::store::{Dir, if_exists};
 
-/// What is known of the plugins of artifacts.
+/// The plugins of artifacts, as far as they are known.
 #[derive(Default)]
 pub(super) struct Plugins {
     /// The directories that can go, by path.
     pub(super) found: Vec<Unreferenced>,
-    /// Why it is not known of some whether they could go.
+    /// The reasons why it is not known of some whether they can go.
     pub(super) unknown: Vec<Error>,
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::store::Kind;
 
-/// What a file in an artifact's directory is, if it is not content.
+/// The kind of a file in an artifact's directory that is not content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Residue {
     /// State, which cannot be made again: without it, infrastructure is orphaned.

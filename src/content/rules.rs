@@ -1,5 +1,5 @@
-//! What may be stored as content, and what importing leaves out: decided by names, kinds
-//! and modes alone, so that it holds for directories and archives.
+//! The rules for what may be stored as content, and what importing leaves out: decided by
+//! names, kinds and modes alone, so that it holds for directories and archives.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};

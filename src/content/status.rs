@@ -68,7 +68,7 @@ pub struct ContentStatus {
     pub files: u64,
     /// The sum of their lengths in bytes; 0 unless it is present.
     pub bytes: u64,
-    /// Whether it can be verified, and why not.
+    /// The verifiability of the content.
     pub digest: DigestState,
     /// Hidden files, provider plugins and dependencies, which can be made again.
     pub generated: FileTotal,

@@ -15,7 +15,7 @@ use crate::error::{AtPath, Error, Result};
 use crate::reference::is_reserved_name;
 use crate::store::{Dir, DirLock, Kind, LockWait, Owner, cannot_lock, if_exists};
 
-/// How many random characters a name ends with.
+/// The number of random characters that a name ends with.
 const RANDOM: usize = 12;
 
 /// The purpose of a working directory.

@@ -8,7 +8,7 @@ use super::go_form::{self, VERSION};
 use super::index::Layout;
 use crate::json::Span;
 
-/// What is to change in a document. Entries are named by their place in it.
+/// The changes to a document. Entries are named by their place in it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Edit {
     replaced: BTreeMap<usize, String>,
@@ -69,12 +69,12 @@ impl Edit {
         })
     }
 
-    /// Whether this takes an entry out or replaces it.
+    /// Returns whether this takes an entry out or replaces it.
     pub(crate) fn changes(&self, index: usize) -> bool {
         self.is_removed(index) || self.replaced.contains_key(&index)
     }
 
-    /// Whether this takes an entry out.
+    /// Returns whether this takes an entry out.
     pub(crate) fn is_removed(&self, index: usize) -> bool {
         self.clears || self.removed.contains(&index)
     }
@@ -88,7 +88,7 @@ pub(crate) enum Piece {
     New(String),
 }
 
-/// What an edit has to know of a document.
+/// The parts of a document that an edit needs.
 pub(super) trait Editable {
     /// Why the text of the document cannot be read.
     type Error;

@@ -1,4 +1,4 @@
-//! Entries as they stand in the text, decoded on demand.
+//! Entries as they are in the text, decoded on demand.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ use crate::timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable;
 
-/// What a field holds: nothing (missing or null), a value, or something that
+/// The value of a field: nothing (missing or null), a value, or something that
 /// cannot be read.
 pub(crate) type FieldValue<T> = Result<Option<T>, Unreadable>;
 
@@ -33,7 +33,7 @@ pub(crate) struct EntryRef<'d> {
     spans: &'d EntrySpans,
 }
 
-/// An entry of the registry as it stands in the file, unknown fields included.
+/// An entry of the registry as it is in the file, unknown fields included.
 ///
 /// ```
 /// use cldctl_registry::{ArtifactEntry, ArtifactType, Reference, Registry};
@@ -56,7 +56,7 @@ pub struct StoredEntry {
 }
 
 impl StoredEntry {
-    /// Returns the entry as it stands in the file: a JSON object, to the byte.
+    /// Returns the entry as it is in the file: a JSON object, to the byte.
     pub fn json(&self) -> &str {
         &self.text
     }
@@ -104,7 +104,7 @@ impl<'d> EntryRef<'d> {
         }
     }
 
-    /// The entry as it stands in the file.
+    /// The entry as it is in the file.
     pub(crate) fn text(&self) -> &'d str {
         self.text
     }
@@ -117,7 +117,7 @@ impl<'d> EntryRef<'d> {
         }
     }
 
-    /// A field as it stands in the file, null included.
+    /// A field as it is in the file, null included.
     pub(crate) fn raw(&self, field: Field) -> Option<&'d str> {
         let (start, len) = self.spans.fields[field as usize];
         let raw = self.text.get(start as usize..start as usize + len as usize);
@@ -133,12 +133,12 @@ impl<'d> EntryRef<'d> {
         }
     }
 
-    /// Whether a field is just this string.
+    /// Returns whether a field is just this string.
     pub(crate) fn has(&self, field: Field, text: &str) -> bool {
         let inner = |raw: &'d str| raw.strip_prefix('"')?.strip_suffix('"');
         match self.raw(field).and_then(inner) {
             None => false,
-            // As nearly all are, and so are spelled as what they stand for.
+            // As nearly all are, and so are spelled without escapes.
             Some(inner) if inner.len() == text.len() => inner == text && !text.contains('\\'),
             Some(inner) if inner.len() < text.len() => false,
             Some(_) => self
@@ -173,7 +173,7 @@ impl<'d> EntryRef<'d> {
         }
     }
 
-    /// Whether this is an artifact without repository and tag of its own.
+    /// Returns whether this is an artifact without repository and tag of its own.
     pub(crate) fn is_untagged(&self) -> bool {
         let is_none = |field| self.text_of(field) == UNTAGGED;
         is_none(Field::Repository) || is_none(Field::Tag)
@@ -189,7 +189,7 @@ impl<'d> EntryRef<'d> {
         })
     }
 
-    /// Whether there is a field that holds something that cldctl cannot read.
+    /// Returns whether there is a field that holds something that cldctl cannot read.
     pub(crate) fn is_unreadable(&self) -> bool {
         Field::ALL.into_iter().any(|field| match field {
             Field::Size => self.size().is_err(),
@@ -199,7 +199,7 @@ impl<'d> EntryRef<'d> {
     }
 
     /// The members of an entry that has the form which Go gives it, known fields
-    /// alone and each at most once, as they stand in the file. None for any other
+    /// alone and each at most once, as they are in the file. None for any other
     /// entry, and where a value is an object or an array.
     pub(crate) fn in_go_form(&self) -> Option<impl Iterator<Item = &'d str>> {
         let mut at = 0;
@@ -233,7 +233,7 @@ impl<'d> EntryRef<'d> {
     }
 
     /// Returns the text of the entry with another `cachePath`, and all else as it
-    /// stands; `None` if it has none.
+    /// is; `None` if it has none.
     pub(crate) fn with_cache_path(&self, path: &str) -> Option<String> {
         let (start, len) = self.spans.fields[Field::CachePath as usize];
         let (start, end) = (start as usize, (start + len) as usize);

@@ -71,7 +71,7 @@ fn entries() -> impl Strategy<Value = String> {
     list('[', vec(entry(), 0..5), ']')
 }
 
-/// An entry: fields that are missing, that stand twice, that hold what they
+/// An entry: fields that are missing, that are there twice, that hold what they
 /// should or anything else, in any order.
 fn entry() -> impl Strategy<Value = String> {
     let text = || {

@@ -31,7 +31,7 @@ pub(super) const BEFORE_VALUES: [(&str, Field); 8] = [
 /// Ends an entry.
 pub(super) const END_OF_ENTRY: &str = "\n    }";
 
-/// Precedes an entry up to its first value, and stands nowhere else in a document of
+/// Precedes an entry up to its first value, and is nowhere else in a document of
 /// this form: what lies deeper is set in further, and no string has a line break.
 pub(super) const BEFORE_REFERENCE: &str = "\n    {\n      \"reference\": ";
 

@@ -43,7 +43,7 @@ pub(super) enum Layout {
 pub(super) struct EntrySpans {
     pub(super) start: usize,
     pub(super) len: u32,
-    /// Whether each field that is to be a string is one that is spelled without
+    /// True if each field that is to be a string is one that is spelled without
     /// escapes, or null, or missing.
     pub(super) is_plain: bool,
     /// Each field's start and length; no value has the length 0.
@@ -278,7 +278,7 @@ pub(super) fn entry(
 /// The field that a key, given as a literal, names.
 pub(super) fn known_field(key: &str) -> Option<Field> {
     // Spelled without escapes, as all but hostile files spell them, the key is
-    // compared as it stands.
+    // compared as it is.
     let decoded;
     let name = if key.contains('\\') {
         decoded = decode(key)?;

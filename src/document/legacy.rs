@@ -1,5 +1,5 @@
 //! Conversion of the older forms: `components.json`, and an `artifacts.json`
-//! whose entries stand under `components`.
+//! whose entries are under `components`.
 
 use super::go_form::{self, FieldTexts, VERSION};
 use super::{Document, EntryRef};
@@ -11,7 +11,7 @@ use crate::timestamp;
 impl Document {
     /// The document in the form of today: version v2, the entries as cldctl
     /// writes them, then unknown members. What a field holds that cannot be
-    /// read is carried over as it stands.
+    /// read is carried over as it is.
     pub(super) fn converted(&self) -> Document {
         let entries: Vec<String> = self
             .entries()
@@ -107,12 +107,12 @@ fn unreadable_field(entry: &EntryRef<'_>) -> Option<String> {
     known.map(|field| field.name().to_owned()).or_else(unknown)
 }
 
-/// Whether Go reads a value into a field.
+/// Returns whether Go reads a value into a field.
 fn is_readable(field: Field, raw: &str) -> bool {
     raw == "null"
         || match field {
             Field::Size => raw.parse::<i64>().is_ok(),
-            // Go takes what stands between the quotes as it is, escapes too.
+            // Go takes what is between the quotes as it is, escapes too.
             Field::CreatedAt => raw
                 .strip_prefix('"')
                 .and_then(|raw| raw.strip_suffix('"'))

@@ -1,7 +1,7 @@
 //! `artifacts.json` as text: read without loss, edited in place.
 //!
 //! A [`Document`] keeps the text it was read from and knows where its entries
-//! and their fields stand. An [`Edit`] replaces, removes and appends entries by
+//! and their fields are. An [`Edit`] replaces, removes and appends entries by
 //! splicing that text, so that everything it was not asked to change keeps its
 //! bytes: other entries, unknown fields, `version`, white space. On a file in
 //! the form that Go writes, the result is what cldctl would have written.
@@ -32,17 +32,17 @@ use crate::json::{ParseError, decode};
 use crate::parallel;
 use index::{EntrySpans, Index, Layout};
 
-/// So many entries are worth a thread, if little is done with each.
+/// The number of entries that are worth a thread, if little is done with each.
 const MANY: usize = 4096;
 
-/// A registry document and where its parts stand.
+/// A registry document and the places of its parts.
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
     text: String,
     index: Index,
     /// A foreign version that the text was made from and does not have itself.
     original_version: Option<String>,
-    /// Whether the text was made from an older form.
+    /// True if the text was made from an older form.
     is_converted: bool,
 }
 
@@ -134,7 +134,7 @@ impl Document {
         is_foreign(raw).then_some(raw)
     }
 
-    /// Scans a document whose entries stand under `key`, or under `components`
+    /// Scans a document whose entries are under `key`, or under `components`
     /// where that is missing or null.
     fn scan(text: String, key: &'static str) -> Result<Self, ParseError> {
         match Index::of(&text, key) {
@@ -149,7 +149,7 @@ impl Document {
     }
 }
 
-/// Whether a version, as it stands in a document, is one that we do not write.
+/// Returns whether a version, as it is in a document, is one that we do not write.
 fn is_foreign(version: &str) -> bool {
     let is_known = decode(version).is_some_and(|version| {
         version.is_empty()

@@ -7,7 +7,7 @@ use super::in_file::InFile;
 use super::{Document, EntryRef};
 use crate::error::{AtPath, Result};
 
-/// So many entries are sooner read one by one than in a pass over all.
+/// The number of entries that are sooner read one by one than in a pass over all.
 const FEW: usize = 256;
 
 /// A document that is held in memory, or one in the form that Go writes that stays in its

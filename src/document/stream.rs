@@ -20,13 +20,13 @@ use crate::parallel;
 use window::Window;
 pub(super) use window::read_all;
 
-/// How far behind a place an entry is looked for, in bytes.
+/// The distance behind a place within which an entry is looked for, in bytes.
 const LOOK: usize = 16 << 10;
 
 /// No error of a text that only ends too early is found farther from its end.
 const LONGEST_TOKEN: usize = "\\uffff".len();
 
-/// How the text is cut up, in bytes.
+/// The division of the text, in bytes.
 #[derive(Clone, Copy, Debug)]
 struct Cut {
     /// So much of it is a part of its own.
@@ -47,7 +47,7 @@ const CUT: Cut = Cut {
 
 /// A text that can be read from any place.
 pub(crate) trait ReadAt: Sync {
-    /// How long it is, in bytes.
+    /// Returns the length in bytes.
     fn len(&self) -> u64;
 
     /// Reads from an offset on as much as there is and fits. Who calls [`fold`]

@@ -3,15 +3,15 @@
 use super::scan::{Scanner, SyntaxError};
 
 /// Iterates over the members of an object in their order, each as key and value, both
-/// as they stand in the text. Of members with the same key, all are returned.
+/// as they are in the text. Of members with the same key, all are returned.
 ///
 /// It ends with the object, or earlier where the text stops being JSON.
 pub(crate) struct Members<'t> {
     text: &'t str,
     scanner: Scanner<'t>,
-    /// Whether there can be more.
+    /// True if there can be more.
     is_open: bool,
-    /// Whether a comma comes before the next member.
+    /// True if a comma comes before the next member.
     is_behind_member: bool,
 }
 

@@ -1,8 +1,8 @@
-//! JSON as text: where its values stand, and how Go writes them.
+//! JSON as text: the places of its values, and the way Go writes them.
 //!
 //! The registry must carry over what it was not asked to change to the byte,
 //! so its documents are never turned into values and back. The scanner says
-//! where things stand; what a program needs of them is decoded on demand.
+//! the places of things; what a program needs of them is decoded on demand.
 
 mod members;
 #[cfg(test)]
@@ -31,7 +31,7 @@ pub(crate) fn decode(literal: &str) -> Option<std::borrow::Cow<'_, str>> {
     }
 }
 
-/// Whether there is a backslash in a JSON text.
+/// Returns whether there is a backslash in a JSON text.
 fn has_escape(text: &str) -> bool {
     // In pieces, so that the compiler can look at many bytes at once.
     let is_in = |bytes: &[u8]| bytes.iter().fold(false, |found, &b| found | (b == b'\\'));

@@ -18,7 +18,7 @@ impl<'t> Members<'t> {
         members.unwrap_or(Members(Vec::new()))
     }
 
-    /// Keys, decoded, and values as they stand in the text.
+    /// Keys, decoded, and values as they are in the text.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &'t str)> {
         let members = self.0.iter();
         members.map(|(key, value)| (key.as_str(), value.get()))
@@ -31,13 +31,13 @@ impl<'t> Members<'t> {
     }
 }
 
-/// The elements of an array as they stand in the text.
+/// The elements of an array as they are in the text.
 pub(crate) fn elements(array: &str) -> Vec<&str> {
     let elements: Vec<&RawValue> = serde_json::from_str(array).unwrap();
     elements.into_iter().map(RawValue::get).collect()
 }
 
-/// Where a part of a text stands in it.
+/// The place of a part of a text in it.
 pub(crate) fn place(text: &str, part: &str) -> Range<usize> {
     let start = part.as_ptr() as usize - text.as_ptr() as usize;
     start..start + part.len()

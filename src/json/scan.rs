@@ -7,10 +7,10 @@
 
 use std::ops::Range;
 
-/// Where something stands in a text, in bytes.
+/// The place of something in a text, in bytes.
 pub(crate) type Span = Range<usize>;
 
-/// What a value is, from its first byte.
+/// The kind of a value, from its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ValueKind {
     Null,
@@ -96,7 +96,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// What kind of value comes next.
+    /// Returns the kind of the next value.
     pub(crate) fn kind(&mut self) -> Result<ValueKind, SyntaxError> {
         match self.peek() {
             Some(b'n') => Ok(ValueKind::Null),
@@ -109,18 +109,18 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// How far the scanner is, in bytes from the start of the text.
+    /// Returns the place of the scanner, in bytes from the start of the text.
     pub(crate) fn offset(&self) -> usize {
         self.at
     }
 
-    /// How many escapes of strings the scanner has passed over.
+    /// Returns the number of escapes in strings that the scanner has passed over.
     pub(crate) fn escapes(&self) -> usize {
         self.escapes
     }
 
     /// Passes over these bytes, if they come next. They have to be whole tokens,
-    /// white space included, and to stand where such tokens may.
+    /// white space included, and to be where such tokens may be.
     pub(crate) fn skip(&mut self, tokens: &str) -> bool {
         let found = self.bytes[self.at..].starts_with(tokens.as_bytes());
         self.at += if found { tokens.len() } else { 0 };
@@ -400,9 +400,9 @@ impl<'t> Scanner<'t> {
     }
 }
 
-/// How many bytes come before the first quote, backslash or control character.
+/// Returns the number of bytes before the first quote, backslash or control character.
 fn plain_bytes(bytes: &[u8]) -> usize {
-    // So many bytes that the compiler can look at all of them at once.
+    // The compiler can look at this number of bytes at once.
     let (blocks, rest) = bytes.as_chunks::<16>();
     for (index, block) in blocks.iter().enumerate() {
         if block.iter().fold(false, |found, &b| found | !is_plain(b)) {

@@ -11,7 +11,7 @@ pub(crate) enum Token<'t> {
     Close(char),
     Comma,
     Colon,
-    /// A string, a number, `true`, `false` or `null`, as it stands in the text.
+    /// A string, a number, `true`, `false` or `null`, as it is in the text.
     Literal(&'t str),
 }
 

@@ -1,4 +1,4 @@
-//! What shells complete: parts of the references in the registry.
+//! Completion: parts of the references in the registry.
 
 use std::collections::BTreeSet;
 

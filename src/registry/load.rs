@@ -12,7 +12,7 @@ use crate::escape::escape_display;
 use crate::json::ParseError;
 use crate::store::{self, Identity, Opened, Part, WholeFile};
 
-/// How long a file that cannot be parsed may be in the middle of being written,
+/// The time for which a file that cannot be parsed may be in the middle of being written,
 /// before it counts as damaged.
 const TORN_FOR: Duration = Duration::from_millis(250);
 const TORN_PAUSE: Duration = Duration::from_millis(10);
@@ -23,12 +23,12 @@ const TORN_PAUSE: Duration = Duration::from_millis(10);
 /// Unit tests try both ways on small files.
 const SMALL: u64 = if cfg!(test) { 128 << 10 } else { 8 << 20 };
 
-/// What is in the file, or in the legacy file beside it.
+/// The registry of the file, or of the legacy file beside it.
 pub(super) struct Loaded {
     pub(super) document: OpenDocument,
     /// The file, if the document stays in it.
     opened: Option<Arc<Opened>>,
-    /// What the file was when it was read; none if it does not exist.
+    /// The identity of the file when it was read; `None` if it does not exist.
     pub(super) file: Option<Identity>,
     /// Whose mode and owner the next version of the file gets.
     pub(super) like: Option<Metadata>,

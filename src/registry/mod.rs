@@ -28,7 +28,7 @@ use crate::home::Home;
 use crate::interrupt::Interrupt;
 use crate::store::{Disk, stat};
 
-/// How long a change waits for the lock unless it is told otherwise.
+/// The time that a change waits for the lock by default.
 pub const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The local registry of artifacts, as cldctl keeps it.
@@ -72,7 +72,7 @@ pub struct Registry {
     disk: Disk,
 }
 
-/// What an [`add`](Registry::add) came to.
+/// The outcome of an [`add`](Registry::add).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Added {
@@ -170,18 +170,18 @@ impl Registry {
         &self.disk
     }
 
-    /// What ends changes early.
+    /// Returns the interrupt, which ends changes early.
     pub(crate) fn interrupt(&self) -> &Interrupt {
         &self.interrupt
     }
 
-    /// Whether there is a registry, in the form of today or the legacy one.
+    /// Returns whether there is a registry, in the form of today or the legacy one.
     pub(crate) fn is_there(&self) -> Result<bool> {
         let is_there = |path: &Path| stat(path).at("read", path).map(|found| found.is_some());
         Ok(is_there(&self.path)? || is_there(&self.legacy_path())?)
     }
 
-    /// Whether the legacy registry lies at this path.
+    /// Returns whether the legacy registry lies at this path.
     pub(crate) fn is_legacy_path(&self, path: &Path) -> bool {
         path == self.legacy_path()
     }
@@ -248,7 +248,7 @@ impl Registry {
         Ok(scanned.parts.into_iter().flatten().next())
     }
 
-    /// Returns all entries as they stand in the file and in its order, unknown fields
+    /// Returns all entries as they are in the file and in its order, unknown fields
     /// included: a program that knows other fields loses none of them.
     ///
     /// # Errors

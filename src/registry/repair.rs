@@ -14,26 +14,26 @@ use crate::error::{AtPath, Error, Result};
 use crate::json::ParseError;
 use crate::store::{self, Locked, NewText, WholeFile};
 
-/// What a repair came to.
+/// The outcome of a repair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Repaired {
     /// Where the file lies as it was before.
     pub copy: PathBuf,
-    /// What was wrong with it.
+    /// The damage that was repaired.
     pub damage: Damage,
 }
 
-/// What was wrong with a registry file, and what was done about it.
+/// The damage of a registry file, and what was done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Damage {
     /// It could not be read. Its intact entries are saved, byte for byte.
     #[non_exhaustive]
     Unparsable {
-        /// What kept it from being read.
+        /// The reason that it could not be read.
         cause: ParseError,
-        /// How many entries were saved.
+        /// The number of entries that were saved.
         saved: usize,
         /// The entries that could not be saved, as far as anything is left of them,
         /// in the order of the file.
@@ -151,7 +151,7 @@ fn require_writable(path: &Path, file: &WholeFile, text: &str) -> Result<()> {
     Loaded::in_memory(document, Some(file.identity), like).require_writable(path)
 }
 
-/// The document with one of each entry that stands in it several times, all the
+/// The document with one of each entry that is in it several times, all the
 /// same to the byte, and their references. None if there is no such entry.
 fn without_copies(document: &Document) -> Option<(Edit, Vec<String>)> {
     let mut first: HashMap<_, (_, bool)> = HashMap::new();

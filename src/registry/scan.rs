@@ -13,7 +13,7 @@ use crate::store::{self, Opened};
 /// The memory for something of each entry, as a multiple of the size of the registry.
 const TIMES_SIZE: u64 = 3;
 
-/// How patiently the registry is read.
+/// The patience with which the registry is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReadMode {
     /// Reads a torn file again for a moment, because cldctl can leave it empty or torn
@@ -24,9 +24,9 @@ pub(crate) enum ReadMode {
     AtOnce,
 }
 
-/// What was made of all entries.
+/// The outcome of a pass over all entries.
 pub(crate) struct Scanned<S> {
-    /// What was made of parts of the registry, in the order of the file.
+    /// The outcomes for parts of the registry, in the order of the file.
     pub(crate) parts: Vec<S>,
     /// The version, if it is one that we do not write.
     pub(crate) foreign_version: Option<String>,

@@ -16,7 +16,7 @@ pub(crate) struct Upsert {
     pub(crate) no_clobber: bool,
 }
 
-/// What an upsert came to.
+/// The outcome of an upsert.
 #[derive(Debug, Default)]
 pub(crate) struct Upserted {
     pub(crate) result: Added,
@@ -98,7 +98,7 @@ impl Upsert {
 struct Existing {
     text: String,
     entry: ArtifactEntry,
-    /// Whether cldctl can read all its fields.
+    /// True if cldctl can read all its fields.
     is_readable: bool,
     /// The text of the new entry, with the unknown members of this one.
     updated: Result<String>,

@@ -59,7 +59,7 @@ pub struct Filter(pub(super) Condition);
 #[error("{0}")]
 pub struct InvalidFilter(String);
 
-/// What a filter demands.
+/// The demand of a filter.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Condition {
     /// That the artifact was made at a certain time.
@@ -79,7 +79,7 @@ pub(super) enum Bound {
     Until(When),
 }
 
-/// What an artifact can be.
+/// A property of an artifact.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Property {
     /// A text field matches a glob, or does not.
@@ -94,11 +94,11 @@ pub(super) enum Property {
     Cached(&'static str),
     /// It is deployed, or not.
     Deployed(bool),
-    /// Its size stands in a relation to this.
+    /// Its size has a relation to this.
     Size { relation: Relation, bytes: i64 },
 }
 
-/// What a bound names: an artifact that has a time, or a time.
+/// The moment that a bound names: that of an artifact that has a time, or a time.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Moment {
     /// The artifact, as an operand.
@@ -107,7 +107,7 @@ pub(super) struct Moment {
     pub(super) time: Result<When, String>,
 }
 
-/// How two numbers compare.
+/// A relation of two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Relation {
     Equal,

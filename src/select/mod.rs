@@ -69,7 +69,7 @@ pub struct Selected {
     pub entries: Vec<StoredEntry>,
     /// The patterns that match no entry, although wider ones would.
     pub near_misses: Vec<NearMiss>,
-    /// The version of the registry, as it stands in the file, if it is one that this
+    /// The version of the registry, as it is in the file, if it is one that this
     /// library does not write.
     pub foreign_version: Option<String>,
 }

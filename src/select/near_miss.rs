@@ -4,18 +4,18 @@ use super::{Chooser, NearMiss, Pattern, widened};
 use crate::content::Contents;
 use crate::document::EntryRef;
 
-/// What the patterns of a selection have matched so far.
+/// The matches of the patterns of a selection so far.
 #[derive(Default)]
 pub(crate) struct NearMisses {
     found: Vec<Matched>,
 }
 
-/// What a pattern has matched.
+/// The matches of a pattern.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Matched {
     #[default]
     Nothing,
-    /// An entry that is listed if a `*` stands before and after the pattern.
+    /// An entry that is listed if a `*` is put before and after the pattern.
     Around,
     /// An entry, whether or not it passes the filters.
     Entry,

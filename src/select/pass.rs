@@ -9,7 +9,7 @@ use crate::registry::{ReadMode, Registry};
 
 /// The outcome of a pass.
 pub(crate) struct Pass<S> {
-    /// What was made of parts of the registry, in the order of the file.
+    /// The outcomes for parts of the registry, in the order of the file.
     pub(crate) parts: Vec<S>,
     /// The patterns that match no entry, although wider ones would.
     pub(crate) near_misses: Vec<NearMiss>,

@@ -15,18 +15,18 @@ pub(crate) struct Candidate {
     pub(crate) repository: String,
     pub(crate) reference: String,
     pub(crate) created_at: Option<DateTime<FixedOffset>>,
-    /// How much disk removing it frees.
+    /// The disk that removing it frees, in bytes.
     pub(crate) bytes: u64,
-    /// Whether all filters select it.
+    /// True if all filters select it.
     pub(crate) is_selected: bool,
 }
 
-/// What keeps artifacts.
+/// The limits within which artifacts are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Retention {
-    /// How many of the newest of each repository are kept.
+    /// The number of the newest of each repository that are kept.
     pub(crate) keep_last: usize,
-    /// How many bytes may be kept; the newest that fit are.
+    /// The number of bytes that may be kept; the newest that fit are.
     pub(crate) max_bytes: Option<u64>,
 }
 

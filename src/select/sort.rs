@@ -89,7 +89,7 @@ pub(crate) type Rank = (i64, u32);
 /// Behind that of any text: none starts with bytes of this kind.
 const LAST: Rank = (i64::MAX, u32::MAX);
 
-/// What an entry is sorted by: first the rank, then the text.
+/// Returns what an entry is sorted by: first the rank, then the text.
 pub(crate) fn rank<'d>(key: SortKey, entry: &EntryRef<'d>) -> (Rank, Cow<'d, str>) {
     // The complement turns the order round, and every number has one.
     let newest_first = |time: DateTime<_>| (!time.timestamp(), !time.timestamp_subsec_nanos());

@@ -16,7 +16,7 @@ use crate::memory;
 /// As many links as Linux follows in one path.
 const MAX_LINKS: usize = 40;
 
-/// What tells one state of a file from another: a replaced file has another
+/// The identity of one state of a file: a replaced file has another
 /// inode, one that was written in place another time or size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -70,7 +70,7 @@ impl Identity {
         since(self.modified).max(since(self.changed))
     }
 
-    /// The identity of what stands at a path now; `None` if nothing does.
+    /// The identity of what is at a path now; `None` if nothing does.
     pub(crate) fn of(path: &Path) -> Result<Option<Self>> {
         let found = lstat(path).at("read", path)?;
         Ok(found.map(|metadata| Identity::from(&metadata)))
@@ -114,7 +114,7 @@ impl Opened {
         Ok(Some(Opened { file, metadata }))
     }
 
-    /// How long it was when it was opened, in bytes.
+    /// Returns the length when it was opened, in bytes.
     pub(crate) fn len(&self) -> u64 {
         self.metadata.len()
     }
@@ -125,7 +125,7 @@ impl Opened {
     }
 
     /// Returns whether nothing was written into it since it was opened. That another file was put
-    /// in its place, which changes its ctime, does not matter to who reads it.
+    /// in its place, which changes its ctime, does not matter to a reader.
     pub(crate) fn is_unchanged(&self) -> bool {
         let written = |it: &Metadata| (it.len(), it.mtime(), it.mtime_nsec());
         let now = self.file.metadata();

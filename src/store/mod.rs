@@ -1,4 +1,4 @@
-//! How one file is changed safely while others read and write it.
+//! Changing one file safely while others read and write it.
 //!
 //! The order is: lock, read, decide, commit. It is written once, in [`transact`].
 //!

@@ -24,7 +24,7 @@ impl<'t> From<&'t [u8]> for Part<'t> {
     }
 }
 
-/// Which of the files failed.
+/// The file that failed, with the error.
 #[derive(Debug)]
 pub(super) enum Failed {
     /// The one that a part was to be read from.
@@ -82,8 +82,8 @@ fn copy(from: &File, span: Range<u64>, to: &File) -> Result<(), Failed> {
 }
 
 /// Copies as much of a part of a file to another one as the system copies by itself, and
-/// returns what is left. Whether the system cannot copy, or cannot read or write, is for
-/// those who read and write the rest to find out.
+/// returns what is left. Reading and writing the rest finds out whether the system cannot
+/// copy, or cannot read or write.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn copied_by_system(from: &File, span: Range<u64>, to: &File) -> Range<u64> {
     let mut at = span.start;

@@ -16,21 +16,21 @@ use super::part::{self, Failed, Part};
 use super::{Disk, Owner, if_exists, is_unsupported, lstat, read_dir, set_mode, uninterrupted};
 use crate::error::{AtPath, Result};
 
-/// How many random characters stand in the name of a temporary file.
+/// The number of random characters in the name of a temporary file.
 const RANDOM: usize = 12;
 const SUFFIX: &str = ".tmp";
 
-/// No change takes as long as this.
+/// The age of a temporary file that no change can still be writing.
 const ABANDONED: Duration = Duration::from_secs(60 * 60);
 
-/// The new text of a file, complete and synced under another name. Dropped
-/// without being published, it vanishes.
+/// The new text of a file, complete and synced under another name. It is removed when
+/// this is dropped before it is persisted.
 pub(super) struct TempFile<'d> {
     temporary: NamedTempFile,
     disk: &'d Disk,
 }
 
-/// What came of publishing.
+/// The outcome of persisting.
 pub(super) enum Persisted {
     /// The file is replaced, and the directory is synced.
     Done,
@@ -126,7 +126,7 @@ fn sweep_dir(dir: &Path, prefix: &str) -> Result<()> {
 }
 
 /// Returns the temporary files beside a file that no process can still be writing, because
-/// nothing was done to them for an hour. It is for those who do not hold the lock.
+/// nothing was done to them for an hour. A caller does not need the lock.
 pub(crate) fn leftovers(target: &Path, now: SystemTime) -> Result<Vec<PathBuf>> {
     let (dir, name) = split(target);
     let mut leftovers = Vec::new();
@@ -146,7 +146,7 @@ pub(crate) fn leftovers(target: &Path, now: SystemTime) -> Result<Vec<PathBuf>> 
     Ok(leftovers)
 }
 
-/// The files in a directory that have the name of a temporary one; none if there
+/// Returns the files in a directory that have the name of a temporary one; none if there
 /// is no such directory.
 fn temporaries(dir: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
@@ -165,7 +165,7 @@ fn temporaries(dir: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// False if the target exists.
+/// Renames a file; returns false if the target exists.
 fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<bool> {
     let renamed = uninterrupted(|| {
         renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(io::Error::from)
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_published_vanishes() {
+    fn a_temporary_file_that_is_not_persisted_is_removed() {
         let dir = tempfile::tempdir().unwrap();
         let (disk, target) = (Disk::default(), dir.path().join("a.json"));
         drop(TempFile::write(&disk, &target, [&b"new"[..]], None).unwrap());

@@ -14,12 +14,12 @@ use super::{Disk, Identity, Lock, LockWait};
 use crate::error::{AtPath, Error, Result};
 use crate::interrupt::Interrupt;
 
-/// What has to be in place before the new text of a file is.
+/// A guard of what has to be in place before the new text of a file is.
 ///
 /// Dropped before it is [committed](Self::committed), it rolls back what it prepared,
 /// also where it got no further than half way. All of it happens under the lock.
 pub(crate) trait Guard {
-    /// What a transaction returns.
+    /// The value that a transaction returns.
     type Value;
 
     /// Returns whether there is something to prepare although the text stays as it is.

@@ -263,7 +263,7 @@ fn without_a_path_the_content_in_the_cache_is_registered() {
     assert_eq!(first["digest"], digest);
     assert_eq!(first["size"], 10);
 
-    // What is taken anew is the same artifact, made at the same time.
+    // It is still the same artifact, made at the same time.
     write_tree(&content, &[("new", "x")]);
     assert_eq!(
         sandbox.ok(&["add", "ghcr.io/acme/app:v1"]),

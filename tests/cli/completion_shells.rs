@@ -166,7 +166,7 @@ impl Typing {
     }
 
     /// Types this and a tab, and has the shell print the last argument that
-    /// then stands on the line.
+    /// is then on the line.
     #[track_caller]
     fn completed(&mut self, line: &str) -> String {
         self.send(&format!("cldctl-registry {line}\t"));

@@ -657,7 +657,7 @@ fn the_state_of_terraform_itself_survives_replacements() {
         .run(&["rm", "dc:v1"])
         .fails(4, "has the state of 1 resource");
 
-    // Another version of the module: no resource is made anew.
+    // Another version of the module: no resource is created again.
     fs::write(source.join("m/main.tf"), format!("{module}# two\n")).unwrap();
     prints(&add(&sandbox, "dc:v1", "dc"), "updated dc:v1\n");
     assert!(apply().contains("0 added, 0 changed, 0 destroyed"));

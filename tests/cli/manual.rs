@@ -32,7 +32,7 @@ fn holds(dir: &str, files: &[(String, String)]) {
             fs::write(path.join(name), text).unwrap();
         }
     }
-    let remedy = "the program has changed; this writes the files anew: \
+    let remedy = "the program has changed; this writes the files again: \
                   UPDATE=1 cargo test --test cli is_what_the_program_prints";
     let expected: BTreeSet<_> = files.iter().map(|(name, _)| name.clone()).collect();
     let found: BTreeSet<_> = names(&path).into_iter().collect();

@@ -89,7 +89,7 @@ fn a_file_that_was_changed_removed_or_added_is_named() {
     assert_eq!(lines[4], "file-missing: `sub/two` is missing");
     assert!(lines[5].starts_with("remedy: "), "{run:?}");
     assert!(run.stderr.ends_with(": 4 problems\n"), "{run:?}");
-    // Whoever has coreutils alone finds the same.
+    // A user who has coreutils alone finds the same.
     let manifests = sandbox.home().join("registry/manifests");
     let manifest = manifests.join(&names(&manifests)[0]);
     let checked = Command::new("sha256sum")
@@ -143,7 +143,7 @@ fn what_lies_in_the_place_of_content_is_none() {
     fs::remove_file(&content).unwrap();
     symlink("nowhere", &content).unwrap();
     verify(&sandbox, &[], &[("content-missing", "x:1")], &[]);
-    // A directory of somebody else.
+    // A directory outside of the cache.
     fs::remove_file(&content).unwrap();
     symlink(sandbox.path("app"), &content).unwrap();
     verify(&sandbox, &[], &[], &[("foreign-path", "x:1")]);
@@ -176,7 +176,7 @@ fn of_entries_with_one_reference_each_is_held_against_its_own_digest() {
     }
 }
 
-/// Rows 35 and 38: what cldctl trips over, and what nobody can tell apart.
+/// Rows 35 and 38: fields that cldctl cannot read, and entries that cannot be told apart.
 #[test]
 fn entries_that_stand_twice_or_cannot_be_read_are_problems() {
     let sandbox = Sandbox::with_registry(
@@ -204,7 +204,7 @@ fn a_directory_without_an_entry_is_no_problem_while_it_may_be_a_pull_in_progress
     verify(&sandbox, &[], &[], &[]);
 }
 
-/// Row 21: it is told, and nothing comes of it.
+/// Row 21: the leftover is reported as a note.
 #[test]
 fn what_processes_left_is_noted() {
     let (sandbox, _) = with_artifact();

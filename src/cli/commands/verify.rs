@@ -23,7 +23,7 @@ pub(super) fn run(context: &Context, args: &Verify) -> anyhow::Result<Exit> {
     let (report, mut exit) = match repaired.and_then(|()| check(context, args)) {
         Ok(checked) => checked,
         Err(error) => {
-            // The repair stands, so it is reported all the same.
+            // The repair is done, so it is reported all the same.
             if !repairs.is_empty() {
                 output::report(&rendered(&Report::default())?);
             }

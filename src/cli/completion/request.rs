@@ -91,7 +91,7 @@ impl Request {
         before.iter().any(|word| word == "--")
     }
 
-    /// Returns what the shell has to be told so that the line holds this word in
+    /// Returns what the shell has to know so that the line holds this word in
     /// the end, as text alone. Returns `None` where that is not to be had.
     pub(super) fn quoted<'a>(&self, word: &'a str) -> Option<Cow<'a, str>> {
         match self.shell {

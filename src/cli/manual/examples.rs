@@ -206,7 +206,7 @@ mod tests {
             {
                 let line = line.split(" | ").next().unwrap();
                 let line = line.split(" || ").next().unwrap();
-                // Quotes stand around whole words.
+                // Quotes are around whole words.
                 let parts = line
                     .split('\'')
                     .enumerate()

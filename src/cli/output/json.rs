@@ -1,4 +1,4 @@
-//! JSON output: stored entries as they stand, and reports.
+//! JSON output: stored entries as they are, and reports.
 
 use serde::Serialize;
 use serde_json::value::RawValue;

@@ -19,8 +19,8 @@ use crate::quote;
 /// The reason for what the user named or selected.
 pub(in crate::cli) const REQUESTED: &str = "requested";
 
-/// How artifacts were chosen to be removed: what is deployed is refused if it is named,
-/// and kept if it is not.
+/// The way artifacts were chosen to be removed: what is deployed is refused if it is
+/// named, and kept if it is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum Asked {
     ByName,
@@ -256,7 +256,7 @@ pub(in crate::cli) fn report_kept(pruned: &Pruned) -> Exit {
     }
 }
 
-/// How many bytes a removal frees.
+/// Returns the number of bytes that a removal frees.
 fn freed(items: &[Item]) -> u64 {
     items
         .iter()

@@ -20,7 +20,7 @@ use crate::timestamp;
 pub(in crate::cli) struct Renderer<'a> {
     args: &'a Images,
     format: Format,
-    /// What ages are counted from.
+    /// The time that ages are counted from.
     pub(in crate::cli) now: DateTime<FixedOffset>,
 }
 
@@ -68,7 +68,7 @@ impl<'a> Renderer<'a> {
     ) -> Result<(), Failure> {
         let is_deployed = || {
             let path = entry.text_of(Field::CachePath);
-            // What cannot be told fails the command in the end.
+            // A column that is not known fails the command in the end.
             let known = contents.known_deployed(&entry.reference(), &path);
             known.unwrap_or_default()
         };

@@ -11,7 +11,7 @@ use crate::escape::escape_display;
 use crate::fields::Field;
 use crate::timestamp;
 
-/// How many hex digits stand for a digest where it is shown short.
+/// The number of hex digits of a digest that is shown short.
 const SHORT_HEX: usize = 12;
 
 /// An entry as people see it. What it does not have, or has in a form that
@@ -20,7 +20,7 @@ pub(in crate::cli) struct Row<'e, 'd> {
     pub(in crate::cli) entry: &'e EntryRef<'d>,
     /// The time that ages are counted from.
     pub(in crate::cli) now: &'e DateTime<FixedOffset>,
-    /// Whether it is deployed, if that is to be shown.
+    /// True if it is deployed; `None` if that is not shown.
     pub(in crate::cli) deployed: Option<bool>,
 }
 

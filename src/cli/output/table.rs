@@ -86,7 +86,7 @@ impl Table {
         })
     }
 
-    /// Returns true if a table of so many rows is filled by hand: because it is long,
+    /// Returns whether a table of that many rows is filled by hand: because it is long,
     /// or because comfy-table would wrap a column that is wider than it can count.
     fn is_filled(&self, rows: usize) -> bool {
         rows > FEW || self.blanks.len() > usize::from(u16::MAX)

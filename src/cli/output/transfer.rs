@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::json;
 use crate::escape::escape_display;
 
-/// What became of an artifact; its shape is part of the stable interface.
+/// The outcome for an artifact; its shape is part of the stable interface.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::cli) struct Transfer {

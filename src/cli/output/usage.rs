@@ -51,7 +51,7 @@ pub(in crate::cli) fn entries(
     }
 }
 
-/// What an entry takes; its shape is part of the stable interface.
+/// The disk usage of an entry; its shape is part of the stable interface.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry<'u> {
@@ -62,14 +62,14 @@ struct Entry<'u> {
     recorded_size: Option<i64>,
     /// Of the content in the entry's own directory; null if it is missing.
     size: Option<u64>,
-    /// What the file system allocated for the directory; null likewise.
+    /// The disk that the file system allocated for the directory; null likewise.
     disk: Option<u64>,
     /// The length of what can be made again; null likewise.
     generated: Option<u64>,
     deployed: bool,
 }
 
-/// What all entries of a type take; its shape is part of the stable interface.
+/// The disk usage of all entries of a type; its shape is part of the stable interface.
 #[derive(Serialize)]
 struct Kind<'u> {
     #[serde(rename = "type")]

@@ -109,7 +109,7 @@ fn of_findings(label: &str, findings: &[Finding]) -> String {
                 finding.code,
                 escape_display(&finding.message)
             );
-            // Once for all that it mends.
+            // Printed once for all findings that it repairs.
             let next = group.get(index + 1);
             if next.is_none_or(|next| next.remedy != finding.remedy) {
                 let remedy = hints::in_named_home(&finding.remedy);
@@ -144,7 +144,7 @@ pub(in crate::cli) fn summarize(report: &Report, has_lost: bool) {
     ));
 }
 
-/// Whether nothing was looked at because of this.
+/// Returns whether nothing was looked at because of this.
 fn is_unreadable(problem: &Finding) -> bool {
     problem.code == Code::UnparsableRegistry
 }

@@ -53,7 +53,7 @@ fn flow(out: &mut String, value: &str) {
 }
 
 /// A string in double quotes, with the escapes that both JSON and YAML have.
-/// Go's `\u003c` is a plain `<` here; characters beyond 16 bits stand as they
+/// Go's `\u003c` is a plain `<` here; characters beyond 16 bits stay as they
 /// are, since YAML does not know surrogates.
 fn string(out: &mut String, literal: &str) {
     let Some(text) = decode(literal) else {

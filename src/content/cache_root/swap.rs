@@ -18,11 +18,11 @@ use crate::store::{self, Dir, Kind, LockWait, if_exists, is, is_unsupported};
 pub(crate) enum Swap {
     /// The place was free.
     Moved,
-    /// What was there is where the staged one was.
+    /// The old directory is where the staged one was.
     Exchanged,
-    /// What was there is in here.
+    /// The old directory is in here.
     InTwoSteps(WorkDir, Dir),
-    /// What was there is deleted.
+    /// The old directory is deleted.
     Deleted,
 }
 

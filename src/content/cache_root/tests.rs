@@ -67,7 +67,7 @@ impl Fixture {
     }
 }
 
-/// What a killed process leaves.
+/// Returns the path of a working directory as a killed process leaves it.
 fn left(mut work: WorkDir) -> PathBuf {
     work.keep();
     work.path()

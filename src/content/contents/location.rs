@@ -30,9 +30,9 @@ pub(crate) struct Located {
     pub(crate) place: Location,
     /// The content.
     pub(crate) tree: FileTree,
-    /// What deployments left beside it.
+    /// The files that deployments left beside it.
     pub(crate) deployment: Left,
-    /// What can be made again.
+    /// The files that can be made again.
     pub(crate) generated: Left,
 }
 

@@ -10,7 +10,7 @@ use crate::content::residue::StateFormat;
 /// The largest state that is read, in bytes; a larger one counts as unreadable.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// What a state file says of infrastructure.
+/// The infrastructure that a state file records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LiveState {
     /// It names no resource, or is empty.

@@ -7,19 +7,20 @@ use super::{FileTree, Node};
 use crate::content::residue::{Residue, residue_of};
 use crate::store::Kind;
 
-/// What lies in an artifact's directory, divided: each file, link and directory is in one
-/// of the three.
+/// The contents of an artifact's directory, divided: each file, link and directory is in
+/// one of the three.
 #[derive(Debug)]
 pub(crate) struct Divided {
     /// The content, with whatever else is neither of the others.
     pub(crate) content: FileTree,
-    /// What deployments wrote and nothing can make again, or what holds secrets.
+    /// The files that deployments wrote and nothing can make again, or that contain
+    /// secrets.
     pub(crate) deployment: Left,
-    /// What can be made again.
+    /// The files that can be made again.
     pub(crate) generated: Left,
 }
 
-/// What deployments left in a directory.
+/// The files that deployments left in a directory.
 #[derive(Debug, Default)]
 pub(crate) struct Left {
     /// The directories, each before those that it contains.
@@ -48,7 +49,7 @@ impl Left {
     }
 }
 
-/// What a path is for.
+/// The purpose of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
     Content,

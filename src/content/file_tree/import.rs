@@ -43,7 +43,7 @@ struct Importer<'r> {
 /// Where a walk through a part of the tree began.
 #[derive(Default)]
 struct Origin {
-    /// Where that part stands in the tree.
+    /// The place of that part in the tree.
     path: PathBuf,
     /// Where it really lies, if that is not there.
     real: Option<PathBuf>,

@@ -1,4 +1,4 @@
-//! What is to be imported, and how.
+//! Requests to import content or metadata.
 
 use std::path::PathBuf;
 

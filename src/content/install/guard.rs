@@ -1,4 +1,4 @@
-//! What has to be in place before an entry with content is: the content and its
+//! The guard that puts in place what an entry with content needs: the content and its
 //! manifest.
 
 use std::path::PathBuf;
@@ -19,18 +19,19 @@ pub(super) struct Installing<'i> {
     pub(super) upserted: Upserted,
     pub(super) moves_in: bool,
     pub(super) needs_manifest: bool,
-    /// What the content is staged in; goes back to the install for the next attempt.
+    /// The directory that the content is staged in; goes back to the install for the next
+    /// attempt.
     pub(super) work: Option<WorkDir>,
     pub(super) swap: Option<Swap>,
     /// The manifest of the content that is replaced, if it is known.
     pub(super) old_manifest: Option<Manifest>,
-    /// What deployments left in the old directory, in the new one too.
+    /// The files that deployments left in the old directory, in the new one too.
     pub(super) carried: Option<Carried>,
     pub(super) kept_manifest: bool,
     pub(super) cleanup: Cleanup<'i>,
 }
 
-/// What was registered, and what is to be deleted when the registry is free again.
+/// The registered entry, and what is to be deleted when the registry is free again.
 pub(super) struct Installed {
     pub(super) upserted: Upserted,
     pub(super) replaced: Option<WorkDir>,

@@ -94,11 +94,11 @@ fn trashed(root: &CacheRoot, name: &OsStr) -> Result<Going> {
 /// replaced meanwhile.
 struct Sweep<'c> {
     cache: &'c Cache,
-    /// What is to go.
+    /// The data that is to be removed.
     current: Vec<Unreferenced>,
 }
 
-/// What is out of the way, or why it is not.
+/// The outcome for each.
 type Swept = Vec<(Unreferenced, Result<Going>)>;
 
 impl Guard for Sweep<'_> {

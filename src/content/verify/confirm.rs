@@ -54,7 +54,7 @@ impl<'c> ChangeWait<'c> {
     }
 }
 
-/// What was found of an entry, and the entry's text then.
+/// The findings about an entry, with the entry's text at that look.
 type Looked = (Checked, String);
 
 /// The text of an entry, and the directory that its content lies in.

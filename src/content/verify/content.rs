@@ -214,7 +214,7 @@ fn compare(
     let expected = manifest.as_ref().map(Manifest::files).unwrap_or_default();
     let remedy = match add(reference, " PATH") {
         Some(add) => format!("{add} imports it again; if cldctl pulled it, pull it again"),
-        // It stands there, but cannot be registered.
+        // It is registered, but could not be registered again.
         None => format!("{} removes it", command("rm", reference, "")),
     };
     let find = |code, path: &[u8], what: &str| {

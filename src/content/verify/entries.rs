@@ -1,4 +1,4 @@
-//! What is wrong with entries, as the registry alone tells.
+//! Problems of entries that the registry alone shows.
 
 use std::collections::HashMap;
 
@@ -52,7 +52,7 @@ fn unreadable(entry: &EntryRef<'_>, field: Field) -> Finding {
     Finding::new(Code::UnreadableField, reference, message, remedy)
 }
 
-/// References that stand in the registry more than once.
+/// Reports references that are registered more than once.
 fn duplicates(document: &Document, entries: &[EntryRef<'_>], report: &mut Report) {
     let mut texts: HashMap<_, Vec<&str>> = HashMap::new();
     for entry in document.entries() {
@@ -63,7 +63,7 @@ fn duplicates(document: &Document, entries: &[EntryRef<'_>], report: &mut Report
     }
     for entry in entries {
         let reference = entry.reference();
-        // Told once, and not of entries that have none.
+        // Reported once, and not for entries that have none.
         let Some(texts) = texts.remove(&reference).filter(|_| !reference.is_empty()) else {
             continue;
         };
@@ -93,14 +93,14 @@ fn duplicates(document: &Document, entries: &[EntryRef<'_>], report: &mut Report
     }
 }
 
-/// References whose directories are one.
+/// Reports references that have one directory.
 fn collisions(
     document: &Document,
     entries: &[EntryRef<'_>],
     contents: &Contents<'_>,
     report: &mut Report,
 ) -> Result<()> {
-    // What cannot be told of an entry is reported with its content.
+    // An error is reported with the content of the entry.
     let key_of = |entry: &EntryRef<'_>| {
         let key = contents.own_key(&entry.reference(), &entry.text_of(Field::CachePath));
         key.ok().flatten()
@@ -115,7 +115,7 @@ fn collisions(
         }
     }
     for entry in entries {
-        // Told once for each directory.
+        // Reported once for each directory.
         let key = key_of(entry).filter(|key| holders.get(key).is_some_and(|of| of.len() > 1));
         let Some((key, mut holders)) = key.and_then(|key| holders.remove_entry(&key)) else {
             continue;

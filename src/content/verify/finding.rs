@@ -67,7 +67,7 @@ pub enum Code {
     GeneratedFiles,
     /// A directory that no entry names, and that is deployed.
     DeployedDirectory,
-    /// What a deployment wrote into a directory while that was replaced or removed.
+    /// Files that a deployment wrote into a directory while that was replaced or removed.
     KeptAside,
     /// A leftover of an interrupted process.
     Leftover,

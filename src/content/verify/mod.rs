@@ -28,19 +28,19 @@ use crate::registry::resolve::{DigestPrefix, Resolved, Unresolved};
 use confirm::{ChangeWait, is_suspect};
 use content::Checked;
 
-/// What is wrong, and what is worth knowing.
+/// The findings of a look for damage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// What is wrong.
+    /// The problems.
     pub problems: Vec<Finding>,
-    /// What is not as it could be, or could not be checked.
+    /// The notes: things that are no damage, or could not be checked.
     pub notes: Vec<Finding>,
-    /// How many entries were looked at.
+    /// The number of entries that were looked at.
     pub entries: usize,
-    /// How many files were hashed.
+    /// The number of files that were hashed.
     pub files: usize,
-    /// How long they are in all, in bytes.
+    /// The sum of their lengths, in bytes.
     pub bytes: u64,
 }
 
@@ -115,7 +115,7 @@ impl Verification<'_> {
 }
 
 impl Cache {
-    /// Looks for damage: entries that cldctl could not read or that stand twice,
+    /// Looks for damage: entries that cldctl could not read or that are there twice,
     /// content that is gone or is not what the digest says, directories that no
     /// entry names. With `references`, only at the entries that have one of
     /// these. `now` is what ages are counted from.

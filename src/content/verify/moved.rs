@@ -10,7 +10,7 @@ use crate::fields::Field;
 use crate::registry::{Backup, Update};
 use crate::store::{Guard, Locked};
 
-/// What taking over a moved home came to.
+/// The outcome of taking over a moved home.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TakenOver {

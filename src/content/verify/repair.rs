@@ -5,7 +5,7 @@ use crate::content::Cache;
 use crate::error::{Error, Result};
 use crate::registry::{Damage, Repaired};
 
-/// What was repaired.
+/// The repairs that were made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Repairs {

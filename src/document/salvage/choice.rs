@@ -21,7 +21,7 @@ pub(super) struct Choice<'o> {
 /// named.
 ///
 /// Anywhere else, an object with a reference is an entry, at whatever nesting,
-/// unless it stands in another entry. It may also have been a part of a member
+/// unless it is in another entry. It may also have been a part of a member
 /// that is not cldctl's. There it is saved if it has all the fields that cldctl
 /// writes, and otherwise it is named.
 pub(super) fn choose<'f>(text: &str, found: &'f Found, whole: &[Root]) -> Choice<'f> {

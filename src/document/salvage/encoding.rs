@@ -6,10 +6,10 @@ use std::borrow::Cow;
 /// it counts as whole.
 pub(super) const UNREADABLE: char = '\0';
 
-/// What is said of such a place.
+/// The reason that is given for such a place.
 pub(super) const UNREADABLE_HERE: &str = "the bytes here are zero, or not UTF-8";
 
-/// How the characters of a file are stored.
+/// The encoding of the characters of a file.
 #[derive(Clone, Copy, Debug)]
 enum Encoding {
     Utf8,

@@ -1,9 +1,9 @@
-//! What a search finds in a text.
+//! The findings of a search in a text.
 
 use super::Lost;
 use crate::json::Span;
 
-/// Where a value stands, as far as that tells what it is.
+/// The place of a value, as far as that tells what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// In the list of entries, as an element.
@@ -19,11 +19,11 @@ pub(super) enum Place {
 pub(super) struct Object {
     pub(super) span: Span,
     pub(super) place: Place,
-    /// How many values around it were entered.
+    /// The number of values around it that were entered.
     pub(super) depth: usize,
     /// Its reference, if that is a string.
     pub(super) reference: Option<Span>,
-    /// Whether it has all the fields that cldctl always writes.
+    /// True if it has all the fields that cldctl always writes.
     pub(super) is_full: bool,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Torn {
     /// From its bracket to where it stops being JSON.
     pub(super) span: Span,
     pub(super) reference: Option<Span>,
-    /// Whether what is there of it tells which entry it was.
+    /// True if what is there of it tells which entry it was.
     pub(super) is_identified: bool,
     pub(super) reason: String,
 }
@@ -44,16 +44,16 @@ pub(super) struct Root {
     /// Up to its end, or to where it stops being JSON.
     pub(super) span: Span,
     pub(super) is_whole: bool,
-    /// Whether the text begins with it.
+    /// True if the text begins with it.
     pub(super) is_first: bool,
-    /// How many members it has that hold entries.
+    /// The number of its members that contain entries.
     pub(super) lists: usize,
     pub(super) has_version: bool,
-    /// Whether it runs into an entry, by what follows its lists.
+    /// True if it runs into an entry, by what follows its lists.
     pub(super) has_reference: bool,
 }
 
-/// What a search found; objects and roots come in the order of the text.
+/// The findings of a search; objects and roots come in the order of the text.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// The values that are whole and in no other one that is known as well.
@@ -61,11 +61,11 @@ pub(super) struct Found {
     pub(super) objects: Vec<Object>,
     pub(super) torn: Vec<Torn>,
     pub(super) roots: Vec<Root>,
-    /// What stands in the place of an entry, or of its reference, and is none.
+    /// Values that are at the place of an entry, or of its reference, and are none.
     pub(super) misfits: Vec<Lost>,
-    /// Where brackets and keys of fields stand that were passed as such.
+    /// The places of brackets and keys of fields that were passed as such.
     pub(super) passed: Marks,
-    /// Whether there is a list of the key `artifacts`, and of `components`.
+    /// True if there is a list of the key `artifacts`, and of `components`.
     pub(super) has_artifacts: bool,
     pub(super) has_components: bool,
 }

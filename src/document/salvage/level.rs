@@ -1,4 +1,4 @@
-//! What is known of an object or an array while it is open.
+//! The state of an object or an array while it is open.
 
 use super::SPACE;
 use super::found::Place;
@@ -6,7 +6,7 @@ use crate::document::index::known_field;
 use crate::fields::Field;
 use crate::json::{Span, ValueKind, decode};
 
-/// How many letters at least tell what a key was whose beginning is missing.
+/// The least number of letters that tell what a key was whose beginning is missing.
 const END_OF_KEY: usize = 3;
 
 /// The fields that every version of cldctl writes. An object that has them all
@@ -89,13 +89,13 @@ pub(super) struct Level {
     pub(super) key: Key,
     /// Its keys that are fields of an entry.
     fields: u8,
-    /// How many keys it has that hold entries.
+    /// The number of its keys that contain entries.
     pub(super) lists: usize,
     pub(super) has_version: bool,
     /// Its reference, if that is a string.
     pub(super) reference: Option<Span>,
     pub(super) has_cache_path: bool,
-    /// Of a list of entries: where something else stands in it, and how often.
+    /// Of a list of entries: where something else is in it, and how often.
     pub(super) misfit: Option<(usize, ValueKind)>,
     pub(super) misfits: usize,
 }
@@ -117,7 +117,7 @@ impl Level {
         }
     }
 
-    /// Takes note of a key. Of keys that stand twice the last one counts, so that a
+    /// Takes note of a key. Of keys that are there twice the last one counts, so that a
     /// reference which stood before is returned.
     pub(super) fn pass_key(&mut self, key: Key) -> Option<Span> {
         self.key = key;

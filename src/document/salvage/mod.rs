@@ -1,7 +1,7 @@
 //! Recovers the intact entries of a corrupt document.
 //!
 //! There is one way for all damage: every object that is whole is found, whatever
-//! stands around it ([`search`]); those that are entries are chosen ([`choice`]);
+//! is around it ([`search`]); those that are entries are chosen ([`choice`]);
 //! what is left of others is named ([`remains`]); and a document is written of the
 //! entries, byte for byte, and of the members of documents that are whole
 //! ([`rewrite`]). Time and memory grow with the text and not with its nesting.
@@ -30,12 +30,12 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// The white space of JSON.
 const SPACE: [char; 4] = [' ', '\n', '\r', '\t'];
 
-/// What is recovered of a corrupt document.
+/// The recovered part of a corrupt document.
 #[derive(Clone, Debug)]
 pub(crate) struct Salvaged {
     /// A document that can be read.
     pub(crate) text: String,
-    /// How many entries it contains.
+    /// The number of entries that it contains.
     pub(crate) entries: usize,
     /// The entries that it does not contain, as far as anything tells of them, in
     /// the order of the corrupt document.

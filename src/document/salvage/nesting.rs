@@ -1,6 +1,6 @@
 //! Tells from what follows a value whether it was a part of an element.
 //!
-//! Of a value whose beginning stands alone, the damage took what was around it. The
+//! Of a value whose beginning is there alone, the damage took what was around it. The
 //! brackets behind it are left: those that no bracket before them opened close what
 //! was around the value. An entry is in a list, which the root of the document
 //! closes, and behind that nothing follows. Behind a part of an entry, the entry ends,
@@ -8,7 +8,7 @@
 
 use crate::json::{Scanner, Span};
 
-/// What stands between values.
+/// A token between values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TokenKind {
     Value,

@@ -14,7 +14,7 @@ struct Remnant {
     from: usize,
     is_closed: bool,
     reference: Option<Span>,
-    /// Whether what is there of it tells which entry it was.
+    /// True if what is there of it tells which entry it was.
     is_identified: bool,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn name(text: &str, found: &Found, gaps: &[Gap], saved: &[&str], lost
 /// A part of the text between those that are saved.
 pub(super) struct Gap {
     pub(super) span: Span,
-    /// Whether an entry is before it, and behind it.
+    /// True if an entry is before it, and behind it.
     pub(super) is_behind_entry: bool,
     pub(super) is_before_entry: bool,
 }

@@ -13,7 +13,7 @@ use crate::json::{self, decode};
 struct RootMembers<'t> {
     /// As key and value.
     members: Vec<(&'t str, &'t str)>,
-    /// How many of them stand before the first list.
+    /// The number of them before the first list.
     before_list: usize,
 }
 

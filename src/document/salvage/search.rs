@@ -6,7 +6,7 @@
 //! values can pass the same byte, one inside of a string and one outside: a byte
 //! that both pass inside, or both outside, is passed in the same way from then
 //! on, and so it was passed before. The search is linear therefore, and finds
-//! every object that is whole, whatever stands around it.
+//! every object that is whole, whatever is around it.
 //!
 //! That an object is found which begins inside of a string does no harm. Only
 //! what has a key of an entry is of interest, and to such a value the key would
@@ -21,11 +21,11 @@ use crate::fields::Field;
 use crate::interrupt::Interrupt;
 use crate::json::{Scanner, Span, SyntaxError, ValueKind, Visitor};
 
-/// How deep values may be nested: Go reads nothing that is nested deeper than
+/// The deepest nesting of values: Go reads nothing that is nested deeper than
 /// 10,000 levels, and two are around an entry.
 const DEEPEST: usize = 9_998;
 
-/// How many brackets are passed between two looks at the interrupt.
+/// The number of brackets that are passed between two looks at the interrupt.
 const LOOK: usize = 1 << 14;
 
 /// Searches a whole text.
@@ -80,11 +80,11 @@ struct Search<'t> {
     text: &'t str,
     interrupt: &'t Interrupt,
     interrupted: Option<Error>,
-    /// How many brackets were passed.
+    /// The number of brackets that were passed.
     entered: usize,
-    /// Where the first bracket stands.
+    /// The place of the first bracket.
     first: Option<usize>,
-    /// What stands before the value that is tried.
+    /// The text before the value that is tried.
     before: Key,
     /// The objects and arrays that were entered and not left.
     open: Vec<Level>,
@@ -253,7 +253,7 @@ impl Found {
         self.has_components |= key == Key::Components;
     }
 
-    /// Takes note of what stands in a list of entries and is none.
+    /// Takes note of what is in a list of entries and is none.
     fn note_misfits(&mut self, level: &Level) {
         let Some((offset, kind)) = level.misfit else {
             return;

@@ -31,7 +31,7 @@ impl ReadAt for Text<'_> {
     }
 }
 
-/// What is seen of an entry.
+/// Returns what is seen of an entry.
 fn seen(offset: u64, entry: &EntryRef<'_>) -> String {
     let spans = entry.spans_at(offset as usize);
     format!("{} {spans:?} {}", entry.text(), entry.reference())
@@ -180,7 +180,7 @@ fn a_large_document_is_seen_in_parts() {
     assert_eq!(parts.iter().sum::<usize>(), 1000);
 }
 
-/// What cannot be said is known soon, however many parts there are.
+/// A text that is no document is refused soon, however many parts there are.
 #[test]
 fn no_document_is_read_many_times() {
     let decoy = "{\"nested\": [\n    {\n      \"reference\": 1}]}";

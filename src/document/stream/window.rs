@@ -10,7 +10,7 @@ pub(super) struct Window<'s, R: ?Sized> {
     /// Where the part starts in the text.
     pub(super) offset: u64,
     bytes: &'s mut Vec<u8>,
-    /// So many of the bytes are read.
+    /// The number of bytes that are read.
     filled: usize,
     /// No larger than this does it become.
     largest: usize,

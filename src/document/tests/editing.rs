@@ -1,4 +1,4 @@
-//! What an edit leaves of a text.
+//! The text that an edit leaves.
 
 use super::*;
 

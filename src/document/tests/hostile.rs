@@ -104,7 +104,7 @@ fn exercise(document: &Document) {
     }
 }
 
-/// What the file's bytes come to when they are read as the registry and as the
+/// Checks the outcomes of reading the file's bytes as the registry and as the
 /// legacy one. Only what serde_json takes too is read.
 fn read(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {

@@ -26,7 +26,7 @@ fn in_file(text: &str) -> Option<OpenDocument> {
     document.map(OpenDocument::InFile)
 }
 
-/// What is seen of a document by all that looks at it.
+/// Returns what is seen of a document by all that looks at it.
 fn seen(document: &OpenDocument) -> Vec<String> {
     let text = |entry: &EntryRef<'_>| entry.text().to_owned();
     let all = document.find(|entry| Some(text(entry))).unwrap();

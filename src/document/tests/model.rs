@@ -82,7 +82,7 @@ fn found(text: &str) -> Vec<String> {
     entries.into_iter().map(str::to_owned).collect()
 }
 
-/// What stands before the array of entries, and behind it.
+/// Returns the text before the array of entries, and after it.
 fn around(text: &str) -> Option<(&str, &str)> {
     let array = Members::of(text).last("artifacts")?;
     let place = place(text, array);

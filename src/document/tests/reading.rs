@@ -1,4 +1,4 @@
-//! What is read of a text, and which texts are refused.
+//! The documents that texts are read as, and the texts that are refused.
 
 use super::*;
 

@@ -7,7 +7,7 @@ use super::resolve::{DigestPrefix, Resolution, Resolved};
 use super::*;
 use crate::document::{EntryRef, OpenDocument, StoredEntry};
 
-/// So many entries are no small registry.
+/// A number of entries that make a large registry.
 const COUNT: usize = 1000;
 
 fn names() -> Vec<String> {
@@ -29,7 +29,7 @@ fn large() -> (tempfile::TempDir, Registry, PathBuf) {
     (dir, registry, path)
 }
 
-/// What an edit of the file leaves, made in memory.
+/// Returns what an edit of the file leaves, made in memory.
 fn edited(path: &Path, build: impl FnOnce(&Document, &mut Edit)) -> String {
     let document = Document::parse(fs::read_to_string(path).unwrap()).unwrap();
     let mut edit = Edit::default();

@@ -8,7 +8,7 @@ use super::stored::{Expected, Stored, around, check, reference_of};
 use super::*;
 use crate::document::generated::{self, REFERENCES};
 
-/// How many sequences are tried: each writes and syncs real files.
+/// The number of sequences that are tried: each writes and syncs real files.
 const CASES: u32 = 96;
 
 #[derive(Clone, Debug)]

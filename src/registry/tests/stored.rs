@@ -6,7 +6,7 @@ use crate::fields::Field;
 use crate::json::oracle::{Members, elements, place};
 use crate::timestamp;
 
-/// What is expected at the place of an entry.
+/// The value that is expected at the place of an entry.
 #[derive(Clone, Debug)]
 pub(super) enum Expected {
     /// The same bytes.
@@ -23,9 +23,9 @@ pub(super) struct Stored {
     /// The members besides the entries, in order.
     pub(super) others: Vec<(String, String)>,
     pub(super) entries: Vec<String>,
-    /// Whether the next change converts it.
+    /// True if the next change converts it.
     pub(super) is_older: bool,
-    /// Whether the version is one that may not be written.
+    /// True if the version is one that may not be written.
     pub(super) is_foreign: bool,
 }
 
@@ -65,7 +65,8 @@ impl Stored {
         }
     }
 
-    /// What is to be there when nothing is changed but, perhaps, the form.
+    /// Returns the entries that are expected when nothing is changed but, perhaps, the
+    /// form.
     pub(super) fn expected(&self) -> Vec<Expected> {
         let form = if self.is_older {
             Expected::Converted
@@ -174,7 +175,7 @@ fn check_converted(field: Field, new: &str, old: &str) {
     }
 }
 
-/// What stands before the array of entries, and behind it.
+/// Returns the text before the array of entries, and after it.
 pub(super) fn around(text: &str) -> Option<(&str, &str)> {
     let array = Members::of(text)
         .last("artifacts")

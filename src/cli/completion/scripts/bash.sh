@@ -16,6 +16,6 @@ _cldctl_registry() {
     return 0
 }
 
-# The program sorts; bash 4.4 and newer can be told to leave it so.
+# The program sorts; bash 4.4 and newer can keep that order.
 complete -o nosort -F _cldctl_registry cldctl-registry 2>/dev/null ||
     complete -F _cldctl_registry cldctl-registry

@@ -114,14 +114,14 @@ const NESTED: [&str; 3] = [
 enum Damage {
     /// The text ends here.
     Cut(Place),
-    /// From here on, the other text stands, from its own place on.
+    /// From here on, there is the other text, from its own place on.
     Join(Place, Place),
-    /// From here on, the other text stands, from the same place on.
+    /// From here on, there is the other text, from the same place on.
     Overwrite(Place),
-    /// The end of the other text, if it is longer, stands behind this one.
+    /// The end of the other text, if it is longer, comes after this one.
     Tail,
     Zero(usize),
-    /// A block of the other text, or of this one, stands at another place.
+    /// A block of the other text, or of this one, is at another place.
     Copy(bool, usize, usize),
     Exchange(usize, usize),
     Insert(Place, &'static [u8]),
@@ -199,7 +199,7 @@ fn damage() -> impl Strategy<Value = Damage> {
 }
 
 impl Damage {
-    /// Whether this joins what did not belong together at one place only.
+    /// Returns whether this joins what did not belong together at one place only.
     fn is_single(&self) -> bool {
         match self {
             Damage::Cut(_)
@@ -269,7 +269,7 @@ impl Damage {
     }
 }
 
-/// What serde_json reads of a document: its entries, and their references.
+/// Returns what serde_json reads of a document: its entries, and their references.
 fn read(document: &str) -> (Vec<&str>, HashSet<String>) {
     let members = Members::of(document);
     let list = members.last("artifacts").or(members.last("components"));
