@@ -133,9 +133,12 @@ pub(super) fn warn_of_named(document: Option<&Document>, selection: &Selection) 
     warn_of_version(document.foreign_version());
     let operands = selection.operands();
     let resolver = Resolver::new(&operands, DigestPrefix::Short);
-    let named = document
-        .entries()
-        .filter(|entry| resolver.matching(entry).next().is_some());
+    let is_named = |entry: &EntryRef<'_>| {
+        let mut is_named = false;
+        resolver.hold_against(entry, |_, _| is_named = true);
+        is_named
+    };
+    let named = document.entries().filter(is_named);
     let mut unreadable = UnreadableEntries::default();
     named.for_each(|entry| unreadable.note(&entry));
     unreadable.warn();

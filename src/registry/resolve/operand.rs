@@ -34,11 +34,8 @@ impl<'o> Operand<'o> {
     }
 }
 
-/// One way in which an operand may name an entry.
-pub(super) type Step = fn(&Operand<'_>, &EntryRef<'_>) -> bool;
-
-/// The steps at which an operand may name an entry. The first at which it names any counts.
-pub(super) const STEPS: [Step; 3] = [
+/// How an operand may name an entry. The first step at which it names any counts.
+pub(super) const STEPS: [fn(&Operand<'_>, &EntryRef<'_>) -> bool; 3] = [
     |wanted, entry| wanted.is_reference(entry),
     |wanted, entry| wanted.is_name(entry),
     |wanted, entry| wanted.is_digest(entry),

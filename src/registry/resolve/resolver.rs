@@ -2,7 +2,7 @@
 
 use super::DigestPrefix;
 use super::index::Index;
-use super::operand::{Operand, STEPS, Step};
+use super::operand::{Operand, STEPS};
 use crate::document::EntryRef;
 
 /// Up to this many operands are compared with each entry one by one, because that takes
@@ -45,31 +45,32 @@ impl<'o> Resolver<'o> {
         self.operands.iter().map(|operand| operand.text)
     }
 
-    /// Returns the operands that an entry matches, each with the first step at which it
-    /// does.
-    pub(crate) fn matching(&self, entry: &EntryRef<'_>) -> impl Iterator<Item = (usize, usize)> {
-        let (all, candidates) = match &self.index {
-            None => (0..self.operands.len(), None),
-            Some(index) => (0..0, Some(index.candidates(entry))),
+    /// Calls `found` with each operand that an entry matches, and with the first step at
+    /// which it does.
+    pub(crate) fn hold_against(&self, entry: &EntryRef<'_>, mut found: impl FnMut(usize, usize)) {
+        let compare = |at: usize| {
+            let operand = &self.operands[at];
+            if let Some(step) = STEPS.iter().position(|step| step(operand, entry)) {
+                found(at, step);
+            }
         };
-        let operands = all.chain(candidates.into_iter().flatten());
-        operands.filter_map(|at| {
-            let is_match = |step: &Step| step(&self.operands[at], entry);
-            Some((at, STEPS.iter().position(is_match)?))
-        })
+        match &self.index {
+            None => (0..self.operands.len()).for_each(compare),
+            Some(index) => index.candidates(entry).into_iter().for_each(compare),
+        }
     }
 
-    /// Holds the operands against an entry; `keep` makes what is kept of it.
+    /// Adds an entry to what operands match; `keep` makes what is kept of it.
     pub(super) fn visit<T>(
         &self,
         matches: &mut Matches<T>,
         entry: &EntryRef<'_>,
         keep: impl Fn() -> T,
     ) {
-        for (at, step) in self.matching(entry) {
+        self.hold_against(entry, |operand, step| {
             let found = (entry.reference().into_owned(), keep());
-            matches.of(at).add(step, [found]);
-        }
+            matches.of(operand).add(step, [found]);
+        });
     }
 
     /// Returns for each operand what was kept of the entries of the one reference that it
