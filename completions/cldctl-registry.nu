@@ -19,6 +19,8 @@ module completions {
 
   # List artifacts
   export extern "cldctl-registry images" [
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --type: string@"nu-complete cldctl-registry images artifact_type" # List only artifacts of this type
     --filter(-f): string      # List only artifacts that match, such as tag=v1*, size>10MB or until=30d
     --sort: string@"nu-complete cldctl-registry images sort" # Choose the order
@@ -31,8 +33,6 @@ module completions {
     --digests                 # Add a column of digests to the table
     --no-headers              # Omit the table header
     --all(-a)                 # Accepted for docker compatibility; all artifacts are always listed
-    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
-    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help (see more with '--help')
     ...patterns: string       # List only artifacts that match a glob on the repository, or on repository:tag
   ]
@@ -47,6 +47,8 @@ module completions {
 
   # Register an artifact, with its content or as metadata only
   export extern "cldctl-registry add" [
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --untagged: path          # Import PATH under its digest, without repository and tag
     --type: string@"nu-complete cldctl-registry add artifact_type" # Set the artifact type [default: detected from cld.yml or datacenter.dc]
     --metadata-only           # Record only metadata, and leave content as it is
@@ -60,8 +62,6 @@ module completions {
     --exclude: string         # Leave out what matches GLOB, a glob on names or, if it contains a /, on paths from the top; * also matches /; can be repeated
     --include: string         # Import what matches GLOB even if it would be left out; can be repeated; --exclude takes precedence
     --format: string@"nu-complete cldctl-registry add format" # Choose the output format
-    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
-    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help (see more with '--help')
     reference?: string        # The reference to register, such as ghcr.io/acme/app:v1
     path?: path               # The directory to import, or its cld.yml or datacenter.dc [default: the reference's own directory in the cache]
@@ -77,6 +77,8 @@ module completions {
 
   # Remove artifacts and their content
   export extern "cldctl-registry rm" [
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --all                     # Remove all artifacts
     --filter: string          # Remove artifacts that match, such as tag=v1*, size>10MB or until=30d
     --type: string@"nu-complete cldctl-registry rm artifact_type" # With --all or --filter, remove only artifacts of this type
@@ -86,27 +88,25 @@ module completions {
     --keep-cache              # Keep the content in the cache
     --yes(-y)                 # Do not prompt for confirmation
     --format: string@"nu-complete cldctl-registry rm format" # Choose the output format
-    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
-    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help (see more with '--help')
     ...references: string     # The artifacts to remove, by reference or digest; - reads references from standard input, one per line
   ]
 
   # Show everything known about artifacts, as JSON
   export extern "cldctl-registry inspect" [
-    --format(-f): string      # Choose the output: json, or a Go template such as '{{.Digest}}'
     --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --format(-f): string      # Choose the output: json, or a Go template such as '{{.Digest}}'
     --help(-h)                # Print help
     ...references: string     # The artifacts to show, by reference or digest
   ]
 
   # Print the directory that contains an artifact's content
   export extern "cldctl-registry cache-path" [
-    --check                   # Print nothing; exit with 3 unless the artifact and its content exist
-    --root                    # Print the directory that contains all content
     --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --check                   # Print nothing; exit with 3 unless the artifact and its content exist
+    --root                    # Print the directory that contains all content
     --help(-h)                # Print help
     reference?: string        # The artifact, by reference or digest
   ]
@@ -121,9 +121,9 @@ module completions {
 
   # Register an artifact's content under additional references
   export extern "cldctl-registry tag" [
-    --no-clobber              # Refuse to replace an artifact that is already registered
     --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --no-clobber              # Refuse to replace an artifact that is already registered
     --help(-h)                # Print help
     source: string            # The artifact to copy, by reference or digest
     ...targets: string        # The references to register the copies under
@@ -135,9 +135,9 @@ module completions {
 
   # Show what changed in an artifact's directory, or between two artifacts
   export extern "cldctl-registry diff" [
-    --format: string@"nu-complete cldctl-registry diff format" # Choose the output format
     --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --format: string@"nu-complete cldctl-registry diff format" # Choose the output format
     --help(-h)                # Print help (see more with '--help')
     reference: string         # The artifact whose directory to look at, by reference or digest
     other?: string            # Another artifact, to compare the content of the two
@@ -149,10 +149,10 @@ module completions {
 
   # Check the registry and its content, and optionally repair the registry
   export extern "cldctl-registry verify" [
-    --repair                  # Repair the registry first, as far as that needs no guessing; the original is kept under another name
-    --format: string@"nu-complete cldctl-registry verify format" # Choose the output format
     --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --repair                  # Repair the registry first, as far as that needs no guessing; the original is kept under another name
+    --format: string@"nu-complete cldctl-registry verify format" # Choose the output format
     --help(-h)                # Print help (see more with '--help')
     ...references: string     # Check only these artifacts, by reference or digest
   ]
@@ -163,10 +163,10 @@ module completions {
 
   # Show the disk usage of artifacts
   export extern "cldctl-registry df" [
-    --verbose(-v)             # Show each artifact, with its recorded and its real size
-    --format: string@"nu-complete cldctl-registry df format" # Choose the output format
     --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --verbose(-v)             # Show each artifact, with its recorded and its real size
+    --format: string@"nu-complete cldctl-registry df format" # Choose the output format
     --help(-h)                # Print help (see more with '--help')
   ]
 
@@ -176,6 +176,8 @@ module completions {
 
   # Remove unused data: untagged or missing artifacts, orphaned directories, leftovers
   export extern "cldctl-registry prune" [
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --all(-a)                 # Remove tagged artifacts too; needs --filter, --keep-last or --max-size
     --filter: string          # Remove only artifacts that match, such as until=30d
     --keep-last: string       # With --all, keep the newest N artifacts of each repository
@@ -185,8 +187,6 @@ module completions {
     --yes(-y)                 # Do not prompt for confirmation
     --force(-f)               # Refused with a hint: docker's name for -y
     --format: string@"nu-complete cldctl-registry prune format" # Choose the output format
-    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
-    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help (see more with '--help')
   ]
 
@@ -200,13 +200,13 @@ module completions {
 
   # Write artifacts to an archive that other machines can load
   export extern "cldctl-registry save" [
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --all                     # Save all artifacts
     --filter: string          # Save artifacts that match, such as tag=v1* or type=component
     --type: string@"nu-complete cldctl-registry save artifact_type" # With --all or --filter, save only artifacts of this type
     --output(-o): path        # Write to a file, or to a directory (a name that ends with /, or an existing one), instead of standard output
     --format: string@"nu-complete cldctl-registry save format" # Choose the output format
-    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
-    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help (see more with '--help')
     ...references: string     # The artifacts to save, by reference or digest
   ]
@@ -217,14 +217,14 @@ module completions {
 
   # Register the artifacts of an archive
   export extern "cldctl-registry load" [
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --input(-i): path         # Read a file or a directory instead of standard input
     --as: string              # Register the only artifact under this reference
     --no-clobber              # Refuse to replace artifacts that are already registered
     --max-size: string        # Refuse artifacts with more than this, such as 20GB
     --dry-run(-n)             # Show what would be loaded
     --format: string@"nu-complete cldctl-registry load format" # Choose the output format
-    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
-    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
     --help(-h)                # Print help (see more with '--help')
     ...references: string     # Load only these artifacts, by the references that they were saved with
   ]
@@ -243,9 +243,9 @@ module completions {
 
   # Print the manual, or write a page for each command
   export extern "cldctl-registry man" [
-    --dir: directory          # Write a page for each command to files in DIR
     --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
     --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --dir: directory          # Write a page for each command to files in DIR
     --help(-h)                # Print help
   ]
 

@@ -10,7 +10,6 @@ use crate::ArtifactType;
 use crate::cli::values;
 use crate::select::parse_size;
 
-/// Arguments of `add`.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("name").args(["reference", "untagged"]).required(true)))]
 #[command(group(ArgGroup::new("source").args(["path", "untagged"])))]

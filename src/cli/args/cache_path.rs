@@ -4,7 +4,6 @@ use clap::Args;
 
 use crate::cli::completion::values as candidates;
 
-/// Arguments of `cache-path`.
 #[derive(Debug, Args)]
 pub(crate) struct CachePath {
     /// The artifact, by reference or digest

@@ -4,7 +4,6 @@ use clap::Args;
 
 use crate::cli::completion::shell::Shell;
 
-/// Arguments of `completions`.
 #[derive(Debug, Args)]
 pub(crate) struct Completions {
     /// The shell

@@ -4,7 +4,6 @@ use clap::Args;
 
 use super::ReportFormat;
 
-/// Arguments of `df`.
 #[derive(Debug, Args)]
 pub(crate) struct Df {
     /// Show each artifact, with its recorded and its real size

@@ -5,7 +5,6 @@ use clap::Args;
 use super::ReportFormat;
 use crate::cli::completion::values as candidates;
 
-/// Arguments of `diff`.
 #[derive(Debug, Args)]
 pub(crate) struct Diff {
     /// The artifact whose directory to look at, by reference or digest

@@ -4,7 +4,6 @@ use clap::Args;
 
 use crate::cli::completion::values as candidates;
 
-/// Arguments of `exists`.
 #[derive(Debug, Args)]
 pub(crate) struct Exists {
     /// The artifacts to look for, by reference or whole digest

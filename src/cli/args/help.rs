@@ -4,7 +4,6 @@ use clap::Args;
 
 use crate::cli::completion::values as candidates;
 
-/// Arguments of `help`.
 #[derive(Debug, Args)]
 pub(crate) struct Help {
     /// The command to explain [default: the whole program]

@@ -8,7 +8,6 @@ use crate::cli::format::{self, ListFormat};
 use crate::cli::values;
 use crate::select::{Filter, Pattern, SortKey};
 
-/// Arguments of `images`.
 #[derive(Debug, Args)]
 pub(crate) struct Images {
     /// List only artifacts that match a glob on the repository, or on repository:tag

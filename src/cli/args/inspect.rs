@@ -5,7 +5,6 @@ use clap::Args;
 use crate::cli::completion::values as candidates;
 use crate::cli::format::{self, ListFormat};
 
-/// Arguments of `inspect`.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
     /// The artifacts to show, by reference or digest

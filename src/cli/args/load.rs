@@ -8,7 +8,6 @@ use super::ReportFormat;
 use crate::archive::MAX_BYTES;
 use crate::select::parse_size;
 
-/// Arguments of `load`.
 #[derive(Debug, Args)]
 pub(crate) struct Load {
     /// Load only these artifacts, by the references that they were saved with

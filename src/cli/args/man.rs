@@ -6,7 +6,6 @@ use clap::{Args, ValueHint};
 
 use crate::cli::values;
 
-/// Arguments of `man`.
 #[derive(Debug, Args)]
 pub(crate) struct Man {
     /// Write a page for each command to files in DIR

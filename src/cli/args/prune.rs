@@ -7,7 +7,6 @@ use crate::cli::completion::values as candidates;
 use crate::cli::values;
 use crate::select::{Filter, parse_size};
 
-/// Arguments of `prune`.
 #[derive(Debug, Args)]
 pub(crate) struct Prune {
     /// Remove tagged artifacts too; needs --filter, --keep-last or --max-size

@@ -8,7 +8,6 @@ use crate::cli::completion::values as candidates;
 use crate::cli::values;
 use crate::select::Filter;
 
-/// Arguments of `rm`.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("what").args(["references", "all", "filters"]).required(true)))]
 pub(crate) struct Rm {

@@ -10,7 +10,6 @@ use crate::cli::completion::values as candidates;
 use crate::cli::values;
 use crate::select::Filter;
 
-/// Arguments of `save`.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("saved").args(["references", "all", "filters"]).required(true)))]
 pub(crate) struct Save {

@@ -4,7 +4,6 @@ use clap::Args;
 
 use crate::cli::completion::values as candidates;
 
-/// Arguments of `tag`.
 #[derive(Debug, Args)]
 pub(crate) struct Tag {
     /// The artifact to copy, by reference or digest

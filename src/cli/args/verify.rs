@@ -5,7 +5,6 @@ use clap::Args;
 use super::ReportFormat;
 use crate::cli::completion::values as candidates;
 
-/// Arguments of `verify`.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// Check only these artifacts, by reference or digest
