@@ -71,12 +71,14 @@ impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
 
 /// Serializes structures as objects of these keys.
 macro_rules! serialize_fields {
-    ($($type:ty { $($key:literal: $field:ident),* })*) => {$(
+    ($($type:ty { $($key:literal: $field:ident),* $(; $rest:tt)? })*) => {$(
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                // So that a field that is added has to be listed here, or left out by `..`.
+                let Self { $($field,)* $($rest)? } = self;
                 let count = [$($key),*].len();
                 let mut fields = serializer.serialize_struct(stringify!($type), count)?;
-                $(fields.serialize_field($key, &self.$field)?;)*
+                $(fields.serialize_field($key, $field)?;)*
                 fields.end()
             }
         }
@@ -86,15 +88,15 @@ macro_rules! serialize_fields {
 serialize_fields! {
     ContentStatus {
         "cache": cache, "files": files, "bytes": bytes, "digest": digest,
-        "generated": generated, "deployed": deployed
+        "generated": generated, "deployed": deployed; ..
     }
     EntryUsage {
         "reference": reference, "type": artifact_type, "recordedSize": recorded_size,
-        "size": size, "disk": disk, "generated": generated, "deployed": is_deployed
+        "size": size, "disk": disk, "generated": generated, "deployed": is_deployed; ..
     }
     FileTotal { "files": files, "bytes": bytes }
     Finding { "code": code, "subject": subject, "message": message, "remedy": remedy }
-    Report { "problems": problems, "notes": notes }
+    Report { "problems": problems, "notes": notes; .. }
     UsageTotal {
         "type": name, "count": count, "deployed": deployed, "size": size, "disk": disk,
         "generated": generated, "reclaimable": reclaimable

@@ -13,7 +13,7 @@ use super::parse_size;
 use super::time::{self, When};
 
 /// The keys that filters have.
-pub const KEYS: [&str; 12] = [
+pub const KEYS: &[&str] = &[
     "reference",
     "repository",
     "tag",
@@ -29,7 +29,7 @@ pub const KEYS: [&str; 12] = [
 ];
 
 /// The values of the filter `cache`.
-pub const CACHE_STATES: [&str; 4] = ["foreign", "missing", "none", "present"];
+pub const CACHE_STATES: &[&str] = &["foreign", "missing", "none", "present"];
 
 /// A demand on artifacts, as it is typed: `KEY=VALUE`, with some keys also `!=`, `<`,
 /// `<=`, `>` or `>=`.
@@ -226,7 +226,7 @@ fn condition(key: &str, operator: &str, value: &str) -> Result<Condition, String
 }
 
 fn cached(state: &str) -> Result<Condition, String> {
-    let state = CACHE_STATES.into_iter().find(|known| *known == state);
+    let state = CACHE_STATES.iter().find(|known| **known == state).copied();
     let property = state.map(Property::Cached);
     property
         .map(Condition::Has)

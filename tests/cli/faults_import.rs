@@ -190,8 +190,8 @@ fn a_source_that_changes_while_it_is_imported_is_refused() {
     assert_eq!(tree(&sandbox.cache()), before.1);
 }
 
-/// Runs the program where no file can grow beyond 512 KiB.
-fn on_a_full_disk(sandbox: &Sandbox, args: &[&str]) -> Run {
+/// Runs the program where no file can grow beyond 512 KiB: writing more fails with EFBIG.
+fn where_no_file_grows_beyond_512_kib(sandbox: &Sandbox, args: &[&str]) -> Run {
     let limited = "trap '' XFSZ; ulimit -f 1024; exec \"$0\" \"$@\"";
     let output = Command::new("sh")
         .args(["-c", limited, PROGRAM])
@@ -203,7 +203,7 @@ fn on_a_full_disk(sandbox: &Sandbox, args: &[&str]) -> Run {
     Run::from(output)
 }
 
-/// Row 52: a limit acts as a full disk does.
+/// Row 52: a limit, EFBIG, acts as a full disk does.
 #[test]
 fn content_that_cannot_be_written_leaves_the_old_content_and_no_staging() {
     let sandbox = Sandbox::new();
@@ -212,7 +212,8 @@ fn content_that_cannot_be_written_leaves_the_old_content_and_no_staging() {
     let before = (sandbox.registry_text(), tree(&sandbox.cache()));
     fs::write(source.join("large"), vec![b'x'; 4 << 20]).unwrap();
 
-    let run = on_a_full_disk(&sandbox, &["add", "x:1", source.to_str().unwrap()]);
+    let run =
+        where_no_file_grows_beyond_512_kib(&sandbox, &["add", "x:1", source.to_str().unwrap()]);
     run.fails(1, "could not write");
     assert_eq!((sandbox.registry_text(), tree(&sandbox.cache())), before);
     assert_eq!(
@@ -221,6 +222,30 @@ fn content_that_cannot_be_written_leaves_the_old_content_and_no_staging() {
         "registry, lock, manifests"
     );
     assert_eq!(names(&sandbox.home().join("registry/manifests")).len(), 1);
+}
+
+/// Row 52: a disk that is full until the end, so that nothing can be written while the
+/// change is undone either.
+#[test]
+fn an_add_on_a_full_disk_changes_nothing_and_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    let script = r#"
+        mkdir -p "$HOME/.cldctl"; must mount -t tmpfs -o size=1m tmpfs "$HOME/.cldctl"
+        expect 0 add a:1 "$S"; head -c 2000000 /dev/zero >"$S/large"
+        before=$(state); expect 1 add a:1 "$S"
+        [ "$before" = "$(state)" ] || fail "changed: $(find "$C")"
+        rm "$S/large"; echo more >"$S/more"
+        cat /dev/zero >"$HOME/.cldctl/filler" 2>/dev/null
+        before=$(state); expect 1 add a:1 "$S"; expect 1 add b:1 "$S"
+        [ "$before" = "$(state)" ] || fail "changed: $(find "$C")"
+        [ "$(ls -A "$(dirname "$R")")" = "$(printf 'artifacts.json\nartifacts.json.lock\nmanifests')" ] ||
+            fail "left: $(ls -A "$(dirname "$R")")"
+        rm "$HOME/.cldctl/filler"; expect 0 add a:1 "$S"; expect 0 verify
+    "#;
+    if let Some(run) = crate::mounts::with_mounts(&sandbox, script) {
+        assert_eq!(run.code, 0, "{run:?}");
+        assert!(run.stderr.contains("no space left on device"), "{run:?}");
+    }
 }
 
 #[test]
@@ -236,7 +261,7 @@ fn content_that_is_in_place_already_is_not_copied() {
     sandbox.ok(&untagged);
     let before = (sandbox.registry_text(), tree(&sandbox.cache()));
     for args in [&add, &tag, &untagged] {
-        let run = on_a_full_disk(&sandbox, args);
+        let run = where_no_file_grows_beyond_512_kib(&sandbox, args);
         assert_eq!(run.code, 0, "{run:?}");
         assert!(run.stdout.starts_with("unchanged "), "{run:?}");
     }
@@ -244,15 +269,15 @@ fn content_that_is_in_place_already_is_not_copied() {
 
     // Content that no entry names is not copied either.
     sandbox.ok(&["rm", "x:1", "--keep-cache"]);
-    let run = on_a_full_disk(&sandbox, &add);
+    let run = where_no_file_grows_beyond_512_kib(&sandbox, &add);
     assert_eq!((run.code, &*run.stdout), (0, "added x:1\n"), "{run:?}");
     assert_eq!(tree(&sandbox.cache()), before.1);
     // Other content of the same length is.
     let mut other = vec![b'x'; 4 << 20];
     *other.last_mut().unwrap() = b'y';
     fs::write(source.join("large"), other).unwrap();
-    on_a_full_disk(&sandbox, &add).fails(1, "could not write");
-    on_a_full_disk(&sandbox, &untagged).fails(1, "could not write");
+    where_no_file_grows_beyond_512_kib(&sandbox, &add).fails(1, "could not write");
+    where_no_file_grows_beyond_512_kib(&sandbox, &untagged).fails(1, "could not write");
     assert_eq!(sandbox.ok(&add), "updated x:1\n");
     assert_eq!(
         fs::read(sandbox.cache().join("x_1/large")).unwrap().last(),

@@ -1,15 +1,14 @@
-//! `prune` and `df`
+//! `prune`
 
 use std::fs;
 
 use serde_json::{Value, json};
-use snapbox::{assert_data_eq, str};
 
 use crate::support::{Sandbox, names};
 
 /// Creates a home with items of every kind: tagged, untagged and missing artifacts, old
 /// and recent orphans, and leftovers of a killed process.
-fn sandbox() -> Sandbox {
+pub(crate) fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     let source = sandbox.component("app");
     let source = source.to_str().unwrap();
@@ -82,7 +81,7 @@ fn plan(sandbox: &Sandbox, args: &[&str]) -> Vec<(String, String)> {
 }
 
 /// Returns the disk space for the content of this number of artifacts of the same size.
-fn room_for(sandbox: &Sandbox, count: u64) -> String {
+pub(crate) fn room_for(sandbox: &Sandbox, count: u64) -> String {
     let entries = sandbox.json(&["df", "-v", "--format", "json"]);
     let disk = entries[0]["disk"].as_u64().unwrap();
     assert!(disk > 0, "{entries}");
@@ -241,41 +240,6 @@ fn the_option_of_docker_gets_a_hint() {
     let run = Sandbox::new().run(&["prune", "-f"]);
     run.fails(2, "`prune` has no `-f`");
     assert!(run.stderr.contains("hint: `-y` answers yes"), "{run:?}");
-}
-
-#[test]
-fn df_reports_the_used_space_and_what_prune_would_free() {
-    let sandbox = sandbox();
-    assert_data_eq!(
-        sandbox.ok(&["df"]),
-        str![[r#"
-TYPE        COUNT  DEPLOYED  SIZE  DISK [..]GENERATED  RECLAIMABLE
-component   6      0         205B  [..]kB[..]0B         [..]kB
-datacenter  1      0         0B    0B [..]0B         0B
-leftover    1      0         5B    [..]kB[..]0B         [..]kB
-
-"#]]
-    );
-    let one: u64 = room_for(&sandbox, 1).parse().unwrap();
-    assert_eq!(
-        sandbox.json(&["df", "--format", "json"])[0],
-        json!({
-            "type": "component", "count": 6, "deployed": 0, "size": 205, "disk": 5 * one,
-            "generated": 0, "reclaimable": one
-        })
-    );
-    let verbose = sandbox.json(&["df", "-v", "--format", "json"]);
-    assert_eq!(
-        verbose[0],
-        json!({
-            "reference": "app:v1", "type": "component", "recordedSize": 41, "size": 41,
-            "disk": one, "generated": 0, "deployed": false
-        })
-    );
-    assert_data_eq!(
-        sandbox.ok(&["df", "-v"]).lines().last().unwrap(),
-        str!["elsewhere:v1 [..] datacenter  no        0B        -     -       -"]
-    );
 }
 
 #[test]

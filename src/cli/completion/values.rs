@@ -61,7 +61,7 @@ fn filter(current: &str) -> Vec<CompletionCandidate> {
     let values: BTreeSet<String> = match prefix.trim_end_matches(['!', '=']) {
         "type" => listed(&["component", "datacenter"]),
         "dangling" | "deployed" => listed(&["false", "true"]),
-        "cache" => listed(&CACHE_STATES),
+        "cache" => listed(CACHE_STATES),
         "reference" | "before" | "since" => registered(value, |reference| reference),
         "repository" => registered(value, |reference| ReferenceParts::of(reference).repository),
         "tag" => registered(value, |reference| {
