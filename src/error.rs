@@ -218,6 +218,17 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// The content that was registered has the state of a deployment, which is never
+    /// shared.
+    #[error("`{}` is the state of a deployment, and registered as content of `{}`", shown(.path), escape_display(.reference))]
+    #[non_exhaustive]
+    StateInContent {
+        /// The reference.
+        reference: String,
+        /// The state file.
+        path: PathBuf,
+    },
+
     /// An archive, or an artifact in it, cannot be taken.
     #[error("cannot load `{}`: {}", shown(.path), escape_display(.reason))]
     #[non_exhaustive]

@@ -37,8 +37,8 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// [`Error::NoContent`], [`Error::ContentAltered`], [`Error::UnclearContent`],
-    /// [`Error::UnsafeContent`] for what could not be loaded again, and I/O errors.
+    /// [`Error::NoContent`], [`Error::ContentAltered`], [`Error::StateInContent`],
+    /// [`Error::UnclearContent`], [`Error::UnsafeContent`] for what could not be loaded again, and I/O errors.
     pub(super) fn pack(&self, entry: &ArtifactEntry) -> Result<Packed> {
         let reference = entry.reference.clone().unwrap_or_default();
         let manifest = self.manifest_of(entry.digest.as_deref())?;
@@ -112,7 +112,7 @@ impl Cache {
         }
         let dir = contents.open(&place)?;
         let root = dir.path().parent().unwrap_or(Path::new("/")).to_owned();
-        Ok((Inventory::content(dir, manifest)?, root))
+        Ok((Inventory::to_share(dir, reference, manifest)?, root))
     }
 
     fn write_layer<W: Write>(

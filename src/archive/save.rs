@@ -70,9 +70,9 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// [`Error::NoContent`], [`Error::ContentAltered`], [`Error::UnclearContent`],
-    /// [`Error::UnsafeContent`] and [`Error::NoLayout`], and I/O errors. Then nothing is
-    /// saved, but what a [writer](SaveTarget::Writer) got.
+    /// [`Error::NoContent`], [`Error::ContentAltered`], [`Error::StateInContent`],
+    /// [`Error::UnclearContent`], [`Error::UnsafeContent`] and [`Error::NoLayout`], and I/O
+    /// errors. Then nothing is saved, but what a [writer](SaveTarget::Writer) got.
     pub fn save(&self, entries: &[ArtifactEntry], target: SaveTarget<'_>) -> Result<Vec<Saved>> {
         // A directory that cannot be used is refused before all the work.
         let existing = match &target {

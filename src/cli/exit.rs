@@ -56,6 +56,7 @@ impl Exit {
             Error::NoReference { .. } | Error::NoSingle { .. } => Exit::Usage,
             Error::UnsafeContent { .. }
             | Error::ContentAltered { .. }
+            | Error::StateInContent { .. }
             | Error::Deployed { .. }
             | Error::AtWork { .. }
             | Error::StateInTheWay { .. }

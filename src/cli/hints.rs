@@ -170,6 +170,10 @@ pub(super) fn of_library(error: &Error) -> Option<String> {
             );
             format!("{path} imports it again; {own} takes it as it is")
         }
+        Error::StateInContent { reference, .. } => format!(
+            "{} registers it again without its state",
+            command(&format!("add {}", quote::operand(reference)?))?
+        ),
         Error::AlreadyExists { .. } => "omit `--no-clobber` to replace it".to_owned(),
         Error::ContentChanged { .. } => "try again when nothing writes to it".to_owned(),
         Error::NoHome { .. } => "name the directory with `--home DIR`".to_owned(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::cache_root::CacheRoot;
 use super::file_tree::FileTree;
 use super::manifest::Manifest;
+use super::residue::{Residue, residue_of};
 use super::rules::Rules;
 use crate::error::{Error, Result};
 use crate::reference::CacheKey;
@@ -38,15 +39,37 @@ impl Inventory {
     }
 
     /// Reads what lies in a directory of the cache, without what deployments left there.
-    /// The files of the manifest, if there is one, are content whatever their names are.
+    /// The files of the manifest, if there is one, are content whatever their names are,
+    /// so that what was registered can be compared.
     pub(crate) fn stored(dir: Dir, manifest: Option<&Manifest>) -> Result<Self> {
         let known = manifest.map(Manifest::paths).unwrap_or_default();
         Self::divided(dir, |path, _| known.contains(path.as_os_str().as_bytes()))
     }
 
-    /// Reads the content that lies in a directory of the cache: as
+    /// Reads what lies in a directory of the cache to be registered: as
+    /// [`stored`](Self::stored), but no state, which was registered by mistake.
+    pub(crate) fn to_register(dir: Dir, manifest: Option<&Manifest>) -> Result<Self> {
+        let known = manifest.map(Manifest::paths).unwrap_or_default();
+        Self::divided(dir, |path, kind| {
+            residue_of(path, kind) != Some(Residue::State)
+                && known.contains(path.as_os_str().as_bytes())
+        })
+    }
+
+    /// Reads the content of an artifact to be given to others: as
     /// [`stored`](Self::stored), but nothing that the manifest lacks.
-    pub(crate) fn content(dir: Dir, manifest: Option<&Manifest>) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StateInContent`] if the manifest has a file with the name of state, which
+    /// may hold secrets by now, and I/O errors.
+    pub(crate) fn to_share(dir: Dir, reference: &str, manifest: Option<&Manifest>) -> Result<Self> {
+        if let Some(path) = manifest.and_then(Manifest::first_state) {
+            return Err(Error::StateInContent {
+                reference: reference.to_owned(),
+                path: dir.path_of(path),
+            });
+        }
         let mut tree = FileTree::stored(&dir)?;
         let known = manifest.map(Manifest::paths).unwrap_or_default();
         let is_known = |path: &Path| known.contains(path.as_os_str().as_bytes());

@@ -7,17 +7,18 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use super::residue::{Residue, residue_of};
 use crate::digest::{Digest, digest_hex, hex};
 use crate::document::{Document, Edit, EntryRef, OpenDocument};
 use crate::error::{AtPath, Result};
 use crate::fields::Field;
-use crate::store::{self, Disk, Locked, if_exists};
+use crate::store::{self, Disk, Kind, Locked, if_exists};
 
 /// The longest manifest, in bytes: that of some million files. A longer file is none.
 const MAX_BYTES: u64 = 256 << 20;
@@ -72,6 +73,13 @@ impl Manifest {
     /// Returns the paths of the files.
     pub(crate) fn paths(&self) -> HashSet<Vec<u8>> {
         self.files().into_keys().collect()
+    }
+
+    /// Returns the first path that is one of state, by its name.
+    pub(crate) fn first_state(&self) -> Option<PathBuf> {
+        let files = self.files().into_keys();
+        let mut paths = files.map(|path| PathBuf::from(OsString::from_vec(path)));
+        paths.find(|path| residue_of(path, Kind::File) == Some(Residue::State))
     }
 
     /// Returns the first path at which other content differs; `None` if it is the same.

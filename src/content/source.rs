@@ -61,7 +61,7 @@ pub(crate) fn read(
 }
 
 /// Reads the content that lies in the reference's own directory of the cache already:
-/// what an import would take, and what the manifest of the present entry has.
+/// what an import would take, and what the manifest of the present entry has but for state.
 ///
 /// # Errors
 ///
@@ -87,7 +87,7 @@ pub(crate) fn read_in_place(
     }
     let dir = root.open_dir(name)?;
     let artifact_type = type_of(&dir, given)?;
-    let content = Inventory::stored(dir, manifest)?;
+    let content = Inventory::to_register(dir, manifest)?;
     Ok((root, content, artifact_type))
 }
 

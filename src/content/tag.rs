@@ -57,8 +57,9 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// [`Error::NoContent`] if the entry's own directory is not there, and those
-    /// of [`import`](Self::import).
+    /// [`Error::NoContent`] if the entry's own directory is not there,
+    /// [`Error::ContentAltered`], [`Error::StateInContent`], and those of
+    /// [`import`](Self::import).
     pub fn tag(
         &self,
         source: &ArtifactEntry,
@@ -84,7 +85,7 @@ impl Cache {
             }
         };
         let manifest = self.manifest_of(source.digest.as_deref())?;
-        let content = Inventory::content(contents.open(&place)?, manifest.as_ref())?;
+        let content = Inventory::to_share(contents.open(&place)?, of, manifest.as_ref())?;
         let artifact_type = source.artifact_type.clone();
         let path = self.path_text(reference);
         let created_at = source.created_at.unwrap_or_else(timestamp::now);

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use rustix::fs::FlockOperation;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::faults_clock::clock;
 use crate::running::{Running, has_strace, wait_until};
@@ -195,6 +196,69 @@ fn a_tag_has_the_content_alone_and_verifies() {
     assert_eq!(names(&sandbox.cache()), ["dc_copy", "dc_v1"]);
     let run = sandbox.run(&["verify", "dc:v1"]);
     assert_eq!(run.code, 1, "changed content is a problem: {run:?}");
+}
+
+/// Registers a file that lies in the directory of `dc:v1` as content too, as a version did
+/// that did not know what state is.
+fn register_file(sandbox: &Sandbox, dir: &Path, name: &str) {
+    let digest = sandbox.json(&["inspect", "dc:v1"])[0]["digest"].clone();
+    let old = digest.as_str().unwrap();
+    let manifests = sandbox.home().join("registry/manifests");
+    let path_of = |digest: &str| {
+        let hex = digest.strip_prefix("sha256:").unwrap();
+        manifests.join(format!("{hex}.sha256"))
+    };
+    let mut lines = fs::read_to_string(path_of(old)).unwrap();
+    let hash = hash_of(&fs::read(dir.join(name)).unwrap());
+    lines.push_str(&format!("{hash}  ./{name}\n"));
+    let mut sorted: Vec<&str> = lines.split_inclusive('\n').collect();
+    sorted.sort_by_key(|line| &line[64..]);
+    let manifest = sorted.concat();
+    let new = format!("sha256:{}", hash_of(manifest.as_bytes()));
+    fs::write(path_of(&new), manifest).unwrap();
+    sandbox.write_registry(sandbox.registry_text().replace(old, &new));
+}
+
+fn hash_of(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Row 91: secrets stay where they are.
+#[test]
+fn state_that_was_registered_as_content_is_not_shared_and_is_left_out_by_add() {
+    let (sandbox, dir) = with_datacenter();
+    let state = "modules/vpc/terraform.tfstate";
+    fs::write(dir.join(state), LIVE.replace("\"1\"", SECRET)).unwrap();
+    register_file(&sandbox, &dir, state);
+    assert_eq!(sandbox.ok(&["diff", "dc:v1"]), "");
+    assert_eq!(sandbox.run(&["verify"]).code, 0);
+
+    let archive = sandbox.path("dc.tar");
+    let registry = sandbox.registry_text();
+    for args in [
+        &["tag", "dc:v1", "dc:copy"][..],
+        &["save", "dc:v1", "-o", archive.to_str().unwrap()],
+        &["save", "dc:v1", "-o", "-"],
+    ] {
+        let run = sandbox.run(args);
+        run.fails(4, "terraform.tfstate` is the state of a deployment");
+        assert!(
+            run.stderr.contains("`cldctl-registry add dc:v1`") && !run.stdout.contains(SECRET),
+            "{run:?}"
+        );
+    }
+    assert_eq!(sandbox.registry_text(), registry);
+    assert_eq!(names(&sandbox.cache()), ["dc_v1"]);
+    assert!(!archive.exists());
+
+    assert_eq!(sandbox.ok(&["add", "dc:v1"]), "updated dc:v1\n");
+    assert!(dir.join(state).exists());
+    assert_eq!(codes(&sandbox, "notes"), ["deployment-files"]);
+    assert_eq!(codes(&sandbox, "problems"), [""; 0]);
+    sandbox.ok(&["tag", "dc:v1", "dc:copy"]);
+    assert!(!text_below(&sandbox.cache().join("dc_copy")).contains(SECRET));
+    sandbox.ok(&["save", "dc:v1", "-o", archive.to_str().unwrap()]);
 }
 
 /// Row 91: secrets stay where they are.
