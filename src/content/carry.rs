@@ -19,6 +19,7 @@ use super::deployed::StateLocks;
 use super::file_tree::{Divided, FileTree, Node, Opener};
 use super::inventory::Inventory;
 use super::manifest::Manifest;
+use super::plugins::{is_default_workspace, workspace_selected_by};
 use super::residue::{Residue, residue_of};
 use crate::error::{AtPath, Error, Result};
 use crate::reference::CacheKey;
@@ -161,12 +162,24 @@ impl Drop for Carried {
 }
 
 /// Lists a directory and divides it. State is never content here: a file of that name may
-/// have come with the artifact, and be in use since.
+/// have come with the artifact, and be in use since. A selected workspace belongs to the
+/// deployment, because without it OpenTofu would work in another one.
 fn divide(old: &Dir, content: &HashSet<Vec<u8>>) -> Result<Divided> {
-    Ok(FileTree::stored(old)?.divide(|path, kind| {
+    let mut divided = FileTree::stored(old)?.divide(|path, kind| {
         residue_of(path, kind) != Some(Residue::State)
             && content.contains(path.as_os_str().as_bytes())
-    }))
+    });
+    for file in std::mem::take(&mut divided.generated.files) {
+        let selects = match workspace_selected_by(&file.path) {
+            Some(dir) => !is_default_workspace(old, dir)?,
+            None => false,
+        };
+        match selects {
+            true => divided.deployment.files.push(file),
+            false => divided.generated.files.push(file),
+        }
+    }
+    Ok(divided)
 }
 
 /// Brings files from the old directory into the new one.

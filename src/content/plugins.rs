@@ -107,12 +107,22 @@ fn is_settled(generated: &Left, dir: &Path, now: SystemTime) -> bool {
     now.duration_since(newest).is_ok_and(|age| age >= SETTLED)
 }
 
+/// The file in a directory of plugins that names the selected workspace.
+const SELECTION: &str = "environment";
+
+/// Returns the directory of plugins in which a file selects a workspace; `None` if it is
+/// no such file.
+pub(super) fn workspace_selected_by(file: &Path) -> Option<&Path> {
+    let dir = file.parent().filter(|dir| is_plugins(dir))?;
+    (file.file_name() == Some(OsStr::new(SELECTION))).then_some(dir)
+}
+
 /// Returns whether OpenTofu has no workspace selected but the default one, which it would
 /// use without the directory.
-fn is_default_workspace(top: &Dir, dir: &Path) -> Result<bool> {
+pub(super) fn is_default_workspace(top: &Dir, dir: &Path) -> Result<bool> {
     /// The longest name of a workspace that is read, in bytes.
     const MAX_NAME: u64 = 256;
-    let path = dir.join("environment");
+    let path = dir.join(SELECTION);
     let at = top.path_of(&path);
     let opened = if_exists(Opener::default().open_file(top, &path)).at("open", &at)?;
     let Some(file) = opened else {

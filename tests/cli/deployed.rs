@@ -358,6 +358,48 @@ fn state_keeps_its_file_mode_and_time_when_content_is_replaced() {
     assert_eq!(after.nlink(), 1);
 }
 
+/// Row 90: state is kept.
+#[test]
+fn the_selected_workspace_stays_selected_when_content_is_replaced() {
+    let (sandbox, dir) = with_datacenter();
+    for (module, workspace) in [("modules/vpc", "prod"), ("modules/db", "default")] {
+        deploy(&dir, module);
+        write_tree(
+            &dir.join(module),
+            &[
+                (".terraform/environment", workspace),
+                ("terraform.tfstate.d/prod/terraform.tfstate", LIVE),
+            ],
+        );
+    }
+    // What is below the plugins of a module selects nothing.
+    write_tree(
+        &dir.join("modules/vpc/.terraform"),
+        &[("modules/x/.terraform/environment", "other")],
+    );
+    fs::write(sandbox.path("dc/modules/vpc/main.tf"), "# two\n").unwrap();
+    prints(&add(&sandbox, "dc:v1", "dc"), "updated dc:v1\n");
+    let plugins = dir.join("modules/vpc/.terraform");
+    assert_eq!(names(&plugins), ["environment"]);
+    assert_eq!(
+        fs::read_to_string(plugins.join("environment")).unwrap(),
+        "prod"
+    );
+    assert!(!dir.join("modules/db/.terraform").exists());
+    assert_eq!(codes(&sandbox, "problems"), [""; 0]);
+    prints(&add(&sandbox, "dc:v1", "dc"), "unchanged dc:v1\n");
+
+    // It matters also where the state is elsewhere, so that nothing else is carried.
+    sandbox.ok(&["rm", "dc:v1", "--deployed"]);
+    prints(&add(&sandbox, "dc:v1", "dc"), "added dc:v1\n");
+    write_tree(&dir, &[("modules/vpc/.terraform/environment", "prod\n")]);
+    fs::write(sandbox.path("dc/modules/vpc/main.tf"), "# three\n").unwrap();
+    let run = add(&sandbox, "dc:v1", "dc");
+    prints(&run, "updated dc:v1\n");
+    assert!(run.stderr.contains(".terraform/environment`"), "{run:?}");
+    assert_eq!(names(&plugins), ["environment"]);
+}
+
 /// Row 92: OpenTofu at work, and killed.
 #[test]
 fn where_opentofu_is_at_work_nothing_is_replaced_or_removed() {
