@@ -812,7 +812,8 @@ fn where_state_cannot_be_read_nothing_is_removed_and_that_is_said_once() {
         .join("state/datacenters/aws/datacenter.state.json");
     fs::create_dir_all(&state).unwrap();
     let error = "datacenter.state.json` is a directory, expected a regular file";
-    sandbox.run(&["rm", "dc:v1"]).fails(1, error);
+    let run = sandbox.run(&["rm", "dc:v1"]);
+    run.fails(1, error);
     for args in [
         &["df"][..],
         &["images", "--filter", "deployed=true"],
@@ -827,6 +828,33 @@ fn where_state_cannot_be_read_nothing_is_removed_and_that_is_said_once() {
     sandbox.ok(&["images"]);
     sandbox.ok(&["verify"]);
     sandbox.ok(&["rm", "dc:v1", "--deployed"]);
+}
+
+#[test]
+fn a_large_state_file_keeps_what_it_names_and_nothing_else() {
+    let (sandbox, _) = with_datacenter();
+    for name in ["app:v1", "free:v1"] {
+        sandbox.record(name);
+    }
+    let environment = sandbox
+        .home()
+        .join("state/datacenters/aws/environments/prod/environment.state.json");
+    let module = sandbox.cache().join("dc_v1/modules/vpc");
+    let text = format!(
+        "{{\"components\":{{\"a\":{{\"source\":\"app:v1\",\"m\":\"{}\"",
+        module.display()
+    );
+    fs::create_dir_all(environment.parent().unwrap()).unwrap();
+    fs::write(&environment, text).unwrap();
+    let file = fs::File::options().write(true).open(&environment).unwrap();
+    file.set_len((64 << 20) + 1).unwrap();
+    for name in ["app:v1", "dc:v1"] {
+        sandbox
+            .run(&["rm", name])
+            .fails(4, "is deployed: by environment `prod` of datacenter `aws`");
+    }
+    sandbox.ok(&["rm", "free:v1"]);
+    assert_eq!(sandbox.references(), ["app:v1", "dc:v1"]);
 }
 
 #[test]

@@ -5,80 +5,33 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::DeployedBy;
-use super::names::{self, Name};
+use super::names::Name;
+use super::quoted::{Quoted, key_of};
+use super::state_dir::{StateDir, StateFile};
 use crate::content::cache_root::CacheRoot;
-use crate::error::{AtPath, Result};
-use crate::reference::{CacheKey, Reference, ReferenceParts};
-use crate::store::{self, if_exists, stat};
+use crate::error::Result;
+use crate::interrupt::Interrupt;
+use crate::reference::{CacheKey, ReferenceParts};
+use crate::store::{self, Opened};
 
-/// The largest state file that is read, in bytes.
+/// The largest state file that is held in memory, in bytes.
 const MAX_BYTES: u64 = 64 << 20;
-
-/// The deepest that the files of declared components are looked for: a repository has fewer
-/// parts.
-const MAX_DEPTH: usize = 64;
-
-/// The directory in which cldctl's local backend keeps its state.
-#[derive(Clone, Debug)]
-pub(crate) struct StateDir(PathBuf);
-
-impl StateDir {
-    pub(crate) fn at(path: PathBuf) -> Self {
-        StateDir(path)
-    }
-
-    /// Calls `each` with every name of a deployed artifact, and with what deploys it.
-    ///
-    /// # Errors
-    ///
-    /// Something there cannot be read, so that it is not known what is deployed.
-    fn names(&self, each: &mut dyn FnMut(Name, DeployedBy)) -> Result<()> {
-        for (datacenter, dir) in dirs_in(&self.0.join("datacenters"))? {
-            let by = DeployedBy::Datacenter {
-                datacenter: datacenter.clone(),
-            };
-            let mut add = |names: Vec<Name>, by: &DeployedBy| {
-                names.into_iter().for_each(|name| each(name, by.clone()));
-            };
-            let state = read(&dir.join("datacenter.state.json"))?;
-            add(
-                state.map_or_else(Vec::new, |text| names::of_datacenter(&text)),
-                &by,
-            );
-            for file in files_below(&dir.join("components"), MAX_DEPTH)? {
-                let state = read(&file)?;
-                add(
-                    state.map_or_else(Vec::new, |text| names::of_component(&text)),
-                    &by,
-                );
-            }
-            for (environment, dir) in dirs_in(&dir.join("environments"))? {
-                let by = DeployedBy::Environment {
-                    datacenter: datacenter.clone(),
-                    environment,
-                };
-                let state = read(&dir.join("environment.state.json"))?;
-                add(
-                    state.map_or_else(Vec::new, |text| names::of_environment(&text)),
-                    &by,
-                );
-            }
-        }
-        Ok(())
-    }
-}
 
 /// The names of deployed artifacts in cldctl's local state, indexed.
 #[derive(Debug, Default)]
 pub(crate) struct Deployments {
     /// By repository and tag.
     by_name: HashMap<(String, String), Vec<DeployedBy>>,
-    /// By the name of the directory in this home's cache.
+    /// By the name of the directory that a repository and tag have.
+    by_key_of_name: HashMap<OsString, Vec<DeployedBy>>,
+    /// By the name of the directory in this home's cache that a path leads into.
     by_key: HashMap<OsString, Vec<DeployedBy>>,
     /// Paths that do not lead into this home's cache.
     elsewhere: Vec<(PathBuf, DeployedBy)>,
     /// Strings of files that cannot be parsed.
     quoted: HashMap<String, Vec<DeployedBy>>,
+    /// What files can name that are too large to be parsed.
+    large: Vec<(Quoted, DeployedBy)>,
 }
 
 impl Deployments {
@@ -86,29 +39,50 @@ impl Deployments {
     ///
     /// # Errors
     ///
-    /// Something there cannot be read, so that it is not known what is deployed.
-    pub(crate) fn read(state: &StateDir, root: Option<&CacheRoot>) -> Result<Self> {
+    /// Something there cannot be read, so that it is not known what is deployed, and
+    /// [`Interrupted`](crate::Error::Interrupted).
+    pub(crate) fn read(
+        state: &StateDir,
+        root: Option<&CacheRoot>,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
         let mut found = Deployments::default();
-        let mut paths = Vec::new();
-        state.names(&mut |name, by| match name {
+        for StateFile { path, names, by } in state.files()? {
+            match read(&path, interrupt)? {
+                Some(StateText::Whole(text)) => {
+                    for name in names(&text) {
+                        found.add(name, &by, root)?;
+                    }
+                }
+                Some(StateText::Large(quoted)) => found.large.push((quoted, by)),
+                None => {}
+            }
+        }
+        Ok(found)
+    }
+
+    fn add(&mut self, name: Name, by: &DeployedBy, root: Option<&CacheRoot>) -> Result<()> {
+        let by = by.clone();
+        match name {
             Name::Reference(reference) => {
                 let parts = ReferenceParts::of(&reference);
+                if let Some(key) = key_of(&parts) {
+                    let known = self.by_key_of_name.entry(key.as_str().into());
+                    known.or_default().push(by.clone());
+                }
                 let name = (
                     parts.repository.to_owned(),
                     parts.tag_or_latest().to_owned(),
                 );
-                found.by_name.entry(name).or_default().push(by);
+                self.by_name.entry(name).or_default().push(by);
             }
-            Name::Path(path) => paths.push((path, by)),
-            Name::Quoted(text) => found.quoted.entry(text).or_default().push(by),
-        })?;
-        for (path, by) in paths {
-            match root.map(|root| key_in(root, &path)).transpose()?.flatten() {
-                Some(key) => found.by_key.entry(key).or_default().push(by),
-                None => found.elsewhere.push((path, by)),
-            }
+            Name::Path(path) => match root.map(|root| key_in(root, &path)).transpose()?.flatten() {
+                Some(key) => self.by_key.entry(key).or_default().push(by),
+                None => self.elsewhere.push((path, by)),
+            },
+            Name::Quoted(text) => self.quoted.entry(text).or_default().push(by),
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Returns what deploys an artifact, sorted, each once. `path` is where its entry says
@@ -143,25 +117,22 @@ impl Deployments {
                 .filter(|(used, _)| used.starts_with(path));
             found.extend(inside.map(|(_, by)| by.clone()));
         }
+        let large = self.large.iter();
+        let large = large.filter(|(quoted, _)| quoted.names(reference, key, path));
+        found.extend(large.map(|(_, by)| by.clone()));
         found.sort();
         found.dedup();
         found
     }
-}
 
-impl Deployments {
     /// Returns what deploys a directory of this home's cache, whatever entry has it: by a
     /// path in it, or by a reference that has it.
     pub(crate) fn of_dir(&self, dir: &OsStr) -> Vec<DeployedBy> {
-        let mut found: Vec<DeployedBy> = Vec::new();
-        found.extend(self.by_key.get(dir).into_iter().flatten().cloned());
-        for ((repository, tag), by) in &self.by_name {
-            let reference = Reference::parse(&format!("{repository}:{tag}"));
-            if reference.is_ok_and(|it| it.cache_key().as_str() == dir) {
-                found.extend(by.iter().cloned());
-            }
-        }
-        found
+        let known = [self.by_key.get(dir), self.by_key_of_name.get(dir)];
+        let known = known.into_iter().flatten().flatten();
+        let large = self.large.iter();
+        let large = large.filter(|(quoted, _)| quoted.names_dir(dir));
+        known.chain(large.map(|(_, by)| by)).cloned().collect()
     }
 }
 
@@ -183,56 +154,25 @@ fn key_in(root: &CacheRoot, path: &Path) -> Result<Option<OsString>> {
     Ok(None)
 }
 
-/// Returns the text of a state file; `None` if there is none.
-fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+/// What a state file has.
+enum StateText {
+    Whole(Vec<u8>),
+    /// It is larger than what is held in memory.
+    Large(Quoted),
+}
+
+/// Reads a state file; `None` if there is none.
+fn read(path: &Path, interrupt: &Interrupt) -> Result<Option<StateText>> {
     let file = store::resolve(path)?;
-    if stat(&file).at("read", &file)?.is_none() {
-        return Ok(None);
+    if let Some(text) = store::read_up_to(&file, MAX_BYTES)? {
+        return Ok(Some(StateText::Whole(text)));
     }
-    match store::read_up_to(&file, MAX_BYTES)? {
-        Some(text) => Ok(Some(text)),
-        None => Err(std::io::Error::from(std::io::ErrorKind::FileTooLarge)).at("read", path),
+    match Opened::at(&file)? {
+        Some(opened) => Ok(Some(StateText::Large(Quoted::search(
+            &opened, path, interrupt,
+        )?))),
+        None => Ok(None),
     }
-}
-
-/// Returns the directories in a directory with their names, links to directories included;
-/// none if there is no such directory.
-fn dirs_in(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let mut found = Vec::new();
-    for (name, path) in entries_of(dir)? {
-        let metadata = stat(&path).at("read", &path)?;
-        if metadata.is_some_and(|metadata| metadata.is_dir()) {
-            found.push((name.to_string_lossy().into_owned(), path));
-        }
-    }
-    Ok(found)
-}
-
-/// Returns the state files below a directory.
-fn files_below(dir: &Path, depth: usize) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for (name, path) in entries_of(dir)? {
-        let Some(metadata) = stat(&path).at("read", &path)? else {
-            continue;
-        };
-        if metadata.is_dir() && depth > 0 {
-            found.extend(files_below(&path, depth - 1)?);
-        } else if metadata.is_file() && name.to_string_lossy().ends_with(".state.json") {
-            found.push(path);
-        }
-    }
-    Ok(found)
-}
-
-fn entries_of(dir: &Path) -> Result<Vec<(OsString, PathBuf)>> {
-    let entries = if_exists(store::read_dir(dir)).at("read the directory", dir)?;
-    let entries = entries.into_iter().flatten();
-    let mut found = entries
-        .map(|entry| entry.map(|entry| (entry.file_name(), entry.path())))
-        .collect::<std::io::Result<Vec<_>>>()
-        .at("read the directory", dir)?;
-    found.sort();
-    Ok(found)
 }
 
 #[cfg(test)]
@@ -256,7 +196,7 @@ mod tests {
     #[test]
     fn what_the_fixtures_deploy_is_found_and_nothing_else() {
         let home = Path::new("/home/dev/.cldctl");
-        let found = Deployments::read(&fixtures(), None).unwrap();
+        let found = Deployments::read(&fixtures(), None, &Interrupt::default()).unwrap();
         let deployed = [
             "ghcr.io/acme/dc-aws:v1",
             "ghcr.io/acme/stripe:v2",
@@ -301,7 +241,7 @@ mod tests {
         );
         std::fs::write(datacenter.join("datacenter.state.json"), state).unwrap();
         let state = StateDir::at(dir.path().join("state"));
-        let found = Deployments::read(&state, Some(&root)).unwrap();
+        let found = Deployments::read(&state, Some(&root), &Interrupt::default()).unwrap();
         assert_eq!(by(&found, home.path(), "app:v1").len(), 1);
         assert_eq!(by(&found, home.path(), "app:v2").len(), 0);
     }
@@ -310,14 +250,14 @@ mod tests {
     fn without_state_nothing_is_deployed_and_unreadable_state_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::at(dir.path().join("state"));
-        let found = Deployments::read(&state, None).unwrap();
+        let found = Deployments::read(&state, None, &Interrupt::default()).unwrap();
         assert_eq!(by(&found, dir.path(), "app:v1"), []);
         let file = dir
             .path()
             .join("state/datacenters/dc/datacenter.state.json");
         std::fs::create_dir_all(&file).unwrap();
         assert!(matches!(
-            Deployments::read(&state, None),
+            Deployments::read(&state, None, &Interrupt::default()),
             Err(Error::NotAFile { .. })
         ));
     }

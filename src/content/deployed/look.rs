@@ -6,8 +6,9 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::index::{Deployments, StateDir};
+use super::index::Deployments;
 use super::live::LiveState;
+use super::state_dir::StateDir;
 use super::{DeployedBy, names};
 use crate::content::Cache;
 use crate::content::cache_root::CacheRoot;
@@ -60,8 +61,10 @@ impl<'c> Deployed<'c> {
     /// The state or the cache cannot be read.
     pub(crate) fn read(cache: &'c Cache) -> Result<Self> {
         let root = cache.root()?;
+        let state = StateDir::at(cache.state_dir());
+        let interrupt = cache.registry().interrupt();
         Ok(Deployed {
-            state: Deployments::read(&StateDir::at(cache.state_dir()), root.as_ref())?,
+            state: Deployments::read(&state, root.as_ref(), interrupt)?,
             cache,
             root,
             named: OnceLock::new(),

@@ -9,6 +9,8 @@ mod index;
 mod live;
 mod look;
 mod names;
+mod quoted;
+mod state_dir;
 
 pub(crate) use at_work::{Quiet, StateLocks};
 pub(crate) use look::Deployed;

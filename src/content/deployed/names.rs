@@ -161,27 +161,57 @@ fn quoted(bytes: &[u8]) -> Vec<Name> {
 /// The longest quoted string that can name an artifact, in bytes.
 const MAX_STRING: usize = 4096;
 
-/// Returns the quoted strings of a text that may be damaged: every text between two quotes,
-/// so that a quote too many or too few hides none.
-fn strings(bytes: &[u8]) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut start = None;
-    let mut is_escaped = false;
-    for (at, byte) in bytes.iter().enumerate() {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' => is_escaped = true,
-            b'"' => {
-                if let Some(start) = start.replace(at + 1)
-                    && at > start
-                    && at - start <= MAX_STRING
-                {
-                    found.extend(decoded(&bytes[start..at]));
-                }
+/// Finds the quoted strings of a text that may be damaged and comes in parts: every text
+/// between two quotes, so that a quote too many or too few hides none.
+#[derive(Default)]
+pub(super) struct Strings {
+    /// The text since the last quote, up to one byte more than can name an artifact.
+    since: Option<Vec<u8>>,
+    is_escaped: bool,
+}
+
+impl Strings {
+    /// Goes through the next part, and calls `each` with the strings that end in it.
+    pub(super) fn feed(&mut self, mut bytes: &[u8], each: &mut dyn FnMut(String)) {
+        while let Some((&first, rest)) = bytes.split_first() {
+            if std::mem::take(&mut self.is_escaped) {
+                self.push(&[first]);
+                bytes = rest;
+                continue;
             }
-            _ => {}
+            let special = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+            let (plain, special) = bytes.split_at(special.unwrap_or(bytes.len()));
+            self.push(plain);
+            match special.split_first() {
+                Some((b'"', rest)) => {
+                    if let Some(text) = self.since.replace(Vec::new())
+                        && (1..=MAX_STRING).contains(&text.len())
+                    {
+                        decoded(&text).into_iter().for_each(&mut *each);
+                    }
+                    bytes = rest;
+                }
+                Some((_, rest)) => {
+                    self.push(b"\\");
+                    self.is_escaped = true;
+                    bytes = rest;
+                }
+                None => return,
+            }
         }
     }
+
+    fn push(&mut self, bytes: &[u8]) {
+        if let Some(since) = &mut self.since {
+            let room = (MAX_STRING + 1).saturating_sub(since.len());
+            since.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
+    }
+}
+
+fn strings(bytes: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    Strings::default().feed(bytes, &mut |text| found.push(text));
     found.sort_unstable();
     found.dedup();
     found
