@@ -387,6 +387,18 @@ pub enum Error {
         by: Vec<DeployedBy>,
     },
 
+    /// Something that would tell whether the artifact is deployed cannot be read, so that it
+    /// stays.
+    #[error("could not tell whether `{}` is deployed: {cause}", escape_display(.reference))]
+    #[non_exhaustive]
+    DeploymentUnknown {
+        /// The reference.
+        reference: String,
+        /// What cannot be read.
+        #[source]
+        cause: Box<Error>,
+    },
+
     /// OpenTofu or Terraform works in the directory: it holds the lock of a state file.
     #[error("`{}` is in use: OpenTofu or Terraform holds its lock", shown(.path))]
     #[non_exhaustive]
@@ -447,6 +459,19 @@ pub enum UnusableFilter {
     /// The artifact has no known creation time.
     #[error("has no known creation time")]
     NoTime,
+}
+
+impl Error {
+    /// Names the artifact of which this does not let it be known whether it is deployed.
+    pub(crate) fn hiding_deployments_of(self, reference: &str) -> Self {
+        match self {
+            interrupted @ Error::Interrupted { .. } => interrupted,
+            cause => Error::DeploymentUnknown {
+                reference: reference.to_owned(),
+                cause: Box::new(cause),
+            },
+        }
+    }
 }
 
 /// Returns reasons for which an artifact is deployed, as the end of a sentence.

@@ -136,6 +136,11 @@ pub(super) fn of_library(error: &Error) -> Option<String> {
             by,
             reference,
         } => of_deployed(reference, path, by)?,
+        Error::DeploymentUnknown { reference, .. } => {
+            let operand = quote::operand(reference)?;
+            let force = command(&format!("rm {operand} --deployed"))?;
+            format!("{force} removes it without looking, with any state that it has")
+        }
         Error::AtWork { .. } => "try again when it has ended".to_owned(),
         Error::StateInTheWay { path, .. } => match destroy(path, Path::new("")) {
             Some(destroy) => format!("{destroy} destroys what it describes"),

@@ -814,6 +814,8 @@ fn where_state_cannot_be_read_nothing_is_removed_and_that_is_said_once() {
     let error = "datacenter.state.json` is a directory, expected a regular file";
     let run = sandbox.run(&["rm", "dc:v1"]);
     run.fails(1, error);
+    let way = "`cldctl-registry rm dc:v1 --deployed`";
+    assert!(run.stderr.contains(way), "{run:?}");
     for args in [
         &["df"][..],
         &["images", "--filter", "deployed=true"],

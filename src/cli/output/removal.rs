@@ -178,7 +178,9 @@ fn explain(removed: &Removed, asked: Asked) -> Exit {
             ..
         } if asked == Asked::ByChoice => kept_deployed(&removed.reference, by),
         ContentOutcome::Refused {
-            error: error @ (Error::Deployed { .. } | Error::AtWork { .. }),
+            error:
+                error
+                @ (Error::Deployed { .. } | Error::DeploymentUnknown { .. } | Error::AtWork { .. }),
             ..
         } => {
             let exit = Exit::of_library(error);

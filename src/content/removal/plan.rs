@@ -206,7 +206,10 @@ pub(super) fn plan(
             true => Ok(Planned::Kept),
             false => planner.outcome(reference, path),
         });
-        let outcome = outcome.unwrap_or_else(Planned::Refused);
+        let outcome = match outcome {
+            Err(interrupted @ Error::Interrupted { .. }) => return Err(interrupted),
+            outcome => outcome.unwrap_or_else(Planned::Refused),
+        };
         planned.push(PlannedRemoval {
             reference: reference.clone(),
             path: path.clone(),
@@ -250,14 +253,15 @@ impl Planner<'_> {
         let Some(deployed) = &self.deployed else {
             return Ok(());
         };
+        let unknown = |error: Error| error.hiding_deployments_of(reference);
         let deployed = match deployed.get() {
             Some(deployed) => deployed,
             None => {
-                let read = Deployed::read(self.cache)?;
+                let read = Deployed::read(self.cache).map_err(unknown)?;
                 deployed.get_or_init(|| read)
             }
         };
-        let by = deployed.of(reference, path)?;
+        let by = deployed.of(reference, path).map_err(unknown)?;
         match by.is_empty() {
             true => Ok(()),
             false => Err(Error::Deployed {
