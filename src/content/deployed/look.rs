@@ -2,23 +2,20 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::io::Read;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use super::DeployedBy;
+use super::extends::Extensions;
 use super::index::Deployments;
 use super::live::LiveState;
 use super::state_dir::StateDir;
-use super::{DeployedBy, names};
 use crate::content::Cache;
 use crate::content::cache_root::CacheRoot;
 use crate::content::residue::{PLUGINS, can_be_live};
-use crate::content::workdir::Purpose;
-use crate::document::EntryRef;
 use crate::entry::ArtifactEntry;
 use crate::error::{AtPath, Result};
-use crate::reference::{Reference, ReferenceParts};
-use crate::registry::ReadMode;
+use crate::reference::Reference;
 use crate::store::{Dir, Kind, Step, Walk, if_exists, is_another_kind};
 
 impl Cache {
@@ -36,20 +33,15 @@ impl Cache {
     }
 }
 
-/// The files that describe a datacenter.
-const DESCRIPTIONS: [&str; 2] = ["datacenter.dc", "datacenter.hcl"];
-
-/// The largest description that is read, in bytes.
-const MAX_DESCRIPTION: u64 = 16 << 20;
-
 /// Tells which artifacts are deployed. cldctl's state is read once, and directories are
 /// looked at when they are asked about.
 pub(crate) struct Deployed<'c> {
     cache: &'c Cache,
     root: Option<CacheRoot>,
     state: Deployments,
-    /// The directories of the cache, by the names that descriptions in them quote.
-    named: OnceLock<HashMap<NameParts, Vec<OsString>>>,
+    extensions: OnceLock<Extensions>,
+    /// Whether directories are deployed, by themselves or because one extends them that is.
+    known: Mutex<HashMap<OsString, bool>>,
     live: Mutex<HashMap<OsString, Vec<DeployedBy>>>,
 }
 
@@ -67,7 +59,8 @@ impl<'c> Deployed<'c> {
             state: Deployments::read(&state, root.as_ref(), interrupt)?,
             cache,
             root,
-            named: OnceLock::new(),
+            extensions: OnceLock::new(),
+            known: Mutex::default(),
             live: Mutex::default(),
         })
     }
@@ -84,7 +77,7 @@ impl<'c> Deployed<'c> {
         if let Some(key) = &key {
             let name = OsStr::new(key.as_str());
             by.extend(self.live_in(name)?);
-            by.extend(self.extended_by(reference, name, &mut Vec::new())?);
+            by.extend(self.extended_by(reference, name)?);
         }
         by.sort();
         by.dedup();
@@ -115,108 +108,33 @@ impl<'c> Deployed<'c> {
         Ok(found)
     }
 
-    /// Returns the deployed datacenters that extend an artifact, `on_way` being those that
-    /// are being asked about.
-    fn extended_by(
-        &self,
-        reference: &str,
-        own: &OsStr,
-        on_way: &mut Vec<OsString>,
-    ) -> Result<Vec<DeployedBy>> {
-        let mut by = Vec::new();
-        let named = self.named()?.get(&name_of(reference));
-        for dir in named.into_iter().flatten() {
-            if dir == own || on_way.contains(dir) {
-                continue;
-            }
-            let child = self.reference_of(dir)?;
-            on_way.push(dir.clone());
-            if !self.of_dir(dir)?.is_empty()
-                || !self.state.of(&child, None, Path::new("")).is_empty()
-                || !self.extended_by(&child, dir, on_way)?.is_empty()
-            {
-                by.push(DeployedBy::Extends { reference: child });
-            }
-            on_way.pop();
-        }
-        Ok(by)
+    /// Returns the deployed datacenters that extend an artifact, which has the directory
+    /// `own`.
+    fn extended_by(&self, reference: &str, own: &OsStr) -> Result<Vec<DeployedBy>> {
+        let extensions = self.extensions()?;
+        let extending = extensions.of(reference).iter().filter(|dir| *dir != own);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        extensions.spread(extending.clone(), &mut known, |dir| {
+            let is_named = |it: &String| !self.state.of(it, None, Path::new("")).is_empty();
+            Ok(!self.of_dir(dir)?.is_empty() || extensions.references(dir).iter().any(is_named))
+        })?;
+        let deployed = extending.filter(|dir| known.get(*dir) == Some(&true));
+        let by = deployed.map(|dir| DeployedBy::Extends {
+            reference: match extensions.references(dir).first() {
+                Some(reference) => reference.clone(),
+                None => dir.to_string_lossy().into_owned(),
+            },
+        });
+        Ok(by.collect())
     }
 
-    /// Returns the reference of the entry that has a directory; the name of the directory,
-    /// if none has.
-    fn reference_of(&self, dir: &OsStr) -> Result<String> {
-        let visit = |found: &mut Option<String>, entry: &EntryRef<'_>| {
-            let reference = entry.reference();
-            if found.is_none()
-                && Reference::parse(&reference).is_ok_and(|it| it.cache_key().as_str() == dir)
-            {
-                *found = Some(reference.into_owned());
-            }
-        };
-        let scanned = self.cache.registry().scan(ReadMode::AtOnce, visit)?;
-        let found = scanned.parts.into_iter().flatten().next();
-        Ok(found.unwrap_or_else(|| dir.to_string_lossy().into_owned()))
-    }
-
-    /// Returns the directories of the cache by the names that their descriptions of a
-    /// datacenter quote.
-    fn named(&self) -> Result<&HashMap<NameParts, Vec<OsString>>> {
-        if let Some(known) = self.named.get() {
+    fn extensions(&self) -> Result<&Extensions> {
+        if let Some(known) = self.extensions.get() {
             return Ok(known);
         }
-        let mut named: HashMap<NameParts, Vec<OsString>> = HashMap::new();
-        if let Some(root) = &self.root {
-            for (dir, listed) in root.names()? {
-                if Purpose::of_name(&dir).is_some() || listed.is_some_and(|kind| kind != Kind::Dir)
-                {
-                    continue;
-                }
-                for text in described(root, &dir)? {
-                    let dirs = named.entry(name_of(&text)).or_default();
-                    dirs.push(dir.clone());
-                }
-            }
-        }
-        Ok(self.named.get_or_init(|| named))
+        let read = Extensions::read(self.cache, self.root.as_ref())?;
+        Ok(self.extensions.get_or_init(|| read))
     }
-}
-
-/// A repository and a tag.
-type NameParts = (String, String);
-
-fn name_of(reference: &str) -> NameParts {
-    let parts = ReferenceParts::of(reference);
-    (
-        parts.repository.to_owned(),
-        parts.tag_or_latest().to_owned(),
-    )
-}
-
-/// Returns the quoted strings of the descriptions of a datacenter in a directory of the
-/// cache.
-fn described(root: &CacheRoot, name: &OsStr) -> Result<Vec<String>> {
-    let mut strings = Vec::new();
-    for description in DESCRIPTIONS {
-        let path = Path::new(name).join(description);
-        let at = root.dir().path_of(&path);
-        let dir = match root.dir().open_dir(name) {
-            Err(error) if is_another_kind(&error) => continue,
-            opened => opened,
-        };
-        let opened = dir.and_then(|dir| dir.open_file(OsStr::new(description)));
-        let opened = match opened {
-            // No file, so none that cldctl reads.
-            Err(error) if is_another_kind(&error) => continue,
-            opened => if_exists(opened).at("open", &at)?,
-        };
-        if let Some(file) = opened {
-            let mut text = Vec::new();
-            let read = file.take(MAX_DESCRIPTION).read_to_end(&mut text);
-            read.at("read", &at)?;
-            strings.extend(names::of_description(&text));
-        }
-    }
-    Ok(strings)
 }
 
 /// Returns the live state in a directory.
@@ -266,4 +184,67 @@ fn live_below(top: &Dir) -> Result<Vec<DeployedBy>> {
     }
     found.sort();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::ArtifactType;
+    use crate::home::Home;
+    use std::fs;
+
+    /// Registers a datacenter that extends others.
+    fn add(cache: &Cache, name: &str, extends: &[String]) {
+        let reference = Reference::parse(name).unwrap();
+        let dir = cache.home().cache_path(&reference);
+        fs::create_dir_all(&dir).unwrap();
+        let quoted = extends.iter().map(|name| format!("extends = \"{name}\"\n"));
+        fs::write(dir.join("datacenter.dc"), quoted.collect::<String>()).unwrap();
+        let now = crate::timestamp::now();
+        let path = dir.to_str().unwrap();
+        let entry = ArtifactEntry::new(&reference, ArtifactType::Datacenter, now, path);
+        cache.registry().add(entry).unwrap();
+    }
+
+    #[test]
+    fn any_number_of_ways_through_extensions_is_followed_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(Home::at(dir.path()).unwrap()).unwrap();
+        // Each level doubles the number of ways.
+        let level = |at: usize| ["a", "b"].map(|side| format!("{side}:{at}"));
+        let last = 40;
+        for at in 0..=last {
+            let below = match at {
+                // The first one extends the last one, so that they are a circle.
+                0 => level(last),
+                _ => level(at - 1),
+            };
+            for name in level(at) {
+                add(&cache, &name, &below);
+            }
+        }
+        add(&cache, "alone:1", &[]);
+        // It is extended by none, so that it is not deployed.
+        add(&cache, "leaf:1", &level(3));
+        let of = |deployed: &Deployed<'_>, name: &str| deployed.of(name, "").unwrap();
+        assert_eq!(of(&Deployed::read(&cache).unwrap(), "a:0"), []);
+
+        let reference = Reference::parse("b:7").unwrap();
+        let state = cache
+            .home()
+            .cache_path(&reference)
+            .join("terraform.tfstate");
+        fs::write(state, "not empty").unwrap();
+        let deployed = Deployed::read(&cache).unwrap();
+        for at in [0, 3, 7, 8, last] {
+            let extending = level((at + 1) % (last + 1));
+            let mut by = of(&deployed, &level(at)[0]);
+            by.retain(|by| matches!(by, DeployedBy::Extends { .. }));
+            let expected = extending.map(|reference| DeployedBy::Extends { reference });
+            assert_eq!(by, expected, "{at}");
+        }
+        for name in ["alone:1", "leaf:1"] {
+            assert_eq!(of(&deployed, name), [], "{name}");
+        }
+    }
 }

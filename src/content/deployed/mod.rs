@@ -5,6 +5,7 @@
 //! command asks for it, and nowhere else.
 
 mod at_work;
+mod extends;
 mod index;
 mod live;
 mod look;
