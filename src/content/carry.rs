@@ -189,6 +189,10 @@ struct Bringing<'c> {
     locks: &'c StateLocks,
     /// The paths of the new content, with their kinds.
     new: HashMap<&'c Path, Kind>,
+    /// The directories of the old directory by their paths.
+    old_dirs: HashMap<&'c Path, &'c Node>,
+    /// The directories that were created in the new directory.
+    made: HashSet<PathBuf>,
     from: Opener,
     to: Opener,
 }
@@ -200,6 +204,8 @@ impl<'c> Bringing<'c> {
         locks: &'c StateLocks,
         tree: &'c FileTree,
     ) -> Self {
+        let old = [&divided.content.dirs, &divided.deployment.dirs];
+        let old = old.into_iter().chain([&divided.generated.dirs]).flatten();
         let dirs = tree.dirs.iter().map(|dir| (&*dir.path, Kind::Dir));
         let files = tree.files.iter().map(|file| (&*file.path, Kind::File));
         Bringing {
@@ -207,6 +213,8 @@ impl<'c> Bringing<'c> {
             divided,
             locks,
             new: dirs.chain(files).collect(),
+            old_dirs: old.map(|dir| (&*dir.path, dir)).collect(),
+            made: HashSet::new(),
             from: Opener::default(),
             to: Opener::default(),
         }
@@ -260,12 +268,10 @@ impl<'c> Bringing<'c> {
 
     /// Creates the directories that a path needs and that the new content lacks.
     fn parents_of(&mut self, path: &Path) -> Result<()> {
-        let mut missing: Vec<&Path> = path
-            .ancestors()
-            .skip(1)
-            .filter(|dir| !dir.as_os_str().is_empty() && !self.new.contains_key(dir))
-            .collect();
-        missing.retain(|dir| !self.carried.created.iter().any(|(path, _)| path == dir));
+        let is_missing = |dir: &&Path| {
+            !dir.as_os_str().is_empty() && !self.new.contains_key(dir) && !self.made.contains(*dir)
+        };
+        let missing: Vec<&Path> = path.ancestors().skip(1).take_while(is_missing).collect();
         for dir in missing.into_iter().rev() {
             let at = self.carried.new.path_of(dir);
             let created = self
@@ -274,10 +280,8 @@ impl<'c> Bringing<'c> {
                 .and_then(|(parent, name)| parent.create_dir(name, 0o700));
             created.at("create the directory", &at)?;
             self.carried.created.push((dir.to_owned(), Kind::Dir));
-            let old = (self.divided.content.dirs.iter())
-                .chain(&self.divided.deployment.dirs)
-                .chain(&self.divided.generated.dirs)
-                .find(|old| old.path == dir);
+            self.made.insert(dir.to_owned());
+            let old = self.old_dirs.get(dir).copied();
             let opened = self
                 .carried
                 .new
@@ -368,4 +372,88 @@ fn cannot_be_linked(error: &io::Error) -> bool {
     let refusals = [Errno::PERM, Errno::ACCESS, Errno::MLINK, Errno::XDEV];
     crate::store::is_unsupported(error)
         || Errno::from_io_error(error).is_some_and(|errno| refusals.contains(&errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::Home;
+    use crate::reference::Reference;
+    use crate::store::Disk;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::Arc;
+
+    /// A cache with the directory of an artifact, and a new directory for it.
+    struct Places {
+        _dir: tempfile::TempDir,
+        root: CacheRoot,
+        key: CacheKey,
+        old: PathBuf,
+        new: PathBuf,
+    }
+
+    impl Places {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let home = Home::at(dir.path()).unwrap();
+            let root = CacheRoot::create(&home, &Disk::default()).unwrap();
+            let reference = Reference::parse("dc:v1").unwrap();
+            let (old, new) = (home.cache_path(&reference), dir.path().join("new"));
+            for dir in [&old, &new] {
+                fs::create_dir(dir).unwrap();
+            }
+            Places {
+                key: reference.cache_key(),
+                _dir: dir,
+                root,
+                old,
+                new,
+            }
+        }
+
+        fn carry(&self) -> Result<Carried> {
+            let new = Dir::open(&self.new).unwrap();
+            let tree = Arc::new(FileTree::stored(&new).unwrap());
+            let new = Inventory::new(new, tree);
+            let carried = Carried::over(&self.root, &self.key, None, &new)?;
+            Ok(carried.unwrap())
+        }
+    }
+
+    fn write(path: &Path) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "text").unwrap();
+    }
+
+    #[test]
+    fn each_missing_directory_is_created_once_with_its_mode() {
+        let places = Places::new();
+        let files = [
+            "m/a/b/terraform.tfstate",
+            "m/a/c/terraform.tfvars.json",
+            "m/d/crash.log",
+            "n/terraform.tfstate",
+        ];
+        files.iter().for_each(|file| write(&places.old.join(file)));
+        write(&places.new.join("n/main.tf"));
+        let mode = |dir: &Path| fs::metadata(dir).unwrap().permissions().mode() & 0o777;
+        for (dir, mode) in [("m/a", 0o750), ("m/a/b", 0o711)] {
+            let mode = fs::Permissions::from_mode(mode);
+            fs::set_permissions(places.old.join(dir), mode).unwrap();
+        }
+        let carried = places.carry().unwrap();
+        let created = carried.created.iter();
+        let dirs = created.filter(|(_, kind)| *kind == Kind::Dir);
+        let mut dirs: Vec<_> = dirs.map(|(path, _)| path.to_str().unwrap()).collect();
+        dirs.sort_unstable();
+        assert_eq!(dirs, ["m", "m/a", "m/a/b", "m/a/c", "m/d"]);
+        for dir in dirs {
+            let (old, new) = (places.old.join(dir), places.new.join(dir));
+            assert_eq!(mode(&new), mode(&old), "{dir}");
+        }
+        let mut paths = carried.into_paths();
+        paths.sort();
+        assert_eq!(paths, files.map(PathBuf::from));
+    }
 }
