@@ -113,8 +113,8 @@ impl Carried {
 
     /// Returns whether the new directory has the state of a deployment.
     pub(super) fn has_state(&self) -> bool {
-        let is_state = |path: &Path| residue_of(path, Kind::File) == Some(Residue::State);
-        self.created.iter().any(|(path, _)| is_state(path))
+        let mut created = self.created.iter();
+        created.any(|(path, kind)| residue_of(path, *kind) == Some(Residue::State))
     }
 
     /// Returns whether the old directory has state or inputs now that were not carried,
@@ -222,14 +222,14 @@ impl<'c> Bringing<'c> {
 
     fn all(mut self) -> Result<()> {
         for file in &self.divided.deployment.files {
-            let how = match self.is_free(&file.path)? {
+            let how = match self.is_free(&file.path, Kind::File)? {
                 true => self.file(file)?,
                 false => How::LeftBehind(file.identity),
             };
             self.carried.files.insert(file.path.clone(), how);
         }
         for (path, target) in &self.divided.deployment.links {
-            if self.is_free(path)? {
+            if self.is_free(path, Kind::Link)? {
                 self.parents_of(path)?;
                 let (dir, name) = self
                     .to
@@ -245,19 +245,19 @@ impl<'c> Bringing<'c> {
         Ok(())
     }
 
-    /// Returns whether the new content leaves a path free.
+    /// Returns whether the new content leaves the path of a file or link free.
     ///
     /// # Errors
     ///
     /// [`Error::StateInTheWay`] if it does not, and the path is that of state.
-    fn is_free(&self, path: &Path) -> Result<bool> {
+    fn is_free(&self, path: &Path, kind: Kind) -> Result<bool> {
         let own = self.new.get_key_value(path).map(|(path, _)| *path);
         let above = path.ancestors().skip(1);
         let mut files = above.filter(|dir| self.new.get(dir) == Some(&Kind::File));
         let Some(taken) = own.or_else(|| files.next()) else {
             return Ok(true);
         };
-        match residue_of(path, Kind::File) {
+        match residue_of(path, kind) {
             Some(Residue::State) => Err(Error::StateInTheWay {
                 path: self.carried.old.path_of(path),
                 content: taken.to_owned(),
@@ -455,5 +455,19 @@ mod tests {
         let mut paths = carried.into_paths();
         paths.sort();
         assert_eq!(paths, files.map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_link_to_state_elsewhere_is_state() {
+        let places = Places::new();
+        std::os::unix::fs::symlink("/var/lib/pulumi", places.old.join(".pulumi")).unwrap();
+        let carried = places.carry().unwrap();
+        assert!(carried.has_state() && !carried.has_changed());
+        drop(carried);
+        assert_eq!(fs::read_dir(&places.new).unwrap().count(), 0);
+
+        write(&places.new.join(".pulumi"));
+        let refused = places.carry().map(|_| ()).unwrap_err();
+        assert!(matches!(refused, Error::StateInTheWay { .. }), "{refused}");
     }
 }
