@@ -1,5 +1,6 @@
 //! Provider plugins of artifacts that stay, which OpenTofu downloads again.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::deletion::delete;
 use super::deployed::Quiet;
-use super::file_tree::{Left, Node, Opener};
+use super::file_tree::{Left, Opener};
 use super::orphans::{SETTLED, Unreferenced, UnreferencedKind};
 use super::residue::PLUGINS;
 use super::{Cache, Contents};
@@ -66,23 +67,19 @@ fn of_entry(
     let generated = contents
         .read(&place, &entry.text_of(Field::Digest))?
         .generated;
-    let dirs = generated.dirs.iter().filter(|dir| is_plugins(&dir.path));
-    let dirs: Vec<&Node> = dirs.collect();
-    if dirs.is_empty() {
+    let plugins = contained(&generated);
+    if plugins.is_empty() {
         return Ok(Vec::new());
     }
     let top = contents.open(&place)?;
     let mut found = Vec::new();
-    for dir in dirs {
-        if is_settled(&generated, &dir.path, now) && is_default_workspace(&top, &dir.path)? {
-            let files = generated.files.iter();
-            let files = files.filter(|file| file.path.starts_with(&dir.path));
-            let bytes = files.map(|file| file.len).fold(0, u64::saturating_add);
+    for (dir, inside) in plugins {
+        if inside.is_settled(now) && is_default_workspace(&top, dir)? {
             found.push(Unreferenced {
                 kind: UnreferencedKind::Generated,
-                path: contents.path_of(&place)?.join(&dir.path),
-                bytes,
-                allocated: bytes,
+                path: contents.path_of(&place)?.join(dir),
+                bytes: inside.bytes,
+                allocated: inside.bytes,
             });
         }
     }
@@ -98,13 +95,35 @@ fn is_plugins(path: &Path) -> bool {
     names.next() == Some(OsStr::new(PLUGINS)) && !names.any(|name| name == PLUGINS)
 }
 
-/// Returns whether nothing in a directory changed lately.
-fn is_settled(generated: &Left, dir: &Path, now: SystemTime) -> bool {
-    let nodes = generated.dirs.iter().chain(&generated.files);
-    let nodes = nodes.filter(|node| node.path.starts_with(dir));
-    let newest = nodes.map(|node| node.identity.last_change()).max();
-    let newest = UNIX_EPOCH + newest.unwrap_or(Duration::ZERO);
-    now.duration_since(newest).is_ok_and(|age| age >= SETTLED)
+/// What a directory of plugins contains.
+#[derive(Default)]
+struct Inside {
+    bytes: u64,
+    /// The time since 1970 of the last change, of the directory itself too.
+    newest: Duration,
+}
+
+impl Inside {
+    /// Returns whether nothing changed lately.
+    fn is_settled(&self, now: SystemTime) -> bool {
+        let age = now.duration_since(UNIX_EPOCH + self.newest);
+        age.is_ok_and(|age| age >= SETTLED)
+    }
+}
+
+/// Returns the directories of plugins with what they contain.
+fn contained(generated: &Left) -> BTreeMap<&Path, Inside> {
+    let dirs = generated.dirs.iter().map(|dir| &*dir.path);
+    let dirs = dirs.filter(|dir| is_plugins(dir));
+    let mut plugins: BTreeMap<&Path, Inside> = dirs.map(|dir| (dir, Inside::default())).collect();
+    for node in generated.dirs.iter().chain(&generated.files) {
+        let mut around = node.path.ancestors().filter(|dir| is_plugins(dir));
+        if let Some(inside) = around.next().and_then(|dir| plugins.get_mut(dir)) {
+            inside.bytes = inside.bytes.saturating_add(node.len);
+            inside.newest = inside.newest.max(node.identity.last_change());
+        }
+    }
+    plugins
 }
 
 /// The file in a directory of plugins that names the selected workspace.
@@ -151,4 +170,38 @@ pub(super) fn delete_plugins(root: &Path, path: &Path) -> Result<()> {
     delete(parent, name)?;
     drop(quiet);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::file_tree::FileTree;
+    use std::fs;
+
+    #[test]
+    fn what_each_directory_of_plugins_contains_is_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = [
+            ("a/.terraform/providers/p", "12345"),
+            ("a/.terraform/modules/x/.terraform/y", "12"),
+            ("b/.terraform/environment", "prod"),
+            ("b/node_modules/z", "none of them"),
+        ];
+        for (path, text) in files {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let tree = FileTree::stored(&Dir::open(dir.path()).unwrap()).unwrap();
+        let generated = tree.divide(|_, _| false).generated;
+        let plugins = contained(&generated);
+        let bytes: Vec<_> = plugins.iter().map(|(dir, it)| (*dir, it.bytes)).collect();
+        let expected = [("a/.terraform", 7), ("b/.terraform", 4)];
+        assert_eq!(bytes, expected.map(|(dir, bytes)| (Path::new(dir), bytes)));
+
+        let newest = plugins.values().map(|it| it.newest).max().unwrap();
+        let settled = UNIX_EPOCH + newest + SETTLED;
+        let is_settled = |now| plugins.values().all(|it| it.is_settled(now));
+        assert!(is_settled(settled) && !is_settled(UNIX_EPOCH + newest));
+    }
 }
