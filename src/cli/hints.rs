@@ -211,16 +211,36 @@ fn of_deployed(reference: &str, path: &Path, by: &[DeployedBy]) -> Option<String
     })
 }
 
-/// Returns the command that destroys what a state file below a directory describes.
+/// Returns the commands that destroy what a state file below a directory describes.
 fn destroy(dir: &Path, state: &Path) -> Option<String> {
     let state = dir.join(state);
     let below = |name: &str| state.ancestors().find(|dir| dir.ends_with(name));
-    let (tool, dir) = match (below(".pulumi"), below("terraform.tfstate.d")) {
-        (Some(pulumi), _) => ("pulumi -C ", pulumi.parent()?),
-        (None, Some(workspaces)) => ("tofu -chdir=", workspaces.parent()?),
-        (None, None) => ("tofu -chdir=", state.parent()?),
-    };
-    Some(format!("`{tool}{} destroy`", quote::word(dir.to_str()?)?))
+    if let Some(pulumi) = below(".pulumi") {
+        let dir = quote::word(pulumi.parent()?.to_str()?)?;
+        return Some(format!("`pulumi -C {dir} destroy`"));
+    }
+    if let Some(workspaces) = below("terraform.tfstate.d") {
+        let dir = quote::word(workspaces.parent()?.to_str()?)?;
+        let workspace = state.strip_prefix(workspaces).ok()?.iter().next();
+        let selected = match workspace {
+            Some(name) => format!("TF_WORKSPACE={} ", quote::word(name.to_str()?)?),
+            None => String::new(),
+        };
+        return Some(format!("`{selected}tofu -chdir={dir} destroy`"));
+    }
+    let dir = quote::word(state.parent()?.to_str()?)?;
+    let destroy = format!("tofu -chdir={dir} destroy");
+    Some(match state.file_name()?.to_str()? {
+        "terraform.tfstate" => format!("`{destroy}`"),
+        // OpenTofu does not read a file of another name unless it is told to.
+        "errored.tfstate" => {
+            format!("`tofu -chdir={dir} state push errored.tfstate && {destroy}`")
+        }
+        name if name.ends_with(".tfstate") => {
+            format!("`{destroy} -state={}`", quote::word(name)?)
+        }
+        _ => format!("`{destroy}`"),
+    })
 }
 
 /// Returns a hint about an invalid reference.
@@ -273,6 +293,40 @@ mod tests {
         for seconds in [0, 10, 59, 60, 599, 3_600, 86_399, 86_400, 1_000_000] {
             let waited = Duration::from_secs(seconds);
             assert!(values::duration(&longer_than(waited)).unwrap() > waited);
+        }
+    }
+
+    #[test]
+    fn each_kind_of_state_has_the_command_that_destroys_what_it_describes() {
+        for (state, command) in [
+            ("m/terraform.tfstate", "`tofu -chdir=/c/dc_v1/m destroy`"),
+            ("terraform.tfstate.backup", "`tofu -chdir=/c/dc_v1 destroy`"),
+            (
+                "m/terraform.tfstate.d/prod/terraform.tfstate",
+                "`TF_WORKSPACE=prod tofu -chdir=/c/dc_v1/m destroy`",
+            ),
+            (
+                "m/errored.tfstate",
+                "`tofu -chdir=/c/dc_v1/m state push errored.tfstate && \
+                 tofu -chdir=/c/dc_v1/m destroy`",
+            ),
+            (
+                "a b.tfstate",
+                "`tofu -chdir=/c/dc_v1 destroy -state='a b.tfstate'`",
+            ),
+            (
+                "m/.pulumi/stacks/app/dev.json",
+                "`pulumi -C /c/dc_v1/m destroy`",
+            ),
+        ] {
+            let destroy = destroy(Path::new("/c/dc_v1"), Path::new(state));
+            assert_eq!(destroy.as_deref(), Some(command));
+            // The whole path can be given at once.
+            let whole = Path::new("/c/dc_v1").join(state);
+            assert_eq!(
+                super::destroy(&whole, Path::new("")).as_deref(),
+                Some(command)
+            );
         }
     }
 }
