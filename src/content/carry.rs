@@ -42,7 +42,8 @@ pub(super) struct Carried {
     /// contain.
     created: Vec<(PathBuf, Kind)>,
     is_done: bool,
-    _locks: StateLocks,
+    /// Held until the new directory is in place of the old one.
+    locks: StateLocks,
 }
 
 /// The way a file of the old directory was carried.
@@ -88,18 +89,16 @@ impl Carried {
             files: BTreeMap::new(),
             created: Vec::new(),
             is_done: false,
-            _locks: StateLocks::default(),
+            locks: StateLocks::acquire(&old, &divided.deployment)?,
             old,
         };
         if divided.deployment.is_empty() {
             return Ok(Some(carried));
         }
-        let locks = StateLocks::acquire(&carried.old, &divided.deployment)?;
-        Bringing::new(&mut carried, &divided, &locks, tree).all()?;
+        Bringing::new(&mut carried, &divided, tree).all()?;
         if !carried.created.is_empty() {
             copy::sync(&carried.new, root.dir())?;
         }
-        carried._locks = locks;
         Ok(Some(carried))
     }
 
@@ -186,7 +185,6 @@ fn divide(old: &Dir, content: &HashSet<Vec<u8>>) -> Result<Divided> {
 struct Bringing<'c> {
     carried: &'c mut Carried,
     divided: &'c Divided,
-    locks: &'c StateLocks,
     /// The paths of the new content, with their kinds.
     new: HashMap<&'c Path, Kind>,
     /// The directories of the old directory by their paths.
@@ -198,12 +196,7 @@ struct Bringing<'c> {
 }
 
 impl<'c> Bringing<'c> {
-    fn new(
-        carried: &'c mut Carried,
-        divided: &'c Divided,
-        locks: &'c StateLocks,
-        tree: &'c FileTree,
-    ) -> Self {
+    fn new(carried: &'c mut Carried, divided: &'c Divided, tree: &'c FileTree) -> Self {
         let old = [&divided.content.dirs, &divided.deployment.dirs];
         let old = old.into_iter().chain([&divided.generated.dirs]).flatten();
         let dirs = tree.dirs.iter().map(|dir| (&*dir.path, Kind::Dir));
@@ -211,7 +204,6 @@ impl<'c> Bringing<'c> {
         Bringing {
             carried,
             divided,
-            locks,
             new: dirs.chain(files).collect(),
             old_dirs: old.map(|dir| (&*dir.path, dir)).collect(),
             made: HashSet::new(),
@@ -331,7 +323,7 @@ impl<'c> Bringing<'c> {
         let (from_path, to_path) = (old.path_of(&file.path), new.path_of(&file.path));
         // A locked file must not be opened again.
         let opened;
-        let from = match self.locks.file(&file.path) {
+        let from = match self.carried.locks.file(&file.path) {
             Some(locked) => locked,
             None => {
                 let file = self.from.open_file(old, &file.path);
