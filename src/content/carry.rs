@@ -4,29 +4,26 @@
 //! nothing is copied, and what a process still writes through an open descriptor is not
 //! lost, because both names are of the same file.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod bring;
+
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
+use bring::Bringing;
 
 use super::cache_root::CacheRoot;
 use super::copy;
 use super::deployed::StateLocks;
-use super::file_tree::{Divided, FileTree, Node, Opener};
+use super::file_tree::{Divided, FileTree, Opener};
 use super::inventory::Inventory;
 use super::manifest::Manifest;
 use super::plugins::{is_default_workspace, workspace_selected_by};
 use super::residue::{Residue, residue_of};
-use crate::error::{AtPath, Error, Result};
+use crate::error::{AtPath, Result};
 use crate::reference::CacheKey;
-use crate::store::{Dir, FileId, Identity, Kind, attributes_of, set_mode};
-
-/// The length of the part of a file that is copied at once, in bytes.
-const BUFFER: usize = 256 * 1024;
+use crate::store::{Dir, FileId, Identity, Kind};
 
 /// The files that deployments left in the directory of a key, carried into a new
 /// directory. They are removed from that again when this is dropped, unless they are
@@ -181,285 +178,5 @@ fn divide(old: &Dir, content: &HashSet<Vec<u8>>) -> Result<Divided> {
     Ok(divided)
 }
 
-/// Brings files from the old directory into the new one.
-struct Bringing<'c> {
-    carried: &'c mut Carried,
-    divided: &'c Divided,
-    /// The paths of the new content, with their kinds.
-    new: HashMap<&'c Path, Kind>,
-    /// The directories of the old directory by their paths.
-    old_dirs: HashMap<&'c Path, &'c Node>,
-    /// The directories that were created in the new directory.
-    made: HashSet<PathBuf>,
-    from: Opener,
-    to: Opener,
-}
-
-impl<'c> Bringing<'c> {
-    fn new(carried: &'c mut Carried, divided: &'c Divided, tree: &'c FileTree) -> Self {
-        let old = [&divided.content.dirs, &divided.deployment.dirs];
-        let old = old.into_iter().chain([&divided.generated.dirs]).flatten();
-        let dirs = tree.dirs.iter().map(|dir| (&*dir.path, Kind::Dir));
-        let files = tree.files.iter().map(|file| (&*file.path, Kind::File));
-        Bringing {
-            carried,
-            divided,
-            new: dirs.chain(files).collect(),
-            old_dirs: old.map(|dir| (&*dir.path, dir)).collect(),
-            made: HashSet::new(),
-            from: Opener::default(),
-            to: Opener::default(),
-        }
-    }
-
-    fn all(mut self) -> Result<()> {
-        for file in &self.divided.deployment.files {
-            let how = match self.is_free(&file.path, Kind::File)? {
-                true => self.file(file)?,
-                false => How::LeftBehind(file.identity),
-            };
-            self.carried.files.insert(file.path.clone(), how);
-        }
-        for (path, target) in &self.divided.deployment.links {
-            if self.is_free(path, Kind::Link)? {
-                self.parents_of(path)?;
-                let (dir, name) = self
-                    .to
-                    .parent_of(&self.carried.new, path)
-                    .at("open", &self.carried.new.path_of(path))?;
-                let created = dir.create_link(target, name);
-                created.at("create the link", &dir.path_of(name))?;
-                self.carried.created.push((path.clone(), Kind::Link));
-            }
-            let how = How::Recreated(target.clone());
-            self.carried.files.insert(path.clone(), how);
-        }
-        Ok(())
-    }
-
-    /// Returns whether the new content leaves the path of a file or link free.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::StateInTheWay`] if it does not, and the path is that of state.
-    fn is_free(&self, path: &Path, kind: Kind) -> Result<bool> {
-        let own = self.new.get_key_value(path).map(|(path, _)| *path);
-        let above = path.ancestors().skip(1);
-        let mut files = above.filter(|dir| self.new.get(dir) == Some(&Kind::File));
-        let Some(taken) = own.or_else(|| files.next()) else {
-            return Ok(true);
-        };
-        match residue_of(path, kind) {
-            Some(Residue::State) => Err(Error::StateInTheWay {
-                path: self.carried.old.path_of(path),
-                content: taken.to_owned(),
-            }),
-            _ => Ok(false),
-        }
-    }
-
-    /// Creates the directories that a path needs and that the new content lacks.
-    fn parents_of(&mut self, path: &Path) -> Result<()> {
-        let is_missing = |dir: &&Path| {
-            !dir.as_os_str().is_empty() && !self.new.contains_key(dir) && !self.made.contains(*dir)
-        };
-        let missing: Vec<&Path> = path.ancestors().skip(1).take_while(is_missing).collect();
-        for dir in missing.into_iter().rev() {
-            let at = self.carried.new.path_of(dir);
-            let created = self
-                .to
-                .parent_of(&self.carried.new, dir)
-                .and_then(|(parent, name)| parent.create_dir(name, 0o700));
-            created.at("create the directory", &at)?;
-            self.carried.created.push((dir.to_owned(), Kind::Dir));
-            self.made.insert(dir.to_owned());
-            let old = self.old_dirs.get(dir).copied();
-            let opened = self
-                .carried
-                .new
-                .open_beneath(dir)
-                .at("open", &at)?
-                .into_file();
-            self.give_owner(old.map_or(Path::new(""), |old| &old.path), &opened);
-            set_mode(&opened, old.map_or(0o755, |old| old.mode)).at("set the mode of", &at)?;
-        }
-        Ok(())
-    }
-
-    /// Gives what was created the owner that a path of the old directory has, as far as
-    /// that is permitted.
-    fn give_owner(&mut self, path: &Path, created: &std::fs::File) {
-        if let Ok(found) = self.from.attributes_of(&self.carried.old, path) {
-            let _ = found.owner.give(created);
-        }
-    }
-
-    fn file(&mut self, file: &Node) -> Result<How> {
-        self.parents_of(&file.path)?;
-        let at = self.carried.new.path_of(&file.path);
-        let from = self.from.parent_of(&self.carried.old, &file.path);
-        let (from, name) = from.at("open", &self.carried.old.path_of(&file.path))?;
-        let to = self.to.parent_of(&self.carried.new, &file.path);
-        let (to, _) = to.at("open", &at)?;
-        match from.link(name, to, name) {
-            Ok(()) => {
-                self.carried.created.push((file.path.clone(), Kind::File));
-                let found = to.attributes_of(name).at("read", &at)?;
-                match found.id == file.identity.file() {
-                    true => Ok(How::Linked(found.id)),
-                    false => Err(Error::ContentChanged {
-                        path: self.carried.old.path_of(&file.path),
-                    }),
-                }
-            }
-            Err(error) if cannot_be_linked(&error) => self.copy(file),
-            Err(error) => Err(error).at("link", &at),
-        }
-    }
-
-    /// Copies a file, where the file system cannot give it a second name.
-    fn copy(&mut self, file: &Node) -> Result<How> {
-        let (old, new) = (&self.carried.old, &self.carried.new);
-        let (from_path, to_path) = (old.path_of(&file.path), new.path_of(&file.path));
-        // A locked file must not be opened again.
-        let opened;
-        let from = match self.carried.locks.file(&file.path) {
-            Some(locked) => locked,
-            None => {
-                let file = self.from.open_file(old, &file.path);
-                opened = file.at("open", &from_path)?;
-                &opened
-            }
-        };
-        let created = self
-            .to
-            .parent_of(new, &file.path)
-            .and_then(|(dir, name)| dir.create_file(name, 0o600));
-        let to = created.at("create", &to_path)?;
-        self.carried.created.push((file.path.clone(), Kind::File));
-        let mut buffer = vec![0; BUFFER];
-        let mut offset = 0;
-        loop {
-            let read = crate::store::uninterrupted(|| from.read_at(&mut buffer, offset));
-            let read = read.at("read", &from_path)?;
-            if read == 0 {
-                break;
-            }
-            to.write_all_at(&buffer[..read], offset)
-                .at("write", &to_path)?;
-            offset += read as u64;
-        }
-        let found = attributes_of(from).at("read", &from_path)?;
-        let _ = found.owner.give(&to);
-        set_mode(&to, file.mode).at("set the mode of", &to_path)?;
-        match found.identity == file.identity {
-            true => Ok(How::Copied(found.identity)),
-            false => Err(Error::ContentChanged { path: from_path }),
-        }
-    }
-}
-
-/// Returns whether the system or the file system refuses a second name as such.
-fn cannot_be_linked(error: &io::Error) -> bool {
-    let refusals = [Errno::PERM, Errno::ACCESS, Errno::MLINK, Errno::XDEV];
-    crate::store::is_unsupported(error)
-        || Errno::from_io_error(error).is_some_and(|errno| refusals.contains(&errno))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::home::Home;
-    use crate::reference::Reference;
-    use crate::store::Disk;
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
-    use std::sync::Arc;
-
-    /// A cache with the directory of an artifact, and a new directory for it.
-    struct Places {
-        _dir: tempfile::TempDir,
-        root: CacheRoot,
-        key: CacheKey,
-        old: PathBuf,
-        new: PathBuf,
-    }
-
-    impl Places {
-        fn new() -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            let home = Home::at(dir.path()).unwrap();
-            let root = CacheRoot::create(&home, &Disk::default()).unwrap();
-            let reference = Reference::parse("dc:v1").unwrap();
-            let (old, new) = (home.cache_path(&reference), dir.path().join("new"));
-            for dir in [&old, &new] {
-                fs::create_dir(dir).unwrap();
-            }
-            Places {
-                key: reference.cache_key(),
-                _dir: dir,
-                root,
-                old,
-                new,
-            }
-        }
-
-        fn carry(&self) -> Result<Carried> {
-            let new = Dir::open(&self.new).unwrap();
-            let tree = Arc::new(FileTree::stored(&new).unwrap());
-            let new = Inventory::new(new, tree);
-            let carried = Carried::over(&self.root, &self.key, None, &new)?;
-            Ok(carried.unwrap())
-        }
-    }
-
-    fn write(path: &Path) {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, "text").unwrap();
-    }
-
-    #[test]
-    fn each_missing_directory_is_created_once_with_its_mode() {
-        let places = Places::new();
-        let files = [
-            "m/a/b/terraform.tfstate",
-            "m/a/c/terraform.tfvars.json",
-            "m/d/crash.log",
-            "n/terraform.tfstate",
-        ];
-        files.iter().for_each(|file| write(&places.old.join(file)));
-        write(&places.new.join("n/main.tf"));
-        let mode = |dir: &Path| fs::metadata(dir).unwrap().permissions().mode() & 0o777;
-        for (dir, mode) in [("m/a", 0o750), ("m/a/b", 0o711)] {
-            let mode = fs::Permissions::from_mode(mode);
-            fs::set_permissions(places.old.join(dir), mode).unwrap();
-        }
-        let carried = places.carry().unwrap();
-        let created = carried.created.iter();
-        let dirs = created.filter(|(_, kind)| *kind == Kind::Dir);
-        let mut dirs: Vec<_> = dirs.map(|(path, _)| path.to_str().unwrap()).collect();
-        dirs.sort_unstable();
-        assert_eq!(dirs, ["m", "m/a", "m/a/b", "m/a/c", "m/d"]);
-        for dir in dirs {
-            let (old, new) = (places.old.join(dir), places.new.join(dir));
-            assert_eq!(mode(&new), mode(&old), "{dir}");
-        }
-        let mut paths = carried.into_paths();
-        paths.sort();
-        assert_eq!(paths, files.map(PathBuf::from));
-    }
-
-    #[test]
-    fn a_link_to_state_elsewhere_is_state() {
-        let places = Places::new();
-        std::os::unix::fs::symlink("/var/lib/pulumi", places.old.join(".pulumi")).unwrap();
-        let carried = places.carry().unwrap();
-        assert!(carried.has_state() && !carried.has_changed());
-        drop(carried);
-        assert_eq!(fs::read_dir(&places.new).unwrap().count(), 0);
-
-        write(&places.new.join(".pulumi"));
-        let refused = places.carry().map(|_| ()).unwrap_err();
-        assert!(matches!(refused, Error::StateInTheWay { .. }), "{refused}");
-    }
-}
+mod tests;
