@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::io;
 
+use super::deployed::Seen;
+use super::residue::{Residue, residue_of};
 use crate::error::{AtPath, Result};
 use crate::store::{Dir, Kind, MountId, Step, Walk, if_exists, is_mounted_below};
 
@@ -16,9 +18,20 @@ use crate::store::{Dir, Kind, MountId, Step, Walk, if_exists, is_mounted_below};
 /// the first thing that could not be deleted. A directory on which something is
 /// mounted meanwhile is never entered.
 pub(super) fn delete(parent: &Dir, name: &OsStr) -> Result<()> {
+    delete_with(parent, name, None).map(|_| ())
+}
+
+/// Deletes a directory as [`delete`] does, but stops at the first thing of deployments that
+/// was not seen, and returns false: it came since, and nothing else may have it.
+pub(super) fn delete_seen(parent: &Dir, name: &OsStr, seen: &dyn Seen) -> Result<bool> {
+    delete_with(parent, name, Some(seen))
+}
+
+fn delete_with(parent: &Dir, name: &OsStr, seen: Option<&dyn Seen>) -> Result<bool> {
     refuse_mounts(parent, name)?;
     let at = parent.path_of(name);
     let mount = parent.mount().at("delete", &at)?;
+    let top = name;
     let mut walk = Walk::of(parent.try_clone().at("open", parent.path())?, name);
     let mut failure = None;
     while let Some(step) = walk.next().at("delete", &at)? {
@@ -33,7 +46,11 @@ pub(super) fn delete(parent: &Dir, name: &OsStr) -> Result<()> {
                         entered => entered,
                     }
                 }
-                Ok(_) => walk.dir().remove_file(name),
+                Ok(kind) => match seen.map(|seen| may_go(&walk, top, name, kind, seen)) {
+                    None | Some(Ok(true)) => walk.dir().remove_file(name),
+                    Some(Ok(false)) => return Ok(false),
+                    Some(Err(error)) => Err(error),
+                },
                 Err(error) => Err(error),
             },
         };
@@ -42,7 +59,26 @@ pub(super) fn delete(parent: &Dir, name: &OsStr) -> Result<()> {
             failure.get_or_insert(error);
         }
     }
-    failure.map_or(Ok(()), Err)
+    failure.map_or(Ok(true), Err)
+}
+
+/// Returns whether a name in the current directory of a walk that began with `top` is
+/// nothing of deployments, or was seen.
+fn may_go(walk: &Walk, top: &OsStr, name: &OsStr, kind: Kind, seen: &dyn Seen) -> io::Result<bool> {
+    let path = walk.path().join(name);
+    let path = path.strip_prefix(top).unwrap_or(&path);
+    match residue_of(path, kind) {
+        Some(Residue::State | Residue::Inputs) => {}
+        Some(Residue::Generated) | None => return Ok(true),
+    }
+    let Some(now) = if_exists(walk.dir().attributes_of(name))? else {
+        return Ok(true);
+    };
+    Ok(match now.kind {
+        Kind::File => seen.knows_file(path, now.identity),
+        Kind::Link => seen.knows_link(path),
+        _ => true,
+    })
 }
 
 /// Refuses a directory that could not be deleted whole because one of its directories is

@@ -10,7 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::deletion::delete;
+use super::deletion::{delete, delete_seen};
+use super::deployed::{Quiet, Seen};
 use crate::error::{AtPath, Error, Result};
 use crate::reference::is_reserved_name;
 use crate::store::{Dir, DirLock, Kind, LockWait, Owner, cannot_lock, if_exists};
@@ -221,6 +222,23 @@ impl WorkDir {
         }
     }
 
+    /// Returns the error that says so, and keeps the directory aside, if a deployment changed
+    /// something in it since it was seen. It was the directory of a key at this path.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KeptAside`].
+    pub(crate) fn require_unchanged(&mut self, seen: &Quiet, of: &Path) -> Result<()> {
+        let is_changed = match self.root.open_dir(&self.name) {
+            Ok(dir) => seen.has_changed(&dir),
+            Err(_) => !seen.is_empty(),
+        };
+        match is_changed {
+            true => Err(self.keep_aside(of)),
+            false => Ok(()),
+        }
+    }
+
     /// Keeps what has the name now for good, under a name that nothing sweeps, and returns
     /// its path.
     ///
@@ -246,6 +264,28 @@ impl WorkDir {
         match std::mem::replace(&mut self.is_kept, true) {
             true => Ok(()),
             false => delete(&self.root, &self.name),
+        }
+    }
+
+    /// Deletes the old directory of a key that was at this path, unless it has something of
+    /// deployments that was not seen: a process that was in it then writes into it still.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KeptAside`], and the first thing that could not be deleted.
+    pub(crate) fn delete_seen(mut self, seen: &dyn Seen, of: &Path) -> Result<()> {
+        if std::mem::replace(&mut self.is_kept, true) {
+            return Ok(());
+        }
+        match delete_seen(&self.root, &self.name, seen) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.keep_aside(of)),
+            // A directory in which something was created after it was emptied cannot be
+            // removed.
+            Err(error) => match self.root.open_dir(&self.name) {
+                Ok(dir) if seen.lacks_some_of(&dir) => Err(self.keep_aside(of)),
+                _ => Err(error),
+            },
         }
     }
 }

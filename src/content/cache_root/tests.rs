@@ -1,5 +1,4 @@
 use super::*;
-use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::reference::Reference;
 use crate::registry::Registry;
@@ -153,11 +152,11 @@ fn content_in_the_trash_is_out_of_the_way_at_once_and_then_gone() {
     let (root, key) = (&fixture.root, &fixture.key);
     let name = OsStr::new(key.as_str());
     assert!(matches!(
-        root.move_to_trash(name).unwrap(),
+        root.move_to_trash(name, None).unwrap(),
         Trashed::Nothing
     ));
     fixture.swap_in(&mut fixture.stage("x"));
-    let Trashed::Moved(trash) = root.move_to_trash(name).unwrap() else {
+    let Trashed::Moved(trash) = root.move_to_trash(name, None).unwrap() else {
         panic!("it is a directory");
     };
     assert!(!root.dir_of(key).exists());

@@ -10,11 +10,11 @@ mod live;
 mod look;
 mod names;
 
-pub(crate) use at_work::{Quiet, StateLocks};
+pub(crate) use at_work::{Quiet, Seen, StateLocks};
 pub(crate) use look::Deployed;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::escape::escape_display;
 
@@ -53,6 +53,17 @@ pub enum DeployedBy {
 }
 
 impl DeployedBy {
+    /// Returns the reason that a state file is; `None` if it is none.
+    fn state(path: &Path, state: live::LiveState) -> Option<Self> {
+        let resources = match state {
+            live::LiveState::None => return None,
+            live::LiveState::Resources(count) => Some(count),
+            live::LiveState::Unreadable => None,
+        };
+        let path = path.to_owned();
+        Some(DeployedBy::State { path, resources })
+    }
+
     /// Returns the name in reports.
     pub fn as_str(&self) -> &'static str {
         match self {

@@ -10,7 +10,7 @@ use super::{ContentOutcome, RemoveOptions, Removed, stored_bytes};
 use crate::content::Cache;
 use crate::content::cache_root::{CacheRoot, Trashed, id_of};
 use crate::content::deletion::refuse_mounts;
-use crate::content::deployed::{Deployed, Quiet};
+use crate::content::deployed::{Deployed, DeployedBy, Quiet};
 use crate::content::ownership::{Ownership, own_key};
 use crate::content::progress::ProgressGuard;
 use crate::document::{Edit, EntryRef, OpenDocument};
@@ -105,15 +105,9 @@ impl PlannedRemoval {
     }
 
     pub(super) fn move_to_trash(&mut self, root: &CacheRoot) {
-        if let Planned::Delete(key, quiet) = &mut self.outcome {
-            let mut trashed = root.move_to_trash(OsStr::new(key.as_str()));
-            // The locks of state are held until here.
-            if let (Some(quiet), Ok(Trashed::Moved(trash))) = (quiet.take(), &mut trashed)
-                && quiet.has_changed()
-            {
-                trashed = Err(trash.keep_aside(&root.dir_of(key)));
-            }
-            self.trashed = Some(trashed);
+        if let Planned::Delete(key, quiet) = &self.outcome {
+            let name = OsStr::new(key.as_str());
+            self.trashed = Some(root.move_to_trash(name, quiet.as_ref()));
         }
     }
 
@@ -140,9 +134,17 @@ impl PlannedRemoval {
     /// Deletes what was moved out of the way.
     pub(super) fn delete(mut self, bytes: u64, deleting: &ProgressGuard) -> Removed {
         let trashed = self.trashed.take();
+        // The locks of state are held until the end of the deletion.
+        let quiet = match &mut self.outcome {
+            Planned::Delete(_, quiet) => quiet.take(),
+            _ => None,
+        };
         self.into_removed(|path| {
             let deleted = match trashed {
-                Some(Ok(Trashed::Moved(trash))) => trash.delete(),
+                Some(Ok(Trashed::Moved(trash))) => match &quiet {
+                    Some(quiet) => trash.delete_seen(quiet, &path),
+                    None => trash.delete(),
+                },
                 Some(Ok(Trashed::Deleted { .. })) => Ok(()),
                 Some(Err(error)) => Err(error),
                 Some(Ok(Trashed::Nothing)) | None => return ContentOutcome::Absent,
@@ -201,18 +203,21 @@ pub(super) fn plan(
         if !seen.insert((reference, path)) {
             continue;
         }
+        // For all of them before the first lock on state, which to open and close the same
+        // file would release.
         let outcome = planner.require_not_deployed(reference, path);
-        let outcome = outcome.and_then(|()| match options.keep_content {
-            true => Ok(Planned::Kept),
-            false => planner.outcome(reference, path),
-        });
-        let outcome = outcome.unwrap_or_else(Planned::Refused);
         planned.push(PlannedRemoval {
             reference: reference.clone(),
             path: path.clone(),
-            outcome,
+            outcome: outcome.map_or_else(Planned::Refused, |()| Planned::Kept),
             trashed: None,
         });
+    }
+    if !options.keep_content {
+        for planned in planned.iter_mut().filter(|it| !it.is_refused()) {
+            let outcome = planner.outcome(&planned.reference, &planned.path);
+            planned.outcome = outcome.unwrap_or_else(Planned::Refused);
+        }
     }
     // What one entry may not take is removed all the same with the one that owns it.
     for planned in &mut planned {
@@ -257,15 +262,7 @@ impl Planner<'_> {
                 deployed.get_or_init(|| read)
             }
         };
-        let by = deployed.of(reference, path)?;
-        match by.is_empty() {
-            true => Ok(()),
-            false => Err(Error::Deployed {
-                reference: reference.to_owned(),
-                path: path.into(),
-                by,
-            }),
-        }
+        refuse_deployed(reference, path, deployed.of(reference, path)?)
     }
 
     /// Returns what becomes of the content of an entry.
@@ -311,11 +308,28 @@ impl Planner<'_> {
                     return Ok(Planned::Absent);
                 }
                 refuse_mounts(root.dir(), name)?;
-                let quiet = Some(Quiet::require(root.open_dir(name)?)?);
-                return Ok(Planned::Delete(key, quiet));
+                let dir = root.open_dir(name)?;
+                let quiet = Quiet::require(&dir)?;
+                if self.deployed.is_some() {
+                    // A deployment may have ended since the state was read without the lock.
+                    refuse_deployed(reference, path, quiet.live(&dir)?)?;
+                }
+                return Ok(Planned::Delete(key, Some(quiet)));
             }
             Some(_) => {}
         }
         Ok(Planned::Delete(key, None))
+    }
+}
+
+/// Refuses an artifact that something deploys.
+fn refuse_deployed(reference: &str, path: &str, by: Vec<DeployedBy>) -> Result<()> {
+    match by.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Deployed {
+            reference: reference.to_owned(),
+            path: path.into(),
+            by,
+        }),
     }
 }

@@ -1,0 +1,171 @@
+//! Deployments that begin, end or write while their artifact is removed or replaced.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+
+use crate::deployed::{DESTROYED, LIVE, with_datacenter};
+use crate::faults_calls::recorded;
+use crate::running::has_strace;
+use crate::stopped::Stopped;
+use crate::support::{Run, Sandbox, names};
+
+const RM: &[&str] = &["rm", "dc:v1"];
+
+const STATE: &str = "modules/vpc/terraform.tfstate";
+
+/// Returns the datacenter with this text as the state of a module; `None` without state.
+fn with_state(text: Option<&str>) -> (Sandbox, PathBuf) {
+    let (sandbox, dir) = with_datacenter();
+    if let Some(text) = text {
+        fs::write(dir.join(STATE), text).unwrap();
+    }
+    (sandbox, dir)
+}
+
+/// Stops a removal after the last one of these calls that is about this, in a home with
+/// this state. Which call that is, is found out in another home.
+fn stopped_after(state: Option<&str>, call: &str, about: &str) -> (Sandbox, PathBuf, Stopped) {
+    let (sandbox, _) = with_state(state);
+    let calls = recorded(&sandbox, call, RM);
+    let number = calls.iter().rposition(|line| line.contains(about));
+    assert!(number.is_some(), "{about}: {calls:?}");
+    let (sandbox, dir) = with_state(state);
+    let stopped = Stopped::after(&sandbox, call, number.unwrap() + 1, RM).unwrap();
+    (sandbox, dir, stopped)
+}
+
+/// Returns whether another process could acquire OpenTofu's lock on a state file.
+fn can_be_locked(file: &Path) -> bool {
+    let opened = fs::File::options().read(true).write(true).open(file);
+    let lock = FlockOperation::NonBlockingLockExclusive;
+    rustix::fs::fcntl_lock(opened.unwrap(), lock).is_ok()
+}
+
+/// Returns the one directory of the cache whose name begins so.
+fn the(sandbox: &Sandbox, prefix: &str) -> PathBuf {
+    let names = names(&sandbox.cache());
+    let found: Vec<_> = names.iter().filter(|it| it.starts_with(prefix)).collect();
+    assert_eq!(found.len(), 1, "{names:?}");
+    sandbox.cache().join(found[0])
+}
+
+/// Expects that a removal kept the directory aside with its live state, and said so.
+#[track_caller]
+fn is_kept_aside(sandbox: &Sandbox, run: &Run, state: &Path) {
+    assert_eq!(run.code, 1, "{run:?}");
+    let kept = the(sandbox, ".kept-");
+    assert!(run.stderr.contains(kept.to_str().unwrap()), "{run:?}");
+    assert_eq!(fs::read_to_string(kept.join(state)).unwrap(), LIVE);
+    // Later changes leave it alone.
+    sandbox.record("next:v1");
+    sandbox.ok(&["prune", "-y"]);
+    assert!(kept.exists());
+}
+
+/// Row 92: state is kept. The state is read without a lock first, to say why an artifact
+/// is deployed, and the apply ends right after that.
+#[test]
+fn an_apply_that_ends_before_the_lock_is_acquired_refuses_the_removal() {
+    if !has_strace() {
+        return;
+    }
+    let (sandbox, dir, rm) = stopped_after(Some(""), "openat", "datacenter.dc");
+    let state = dir.join(STATE);
+    fs::write(&state, LIVE).unwrap();
+    rm.go_on();
+    rm.end().fails(4, "has the state of 1 resource");
+    assert_eq!(fs::read_to_string(&state).unwrap(), LIVE);
+    assert_eq!(sandbox.references(), ["dc:v1"]);
+}
+
+/// Row 92: state is kept.
+#[test]
+fn a_destroy_that_ends_before_the_lock_is_acquired_does_not_keep_the_directory() {
+    if !has_strace() {
+        return;
+    }
+    let (sandbox, dir, rm) = stopped_after(Some(""), "openat", "datacenter.dc");
+    fs::write(dir.join(STATE), DESTROYED).unwrap();
+    rm.go_on();
+    assert_eq!(rm.end().code, 0);
+    assert_eq!(names(&sandbox.cache()), [""; 0]);
+}
+
+/// Row 92: state is kept. A state file that is created after the list has no lock.
+#[test]
+fn an_apply_that_creates_its_state_before_the_directory_is_moved_is_kept_aside() {
+    if !has_strace() {
+        return;
+    }
+    let (sandbox, dir, rm) = stopped_after(None, "fsync", "");
+    fs::write(dir.join(STATE), LIVE).unwrap();
+    rm.go_on();
+    is_kept_aside(&sandbox, &rm.end(), Path::new(STATE));
+}
+
+/// Row 92: state is kept. A process that was in the directory is in it still.
+#[test]
+fn an_apply_that_creates_its_state_while_the_directory_is_deleted_is_kept_aside() {
+    if !has_strace() {
+        return;
+    }
+    for about in ["datacenter.dc", "main.tf"] {
+        let (sandbox, _, rm) = stopped_after(None, "unlinkat", about);
+        let trash = the(&sandbox, ".trash-");
+        // The order of the deletion is that of the file system.
+        let dirs = ["modules/vpc", "modules/db", "modules", ""];
+        let dir = dirs.into_iter().find(|dir| trash.join(dir).exists());
+        let state = Path::new(dir.unwrap()).join("terraform.tfstate");
+        fs::write(trash.join(&state), LIVE).unwrap();
+        rm.go_on();
+        is_kept_aside(&sandbox, &rm.end(), &state);
+    }
+}
+
+/// Row 92: state is kept. A rename brings another file of the same name.
+#[test]
+fn state_that_is_replaced_while_it_is_removed_is_not_lost() {
+    if !has_strace() {
+        return;
+    }
+    let replace = |state: &Path| {
+        fs::write(state.with_extension("new"), LIVE).unwrap();
+        fs::rename(state.with_extension("new"), state).unwrap();
+    };
+    let (sandbox, dir, rm) = stopped_after(Some(DESTROYED), "fcntl", "F_SETLK");
+    let state = dir.join(STATE);
+    replace(&state);
+    rm.go_on();
+    rm.end().fails(4, "terraform.tfstate` is in use");
+    assert_eq!(fs::read_to_string(&state).unwrap(), LIVE);
+    assert_eq!(sandbox.references(), ["dc:v1"]);
+
+    let (sandbox, dir, rm) = stopped_after(Some(DESTROYED), "fsync", "");
+    replace(&dir.join(STATE));
+    rm.go_on();
+    is_kept_aside(&sandbox, &rm.end(), Path::new(STATE));
+}
+
+/// Row 92: OpenTofu does not begin its work in a directory that is being deleted.
+#[test]
+fn the_lock_on_state_is_held_until_the_directory_is_deleted() {
+    if !has_strace() {
+        return;
+    }
+    let (sandbox, _, rm) = stopped_after(Some(DESTROYED), "renameat", ".trash-");
+    assert!(!can_be_locked(&the(&sandbox, ".trash-").join(STATE)));
+    drop(rm);
+    // At least one of them is there after the first deletion.
+    let (sandbox, dir) = with_state(Some(DESTROYED));
+    fs::write(dir.join("modules/db/terraform.tfstate"), DESTROYED).unwrap();
+    let rm = Stopped::after(&sandbox, "unlinkat", 1, RM).unwrap();
+    let trash = the(&sandbox, ".trash-");
+    let states = [STATE, "modules/db/terraform.tfstate"].map(|state| trash.join(state));
+    let there: Vec<_> = states.iter().filter(|state| state.exists()).collect();
+    assert!(!there.is_empty() && !there.iter().any(|state| can_be_locked(state)));
+    rm.go_on();
+    assert_eq!(rm.end().code, 0);
+    assert_eq!(names(&sandbox.cache()), [""; 0]);
+}
