@@ -9,7 +9,7 @@ use crate::deployed::{DESTROYED, LIVE, with_datacenter};
 use crate::faults_calls::recorded;
 use crate::running::has_strace;
 use crate::stopped::Stopped;
-use crate::support::{Run, Sandbox, names};
+use crate::support::{Run, Sandbox, names, write_tree};
 
 const RM: &[&str] = &["rm", "dc:v1"];
 
@@ -25,14 +25,24 @@ fn with_state(text: Option<&str>) -> (Sandbox, PathBuf) {
 }
 
 /// Stops a removal after the last one of these calls that is about this, in a home with
-/// this state. Which call that is, is found out in another home.
+/// this state.
 fn stopped_after(state: Option<&str>, call: &str, about: &str) -> (Sandbox, PathBuf, Stopped) {
-    let (sandbox, _) = with_state(state);
-    let calls = recorded(&sandbox, call, RM);
+    change_stopped_after(&|| with_state(state), RM, call, about)
+}
+
+/// Stops a change after the last one of these calls that is about this. Which call that is,
+/// is found out in another home.
+fn change_stopped_after(
+    home: &dyn Fn() -> (Sandbox, PathBuf),
+    args: &[&str],
+    call: &str,
+    about: &str,
+) -> (Sandbox, PathBuf, Stopped) {
+    let calls = recorded(&home().0, call, args);
     let number = calls.iter().rposition(|line| line.contains(about));
     assert!(number.is_some(), "{about}: {calls:?}");
-    let (sandbox, dir) = with_state(state);
-    let stopped = Stopped::after(&sandbox, call, number.unwrap() + 1, RM).unwrap();
+    let (sandbox, dir) = home();
+    let stopped = Stopped::after(&sandbox, call, number.unwrap() + 1, args).unwrap();
     (sandbox, dir, stopped)
 }
 
@@ -168,4 +178,31 @@ fn the_lock_on_state_is_held_until_the_directory_is_deleted() {
     rm.go_on();
     assert_eq!(rm.end().code, 0);
     assert_eq!(names(&sandbox.cache()), [""; 0]);
+}
+
+/// Row 92: state is kept. A process that was in the directory is in it still.
+#[test]
+fn an_apply_that_creates_its_state_while_the_replaced_directory_is_deleted_is_kept_aside() {
+    if !has_strace() {
+        return;
+    }
+    let home = || {
+        let (sandbox, dir) = with_state(Some(LIVE));
+        write_tree(&sandbox.path("dc"), &[("new", "")]);
+        (sandbox, dir)
+    };
+    let args = ["add", "dc:v1", "dc"];
+    for about in ["datacenter.dc", "main.tf"] {
+        let (sandbox, dir, add) = change_stopped_after(&home, &args, "unlinkat", about);
+        assert!(!can_be_locked(&dir.join(STATE)));
+        let old = the(&sandbox, ".staging-");
+        let dirs = ["modules/vpc", "modules/db", "modules", ""];
+        let at = dirs.into_iter().find(|dir| old.join(dir).exists());
+        let state = Path::new(at.unwrap()).join("errored.tfstate");
+        fs::write(old.join(&state), LIVE).unwrap();
+        add.go_on();
+        is_kept_aside(&sandbox, &add.end(), &state);
+        assert_eq!(fs::read_to_string(dir.join(STATE)).unwrap(), LIVE);
+        assert!(can_be_locked(&dir.join(STATE)));
+    }
 }

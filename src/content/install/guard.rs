@@ -1,8 +1,6 @@
 //! The guard that puts in place what an entry with content needs: the content and its
 //! manifest.
 
-use std::path::PathBuf;
-
 use super::Install;
 use crate::content::cache_root::Swap;
 use crate::content::carry::Carried;
@@ -35,8 +33,9 @@ pub(super) struct Installing<'i> {
 pub(super) struct Installed {
     pub(super) upserted: Upserted,
     pub(super) replaced: Option<WorkDir>,
-    /// The paths of the files of deployments that were carried over.
-    pub(super) carried: Vec<PathBuf>,
+    /// The files of deployments that were carried over. Their locks are held until what was
+    /// replaced is deleted.
+    pub(super) carried: Option<Carried>,
     /// A deployment changed the old directory meanwhile, so that it is kept.
     pub(super) kept_aside: Option<Error>,
     pub(super) leftovers: Leftovers,
@@ -97,11 +96,11 @@ impl Guard for Installing<'_> {
             let Install { staged, key, .. } = self.install;
             kept_aside = Some(old.keep_aside(&staged.root.dir_of(key)));
         }
-        // The locks of state are held until here.
-        let carried = self.carried.take().map(Carried::into_paths);
+        let mut carried = self.carried.take();
+        carried.as_mut().into_iter().for_each(Carried::keep);
         Installed {
             upserted: std::mem::take(&mut self.upserted),
-            carried: carried.unwrap_or_default(),
+            carried,
             kept_aside,
             replaced,
             leftovers: self.cleanup.committed(durable),
