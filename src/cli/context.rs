@@ -55,6 +55,7 @@ impl Context {
                 ));
             })
             .with_durability_notice(warn_of_disk)
+            .with_kept_notice(warn_of_kept)
             .with_interrupt(interrupt.clone());
         Ok(Context {
             cache: progress::on_terminal(cache),
@@ -110,6 +111,17 @@ fn warn_of_links(home: &Home) {
             escape_display(&target.to_string_lossy()),
         ));
     }
+}
+
+/// Warns of a directory that is kept because an interrupted change left state in it.
+fn warn_of_kept(dir: &Path) {
+    messages::warning(format_args!(
+        "an interrupted change left the state of a deployment, which is kept as `{}`",
+        escape_display(&dir.to_string_lossy())
+    ));
+    messages::hint(format_args!(
+        "compare it with the state in the cache, keep what is current, and delete the other"
+    ));
 }
 
 /// Warns of a file system that cannot sync a directory.

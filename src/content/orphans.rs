@@ -195,6 +195,8 @@ impl RootScan<'_> {
             Some(_) if self.interrupted.iter().any(|(holder, _)| holder == name) => None,
             Some(_) => {
                 let leftover = Leftover::lock_if_stale(self.root.dir(), name)?;
+                // What has state is kept by the next change.
+                let leftover = leftover.filter(|it| !it.may_have_state());
                 leftover.map(|_| UnreferencedKind::Leftover)
             }
             None => self

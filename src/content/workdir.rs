@@ -14,7 +14,11 @@ use super::deletion::{delete, delete_seen};
 use super::deployed::{Quiet, Seen};
 use crate::error::{AtPath, Error, Result};
 use crate::reference::is_reserved_name;
-use crate::store::{Dir, DirLock, Kind, LockWait, Owner, cannot_lock, if_exists};
+use crate::store::{Dir, DirLock, LockWait, Owner, cannot_lock, if_exists};
+
+mod leftover;
+
+pub(crate) use leftover::Leftover;
 
 /// The number of random characters that a name ends with.
 const RANDOM: usize = 12;
@@ -244,14 +248,11 @@ impl WorkDir {
     ///
     /// # Errors
     ///
-    /// Those of the rename. Then it is kept as it is, until another process sweeps.
+    /// Those of the rename. Then it is kept as it is, and the next change sets it aside if it
+    /// has live state.
     pub(crate) fn set_aside(&mut self) -> Result<PathBuf> {
         self.keep();
-        let path = self.root.path_of(&self.name);
-        let name = Purpose::Kept.random_name().at("move away", &path)?;
-        let renamed = self.root.rename(&self.name, &self.root, &name);
-        renamed.at("move away", &path)?;
-        self.name = name;
+        self.name = set_aside(&self.root, &self.name)?;
         Ok(self.root.path_of(&self.name))
     }
 
@@ -290,77 +291,21 @@ impl WorkDir {
     }
 }
 
+/// Renames a directory of the root to a name that nothing sweeps, and returns the name.
+fn set_aside(root: &Dir, name: &OsStr) -> Result<OsString> {
+    let path = root.path_of(name);
+    let new_name = Purpose::Kept.random_name().at("move away", &path)?;
+    let renamed = root.rename(name, root, &new_name);
+    renamed.at("move away", &path)?;
+    Ok(new_name)
+}
+
 impl Drop for WorkDir {
     fn drop(&mut self) {
         if !self.is_kept {
             // What stays is found by its name.
             let _ = delete(&self.root, &self.name);
         }
-    }
-}
-
-/// A working directory that a killed process left, locked against others until it is
-/// dropped.
-#[derive(Debug)]
-pub(crate) struct Leftover {
-    root: Arc<Dir>,
-    name: OsString,
-    dir: Dir,
-    _lock: DirLock,
-}
-
-impl Leftover {
-    /// Locks a working directory that no running process has; `None` if one has
-    /// it, or if there is no such directory.
-    ///
-    /// # Errors
-    ///
-    /// The system does not say.
-    pub(crate) fn lock_if_stale(root: &Arc<Dir>, name: &OsStr) -> Result<Option<Self>> {
-        Self::locked(root, name).at("lock", &root.path_of(name))
-    }
-
-    fn locked(root: &Arc<Dir>, name: &OsStr) -> io::Result<Option<Self>> {
-        let found = if_exists(root.attributes_of(name))?;
-        if found.is_none_or(|found| found.kind != Kind::Dir) {
-            return Ok(None);
-        }
-        let opened = match if_exists(root.open_dir(name)) {
-            // Content that was on its way out may have lacked any permission.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                root.grant_owner(name)?;
-                if_exists(root.open_dir(name))?
-            }
-            opened => opened?,
-        };
-        let Some(dir) = opened else {
-            return Ok(None);
-        };
-        let Some(lock) = DirLock::exclusive(&dir)? else {
-            return Ok(None);
-        };
-        let here = if_exists(root.attributes_of(name))?;
-        let is_current = here.map(|here| here.id) == Some(dir.attributes()?.id);
-        Ok(is_current.then(|| Leftover {
-            root: Arc::clone(root),
-            name: name.to_owned(),
-            dir,
-            _lock: lock,
-        }))
-    }
-
-    /// Returns the directory.
-    pub(crate) fn dir(&self) -> &Dir {
-        &self.dir
-    }
-
-    /// Deletes it.
-    ///
-    /// # Errors
-    ///
-    /// The first thing that could not be deleted.
-    pub(crate) fn delete(self) -> Result<()> {
-        delete(&self.root, &self.name)
     }
 }
 

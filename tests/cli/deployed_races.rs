@@ -206,3 +206,78 @@ fn an_apply_that_creates_its_state_while_the_replaced_directory_is_deleted_is_ke
         assert!(can_be_locked(&dir.join(STATE)));
     }
 }
+
+/// Row 90: an interrupted replacement left the only state, and cldctl took its place.
+#[test]
+fn state_that_an_interrupted_replacement_left_is_kept_and_named() {
+    let (sandbox, dir) = with_state(Some(LIVE));
+    sandbox.record("other:v1");
+    let holder = sandbox.cache().join(".swap-aaaaaaaaaaaa");
+    fs::create_dir(&holder).unwrap();
+    fs::rename(&dir, holder.join("dc_v1")).unwrap();
+    write_tree(&dir, &[("datacenter.dc", "")]);
+    let other = sandbox.cache().join(".swap-bbbbbbbbbbbb/other_v1");
+    // What another directory has too is no longer needed.
+    write_tree(
+        &sandbox.cache().join("other_v1"),
+        &[("m/terraform.tfstate", LIVE)],
+    );
+    write_tree(&other, &[("m/main.tf", "")]);
+    let state = "m/terraform.tfstate";
+    fs::hard_link(
+        sandbox.cache().join("other_v1").join(state),
+        other.join(state),
+    )
+    .unwrap();
+
+    let run = sandbox.run(&["verify", "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let notes = report["notes"].as_array().unwrap();
+    let note = notes
+        .iter()
+        .find(|it| it["subject"] == holder.to_str().unwrap());
+    let note = note.expect("it is named");
+    assert_eq!(note["code"], "kept-aside");
+    assert!(
+        !note["remedy"].as_str().unwrap().contains("prune"),
+        "{note}"
+    );
+    sandbox.ok(&["prune", "-y"]);
+    assert!(holder.exists() && !other.parent().unwrap().exists());
+
+    let run = sandbox.run(&["rm", "other:v1", "--deployed"]);
+    let kept = the(&sandbox, ".kept-");
+    assert!(
+        run.stderr
+            .contains("warning: an interrupted change left the state of a deployment")
+            && run.stderr.contains(kept.to_str().unwrap()),
+        "{run:?}"
+    );
+    let state = kept.join("dc_v1").join(STATE);
+    assert_eq!(fs::read_to_string(&state).unwrap(), LIVE);
+    sandbox.record("last:v1");
+    assert!(state.exists() && dir.exists());
+}
+
+/// Row 90: the directory is left under the name of trash.
+#[test]
+fn state_that_cannot_be_kept_aside_is_kept_by_the_next_change() {
+    if !has_strace() {
+        return;
+    }
+    let (sandbox, dir) = with_state(None);
+    // The second one would move the directory aside.
+    let fail = Some(("renameat", "error=EIO:when=2"));
+    let rm = Stopped::after_with(&sandbox, "fsync", 1, fail, RM).unwrap();
+    fs::write(dir.join(STATE), LIVE).unwrap();
+    rm.go_on();
+    let run = rm.end();
+    let trash = the(&sandbox, ".trash-");
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stderr.contains(trash.to_str().unwrap()), "{run:?}");
+    assert!(trash.join(STATE).exists());
+
+    sandbox.record("next:v1");
+    let kept = the(&sandbox, ".kept-");
+    assert!(kept.join(STATE).exists() && !trash.exists());
+}

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::path::PathBuf;
 
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
@@ -24,6 +25,15 @@ pub(crate) enum Swap {
     InTwoSteps(WorkDir, Dir),
     /// The old directory is deleted.
     Deleted,
+}
+
+/// What killed processes left.
+#[derive(Debug, Default)]
+pub(crate) struct Recovered {
+    /// The directories that are to be deleted.
+    pub(crate) leftovers: Vec<Leftover>,
+    /// The paths of those that have the state of a deployment, and are kept for good.
+    pub(crate) kept: Vec<PathBuf>,
 }
 
 impl CacheRoot {
@@ -172,15 +182,15 @@ impl CacheRoot {
         staged.lock_again();
     }
 
-    /// Undoes the first half of swaps that a crash cut in two, and returns what
-    /// killed processes left, to be deleted. Only the holder of the registry's
-    /// lock may do so.
+    /// Undoes the first half of swaps that a crash cut in two, keeps what has the state of a
+    /// deployment, and returns what else killed processes left, to be deleted. Only the
+    /// holder of the registry's lock may do so.
     ///
     /// # Errors
     ///
     /// The root cannot be read.
-    pub(crate) fn recover(&self) -> Result<Vec<Leftover>> {
-        let mut leftovers = Vec::new();
+    pub(crate) fn recover(&self) -> Result<Recovered> {
+        let mut recovered = Recovered::default();
         for (name, _) in self.names()? {
             let purpose = match Purpose::of_name(&name) {
                 None | Some(Purpose::Kept) => continue,
@@ -194,11 +204,22 @@ impl CacheRoot {
             if refuse_mounts(&self.dir, &name).is_err() {
                 continue;
             }
-            if purpose != Purpose::Swap || self.undo_interrupted_swap(leftover.dir()).is_ok() {
-                leftovers.push(leftover);
+            if purpose == Purpose::Swap && self.undo_interrupted_swap(leftover.dir()).is_err() {
+                continue;
+            }
+            match leftover.may_have_state() {
+                true => recovered.kept.extend(leftover.set_aside().ok()),
+                false => recovered.leftovers.push(leftover),
             }
         }
-        Ok(leftovers)
+        Ok(recovered)
+    }
+
+    /// Returns whether a working directory is one that a killed process left, with the state
+    /// of a deployment, so that the next change keeps it.
+    pub(crate) fn is_left_with_state(&self, name: &OsStr) -> bool {
+        let leftover = Leftover::lock_if_stale(&self.dir, name);
+        leftover.is_ok_and(|leftover| leftover.is_some_and(|it| it.may_have_state()))
     }
 
     /// Puts the directory of a key back that was moved aside, if nothing took its

@@ -57,7 +57,7 @@ impl Fixture {
 
     /// Recovers as the next change does, and returns how many leftovers there were.
     fn recover(&self) -> usize {
-        let leftovers = self.root.recover().unwrap();
+        let leftovers = self.root.recover().unwrap().leftovers;
         let count = leftovers.len();
         for leftover in leftovers {
             leftover.delete().unwrap();
@@ -195,7 +195,7 @@ fn what_a_killed_process_left_is_swept_and_nothing_else() {
 fn a_leftover_stays_locked_until_it_is_deleted() {
     let fixture = fixture();
     left(fixture.work(Purpose::Trash));
-    let leftovers = fixture.root.recover().unwrap();
+    let leftovers = fixture.root.recover().unwrap().leftovers;
     assert_eq!(leftovers.len(), 1);
     assert_eq!(fixture.recover(), 0);
     drop(leftovers);

@@ -11,6 +11,7 @@ mod look;
 mod names;
 
 pub(crate) use at_work::{Quiet, Seen, StateLocks};
+pub(crate) use live::LiveState;
 pub(crate) use look::Deployed;
 
 use std::fmt;
@@ -54,11 +55,11 @@ pub enum DeployedBy {
 
 impl DeployedBy {
     /// Returns the reason that a state file is; `None` if it is none.
-    fn state(path: &Path, state: live::LiveState) -> Option<Self> {
+    fn state(path: &Path, state: LiveState) -> Option<Self> {
         let resources = match state {
-            live::LiveState::None => return None,
-            live::LiveState::Resources(count) => Some(count),
-            live::LiveState::Unreadable => None,
+            LiveState::None => return None,
+            LiveState::Resources(count) => Some(count),
+            LiveState::Unreadable => None,
         };
         let path = path.to_owned();
         Some(DeployedBy::State { path, resources })

@@ -144,6 +144,8 @@ fn move_away(cache: &Cache, items: Vec<Unreferenced>) -> Swept {
             .filter(|root| item.path.parent() == Some(root.path()));
         let going = match (in_root, Purpose::of_name(name)) {
             (Some(root), Some(_)) => match Leftover::lock_if_stale(root.dir(), name) {
+                // It changed since it was found.
+                Ok(Some(leftover)) if leftover.may_have_state() => continue,
                 Ok(Some(leftover)) => Ok(Going::Leftover(leftover)),
                 // It is being worked on after all.
                 Ok(None) => continue,
