@@ -76,6 +76,13 @@ impl Context {
         }
     }
 
+    /// Prepares this process for a change of artifacts and their content.
+    pub(super) fn begin_change(&self) -> anyhow::Result<()> {
+        // Not for commands that only read, which need few descriptors.
+        store::descriptors::raise_limit();
+        self.defer_signals()
+    }
+
     /// Defers signals, so that they stop a change only where it can be undone.
     pub(super) fn defer_signals(&self) -> anyhow::Result<()> {
         signals::defer(&self.interrupt)

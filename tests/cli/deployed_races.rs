@@ -281,3 +281,71 @@ fn state_that_cannot_be_kept_aside_is_kept_by_the_next_change() {
     let kept = the(&sandbox, ".kept-");
     assert!(kept.join(STATE).exists() && !trash.exists());
 }
+
+/// Row 10: with few descriptors, and with a limit that can be raised.
+#[test]
+fn more_artifacts_are_removed_than_there_are_descriptors() {
+    const COUNT: usize = 150;
+    let filled = |files: &[&str]| {
+        let sandbox = Sandbox::new();
+        let entry = |n: usize| {
+            let dir = sandbox.cache().join(format!("a_{n}"));
+            for file in files {
+                write_tree(&dir, &[(file, DESTROYED)]);
+            }
+            format!(r#"{{"reference":"a:{n}","type":"component","cachePath":{dir:?}}}"#)
+        };
+        let entries: Vec<_> = (0..COUNT).map(entry).collect();
+        sandbox.write_registry(format!(r#"{{"artifacts":[{}]}}"#, entries.join(",")));
+        sandbox
+    };
+    let limited = |sandbox: &Sandbox, limit: &str, args: &[&str]| {
+        let script = format!("ulimit {limit} 100; exec \"$@\"");
+        let command = sandbox.wrapped(&["sh", "-c", &script, "sh"], args).output();
+        let run = Run::from(command.unwrap());
+        assert_eq!((run.code, &*run.stderr), (0, ""), "{limit} {args:?}");
+        run.stdout.lines().count()
+    };
+    let all = ["rm", "-y", "--all"];
+    for (limit, files) in [
+        ("-n", &["cld.yml"][..]),
+        ("-Sn", &["cld.yml", "m/terraform.tfstate"]),
+    ] {
+        let sandbox = filled(files);
+        assert_eq!(limited(&sandbox, limit, &["rm", "--all", "-n"]), COUNT);
+        assert_eq!(limited(&sandbox, limit, &all), COUNT);
+        assert_eq!(names(&sandbox.cache()), [""; 0]);
+    }
+    // As many state files in one artifact, which is replaced first.
+    let (sandbox, dir) = with_datacenter();
+    for n in 0..COUNT {
+        write_tree(&dir, &[(&format!("m{n}/terraform.tfstate"), DESTROYED)]);
+    }
+    write_tree(&sandbox.path("dc"), &[("new", "")]);
+    let args = ["sh", "-c", "ulimit -Sn 100; exec \"$@\"", "sh"];
+    let run = sandbox.wrapped(&args, &["add", "dc:v1", "dc"]).output();
+    assert_eq!(Run::from(run.unwrap()).stdout, "updated dc:v1\n");
+    assert_eq!(limited(&sandbox, "-Sn", &all), 1);
+    assert_eq!(names(&sandbox.cache()), [""; 0]);
+}
+
+/// Row 10: the limit is no concern of a command that only reads.
+#[test]
+fn only_changes_ask_for_the_limit_of_descriptors() {
+    if !has_strace() {
+        return;
+    }
+    let (sandbox, _) = with_datacenter();
+    for (args, expected) in [
+        (&["images"][..], false),
+        (&["exists", "dc:v1"], false),
+        (&["inspect", "dc:v1"], false),
+        (&["df"], false),
+        (&["rm", "dc:v1", "-n"], false),
+        (RM, true),
+    ] {
+        let calls = recorded(&sandbox, "prlimit64", args);
+        let is_asked_for = calls.iter().any(|line| line.contains("RLIMIT_NOFILE"));
+        assert_eq!(is_asked_for, expected, "{args:?}: {calls:?}");
+    }
+}

@@ -187,6 +187,11 @@ impl Quiet {
         })
     }
 
+    /// Returns how many descriptors it holds.
+    pub(crate) fn descriptors(&self) -> usize {
+        self.locks.0.len()
+    }
+
     /// Returns the live state in the directory, read under the locks.
     ///
     /// # Errors

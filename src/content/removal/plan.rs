@@ -13,6 +13,7 @@ use crate::content::deletion::refuse_mounts;
 use crate::content::deployed::{Deployed, DeployedBy, Quiet};
 use crate::content::ownership::{Ownership, own_key};
 use crate::content::progress::ProgressGuard;
+use crate::content::workdir::WorkDir;
 use crate::document::{Edit, EntryRef, OpenDocument};
 use crate::error::{Error, Result};
 use crate::fields::Field;
@@ -31,7 +32,7 @@ pub(super) fn observe(
     let mut refused = Vec::new();
     let mut edit = Cow::Borrowed(selected);
     loop {
-        let planned = plan(cache, document, &edit, root, options)?;
+        let planned = plan(cache, document, &edit, root, options, Locks::Held)?;
         let (stay, mut go): (Vec<_>, Vec<_>) =
             planned.into_iter().partition(PlannedRemoval::is_refused);
         if stay.is_empty() {
@@ -111,6 +112,36 @@ impl PlannedRemoval {
         }
     }
 
+    /// Returns how many descriptors it holds.
+    pub(super) fn descriptors(&self) -> usize {
+        let moved = matches!(self.trashed, Some(Ok(Trashed::Moved(_))));
+        let quiet = match &self.outcome {
+            Planned::Delete(_, quiet) => quiet.as_ref(),
+            _ => None,
+        };
+        usize::from(moved) + quiet.map_or(0, Quiet::descriptors)
+    }
+
+    /// Deletes what was moved out of the way now, and releases its descriptors.
+    pub(super) fn delete_early(&mut self, root: &CacheRoot) {
+        let bytes = self.bytes(root);
+        self.trashed = match self.trashed.take() {
+            Some(Ok(Trashed::Moved(trash))) => {
+                let quiet = self.take_quiet();
+                let deleted = delete_moved(trash, quiet.as_ref(), Path::new(&self.path));
+                Some(deleted.map(|()| Trashed::Deleted { bytes }))
+            }
+            trashed => trashed,
+        };
+    }
+
+    fn take_quiet(&mut self) -> Option<Quiet> {
+        match &mut self.outcome {
+            Planned::Delete(_, quiet) => quiet.take(),
+            _ => None,
+        }
+    }
+
     /// Returns what deleting would come to.
     pub(super) fn preview(self, root: Option<&CacheRoot>) -> Removed {
         let bytes = match (&self.outcome, root) {
@@ -135,16 +166,10 @@ impl PlannedRemoval {
     pub(super) fn delete(mut self, bytes: u64, deleting: &ProgressGuard) -> Removed {
         let trashed = self.trashed.take();
         // The locks of state are held until the end of the deletion.
-        let quiet = match &mut self.outcome {
-            Planned::Delete(_, quiet) => quiet.take(),
-            _ => None,
-        };
+        let quiet = self.take_quiet();
         self.into_removed(|path| {
             let deleted = match trashed {
-                Some(Ok(Trashed::Moved(trash))) => match &quiet {
-                    Some(quiet) => trash.delete_seen(quiet, &path),
-                    None => trash.delete(),
-                },
+                Some(Ok(Trashed::Moved(trash))) => delete_moved(trash, quiet.as_ref(), &path),
                 Some(Ok(Trashed::Deleted { .. })) => Ok(()),
                 Some(Err(error)) => Err(error),
                 Some(Ok(Trashed::Nothing)) | None => return ContentOutcome::Absent,
@@ -174,6 +199,15 @@ impl PlannedRemoval {
     }
 }
 
+/// What becomes of the locks of state once the directories were looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Locks {
+    /// They are held until the directories are deleted.
+    Held,
+    /// They are released, because nothing is deleted.
+    Released,
+}
+
 /// Returns what an edit removes, and what is to become of the content.
 pub(super) fn plan(
     cache: &Cache,
@@ -181,6 +215,7 @@ pub(super) fn plan(
     edit: &Edit,
     root: Option<&CacheRoot>,
     options: RemoveOptions,
+    locks: Locks,
 ) -> Result<Vec<PlannedRemoval>> {
     let mut planned: Vec<PlannedRemoval> = Vec::new();
     let mut seen = HashSet::new();
@@ -195,6 +230,7 @@ pub(super) fn plan(
         edit,
         root,
         removed: &removed,
+        locks,
         taken: HashSet::new(),
         ownership: None,
     };
@@ -243,6 +279,7 @@ struct Planner<'d> {
     root: Option<&'d CacheRoot>,
     /// The entries that go: their places, references and paths.
     removed: &'d [(usize, (String, String))],
+    locks: Locks,
     /// The directories that go.
     taken: HashSet<FileId>,
     /// What the entries that stay own, once that was asked.
@@ -314,11 +351,20 @@ impl Planner<'_> {
                     // A deployment may have ended since the state was read without the lock.
                     refuse_deployed(reference, path, quiet.live(&dir)?)?;
                 }
-                return Ok(Planned::Delete(key, Some(quiet)));
+                let quiet = (self.locks == Locks::Held).then_some(quiet);
+                return Ok(Planned::Delete(key, quiet));
             }
             Some(_) => {}
         }
         Ok(Planned::Delete(key, None))
+    }
+}
+
+/// Deletes a directory that was moved out of the way from a path.
+fn delete_moved(trash: WorkDir, quiet: Option<&Quiet>, path: &Path) -> Result<()> {
+    match quiet {
+        Some(quiet) => trash.delete_seen(quiet, path),
+        None => trash.delete(),
     }
 }
 
