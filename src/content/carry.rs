@@ -96,7 +96,7 @@ impl Carried {
         let locks = StateLocks::acquire(&carried.old, &divided.deployment)?;
         Bringing::new(&mut carried, &divided, &locks, tree).all()?;
         if !carried.created.is_empty() {
-            copy::sync(&carried.new, root.dir())?;
+            copy::sync_with_locks(&carried.new, root.dir(), &locks)?;
         }
         carried._locks = locks;
         Ok(Some(carried))

@@ -349,3 +349,22 @@ fn only_changes_ask_for_the_limit_of_descriptors() {
         assert_eq!(is_asked_for, expected, "{args:?}: {calls:?}");
     }
 }
+
+/// Row 92: where the file system cannot be synced at once, each file is, and those of state
+/// have two names then.
+#[test]
+fn the_lock_on_state_is_held_although_each_file_is_synced() {
+    if !has_strace() {
+        return;
+    }
+    let (sandbox, dir) = with_state(Some(LIVE));
+    write_tree(&sandbox.path("dc"), &[("new", "")]);
+    let fail = Some(("syncfs", "error=ENOSYS"));
+    let args = ["add", "dc:v1", "dc"];
+    let add = Stopped::after_with(&sandbox, "renameat2", 1, fail, &args).unwrap();
+    assert!(dir.join("new").exists() && !can_be_locked(&dir.join(STATE)));
+    add.go_on();
+    let run = add.end();
+    assert_eq!((run.code, &*run.stdout), (0, "updated dc:v1\n"), "{run:?}");
+    assert_eq!(fs::read_to_string(dir.join(STATE)).unwrap(), LIVE);
+}

@@ -108,6 +108,17 @@ impl StateLocks {
         locked.find(|it| it.path == path).map(|it| &it.file)
     }
 
+    /// Returns whether nothing is locked.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the open file of a file that is locked, whatever its name is.
+    pub(crate) fn file_of(&self, id: FileId) -> Option<&File> {
+        let mut locked = self.0.iter();
+        locked.find(|it| it.id == id).map(|it| &it.file)
+    }
+
     /// Refuses a directory that has state files now which are not the locked ones.
     fn require_all(&self, dir: &Dir, left: &Left) -> Result<()> {
         let locked: BTreeMap<&Path, FileId> = self.0.iter().map(|it| (&*it.path, it.id)).collect();
@@ -173,7 +184,7 @@ impl Quiet {
     pub(crate) fn require(dir: &Dir) -> Result<Self> {
         let (id, mut left) = listed(dir)?;
         let locks = StateLocks::acquire(dir, &left)?;
-        if !locks.0.is_empty() {
+        if !locks.is_empty() {
             // A deployment may have ended between the list and the lock.
             (_, left) = listed(dir)?;
             locks.require_all(dir, &left)?;
