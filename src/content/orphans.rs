@@ -196,8 +196,12 @@ impl RootScan<'_> {
             Some(_) => {
                 let leftover = Leftover::lock_if_stale(self.root.dir(), name)?;
                 // What has state is kept by the next change.
-                let leftover = leftover.filter(|it| !it.may_have_state());
-                leftover.map(|_| UnreferencedKind::Leftover)
+                match leftover {
+                    Some(leftover) if !leftover.may_have_state()? => {
+                        Some(UnreferencedKind::Leftover)
+                    }
+                    Some(_) | None => None,
+                }
             }
             None => self
                 .is_orphan(name, listed)?

@@ -208,8 +208,9 @@ impl CacheRoot {
                 continue;
             }
             match leftover.may_have_state() {
-                true => recovered.kept.extend(leftover.set_aside().ok()),
-                false => recovered.leftovers.push(leftover),
+                Ok(true) => recovered.kept.extend(leftover.set_aside().ok()),
+                Ok(false) => recovered.leftovers.push(leftover),
+                Err(_) => {}
             }
         }
         Ok(recovered)
@@ -218,8 +219,9 @@ impl CacheRoot {
     /// Returns whether a working directory is one that a killed process left, with the state
     /// of a deployment, so that the next change keeps it.
     pub(crate) fn is_left_with_state(&self, name: &OsStr) -> bool {
-        let leftover = Leftover::lock_if_stale(&self.dir, name);
-        leftover.is_ok_and(|leftover| leftover.is_some_and(|it| it.may_have_state()))
+        let leftover = Leftover::lock_if_stale(&self.dir, name).ok().flatten();
+        // What cannot be read is reported with the reason.
+        leftover.is_some_and(|leftover| leftover.may_have_state().unwrap_or(false))
     }
 
     /// Puts the directory of a key back that was moved aside, if nothing took its

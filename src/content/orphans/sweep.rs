@@ -144,9 +144,12 @@ fn move_away(cache: &Cache, items: Vec<Unreferenced>) -> Swept {
             .filter(|root| item.path.parent() == Some(root.path()));
         let going = match (in_root, Purpose::of_name(name)) {
             (Some(root), Some(_)) => match Leftover::lock_if_stale(root.dir(), name) {
-                // It changed since it was found.
-                Ok(Some(leftover)) if leftover.may_have_state() => continue,
-                Ok(Some(leftover)) => Ok(Going::Leftover(leftover)),
+                Ok(Some(leftover)) => match leftover.may_have_state() {
+                    Ok(false) => Ok(Going::Leftover(leftover)),
+                    // It changed since it was found.
+                    Ok(true) => continue,
+                    Err(error) => Err(error),
+                },
                 // It is being worked on after all.
                 Ok(None) => continue,
                 Err(error) => Err(error),

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use super::{Purpose, set_aside};
 use crate::content::deletion::delete;
 use crate::content::deployed::LiveState;
-use crate::content::file_tree::{FileTree, Opener};
-use crate::content::residue::can_be_live;
-use crate::error::{AtPath, Error, Result};
-use crate::store::{Dir, DirLock, Kind, if_exists};
+use crate::content::residue::{PLUGINS, Residue, StateFormat, can_be_live, residue_of};
+use crate::error::{AtPath, Result};
+use crate::store::{Dir, DirLock, Kind, Step, Walk, if_exists};
 
 /// A working directory that a killed process left, locked against others until it is
 /// dropped.
@@ -74,33 +73,49 @@ impl Leftover {
     ///
     /// A file with another name is not opened: that name may be state which this process
     /// has locked, and to close it would release the lock.
-    pub(crate) fn may_have_state(&self) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, so that this is not known.
+    pub(crate) fn may_have_state(&self) -> Result<bool> {
+        self.has_state().at("read", &self.root.path_of(&self.name))
+    }
+
+    fn has_state(&self) -> io::Result<bool> {
         let is_swap = Purpose::of_name(&self.name) == Some(Purpose::Swap);
-        let left = match FileTree::stored(&self.dir) {
-            Ok(tree) => tree.divide(|_, _| false).deployment,
-            // OpenTofu could not have written there either.
-            Err(Error::Io { cause, .. }) if cause.kind() == io::ErrorKind::PermissionDenied => {
-                return is_swap;
-            }
-            Err(_) => return true,
-        };
-        let mut opener = Opener::default();
-        left.files.iter().any(|file| {
-            let format = can_be_live(&file.path);
-            if !is_swap && format.is_none() {
-                return false;
-            }
-            let found = opener.attributes_of(&self.dir, &file.path);
-            if found.is_ok_and(|found| found.names > 1) {
-                return false;
-            }
-            let is_dead = |format| {
-                let opened = opener.open_file(&self.dir, &file.path);
-                let state = opened.and_then(|file| LiveState::read(file, format));
-                matches!(state, Ok(LiveState::None))
+        let mut walk = Walk::through(self.dir.try_clone()?)?;
+        while let Some(step) = walk.next()? {
+            let Step::Name(name, listed) = step else {
+                continue;
             };
-            is_swap || !format.is_some_and(is_dead)
-        })
+            match if_exists(walk.dir().kind_of(&name, listed))? {
+                Some(Kind::Dir) if name == PLUGINS => {}
+                Some(Kind::Dir) => match if_exists(walk.enter(name, |_| io::Result::Ok(()))) {
+                    // OpenTofu could not have written there either.
+                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !is_swap => {}
+                    entered => drop(entered?),
+                },
+                Some(Kind::File) => {
+                    let path = walk.path().join(&name);
+                    let is_left = matches!(
+                        residue_of(&path, Kind::File),
+                        Some(Residue::State | Residue::Inputs)
+                    );
+                    let counts = match (is_left, can_be_live(&path)) {
+                        (true, _) if is_swap => has_one_name(walk.dir(), &name)?,
+                        (true, Some(format)) => {
+                            has_one_name(walk.dir(), &name)? && is_live(walk.dir(), &name, format)?
+                        }
+                        _ => false,
+                    };
+                    if counts {
+                        return Ok(true);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(false)
     }
 
     /// Keeps it for good, under a name that nothing sweeps, and returns its path.
@@ -120,4 +135,16 @@ impl Leftover {
     pub(crate) fn delete(self) -> Result<()> {
         delete(&self.root, &self.name)
     }
+}
+
+fn has_one_name(dir: &Dir, name: &OsStr) -> io::Result<bool> {
+    let found = if_exists(dir.attributes_of(name))?;
+    Ok(found.is_some_and(|found| found.names == 1))
+}
+
+fn is_live(dir: &Dir, name: &OsStr, format: StateFormat) -> io::Result<bool> {
+    let Some(file) = if_exists(dir.open_file(name))? else {
+        return Ok(false);
+    };
+    Ok(LiveState::read(file, format)? != LiveState::None)
 }
