@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::io::Errno;
 
 use super::deletion::{delete, delete_seen, refuse_mounts};
-use super::deployed::Quiet;
+use super::deployed::{Quiet, Seen};
 use super::removal::stored_bytes;
 use super::workdir::{Purpose, WorkDir};
 use crate::error::{AtPath, Error, Result};
@@ -19,7 +19,7 @@ use crate::store::{self, Attributes, Dir, Disk, FileId, Kind, LockWait, Owner, i
 
 mod swap;
 
-pub(crate) use swap::Swap;
+pub(crate) use swap::{Old, Swap};
 
 /// The cache root.
 #[derive(Debug)]
@@ -156,7 +156,10 @@ impl CacheRoot {
             }
             Err(error) if cannot_be_renamed(&error) => {
                 let bytes = stored_bytes(&self.dir, name);
-                self.delete_in_place(name, quiet)?;
+                match quiet {
+                    Some(quiet) => self.delete_in_place(name, quiet)?,
+                    None => delete(&self.dir, name)?,
+                }
                 Ok(Trashed::Deleted { bytes })
             }
             Err(error) => {
@@ -167,13 +170,15 @@ impl CacheRoot {
     }
 
     /// Deletes a directory that cannot be moved out of the way.
-    fn delete_in_place(&self, name: &OsStr, quiet: Option<&Quiet>) -> Result<()> {
-        let Some(quiet) = quiet else {
-            return delete(&self.dir, name);
-        };
-        let is_deleted = match quiet.has_changed(&self.open_dir(name)?) {
+    ///
+    /// # Errors
+    ///
+    /// I/O errors, and [`Error::KeptAside`] if it has something of deployments that was not
+    /// seen. Then it stays where it is, as far as it was not deleted before.
+    fn delete_in_place(&self, name: &OsStr, seen: &dyn Seen) -> Result<()> {
+        let is_deleted = match seen.lacks_some_of(&self.open_dir(name)?) {
             true => false,
-            false => delete_seen(&self.dir, name, quiet)?,
+            false => delete_seen(&self.dir, name, Path::new(name), seen)?,
         };
         match is_deleted {
             true => Ok(()),

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::path::Path;
 
 use super::deployed::Seen;
 use super::residue::{Residue, residue_of};
@@ -22,16 +23,16 @@ pub(super) fn delete(parent: &Dir, name: &OsStr) -> Result<()> {
 }
 
 /// Deletes a directory as [`delete`] does, but stops at the first thing of deployments that
-/// was not seen, and returns false: it came since, and nothing else may have it.
-pub(super) fn delete_seen(parent: &Dir, name: &OsStr, seen: &dyn Seen) -> Result<bool> {
-    delete_with(parent, name, Some(seen))
+/// was not seen, and returns false: it came since, and nothing else may have it. `top` is the
+/// path from `parent` of the directory that was looked at: the name itself, or one below it.
+pub(super) fn delete_seen(parent: &Dir, name: &OsStr, top: &Path, seen: &dyn Seen) -> Result<bool> {
+    delete_with(parent, name, Some((top, seen)))
 }
 
-fn delete_with(parent: &Dir, name: &OsStr, seen: Option<&dyn Seen>) -> Result<bool> {
+fn delete_with(parent: &Dir, name: &OsStr, seen: Option<(&Path, &dyn Seen)>) -> Result<bool> {
     refuse_mounts(parent, name)?;
     let at = parent.path_of(name);
     let mount = parent.mount().at("delete", &at)?;
-    let top = name;
     let mut walk = Walk::of(parent.try_clone().at("open", parent.path())?, name);
     let mut failure = None;
     while let Some(step) = walk.next().at("delete", &at)? {
@@ -46,7 +47,7 @@ fn delete_with(parent: &Dir, name: &OsStr, seen: Option<&dyn Seen>) -> Result<bo
                         entered => entered,
                     }
                 }
-                Ok(kind) => match seen.map(|seen| may_go(&walk, top, name, kind, seen)) {
+                Ok(kind) => match seen.map(|seen| may_go(&walk, name, kind, seen)) {
                     None | Some(Ok(true)) => walk.dir().remove_file(name),
                     Some(Ok(false)) => return Ok(false),
                     Some(Err(error)) => Err(error),
@@ -62,9 +63,14 @@ fn delete_with(parent: &Dir, name: &OsStr, seen: Option<&dyn Seen>) -> Result<bo
     failure.map_or(Ok(true), Err)
 }
 
-/// Returns whether a name in the current directory of a walk that began with `top` is
-/// nothing of deployments, or was seen.
-fn may_go(walk: &Walk, top: &OsStr, name: &OsStr, kind: Kind, seen: &dyn Seen) -> io::Result<bool> {
+/// Returns whether a name in the current directory of a walk is nothing of deployments, or
+/// was seen in the directory at `top`.
+fn may_go(
+    walk: &Walk,
+    name: &OsStr,
+    kind: Kind,
+    (top, seen): (&Path, &dyn Seen),
+) -> io::Result<bool> {
     let path = walk.path().join(name);
     let path = path.strip_prefix(top).unwrap_or(&path);
     match residue_of(path, kind) {

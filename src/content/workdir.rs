@@ -278,12 +278,16 @@ impl WorkDir {
         if std::mem::replace(&mut self.is_kept, true) {
             return Ok(());
         }
-        match delete_seen(&self.root, &self.name, seen) {
+        let mut top = PathBuf::from(&self.name);
+        if Purpose::of_name(&self.name) == Some(Purpose::Swap) {
+            top.push(of.file_name().unwrap_or_default());
+        }
+        match delete_seen(&self.root, &self.name, &top, seen) {
             Ok(true) => Ok(()),
             Ok(false) => Err(self.keep_aside(of)),
             // A directory in which something was created after it was emptied cannot be
             // removed.
-            Err(error) => match self.root.open_dir(&self.name) {
+            Err(error) => match self.root.open_beneath(&top) {
                 Ok(dir) if seen.lacks_some_of(&dir) => Err(self.keep_aside(of)),
                 _ => Err(error),
             },

@@ -368,3 +368,34 @@ fn the_lock_on_state_is_held_although_each_file_is_synced() {
     assert_eq!((run.code, &*run.stdout), (0, "updated dc:v1\n"), "{run:?}");
     assert_eq!(fs::read_to_string(dir.join(STATE)).unwrap(), LIVE);
 }
+
+/// Row 92: without a rename that exchanges two directories, the old one lies one deeper.
+#[test]
+fn what_is_replaced_by_two_renames_is_deleted_unless_an_apply_creates_state_in_it() {
+    if !has_strace() {
+        return;
+    }
+    let refused = Some(("renameat2", "error=EINVAL"));
+    let args = ["add", "dc:v1", "dc"];
+    for creates in [false, true] {
+        let (sandbox, dir) = with_state(Some(LIVE));
+        write_tree(&sandbox.path("dc"), &[("new", "")]);
+        // The first deletion is that of a file of the old directory.
+        let add = Stopped::after_with(&sandbox, "unlinkat", 1, refused, &args).unwrap();
+        let old = the(&sandbox, ".swap-").join("dc_v1");
+        assert!(dir.join("new").exists() && !can_be_locked(&dir.join(STATE)));
+        if creates {
+            fs::write(old.join("errored.tfstate"), LIVE).unwrap();
+        }
+        add.go_on();
+        let run = add.end();
+        match creates {
+            true => is_kept_aside(&sandbox, &run, Path::new("dc_v1/errored.tfstate")),
+            false => {
+                assert_eq!((run.code, &*run.stdout), (0, "updated dc:v1\n"), "{run:?}");
+                assert_eq!(names(&sandbox.cache()), ["dc_v1"]);
+            }
+        }
+        assert_eq!(fs::read_to_string(dir.join(STATE)).unwrap(), LIVE);
+    }
+}

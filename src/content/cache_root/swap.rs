@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::{CacheRoot, cannot_be_renamed};
 use crate::content::deletion::{delete, refuse_mounts, require_deletable};
+use crate::content::deployed::Seen;
 use crate::content::workdir::{Leftover, Purpose, WorkDir};
 use crate::error::{AtPath, Error, Result};
 use crate::reference::CacheKey;
@@ -27,6 +28,15 @@ pub(crate) enum Swap {
     Deleted,
 }
 
+/// What is known of the directory that a swap replaces.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Old<'s> {
+    /// True if the staged directory has the state of a deployment too that is in it.
+    pub(crate) holds_state: bool,
+    /// What deployments left in it, if that was looked at.
+    pub(crate) seen: Option<&'s dyn Seen>,
+}
+
 /// What killed processes left.
 #[derive(Debug, Default)]
 pub(crate) struct Recovered {
@@ -39,8 +49,7 @@ pub(crate) struct Recovered {
 impl CacheRoot {
     /// Puts a staged directory in the place of a key's. What was there before is
     /// then in the staged one's place, or aside in the returned swap. Only the
-    /// holder of the registry's lock may do so. `holds_state` says that the staged one has
-    /// the state of a deployment too, which was there before.
+    /// holder of the registry's lock may do so.
     ///
     /// # Errors
     ///
@@ -50,7 +59,7 @@ impl CacheRoot {
         staged: &mut WorkDir,
         key: &CacheKey,
         wait: &LockWait<'_>,
-        holds_state: bool,
+        old: Old<'_>,
     ) -> Result<Swap> {
         let name = OsStr::new(key.as_str());
         let path = self.dir_of(key);
@@ -68,11 +77,9 @@ impl CacheRoot {
                 Ok(Swap::Exchanged)
             }
             Err(error) if cannot_be_asked(&error) => {
-                self.swap_by_two_renames(staged, key, wait, holds_state)
+                self.swap_by_two_renames(staged, key, wait, old)
             }
-            Err(error) if cannot_be_renamed(&error) => {
-                self.swap_by_deletion(staged, name, holds_state)
-            }
+            Err(error) if cannot_be_renamed(&error) => self.swap_by_deletion(staged, name, old),
             Err(error) => Err(error).at("replace", &path),
         }
     }
@@ -97,7 +104,7 @@ impl CacheRoot {
         staged: &WorkDir,
         key: &CacheKey,
         wait: &LockWait<'_>,
-        holds_state: bool,
+        old: Old<'_>,
     ) -> Result<Swap> {
         let name = OsStr::new(key.as_str());
         let path = self.dir_of(key);
@@ -115,7 +122,7 @@ impl CacheRoot {
         };
         match moved {
             Err(error) if cannot_be_renamed(&error) => {
-                return self.swap_by_deletion(staged, name, holds_state);
+                return self.swap_by_deletion(staged, name, old);
             }
             moved => moved.at("move away", &path)?,
         }
@@ -137,22 +144,26 @@ impl CacheRoot {
     ///
     /// # Errors
     ///
-    /// I/O errors, and [`Error::StateNotMovable`].
+    /// I/O errors, [`Error::StateNotMovable`], and [`Error::KeptAside`] if a deployment wrote
+    /// something meanwhile, which stays where it is.
     pub(super) fn swap_by_deletion(
         &self,
         staged: &WorkDir,
         name: &OsStr,
-        holds_state: bool,
+        old: Old<'_>,
     ) -> Result<Swap> {
         // A crash would leave its state in staging alone, which is swept.
-        if holds_state {
+        if old.holds_state {
             return Err(Error::StateNotMovable {
                 path: self.dir.path_of(name),
             });
         }
         // What is half deleted cannot be restored.
         require_deletable(&self.dir, name)?;
-        delete(&self.dir, name)?;
+        match old.seen {
+            Some(seen) => self.delete_in_place(name, seen)?,
+            None => delete(&self.dir, name)?,
+        }
         self.move_in(staged, name)
             .at("replace", &self.dir.path_of(name))?;
         Ok(Swap::Deleted)

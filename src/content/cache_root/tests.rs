@@ -39,7 +39,9 @@ impl Fixture {
 
     fn swap_in(&self, staged: &mut WorkDir) -> Swap {
         let wait = self.registry.lock_wait();
-        self.root.swap_in(staged, &self.key, &wait, false).unwrap()
+        self.root
+            .swap_in(staged, &self.key, &wait, Old::default())
+            .unwrap()
     }
 
     fn content(&self) -> String {
@@ -90,7 +92,9 @@ fn content_is_swapped_in_and_back() {
 
     let mut third = fixture.stage("third");
     let wait = fixture.registry.lock_wait();
-    let swap = root.swap_by_two_renames(&third, key, &wait, false).unwrap();
+    let swap = root
+        .swap_by_two_renames(&third, key, &wait, Old::default())
+        .unwrap();
     assert_eq!(fixture.content(), "third");
     root.swap_back(&mut third, key, swap);
     assert_eq!(fixture.content(), "first");
@@ -106,10 +110,16 @@ fn content_that_cannot_be_renamed_is_deleted_for_its_successor() {
     let mut second = fixture.stage("second");
     let name = OsStr::new(key.as_str());
     // State would be in staging alone after a crash.
-    let refused = root.swap_by_deletion(&second, name, true);
+    let with_state = Old {
+        holds_state: true,
+        seen: None,
+    };
+    let refused = root.swap_by_deletion(&second, name, with_state);
     assert!(matches!(refused, Err(Error::StateNotMovable { .. })));
     assert_eq!(fixture.content(), "first");
-    let swap = root.swap_by_deletion(&second, name, false).unwrap();
+    let swap = root
+        .swap_by_deletion(&second, name, Old::default())
+        .unwrap();
     assert_eq!(fixture.content(), "second");
     // What was there cannot come back; whole new content is better than none.
     root.swap_back(&mut second, key, swap);

@@ -2,9 +2,10 @@
 //! manifest.
 
 use super::Install;
-use crate::content::cache_root::Swap;
+use crate::content::cache_root::{Old, Swap};
 use crate::content::carry::Carried;
 use crate::content::cleanup::{Cleanup, Leftovers};
+use crate::content::deployed::Seen;
 use crate::content::manifest::Manifest;
 use crate::content::workdir::WorkDir;
 use crate::error::{Error, Result};
@@ -64,8 +65,11 @@ impl Guard for Installing<'_> {
             let wait = cache.registry().lock_wait();
             let manifest = self.old_manifest.as_ref();
             self.carried = Carried::over(&staged.root, key, manifest, &staged.content)?;
-            let holds_state = self.carried.as_ref().is_some_and(Carried::has_state);
-            self.swap = Some(staged.root.swap_in(work, key, &wait, holds_state)?);
+            let old = Old {
+                holds_state: self.carried.as_ref().is_some_and(Carried::has_state),
+                seen: self.carried.as_ref().map(|carried| carried as &dyn Seen),
+            };
+            self.swap = Some(staged.root.swap_in(work, key, &wait, old)?);
             staged.root.sync()?;
         }
         Ok(())
