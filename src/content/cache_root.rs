@@ -147,7 +147,8 @@ impl CacheRoot {
             }
             Some(_) => refuse_mounts(&self.dir, name)?,
         }
-        match WorkDir::take(&self.dir, name, Purpose::Trash) {
+        let goes_with_state = quiet.is_some_and(Quiet::goes_with_state);
+        match WorkDir::take_to_trash(&self.dir, name, goes_with_state) {
             Ok(mut trash) => {
                 if let Some(quiet) = quiet {
                     trash.require_unchanged(quiet, &path)?;

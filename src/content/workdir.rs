@@ -23,6 +23,13 @@ pub(crate) use leftover::Leftover;
 /// The number of random characters that a name ends with.
 const RANDOM: usize = 12;
 
+/// What stands in place of the first random characters in the name of trash whose live state
+/// is to be deleted too. By chance, a name has it once in many billions.
+const MARK: &str = "agreed";
+
+/// How such a name begins.
+const WITH_STATE: &str = ".trash-agreed";
+
 /// The purpose of a working directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -87,15 +94,19 @@ impl Purpose {
     }
 
     fn random_name(self) -> io::Result<OsString> {
-        // Only the name is made here: nothing is created by a path.
-        let made = tempfile::Builder::new()
-            .prefix(self.prefix())
-            .rand_bytes(RANDOM)
-            .disable_cleanup(true)
-            .make_in("", |_| Ok(()));
-        let (_, path) = made?.into_parts();
-        Ok(path.file_name().unwrap_or_default().to_owned())
+        random_name(self.prefix(), RANDOM)
     }
+}
+
+fn random_name(prefix: &str, random: usize) -> io::Result<OsString> {
+    // Only the name is made here: nothing is created by a path.
+    let made = tempfile::Builder::new()
+        .prefix(prefix)
+        .rand_bytes(random)
+        .disable_cleanup(true)
+        .make_in("", |_| Ok(()));
+    let (_, path) = made?.into_parts();
+    Ok(path.file_name().unwrap_or_default().to_owned())
 }
 
 /// A directory that vanishes with all that it contains when it is dropped.
@@ -153,15 +164,23 @@ impl WorkDir {
         }
     }
 
-    /// Renames a directory of the root to the name of a working directory. Only
-    /// the holder of the registry's lock may do so: until it is locked, it looks
-    /// like a leftover.
+    /// Renames a directory of the root to a name of trash. Only the holder of the
+    /// registry's lock may do so: until it is locked, it looks like a leftover.
+    /// `goes_with_state` says that live state in it is to be deleted too, also if this
+    /// process is killed before that.
     ///
     /// # Errors
     ///
     /// Those of the rename.
-    pub(crate) fn take(root: &Arc<Dir>, name: &OsStr, purpose: Purpose) -> io::Result<Self> {
-        let new_name = purpose.random_name()?;
+    pub(crate) fn take_to_trash(
+        root: &Arc<Dir>,
+        name: &OsStr,
+        goes_with_state: bool,
+    ) -> io::Result<Self> {
+        let new_name = match goes_with_state {
+            true => random_name(WITH_STATE, RANDOM - MARK.len())?,
+            false => Purpose::Trash.random_name()?,
+        };
         root.rename(name, root, &new_name)?;
         let mut work = WorkDir {
             root: Arc::clone(root),

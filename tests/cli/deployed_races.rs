@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 
-use crate::deployed::{DESTROYED, LIVE, with_datacenter};
+use crate::deployed::{DESTROYED, LIVE, codes, with_datacenter};
 use crate::faults_calls::recorded;
-use crate::running::has_strace;
+use crate::running::{Running, has_strace};
 use crate::stopped::Stopped;
 use crate::support::{Run, Sandbox, names, write_tree};
 
@@ -398,4 +398,21 @@ fn what_is_replaced_by_two_renames_is_deleted_unless_an_apply_creates_state_in_i
         }
         assert_eq!(fs::read_to_string(dir.join(STATE)).unwrap(), LIVE);
     }
+}
+
+/// Row 90: state that was to be removed goes, and no other.
+#[test]
+fn a_killed_removal_with_state_is_completed_by_the_next_change() {
+    if !has_strace() {
+        return;
+    }
+    let (sandbox, _) = with_state(Some(LIVE));
+    let args = ["rm", "dc:v1", "--deployed"];
+    let kill = "signal=KILL:when=1";
+    let run = Running::start(sandbox.traced_at("unlinkat", kill, &args)).end();
+    assert_ne!(run.code, 0, "{run:?}");
+    assert!(the(&sandbox, ".trash-").exists());
+    assert_eq!(codes(&sandbox, "notes"), ["leftover"]);
+    sandbox.record("next:v1");
+    assert_eq!(names(&sandbox.cache()), [""; 0]);
 }

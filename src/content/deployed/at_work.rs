@@ -173,6 +173,8 @@ pub(crate) struct Quiet {
     /// The links, each with its target.
     links: BTreeMap<PathBuf, PathBuf>,
     locks: StateLocks,
+    /// True if live state is to go too.
+    goes_with_state: bool,
 }
 
 impl Quiet {
@@ -195,7 +197,21 @@ impl Quiet {
             files: files.map(|file| (file.path, file.identity)).collect(),
             links: left.links.into_iter().collect(),
             locks,
+            goes_with_state: false,
         })
+    }
+
+    /// Lets the live state that was seen go with the directory.
+    pub(crate) fn with_state(self) -> Self {
+        Quiet {
+            goes_with_state: true,
+            ..self
+        }
+    }
+
+    /// Returns whether live state is to go with the directory.
+    pub(crate) fn goes_with_state(&self) -> bool {
+        self.goes_with_state
     }
 
     /// Returns how many descriptors it holds.

@@ -346,10 +346,12 @@ impl Planner<'_> {
                 }
                 refuse_mounts(root.dir(), name)?;
                 let dir = root.open_dir(name)?;
-                let quiet = Quiet::require(&dir)?;
+                let mut quiet = Quiet::require(&dir)?;
                 if self.deployed.is_some() {
                     // A deployment may have ended since the state was read without the lock.
                     refuse_deployed(reference, path, quiet.live(&dir)?)?;
+                } else {
+                    quiet = quiet.with_state();
                 }
                 let quiet = (self.locks == Locks::Held).then_some(quiet);
                 return Ok(Planned::Delete(key, quiet));

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Purpose, set_aside};
+use super::{Purpose, WITH_STATE, set_aside};
 use crate::content::deletion::delete;
 use crate::content::deployed::LiveState;
 use crate::content::residue::{PLUGINS, Residue, StateFormat, can_be_live, residue_of};
@@ -82,6 +82,14 @@ impl Leftover {
     }
 
     fn has_state(&self) -> io::Result<bool> {
+        // It was to be deleted with its state.
+        if self
+            .name
+            .as_encoded_bytes()
+            .starts_with(WITH_STATE.as_bytes())
+        {
+            return Ok(false);
+        }
         let is_swap = Purpose::of_name(&self.name) == Some(Purpose::Swap);
         let mut walk = Walk::through(self.dir.try_clone()?)?;
         while let Some(step) = walk.next()? {
