@@ -55,6 +55,7 @@ impl Context {
                 ));
             })
             .with_durability_notice(warn_of_disk)
+            .with_kept_notice(warn_of_kept)
             .with_interrupt(interrupt.clone());
         Ok(Context {
             cache: progress::on_terminal(cache),
@@ -73,6 +74,13 @@ impl Context {
                 escape_display(&backend.to_string_lossy())
             ));
         }
+    }
+
+    /// Prepares this process for a change of artifacts and their content.
+    pub(super) fn begin_change(&self) -> anyhow::Result<()> {
+        // Not for commands that only read, which need few descriptors.
+        store::descriptors::raise_limit();
+        self.defer_signals()
     }
 
     /// Defers signals, so that they stop a change only where it can be undone.
@@ -110,6 +118,17 @@ fn warn_of_links(home: &Home) {
             escape_display(&target.to_string_lossy()),
         ));
     }
+}
+
+/// Warns of a directory that is kept because an interrupted change left state in it.
+fn warn_of_kept(dir: &Path) {
+    messages::warning(format_args!(
+        "an interrupted change left the state of a deployment, which is kept as `{}`",
+        escape_display(&dir.to_string_lossy())
+    ));
+    messages::hint(format_args!(
+        "compare it with the state in the cache, keep what is current, and delete the other"
+    ));
 }
 
 /// Warns of a file system that cannot sync a directory.

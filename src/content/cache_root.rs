@@ -8,17 +8,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::Errno;
 
-use super::deletion::{delete, refuse_mounts};
+use super::deletion::{delete, delete_seen, refuse_mounts};
+use super::deployed::{Quiet, Seen};
 use super::removal::stored_bytes;
 use super::workdir::{Purpose, WorkDir};
-use crate::error::{AtPath, Result};
+use crate::error::{AtPath, Error, Result};
 use crate::home::Home;
 use crate::reference::CacheKey;
 use crate::store::{self, Attributes, Dir, Disk, FileId, Kind, LockWait, Owner, if_exists, is};
 
 mod swap;
 
-pub(crate) use swap::Swap;
+pub(crate) use swap::{Old, Swap};
 
 /// The cache root.
 #[derive(Debug)]
@@ -125,13 +126,16 @@ impl CacheRoot {
 
     /// Moves an entry of the root out of the way, to be deleted. What cannot be
     /// renamed is deleted where it lies, and a symbolic link is removed itself.
-    /// Only the holder of the registry's lock may do so.
+    /// Only the holder of the registry's lock may do so. `quiet` is what was seen in it if
+    /// it is a directory.
     ///
     /// # Errors
     ///
     /// I/O errors, and that a file system is mounted in it. Then nothing
-    /// has changed, but where something was deleted in its place.
-    pub(crate) fn move_to_trash(&self, name: &OsStr) -> Result<Trashed> {
+    /// has changed, but where something was deleted in its place. And
+    /// [`Error::KeptAside`](crate::Error::KeptAside) if a deployment changed something since
+    /// it was seen.
+    pub(crate) fn move_to_trash(&self, name: &OsStr, quiet: Option<&Quiet>) -> Result<Trashed> {
         let path = self.dir.path_of(name);
         match self.look(name)? {
             None => return Ok(Trashed::Nothing),
@@ -143,16 +147,46 @@ impl CacheRoot {
             }
             Some(_) => refuse_mounts(&self.dir, name)?,
         }
-        match WorkDir::take(&self.dir, name, Purpose::Trash) {
-            Ok(trash) => Ok(Trashed::Moved(trash)),
+        let goes_with_state = quiet.is_some_and(Quiet::goes_with_state);
+        match WorkDir::take_to_trash(&self.dir, name, goes_with_state) {
+            Ok(mut trash) => {
+                if let Some(quiet) = quiet {
+                    trash.require_unchanged(quiet, &path)?;
+                }
+                Ok(Trashed::Moved(trash))
+            }
             Err(error) if cannot_be_renamed(&error) => {
                 let bytes = stored_bytes(&self.dir, name);
-                delete(&self.dir, name).map(|()| Trashed::Deleted { bytes })
+                match quiet {
+                    Some(quiet) => self.delete_in_place(name, quiet)?,
+                    None => delete(&self.dir, name)?,
+                }
+                Ok(Trashed::Deleted { bytes })
             }
             Err(error) => {
                 let gone = if_exists(Err::<(), _>(error)).at("move away", &path);
                 gone.map(|_| Trashed::Nothing)
             }
+        }
+    }
+
+    /// Deletes a directory that cannot be moved out of the way.
+    ///
+    /// # Errors
+    ///
+    /// I/O errors, and [`Error::KeptAside`] if it has something of deployments that was not
+    /// seen. Then it stays where it is, as far as it was not deleted before.
+    fn delete_in_place(&self, name: &OsStr, seen: &dyn Seen) -> Result<()> {
+        let is_deleted = match seen.lacks_some_of(&self.open_dir(name)?) {
+            true => false,
+            false => delete_seen(&self.dir, name, Path::new(name), seen)?,
+        };
+        match is_deleted {
+            true => Ok(()),
+            false => Err(Error::KeptAside {
+                path: self.dir.path_of(name),
+                kept: self.dir.path_of(name),
+            }),
         }
     }
 

@@ -15,7 +15,7 @@ use bring::Bringing;
 
 use super::cache_root::CacheRoot;
 use super::copy;
-use super::deployed::StateLocks;
+use super::deployed::{Seen, StateLocks};
 use super::file_tree::{Divided, FileTree, Opener};
 use super::inventory::Inventory;
 use super::manifest::Manifest;
@@ -94,14 +94,19 @@ impl Carried {
         }
         Bringing::new(&mut carried, &divided, tree).all()?;
         if !carried.created.is_empty() {
-            copy::sync(&carried.new, root.dir())?;
+            copy::sync_with_locks(&carried.new, root.dir(), &carried.locks)?;
         }
         Ok(Some(carried))
     }
 
-    /// Keeps what was carried, and returns the paths of the files.
-    pub(super) fn into_paths(mut self) -> Vec<PathBuf> {
+    /// Keeps what was carried in the new directory.
+    pub(super) fn keep(&mut self) {
         self.is_done = true;
+    }
+
+    /// Keeps what was carried, releases the locks, and returns the paths of the files.
+    pub(super) fn into_paths(mut self) -> Vec<PathBuf> {
+        self.keep();
         let created = std::mem::take(&mut self.created).into_iter();
         let files = created.filter(|(_, kind)| *kind != Kind::Dir);
         files.map(|(path, _)| path).collect()
@@ -139,6 +144,25 @@ impl Carried {
     }
 }
 
+impl Seen for Carried {
+    fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    fn knows_file(&self, path: &Path, now: Identity) -> bool {
+        match self.files.get(path) {
+            Some(How::Linked(file)) => *file == now.file(),
+            Some(How::Copied(seen) | How::LeftBehind(seen)) => seen.has_same_content(now),
+            Some(How::Recreated(_)) => false,
+            None => is_content(&self.content, path, Kind::File),
+        }
+    }
+
+    fn knows_link(&self, path: &Path) -> bool {
+        self.files.contains_key(path) || is_content(&self.content, path, Kind::Link)
+    }
+}
+
 impl Drop for Carried {
     fn drop(&mut self) {
         if self.is_done {
@@ -157,14 +181,10 @@ impl Drop for Carried {
     }
 }
 
-/// Lists a directory and divides it. State is never content here: a file of that name may
-/// have come with the artifact, and be in use since. A selected workspace belongs to the
-/// deployment, because without it OpenTofu would work in another one.
+/// Lists a directory and divides it. A selected workspace belongs to the deployment, because
+/// without it OpenTofu would work in another one.
 fn divide(old: &Dir, content: &HashSet<Vec<u8>>) -> Result<Divided> {
-    let mut divided = FileTree::stored(old)?.divide(|path, kind| {
-        residue_of(path, kind) != Some(Residue::State)
-            && content.contains(path.as_os_str().as_bytes())
-    });
+    let mut divided = FileTree::stored(old)?.divide(|path, kind| is_content(content, path, kind));
     for file in std::mem::take(&mut divided.generated.files) {
         let selects = match workspace_selected_by(&file.path) {
             Some(dir) => !is_default_workspace(old, dir)?,
@@ -176,6 +196,12 @@ fn divide(old: &Dir, content: &HashSet<Vec<u8>>) -> Result<Divided> {
         }
     }
     Ok(divided)
+}
+
+/// Returns whether a path is content. State is never content here: a file of that name may
+/// have come with the artifact, and be in use since.
+fn is_content(content: &HashSet<Vec<u8>>, path: &Path, kind: Kind) -> bool {
+    residue_of(path, kind) != Some(Residue::State) && content.contains(path.as_os_str().as_bytes())
 }
 
 #[cfg(test)]

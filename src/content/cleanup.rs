@@ -39,10 +39,14 @@ impl<'c> Cleanup<'c> {
         self.cache.manifests.sweep()
     }
 
-    /// Restores content that a killed process moved aside, and finds what others left in
-    /// the cache.
+    /// Restores content that a killed process moved aside, keeps what has the state of a
+    /// deployment, and finds what others left in the cache.
     pub(super) fn recover(&mut self, root: &CacheRoot) -> Result<()> {
-        self.leftovers = root.recover()?;
+        let recovered = root.recover()?;
+        self.leftovers = recovered.leftovers;
+        for kept in &recovered.kept {
+            self.cache.kept_notice.call(kept);
+        }
         Ok(())
     }
 

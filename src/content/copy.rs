@@ -1,8 +1,11 @@
 //! Copying content into staging, and making it survive a power loss.
 
+use std::ffi::OsStr;
+use std::io;
 use std::sync::Arc;
 
 use super::Cache;
+use super::deployed::StateLocks;
 use super::file_tree::{Node, Opener};
 use super::hash::{Reader, each_file};
 use super::inventory::Inventory;
@@ -89,6 +92,12 @@ impl Copier {
 /// What could not be written; Linux says so since 5.8, for what failed after
 /// `opened` was opened.
 pub(crate) fn sync(tree: &Dir, opened: &Dir) -> Result<()> {
+    sync_with_locks(tree, opened, &StateLocks::default())
+}
+
+/// Makes a tree survive a power loss as [`sync`] does. Of the files in it, some may be locked
+/// under other names.
+pub(crate) fn sync_with_locks(tree: &Dir, opened: &Dir, locks: &StateLocks) -> Result<()> {
     // One call for the file system instead of one for each file.
     #[cfg(target_os = "linux")]
     match crate::store::uninterrupted(|| Ok(rustix::fs::syncfs(opened)?)) {
@@ -96,14 +105,14 @@ pub(crate) fn sync(tree: &Dir, opened: &Dir) -> Result<()> {
         synced => return synced.at("sync", tree.path()),
     }
     let _ = opened;
-    sync_each(tree)
+    sync_each(tree, locks)
 }
 
 /// Makes a tree survive a power loss, file by file.
 ///
 /// On macOS `fsync` leaves what it writes in the cache of the disk, and a call that
 /// empties that cache takes long, so only the last one does, for all files at once.
-fn sync_each(tree: &Dir) -> Result<()> {
+fn sync_each(tree: &Dir, locks: &StateLocks) -> Result<()> {
     use crate::store::{Kind, Step, Walk};
     let mut walk = tree
         .try_clone()
@@ -120,17 +129,26 @@ fn sync_each(tree: &Dir) -> Result<()> {
                     rustix::fs::fsync(dir).map_err(std::io::Error::from)
                 })
                 .at("sync", &at)?,
-            Kind::File => walk
-                .dir()
-                .open_file(&name)
-                .and_then(|file| Ok(rustix::fs::fsync(file)?))
-                .at("sync", &at)?,
+            Kind::File => sync_file(walk.dir(), &name, locks).at("sync", &at)?,
             _ => {}
         }
     }
     tree.try_clone()
         .and_then(|tree| crate::store::sync(&tree.into_file()))
         .at("sync", tree.path())
+}
+
+fn sync_file(dir: &Dir, name: &OsStr, locks: &StateLocks) -> io::Result<()> {
+    // To open a locked file again and close it would release the lock.
+    let locked = match locks.is_empty() {
+        true => None,
+        false => locks.file_of(dir.attributes_of(name)?.id),
+    };
+    match locked {
+        Some(file) => rustix::fs::fsync(file)?,
+        None => rustix::fs::fsync(dir.open_file(name)?)?,
+    }
+    Ok(())
 }
 
 #[cfg(test)]

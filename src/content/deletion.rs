@@ -2,7 +2,10 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::path::Path;
 
+use super::deployed::Seen;
+use super::residue::{Residue, residue_of};
 use crate::error::{AtPath, Result};
 use crate::store::{Dir, Kind, MountId, Step, Walk, if_exists, is_mounted_below};
 
@@ -16,6 +19,17 @@ use crate::store::{Dir, Kind, MountId, Step, Walk, if_exists, is_mounted_below};
 /// the first thing that could not be deleted. A directory on which something is
 /// mounted meanwhile is never entered.
 pub(super) fn delete(parent: &Dir, name: &OsStr) -> Result<()> {
+    delete_with(parent, name, None).map(|_| ())
+}
+
+/// Deletes a directory as [`delete`] does, but stops at the first thing of deployments that
+/// was not seen, and returns false: it came since, and nothing else may have it. `top` is the
+/// path from `parent` of the directory that was looked at: the name itself, or one below it.
+pub(super) fn delete_seen(parent: &Dir, name: &OsStr, top: &Path, seen: &dyn Seen) -> Result<bool> {
+    delete_with(parent, name, Some((top, seen)))
+}
+
+fn delete_with(parent: &Dir, name: &OsStr, seen: Option<(&Path, &dyn Seen)>) -> Result<bool> {
     refuse_mounts(parent, name)?;
     let at = parent.path_of(name);
     let mount = parent.mount().at("delete", &at)?;
@@ -33,7 +47,11 @@ pub(super) fn delete(parent: &Dir, name: &OsStr) -> Result<()> {
                         entered => entered,
                     }
                 }
-                Ok(_) => walk.dir().remove_file(name),
+                Ok(kind) => match seen.map(|seen| may_go(&walk, name, kind, seen)) {
+                    None | Some(Ok(true)) => walk.dir().remove_file(name),
+                    Some(Ok(false)) => return Ok(false),
+                    Some(Err(error)) => Err(error),
+                },
                 Err(error) => Err(error),
             },
         };
@@ -42,7 +60,31 @@ pub(super) fn delete(parent: &Dir, name: &OsStr) -> Result<()> {
             failure.get_or_insert(error);
         }
     }
-    failure.map_or(Ok(()), Err)
+    failure.map_or(Ok(true), Err)
+}
+
+/// Returns whether a name in the current directory of a walk is nothing of deployments, or
+/// was seen in the directory at `top`.
+fn may_go(
+    walk: &Walk,
+    name: &OsStr,
+    kind: Kind,
+    (top, seen): (&Path, &dyn Seen),
+) -> io::Result<bool> {
+    let path = walk.path().join(name);
+    let path = path.strip_prefix(top).unwrap_or(&path);
+    match residue_of(path, kind) {
+        Some(Residue::State | Residue::Inputs) => {}
+        Some(Residue::Generated) | None => return Ok(true),
+    }
+    let Some(now) = if_exists(walk.dir().attributes_of(name))? else {
+        return Ok(true);
+    };
+    Ok(match now.kind {
+        Kind::File => seen.knows_file(path, now.identity),
+        Kind::Link => seen.knows_link(path),
+        _ => true,
+    })
 }
 
 /// Refuses a directory that could not be deleted whole because one of its directories is

@@ -11,6 +11,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use super::Cache;
+use super::carry::Carried;
 use super::cleanup::{Cleanup, Leftovers};
 use super::copy;
 use super::inventory::Inventory;
@@ -122,11 +123,18 @@ impl<'c> Install<'c> {
         } = installed;
         let deleted = self.cache.progress.during(Operation::Deleting, || {
             leftovers.delete();
-            replaced.map_or(Ok(()), WorkDir::delete)
+            match (replaced, &carried) {
+                (Some(replaced), Some(carried)) => {
+                    let path = self.staged.root.dir_of(&self.key);
+                    replaced.delete_seen(carried, &path)
+                }
+                (Some(replaced), None) => replaced.delete(),
+                (None, _) => Ok(()),
+            }
         });
         Ok(Registered {
             upserted,
-            carried,
+            carried: carried.map(Carried::into_paths).unwrap_or_default(),
             not_deleted: kept_aside.or(deleted.err()),
         })
     }

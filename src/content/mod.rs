@@ -58,7 +58,9 @@ pub use verify::{Code, Finding, Repairs, Report, TakenOver, Verification};
 
 pub(crate) use contents::Contents;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cache_root::CacheRoot;
@@ -72,6 +74,28 @@ use crate::home::Home;
 use crate::interrupt::Interrupt;
 use crate::registry::Registry;
 use crate::store::Disk;
+
+type Notice = dyn Fn(&Path) + Send + Sync;
+
+/// Receives the paths of directories that are kept for good, if it is set.
+#[derive(Clone, Default)]
+struct KeptNotice(Option<Arc<Notice>>);
+
+impl KeptNotice {
+    fn call(&self, kept: &Path) {
+        if let Some(notice) = &self.0 {
+            notice(kept);
+        }
+    }
+}
+
+impl fmt::Debug for KeptNotice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KeptNotice")
+            .field(&self.0.is_some())
+            .finish()
+    }
+}
 
 /// The content of a home, together with its registry.
 ///
@@ -104,6 +128,7 @@ pub struct Cache {
     /// Where cldctl's local state lies; `None` for its place in the home.
     state_dir: Option<PathBuf>,
     progress: ProgressObserver,
+    kept_notice: KeptNotice,
 }
 
 impl Cache {
@@ -120,6 +145,7 @@ impl Cache {
             registry,
             state_dir: None,
             progress: ProgressObserver::default(),
+            kept_notice: KeptNotice::default(),
         })
     }
 
@@ -144,6 +170,14 @@ impl Cache {
         notice: impl Fn(&Path) + Send + Sync + 'static,
     ) -> Self {
         self.registry = self.registry.with_durability_notice(notice);
+        self
+    }
+
+    /// Calls `notice` with the path of each directory that a change keeps in the cache because
+    /// an interrupted one left the state of a deployment in it, which may be the only one.
+    #[must_use]
+    pub fn with_kept_notice(mut self, notice: impl Fn(&Path) + Send + Sync + 'static) -> Self {
+        self.kept_notice = KeptNotice(Some(Arc::new(notice)));
         self
     }
 

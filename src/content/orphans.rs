@@ -195,7 +195,13 @@ impl RootScan<'_> {
             Some(_) if self.interrupted.iter().any(|(holder, _)| holder == name) => None,
             Some(_) => {
                 let leftover = Leftover::lock_if_stale(self.root.dir(), name)?;
-                leftover.map(|_| UnreferencedKind::Leftover)
+                // What has state is kept by the next change.
+                match leftover {
+                    Some(leftover) if !leftover.may_have_state()? => {
+                        Some(UnreferencedKind::Leftover)
+                    }
+                    Some(_) | None => None,
+                }
             }
             None => self
                 .is_orphan(name, listed)?

@@ -84,7 +84,7 @@ fn of_entry(
         }
     }
     if !found.is_empty() {
-        Quiet::require(top)?;
+        Quiet::require(&top)?;
     }
     Ok(found)
 }
@@ -164,7 +164,7 @@ pub(super) fn delete_plugins(root: &Path, path: &Path) -> Result<()> {
     let mut names = below.iter();
     let key = names.next().unwrap_or_default();
     let top = opened.open_dir(key).at("open", &opened.path_of(key))?;
-    let quiet = Quiet::require(top.try_clone().at("open", top.path())?)?;
+    let quiet = Quiet::require(&top)?;
     let mut opener = Opener::default();
     let (parent, name) = opener.parent_of(&top, names.as_path()).at("open", path)?;
     delete(parent, name)?;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 pub use request::{ChosenPlan, ChosenRemoval, NamedRemoval};
 
-use plan::PlannedRemoval;
+use plan::{Locks, PlannedRemoval};
 
 use super::Cache;
 use super::cache_root::CacheRoot;
@@ -18,7 +18,7 @@ use super::progress::{Operation, ProgressObserver};
 use crate::document::{Edit, OpenDocument};
 use crate::error::{Error, Result};
 use crate::registry::Update;
-use crate::store::{Dir, Guard, Locked};
+use crate::store::{Dir, Guard, Locked, descriptors};
 
 /// An artifact that was removed, or would be.
 #[derive(Debug)]
@@ -171,7 +171,14 @@ impl Cache {
         options: RemoveOptions,
     ) -> Result<Vec<Removed>> {
         let root = open_root(self, options)?;
-        let planned = plan::plan(self, document, edit, root.as_ref(), options)?;
+        let planned = plan::plan(
+            self,
+            document,
+            edit,
+            root.as_ref(),
+            options,
+            Locks::Released,
+        )?;
         Ok(planned
             .into_iter()
             .map(|planned| planned.preview(root.as_ref()))
@@ -216,15 +223,30 @@ impl Guard for Removal<'_> {
         // Should the power fail now, the entries may be back; so their content
         // stays. `prune` finds it if they are not.
         if durable && let Some(root) = &self.root {
-            for planned in &mut self.planned {
-                planned.move_to_trash(root);
-            }
+            move_all_to_trash(&mut self.planned, root);
         }
         Trash {
             leftovers: self.cleanup.committed(durable),
             root: self.root,
             planned: self.planned,
         }
+    }
+}
+
+/// Moves the content of entries that are gone out of the way, to be deleted when the
+/// registry is free again.
+fn move_all_to_trash(planned: &mut [PlannedRemoval], root: &CacheRoot) {
+    // What is moved stays open until then. Where the limit of descriptors is low, some of it
+    // is deleted now, so that enough are left for all else.
+    let limit = descriptors::limit() / 2;
+    let mut held: usize = planned.iter().map(PlannedRemoval::descriptors).sum();
+    for planned in planned {
+        held -= planned.descriptors();
+        planned.move_to_trash(root);
+        if held + planned.descriptors() > limit {
+            planned.delete_early(root);
+        }
+        held += planned.descriptors();
     }
 }
 

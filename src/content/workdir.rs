@@ -10,13 +10,25 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::deletion::delete;
+use super::deletion::{delete, delete_seen};
+use super::deployed::{Quiet, Seen};
 use crate::error::{AtPath, Error, Result};
 use crate::reference::is_reserved_name;
-use crate::store::{Dir, DirLock, Kind, LockWait, Owner, cannot_lock, if_exists};
+use crate::store::{Dir, DirLock, LockWait, Owner, cannot_lock, if_exists};
+
+mod leftover;
+
+pub(crate) use leftover::Leftover;
 
 /// The number of random characters that a name ends with.
 const RANDOM: usize = 12;
+
+/// What stands in place of the first random characters in the name of trash whose live state
+/// is to be deleted too. By chance, a name has it once in many billions.
+const MARK: &str = "agreed";
+
+/// How such a name begins.
+const WITH_STATE: &str = ".trash-agreed";
 
 /// The purpose of a working directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,15 +94,19 @@ impl Purpose {
     }
 
     fn random_name(self) -> io::Result<OsString> {
-        // Only the name is made here: nothing is created by a path.
-        let made = tempfile::Builder::new()
-            .prefix(self.prefix())
-            .rand_bytes(RANDOM)
-            .disable_cleanup(true)
-            .make_in("", |_| Ok(()));
-        let (_, path) = made?.into_parts();
-        Ok(path.file_name().unwrap_or_default().to_owned())
+        random_name(self.prefix(), RANDOM)
     }
+}
+
+fn random_name(prefix: &str, random: usize) -> io::Result<OsString> {
+    // Only the name is made here: nothing is created by a path.
+    let made = tempfile::Builder::new()
+        .prefix(prefix)
+        .rand_bytes(random)
+        .disable_cleanup(true)
+        .make_in("", |_| Ok(()));
+    let (_, path) = made?.into_parts();
+    Ok(path.file_name().unwrap_or_default().to_owned())
 }
 
 /// A directory that vanishes with all that it contains when it is dropped.
@@ -148,15 +164,23 @@ impl WorkDir {
         }
     }
 
-    /// Renames a directory of the root to the name of a working directory. Only
-    /// the holder of the registry's lock may do so: until it is locked, it looks
-    /// like a leftover.
+    /// Renames a directory of the root to a name of trash. Only the holder of the
+    /// registry's lock may do so: until it is locked, it looks like a leftover.
+    /// `goes_with_state` says that live state in it is to be deleted too, also if this
+    /// process is killed before that.
     ///
     /// # Errors
     ///
     /// Those of the rename.
-    pub(crate) fn take(root: &Arc<Dir>, name: &OsStr, purpose: Purpose) -> io::Result<Self> {
-        let new_name = purpose.random_name()?;
+    pub(crate) fn take_to_trash(
+        root: &Arc<Dir>,
+        name: &OsStr,
+        goes_with_state: bool,
+    ) -> io::Result<Self> {
+        let new_name = match goes_with_state {
+            true => random_name(WITH_STATE, RANDOM - MARK.len())?,
+            false => Purpose::Trash.random_name()?,
+        };
         root.rename(name, root, &new_name)?;
         let mut work = WorkDir {
             root: Arc::clone(root),
@@ -221,19 +245,33 @@ impl WorkDir {
         }
     }
 
+    /// Returns the error that says so, and keeps the directory aside, if a deployment changed
+    /// something in it since it was seen. It was the directory of a key at this path.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KeptAside`].
+    pub(crate) fn require_unchanged(&mut self, seen: &Quiet, of: &Path) -> Result<()> {
+        let is_changed = match self.root.open_dir(&self.name) {
+            Ok(dir) => seen.has_changed(&dir),
+            Err(_) => !seen.is_empty(),
+        };
+        match is_changed {
+            true => Err(self.keep_aside(of)),
+            false => Ok(()),
+        }
+    }
+
     /// Keeps what has the name now for good, under a name that nothing sweeps, and returns
     /// its path.
     ///
     /// # Errors
     ///
-    /// Those of the rename. Then it is kept as it is, until another process sweeps.
+    /// Those of the rename. Then it is kept as it is, and the next change sets it aside if it
+    /// has live state.
     pub(crate) fn set_aside(&mut self) -> Result<PathBuf> {
         self.keep();
-        let path = self.root.path_of(&self.name);
-        let name = Purpose::Kept.random_name().at("move away", &path)?;
-        let renamed = self.root.rename(&self.name, &self.root, &name);
-        renamed.at("move away", &path)?;
-        self.name = name;
+        self.name = set_aside(&self.root, &self.name)?;
         Ok(self.root.path_of(&self.name))
     }
 
@@ -248,6 +286,41 @@ impl WorkDir {
             false => delete(&self.root, &self.name),
         }
     }
+
+    /// Deletes the old directory of a key that was at this path, unless it has something of
+    /// deployments that was not seen: a process that was in it then writes into it still.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KeptAside`], and the first thing that could not be deleted.
+    pub(crate) fn delete_seen(mut self, seen: &dyn Seen, of: &Path) -> Result<()> {
+        if std::mem::replace(&mut self.is_kept, true) {
+            return Ok(());
+        }
+        let mut top = PathBuf::from(&self.name);
+        if Purpose::of_name(&self.name) == Some(Purpose::Swap) {
+            top.push(of.file_name().unwrap_or_default());
+        }
+        match delete_seen(&self.root, &self.name, &top, seen) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.keep_aside(of)),
+            // A directory in which something was created after it was emptied cannot be
+            // removed.
+            Err(error) => match self.root.open_beneath(&top) {
+                Ok(dir) if seen.lacks_some_of(&dir) => Err(self.keep_aside(of)),
+                _ => Err(error),
+            },
+        }
+    }
+}
+
+/// Renames a directory of the root to a name that nothing sweeps, and returns the name.
+fn set_aside(root: &Dir, name: &OsStr) -> Result<OsString> {
+    let path = root.path_of(name);
+    let new_name = Purpose::Kept.random_name().at("move away", &path)?;
+    let renamed = root.rename(name, root, &new_name);
+    renamed.at("move away", &path)?;
+    Ok(new_name)
 }
 
 impl Drop for WorkDir {
@@ -256,71 +329,6 @@ impl Drop for WorkDir {
             // What stays is found by its name.
             let _ = delete(&self.root, &self.name);
         }
-    }
-}
-
-/// A working directory that a killed process left, locked against others until it is
-/// dropped.
-#[derive(Debug)]
-pub(crate) struct Leftover {
-    root: Arc<Dir>,
-    name: OsString,
-    dir: Dir,
-    _lock: DirLock,
-}
-
-impl Leftover {
-    /// Locks a working directory that no running process has; `None` if one has
-    /// it, or if there is no such directory.
-    ///
-    /// # Errors
-    ///
-    /// The system does not say.
-    pub(crate) fn lock_if_stale(root: &Arc<Dir>, name: &OsStr) -> Result<Option<Self>> {
-        Self::locked(root, name).at("lock", &root.path_of(name))
-    }
-
-    fn locked(root: &Arc<Dir>, name: &OsStr) -> io::Result<Option<Self>> {
-        let found = if_exists(root.attributes_of(name))?;
-        if found.is_none_or(|found| found.kind != Kind::Dir) {
-            return Ok(None);
-        }
-        let opened = match if_exists(root.open_dir(name)) {
-            // Content that was on its way out may have lacked any permission.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                root.grant_owner(name)?;
-                if_exists(root.open_dir(name))?
-            }
-            opened => opened?,
-        };
-        let Some(dir) = opened else {
-            return Ok(None);
-        };
-        let Some(lock) = DirLock::exclusive(&dir)? else {
-            return Ok(None);
-        };
-        let here = if_exists(root.attributes_of(name))?;
-        let is_current = here.map(|here| here.id) == Some(dir.attributes()?.id);
-        Ok(is_current.then(|| Leftover {
-            root: Arc::clone(root),
-            name: name.to_owned(),
-            dir,
-            _lock: lock,
-        }))
-    }
-
-    /// Returns the directory.
-    pub(crate) fn dir(&self) -> &Dir {
-        &self.dir
-    }
-
-    /// Deletes it.
-    ///
-    /// # Errors
-    ///
-    /// The first thing that could not be deleted.
-    pub(crate) fn delete(self) -> Result<()> {
-        delete(&self.root, &self.name)
     }
 }
 

@@ -69,6 +69,8 @@ pub(crate) struct Attributes {
     pub(crate) len: u64,
     /// The allocated disk space in bytes.
     pub(crate) allocated: u64,
+    /// The number of names that it has.
+    pub(crate) names: u64,
     pub(crate) id: FileId,
     pub(crate) owner: Owner,
     /// The identity of this state, which a later change makes differ.
@@ -89,6 +91,7 @@ impl From<&sys::Stat> for Attributes {
             allocated: u64::try_from(stat.st_blocks)
                 .unwrap_or_default()
                 .saturating_mul(BLOCK),
+            names: stat.st_nlink as u64,
             id: (stat.st_dev as u64, stat.st_ino as u64),
             owner: Owner::from(stat),
             identity: Identity::from(stat),

@@ -58,6 +58,13 @@ impl Identity {
         (self.device, self.inode)
     }
 
+    /// Returns whether it is of the same file with the same content, whatever became of its
+    /// names and mode.
+    pub(crate) fn has_same_content(self, other: Self) -> bool {
+        let changed = other.changed;
+        Identity { changed, ..self } == other
+    }
+
     /// Returns when it was written, renamed or given another mode last, since 1970;
     /// never less than that.
     pub(crate) fn last_change(&self) -> Duration {

@@ -13,6 +13,7 @@
 //! cldctl reads before our rename and writes after it still undoes ours; no
 //! program can prevent that from the outside.
 
+pub(crate) mod descriptors;
 mod dir;
 mod disk;
 mod file;

@@ -16,15 +16,15 @@ use crate::running::{Running, has_strace, wait_until};
 use crate::support::{PROGRAM, Run, Sandbox, names, tree, write_tree};
 
 /// A state of OpenTofu with one resource.
-const LIVE: &str = r#"{"version":4,"terraform_version":"1.9.0","serial":3,"lineage":"x","outputs":{},"resources":[{"mode":"managed","type":"terraform_data","name":"a","provider":"p","instances":[{"attributes":{"id":"1"}}]}]}"#;
+pub(crate) const LIVE: &str = r#"{"version":4,"terraform_version":"1.9.0","serial":3,"lineage":"x","outputs":{},"resources":[{"mode":"managed","type":"terraform_data","name":"a","provider":"p","instances":[{"attributes":{"id":"1"}}]}]}"#;
 
 /// A state of OpenTofu after everything was destroyed.
-const DESTROYED: &str = r#"{"version":4,"terraform_version":"1.9.0","serial":4,"lineage":"x","outputs":{},"resources":[]}"#;
+pub(crate) const DESTROYED: &str = r#"{"version":4,"terraform_version":"1.9.0","serial":4,"lineage":"x","outputs":{},"resources":[]}"#;
 
 const SECRET: &str = "hunter2-is-a-secret";
 
 /// A home with the datacenter `dc:v1`, imported from the directory `dc`.
-fn with_datacenter() -> (Sandbox, PathBuf) {
+pub(crate) fn with_datacenter() -> (Sandbox, PathBuf) {
     let sandbox = Sandbox::new();
     let source = sandbox.path("dc");
     write_tree(
@@ -41,7 +41,7 @@ fn with_datacenter() -> (Sandbox, PathBuf) {
 }
 
 /// Leaves what a deployment of a module leaves.
-fn deploy(dir: &Path, module: &str) {
+pub(crate) fn deploy(dir: &Path, module: &str) {
     let inputs = format!("{{\"password\":\"{SECRET}\"}}");
     write_tree(
         &dir.join(module),
@@ -61,7 +61,7 @@ fn add(sandbox: &Sandbox, reference: &str, source: &str) -> Run {
     sandbox.run(&["add", reference, source.to_str().unwrap()])
 }
 
-fn codes(sandbox: &Sandbox, kind: &str) -> Vec<String> {
+pub(crate) fn codes(sandbox: &Sandbox, kind: &str) -> Vec<String> {
     let run = sandbox.run(&["verify", "--format", "json"]);
     let report: Value = serde_json::from_str(&run.stdout).unwrap();
     let findings = report[kind].as_array().unwrap().iter();
@@ -72,7 +72,7 @@ fn codes(sandbox: &Sandbox, kind: &str) -> Vec<String> {
 
 /// Holds OpenTofu's lock on a state file until the file is dropped, or this process opens
 /// and closes it.
-fn hold(file: &Path) -> fs::File {
+pub(crate) fn hold(file: &Path) -> fs::File {
     let file = fs::File::options()
         .read(true)
         .write(true)
@@ -93,7 +93,7 @@ fn text_below(dir: &Path) -> String {
 
 /// Runs the program with a clock that is two hours ahead; `None` if the clock cannot be
 /// changed.
-fn later(sandbox: &Sandbox, args: &[&str]) -> Option<Run> {
+pub(crate) fn later(sandbox: &Sandbox, args: &[&str]) -> Option<Run> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let later = now.unwrap().as_secs() + 7200;
     let library = clock(sandbox, &later.to_string())?;

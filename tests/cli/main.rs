@@ -16,6 +16,7 @@ mod completion_shells;
 mod concurrency;
 mod dangling_links;
 mod deployed;
+mod deployed_races;
 mod df;
 #[cfg(target_os = "linux")]
 mod disks;

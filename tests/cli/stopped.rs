@@ -26,11 +26,28 @@ impl Stopped {
         number: usize,
         args: &[&str],
     ) -> Result<Self, Run> {
+        Self::after_with(sandbox, call, number, None, args)
+    }
+
+    /// Starts the program as [`after`](Self::after) does; strace injects something into
+    /// calls with another name, too.
+    pub(crate) fn after_with(
+        sandbox: &Sandbox,
+        call: &str,
+        number: usize,
+        inject: Option<(&str, &str)>,
+        args: &[&str],
+    ) -> Result<Self, Run> {
         let trace = sandbox.path(&format!("stopped-{}-{number}", args[0]));
-        let only = format!("trace={call}");
+        let (other, what) = inject.unwrap_or((call, ""));
+        let only = format!("trace={call},{other}");
+        let inject = format!("inject={other}:{what}");
         let stop = format!("inject={call}:signal=STOP:when={number}");
         let strace = ["strace", "-f", "-qq", "-o", trace.to_str().unwrap()];
-        let strace = [&strace[..], &["-e", &only, "-e", &stop]].concat();
+        let mut strace = [&strace[..], &["-e", &only, "-e", &stop]].concat();
+        if !what.is_empty() {
+            strace.extend(["-e", &inject]);
+        }
         let mut running = Running::start(sandbox.wrapped(&strace, args));
         loop {
             let text = fs::read_to_string(&trace).unwrap_or_default();

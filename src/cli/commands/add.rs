@@ -16,7 +16,7 @@ use crate::timestamp;
 use crate::{ArtifactEntry, Error, Reference};
 
 pub(super) fn run(context: &Context, args: Add) -> anyhow::Result<Exit> {
-    context.defer_signals()?;
+    context.begin_change()?;
     let format = args.format;
     let reference = args.reference.as_deref().map(Reference::parse_new);
     let reference = reference.transpose().map_err(Error::from)?;

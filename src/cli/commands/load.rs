@@ -28,7 +28,7 @@ pub(super) fn run(context: &Context, args: &Load) -> anyhow::Result<Exit> {
         max_bytes: u64::try_from(args.max_size).unwrap_or_default(),
         dry_run: args.dry_run,
     };
-    context.defer_signals()?;
+    context.begin_change()?;
     let loaded = match input {
         None => context
             .cache

@@ -48,7 +48,7 @@ pub(super) fn run(context: &Context, args: &Prune) -> anyhow::Result<Exit> {
             return Ok(Exit::Failure);
         }
     }
-    context.defer_signals()?;
+    context.begin_change()?;
     let pruned = context.cache.prune(plan)?;
     exit = exit.worst(removal::report_kept(&pruned));
     exit = exit.worst(removal::explain_all(&pruned.removed, Asked::ByChoice));

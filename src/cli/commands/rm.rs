@@ -30,7 +30,7 @@ fn remove_named(context: &Context, args: &Rm, operands: &[String]) -> anyhow::Re
     let mut removal = if args.dry_run {
         context.snapshot()?.plan_named_removal(operands, options)?
     } else {
-        context.defer_signals()?;
+        context.begin_change()?;
         cache.remove_named(operands, options)?
     };
     if args.force {
@@ -81,7 +81,7 @@ fn remove_chosen(context: &Context, args: &Rm) -> anyhow::Result<Exit> {
         }
         agreed = Some(plan);
     }
-    context.defer_signals()?;
+    context.begin_change()?;
     let removal = cache.remove_chosen(&selection, options, agreed.as_ref())?;
     for reference in removal.kept {
         messages::warning(format_args!(

@@ -35,7 +35,7 @@ pub(super) fn run(context: &Context, args: &Tag) -> anyhow::Result<Exit> {
     let options = TagOptions {
         no_clobber: args.no_clobber,
     };
-    context.defer_signals()?;
+    context.begin_change()?;
     let mut exit = Exit::Success;
     let mut report = String::new();
     for target in targets {

@@ -2,12 +2,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::path::PathBuf;
 
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 
 use super::{CacheRoot, cannot_be_renamed};
 use crate::content::deletion::{delete, refuse_mounts, require_deletable};
+use crate::content::deployed::Seen;
 use crate::content::workdir::{Leftover, Purpose, WorkDir};
 use crate::error::{AtPath, Error, Result};
 use crate::reference::CacheKey;
@@ -26,11 +28,28 @@ pub(crate) enum Swap {
     Deleted,
 }
 
+/// What is known of the directory that a swap replaces.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Old<'s> {
+    /// True if the staged directory has the state of a deployment too that is in it.
+    pub(crate) holds_state: bool,
+    /// What deployments left in it, if that was looked at.
+    pub(crate) seen: Option<&'s dyn Seen>,
+}
+
+/// What killed processes left.
+#[derive(Debug, Default)]
+pub(crate) struct Recovered {
+    /// The directories that are to be deleted.
+    pub(crate) leftovers: Vec<Leftover>,
+    /// The paths of those that have the state of a deployment, and are kept for good.
+    pub(crate) kept: Vec<PathBuf>,
+}
+
 impl CacheRoot {
     /// Puts a staged directory in the place of a key's. What was there before is
     /// then in the staged one's place, or aside in the returned swap. Only the
-    /// holder of the registry's lock may do so. `holds_state` says that the staged one has
-    /// the state of a deployment too, which was there before.
+    /// holder of the registry's lock may do so.
     ///
     /// # Errors
     ///
@@ -40,7 +59,7 @@ impl CacheRoot {
         staged: &mut WorkDir,
         key: &CacheKey,
         wait: &LockWait<'_>,
-        holds_state: bool,
+        old: Old<'_>,
     ) -> Result<Swap> {
         let name = OsStr::new(key.as_str());
         let path = self.dir_of(key);
@@ -58,11 +77,9 @@ impl CacheRoot {
                 Ok(Swap::Exchanged)
             }
             Err(error) if cannot_be_asked(&error) => {
-                self.swap_by_two_renames(staged, key, wait, holds_state)
+                self.swap_by_two_renames(staged, key, wait, old)
             }
-            Err(error) if cannot_be_renamed(&error) => {
-                self.swap_by_deletion(staged, name, holds_state)
-            }
+            Err(error) if cannot_be_renamed(&error) => self.swap_by_deletion(staged, name, old),
             Err(error) => Err(error).at("replace", &path),
         }
     }
@@ -87,7 +104,7 @@ impl CacheRoot {
         staged: &WorkDir,
         key: &CacheKey,
         wait: &LockWait<'_>,
-        holds_state: bool,
+        old: Old<'_>,
     ) -> Result<Swap> {
         let name = OsStr::new(key.as_str());
         let path = self.dir_of(key);
@@ -105,7 +122,7 @@ impl CacheRoot {
         };
         match moved {
             Err(error) if cannot_be_renamed(&error) => {
-                return self.swap_by_deletion(staged, name, holds_state);
+                return self.swap_by_deletion(staged, name, old);
             }
             moved => moved.at("move away", &path)?,
         }
@@ -127,22 +144,26 @@ impl CacheRoot {
     ///
     /// # Errors
     ///
-    /// I/O errors, and [`Error::StateNotMovable`].
+    /// I/O errors, [`Error::StateNotMovable`], and [`Error::KeptAside`] if a deployment wrote
+    /// something meanwhile, which stays where it is.
     pub(super) fn swap_by_deletion(
         &self,
         staged: &WorkDir,
         name: &OsStr,
-        holds_state: bool,
+        old: Old<'_>,
     ) -> Result<Swap> {
         // A crash would leave its state in staging alone, which is swept.
-        if holds_state {
+        if old.holds_state {
             return Err(Error::StateNotMovable {
                 path: self.dir.path_of(name),
             });
         }
         // What is half deleted cannot be restored.
         require_deletable(&self.dir, name)?;
-        delete(&self.dir, name)?;
+        match old.seen {
+            Some(seen) => self.delete_in_place(name, seen)?,
+            None => delete(&self.dir, name)?,
+        }
         self.move_in(staged, name)
             .at("replace", &self.dir.path_of(name))?;
         Ok(Swap::Deleted)
@@ -172,15 +193,15 @@ impl CacheRoot {
         staged.lock_again();
     }
 
-    /// Undoes the first half of swaps that a crash cut in two, and returns what
-    /// killed processes left, to be deleted. Only the holder of the registry's
-    /// lock may do so.
+    /// Undoes the first half of swaps that a crash cut in two, keeps what has the state of a
+    /// deployment, and returns what else killed processes left, to be deleted. Only the
+    /// holder of the registry's lock may do so.
     ///
     /// # Errors
     ///
     /// The root cannot be read.
-    pub(crate) fn recover(&self) -> Result<Vec<Leftover>> {
-        let mut leftovers = Vec::new();
+    pub(crate) fn recover(&self) -> Result<Recovered> {
+        let mut recovered = Recovered::default();
         for (name, _) in self.names()? {
             let purpose = match Purpose::of_name(&name) {
                 None | Some(Purpose::Kept) => continue,
@@ -194,11 +215,24 @@ impl CacheRoot {
             if refuse_mounts(&self.dir, &name).is_err() {
                 continue;
             }
-            if purpose != Purpose::Swap || self.undo_interrupted_swap(leftover.dir()).is_ok() {
-                leftovers.push(leftover);
+            if purpose == Purpose::Swap && self.undo_interrupted_swap(leftover.dir()).is_err() {
+                continue;
+            }
+            match leftover.may_have_state() {
+                Ok(true) => recovered.kept.extend(leftover.set_aside().ok()),
+                Ok(false) => recovered.leftovers.push(leftover),
+                Err(_) => {}
             }
         }
-        Ok(leftovers)
+        Ok(recovered)
+    }
+
+    /// Returns whether a working directory is one that a killed process left, with the state
+    /// of a deployment, so that the next change keeps it.
+    pub(crate) fn is_left_with_state(&self, name: &OsStr) -> bool {
+        let leftover = Leftover::lock_if_stale(&self.dir, name).ok().flatten();
+        // What cannot be read is reported with the reason.
+        leftover.is_some_and(|leftover| leftover.may_have_state().unwrap_or(false))
     }
 
     /// Puts the directory of a key back that was moved aside, if nothing took its

@@ -1,5 +1,4 @@
 use super::*;
-use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::reference::Reference;
 use crate::registry::Registry;
@@ -40,7 +39,9 @@ impl Fixture {
 
     fn swap_in(&self, staged: &mut WorkDir) -> Swap {
         let wait = self.registry.lock_wait();
-        self.root.swap_in(staged, &self.key, &wait, false).unwrap()
+        self.root
+            .swap_in(staged, &self.key, &wait, Old::default())
+            .unwrap()
     }
 
     fn content(&self) -> String {
@@ -58,7 +59,7 @@ impl Fixture {
 
     /// Recovers as the next change does, and returns how many leftovers there were.
     fn recover(&self) -> usize {
-        let leftovers = self.root.recover().unwrap();
+        let leftovers = self.root.recover().unwrap().leftovers;
         let count = leftovers.len();
         for leftover in leftovers {
             leftover.delete().unwrap();
@@ -91,7 +92,9 @@ fn content_is_swapped_in_and_back() {
 
     let mut third = fixture.stage("third");
     let wait = fixture.registry.lock_wait();
-    let swap = root.swap_by_two_renames(&third, key, &wait, false).unwrap();
+    let swap = root
+        .swap_by_two_renames(&third, key, &wait, Old::default())
+        .unwrap();
     assert_eq!(fixture.content(), "third");
     root.swap_back(&mut third, key, swap);
     assert_eq!(fixture.content(), "first");
@@ -107,10 +110,16 @@ fn content_that_cannot_be_renamed_is_deleted_for_its_successor() {
     let mut second = fixture.stage("second");
     let name = OsStr::new(key.as_str());
     // State would be in staging alone after a crash.
-    let refused = root.swap_by_deletion(&second, name, true);
+    let with_state = Old {
+        holds_state: true,
+        seen: None,
+    };
+    let refused = root.swap_by_deletion(&second, name, with_state);
     assert!(matches!(refused, Err(Error::StateNotMovable { .. })));
     assert_eq!(fixture.content(), "first");
-    let swap = root.swap_by_deletion(&second, name, false).unwrap();
+    let swap = root
+        .swap_by_deletion(&second, name, Old::default())
+        .unwrap();
     assert_eq!(fixture.content(), "second");
     // What was there cannot come back; whole new content is better than none.
     root.swap_back(&mut second, key, swap);
@@ -153,11 +162,11 @@ fn content_in_the_trash_is_out_of_the_way_at_once_and_then_gone() {
     let (root, key) = (&fixture.root, &fixture.key);
     let name = OsStr::new(key.as_str());
     assert!(matches!(
-        root.move_to_trash(name).unwrap(),
+        root.move_to_trash(name, None).unwrap(),
         Trashed::Nothing
     ));
     fixture.swap_in(&mut fixture.stage("x"));
-    let Trashed::Moved(trash) = root.move_to_trash(name).unwrap() else {
+    let Trashed::Moved(trash) = root.move_to_trash(name, None).unwrap() else {
         panic!("it is a directory");
     };
     assert!(!root.dir_of(key).exists());
@@ -196,7 +205,7 @@ fn what_a_killed_process_left_is_swept_and_nothing_else() {
 fn a_leftover_stays_locked_until_it_is_deleted() {
     let fixture = fixture();
     left(fixture.work(Purpose::Trash));
-    let leftovers = fixture.root.recover().unwrap();
+    let leftovers = fixture.root.recover().unwrap().leftovers;
     assert_eq!(leftovers.len(), 1);
     assert_eq!(fixture.recover(), 0);
     drop(leftovers);

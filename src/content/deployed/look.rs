@@ -91,7 +91,8 @@ impl<'c> Deployed<'c> {
         Ok(by)
     }
 
-    /// Returns the live state in a directory of the cache.
+    /// Returns the live state in a directory of the cache, as it was when it was asked for
+    /// first. What is removed is looked at again under the locks of its state.
     fn live_in(&self, name: &OsStr) -> Result<Vec<DeployedBy>> {
         let Some(root) = &self.root else {
             return Ok(Vec::new());
@@ -172,12 +173,7 @@ fn live_below(top: &Dir) -> Result<Vec<DeployedBy>> {
                     Err(error) if is_another_kind(&error) => LiveState::Unreadable,
                     Err(error) => return Err(error).at("open", &at),
                 };
-                let resources = match state {
-                    LiveState::None => continue,
-                    LiveState::Resources(count) => Some(count),
-                    LiveState::Unreadable => None,
-                };
-                found.push(DeployedBy::State { path, resources });
+                found.extend(DeployedBy::state(&path, state));
             }
             _ => {}
         }

@@ -13,11 +13,12 @@ mod names;
 mod quoted;
 mod state_dir;
 
-pub(crate) use at_work::{Quiet, StateLocks};
+pub(crate) use at_work::{Quiet, Seen, StateLocks};
+pub(crate) use live::LiveState;
 pub(crate) use look::Deployed;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::escape::escape_display;
 
@@ -56,6 +57,17 @@ pub enum DeployedBy {
 }
 
 impl DeployedBy {
+    /// Returns the reason that a state file is; `None` if it is none.
+    fn state(path: &Path, state: LiveState) -> Option<Self> {
+        let resources = match state {
+            LiveState::None => return None,
+            LiveState::Resources(count) => Some(count),
+            LiveState::Unreadable => None,
+        };
+        let path = path.to_owned();
+        Some(DeployedBy::State { path, resources })
+    }
+
     /// Returns the name in reports.
     pub fn as_str(&self) -> &'static str {
         match self {

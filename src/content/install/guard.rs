@@ -1,12 +1,11 @@
 //! The guard that puts in place what an entry with content needs: the content and its
 //! manifest.
 
-use std::path::PathBuf;
-
 use super::Install;
-use crate::content::cache_root::Swap;
+use crate::content::cache_root::{Old, Swap};
 use crate::content::carry::Carried;
 use crate::content::cleanup::{Cleanup, Leftovers};
+use crate::content::deployed::Seen;
 use crate::content::manifest::Manifest;
 use crate::content::workdir::WorkDir;
 use crate::error::{Error, Result};
@@ -35,8 +34,9 @@ pub(super) struct Installing<'i> {
 pub(super) struct Installed {
     pub(super) upserted: Upserted,
     pub(super) replaced: Option<WorkDir>,
-    /// The paths of the files of deployments that were carried over.
-    pub(super) carried: Vec<PathBuf>,
+    /// The files of deployments that were carried over. Their locks are held until what was
+    /// replaced is deleted.
+    pub(super) carried: Option<Carried>,
     /// A deployment changed the old directory meanwhile, so that it is kept.
     pub(super) kept_aside: Option<Error>,
     pub(super) leftovers: Leftovers,
@@ -65,8 +65,11 @@ impl Guard for Installing<'_> {
             let wait = cache.registry().lock_wait();
             let manifest = self.old_manifest.as_ref();
             self.carried = Carried::over(&staged.root, key, manifest, &staged.content)?;
-            let holds_state = self.carried.as_ref().is_some_and(Carried::has_state);
-            self.swap = Some(staged.root.swap_in(work, key, &wait, holds_state)?);
+            let old = Old {
+                holds_state: self.carried.as_ref().is_some_and(Carried::has_state),
+                seen: self.carried.as_ref().map(|carried| carried as &dyn Seen),
+            };
+            self.swap = Some(staged.root.swap_in(work, key, &wait, old)?);
             staged.root.sync()?;
         }
         Ok(())
@@ -97,11 +100,11 @@ impl Guard for Installing<'_> {
             let Install { staged, key, .. } = self.install;
             kept_aside = Some(old.keep_aside(&staged.root.dir_of(key)));
         }
-        // The locks of state are held until here.
-        let carried = self.carried.take().map(Carried::into_paths);
+        let mut carried = self.carried.take();
+        carried.as_mut().into_iter().for_each(Carried::keep);
         Installed {
             upserted: std::mem::take(&mut self.upserted),
-            carried: carried.unwrap_or_default(),
+            carried,
             kept_aside,
             replaced,
             leftovers: self.cleanup.committed(durable),

@@ -53,7 +53,7 @@ impl Cache {
         let mut swept = UnreferencedRemoval::default();
         for (item, going) in going {
             let deleted = going.and_then(|going| match going {
-                Going::Trash(trash) => trash.delete(),
+                Going::Trash(trash, quiet) => trash.delete_seen(&quiet, &item.path),
                 Going::Leftover(leftover) => leftover.delete(),
                 Going::Gone => Ok(()),
             });
@@ -72,21 +72,24 @@ fn is_plugins(item: &Unreferenced) -> bool {
 
 /// An item on its way out.
 enum Going {
-    Trash(WorkDir),
+    /// A directory, in which no deployment is at work.
+    Trash(WorkDir, Quiet),
     Leftover(Leftover),
     Gone,
 }
 
-/// Moves a directory without an entry out of the way, unless a deployment is at work in it.
-fn trashed(root: &CacheRoot, name: &OsStr) -> Result<Going> {
-    let quiet = Quiet::require(root.open_dir(name)?)?;
-    Ok(match root.move_to_trash(name)? {
-        Trashed::Moved(mut trash) if quiet.has_changed() => {
-            return Err(trash.keep_aside(&root.dir().path_of(name)));
-        }
-        Trashed::Moved(trash) => Going::Trash(trash),
+/// Moves a directory without an entry out of the way, unless a deployment is at work in it;
+/// `None` if one has left live state there since it was found.
+fn trashed(root: &CacheRoot, name: &OsStr) -> Result<Option<Going>> {
+    let dir = root.open_dir(name)?;
+    let quiet = Quiet::require(&dir)?;
+    if !quiet.live(&dir)?.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(match root.move_to_trash(name, Some(&quiet))? {
+        Trashed::Moved(trash) => Going::Trash(trash, quiet),
         Trashed::Nothing | Trashed::Deleted { .. } => Going::Gone,
-    })
+    }))
 }
 
 /// Moves what no entry needs out of the way under the registry's lock, so that none of
@@ -141,12 +144,20 @@ fn move_away(cache: &Cache, items: Vec<Unreferenced>) -> Swept {
             .filter(|root| item.path.parent() == Some(root.path()));
         let going = match (in_root, Purpose::of_name(name)) {
             (Some(root), Some(_)) => match Leftover::lock_if_stale(root.dir(), name) {
-                Ok(Some(leftover)) => Ok(Going::Leftover(leftover)),
+                Ok(Some(leftover)) => match leftover.may_have_state() {
+                    Ok(false) => Ok(Going::Leftover(leftover)),
+                    // It changed since it was found.
+                    Ok(true) => continue,
+                    Err(error) => Err(error),
+                },
                 // It is being worked on after all.
                 Ok(None) => continue,
                 Err(error) => Err(error),
             },
-            (Some(root), None) => trashed(root, name),
+            (Some(root), None) => match trashed(root, name).transpose() {
+                Some(going) => going,
+                None => continue,
+            },
             // A manifest.
             (None, _) => if_exists(fs::remove_file(&item.path))
                 .at("remove", &item.path)
@@ -155,4 +166,27 @@ fn move_away(cache: &Cache, items: Vec<Unreferenced>) -> Swept {
         swept.push((item, going));
     }
     swept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Home;
+
+    #[test]
+    fn a_directory_in_which_live_state_appeared_since_it_was_found_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(Home::at(dir.path()).unwrap()).unwrap();
+        let root = cache.create_root().unwrap();
+        let state = root.path().join("dc_v1/m/terraform.tfstate");
+        fs::create_dir_all(state.parent().unwrap()).unwrap();
+        fs::write(&state, "cannot be read as a state").unwrap();
+        let name = OsStr::new("dc_v1");
+        assert!(trashed(&root, name).unwrap().is_none());
+        assert!(state.exists());
+        // Without resources, nothing has to be kept.
+        fs::write(&state, "").unwrap();
+        let going = trashed(&root, name).unwrap();
+        assert!(matches!(going, Some(Going::Trash(..))) && !state.exists());
+    }
 }

@@ -10,9 +10,10 @@ use super::{ContentOutcome, RemoveOptions, Removed, stored_bytes};
 use crate::content::Cache;
 use crate::content::cache_root::{CacheRoot, Trashed, id_of};
 use crate::content::deletion::refuse_mounts;
-use crate::content::deployed::{Deployed, Quiet};
+use crate::content::deployed::{Deployed, DeployedBy, Quiet};
 use crate::content::ownership::{Ownership, own_key};
 use crate::content::progress::ProgressGuard;
+use crate::content::workdir::WorkDir;
 use crate::document::{Edit, EntryRef, OpenDocument};
 use crate::error::{Error, Result};
 use crate::fields::Field;
@@ -31,7 +32,7 @@ pub(super) fn observe(
     let mut refused = Vec::new();
     let mut edit = Cow::Borrowed(selected);
     loop {
-        let planned = plan(cache, document, &edit, root, options)?;
+        let planned = plan(cache, document, &edit, root, options, Locks::Held)?;
         let (stay, mut go): (Vec<_>, Vec<_>) =
             planned.into_iter().partition(PlannedRemoval::is_refused);
         if stay.is_empty() {
@@ -105,15 +106,39 @@ impl PlannedRemoval {
     }
 
     pub(super) fn move_to_trash(&mut self, root: &CacheRoot) {
-        if let Planned::Delete(key, quiet) = &mut self.outcome {
-            let mut trashed = root.move_to_trash(OsStr::new(key.as_str()));
-            // The locks of state are held until here.
-            if let (Some(quiet), Ok(Trashed::Moved(trash))) = (quiet.take(), &mut trashed)
-                && quiet.has_changed()
-            {
-                trashed = Err(trash.keep_aside(&root.dir_of(key)));
+        if let Planned::Delete(key, quiet) = &self.outcome {
+            let name = OsStr::new(key.as_str());
+            self.trashed = Some(root.move_to_trash(name, quiet.as_ref()));
+        }
+    }
+
+    /// Returns how many descriptors it holds.
+    pub(super) fn descriptors(&self) -> usize {
+        let moved = matches!(self.trashed, Some(Ok(Trashed::Moved(_))));
+        let quiet = match &self.outcome {
+            Planned::Delete(_, quiet) => quiet.as_ref(),
+            _ => None,
+        };
+        usize::from(moved) + quiet.map_or(0, Quiet::descriptors)
+    }
+
+    /// Deletes what was moved out of the way now, and releases its descriptors.
+    pub(super) fn delete_early(&mut self, root: &CacheRoot) {
+        let bytes = self.bytes(root);
+        self.trashed = match self.trashed.take() {
+            Some(Ok(Trashed::Moved(trash))) => {
+                let quiet = self.take_quiet();
+                let deleted = delete_moved(trash, quiet.as_ref(), Path::new(&self.path));
+                Some(deleted.map(|()| Trashed::Deleted { bytes }))
             }
-            self.trashed = Some(trashed);
+            trashed => trashed,
+        };
+    }
+
+    fn take_quiet(&mut self) -> Option<Quiet> {
+        match &mut self.outcome {
+            Planned::Delete(_, quiet) => quiet.take(),
+            _ => None,
         }
     }
 
@@ -140,9 +165,11 @@ impl PlannedRemoval {
     /// Deletes what was moved out of the way.
     pub(super) fn delete(mut self, bytes: u64, deleting: &ProgressGuard) -> Removed {
         let trashed = self.trashed.take();
+        // The locks of state are held until the end of the deletion.
+        let quiet = self.take_quiet();
         self.into_removed(|path| {
             let deleted = match trashed {
-                Some(Ok(Trashed::Moved(trash))) => trash.delete(),
+                Some(Ok(Trashed::Moved(trash))) => delete_moved(trash, quiet.as_ref(), &path),
                 Some(Ok(Trashed::Deleted { .. })) => Ok(()),
                 Some(Err(error)) => Err(error),
                 Some(Ok(Trashed::Nothing)) | None => return ContentOutcome::Absent,
@@ -172,6 +199,15 @@ impl PlannedRemoval {
     }
 }
 
+/// What becomes of the locks of state once the directories were looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Locks {
+    /// They are held until the directories are deleted.
+    Held,
+    /// They are released, because nothing is deleted.
+    Released,
+}
+
 /// Returns what an edit removes, and what is to become of the content.
 pub(super) fn plan(
     cache: &Cache,
@@ -179,6 +215,7 @@ pub(super) fn plan(
     edit: &Edit,
     root: Option<&CacheRoot>,
     options: RemoveOptions,
+    locks: Locks,
 ) -> Result<Vec<PlannedRemoval>> {
     let mut planned: Vec<PlannedRemoval> = Vec::new();
     let mut seen = HashSet::new();
@@ -193,6 +230,7 @@ pub(super) fn plan(
         edit,
         root,
         removed: &removed,
+        locks,
         taken: HashSet::new(),
         ownership: None,
     };
@@ -201,21 +239,21 @@ pub(super) fn plan(
         if !seen.insert((reference, path)) {
             continue;
         }
+        // For all of them before the first lock on state, which to open and close the same
+        // file would release.
         let outcome = planner.require_not_deployed(reference, path);
-        let outcome = outcome.and_then(|()| match options.keep_content {
-            true => Ok(Planned::Kept),
-            false => planner.outcome(reference, path),
-        });
-        let outcome = match outcome {
-            Err(interrupted @ Error::Interrupted { .. }) => return Err(interrupted),
-            outcome => outcome.unwrap_or_else(Planned::Refused),
-        };
         planned.push(PlannedRemoval {
             reference: reference.clone(),
             path: path.clone(),
-            outcome,
+            outcome: planned_or_refused(outcome.map(|()| Planned::Kept))?,
             trashed: None,
         });
+    }
+    if !options.keep_content {
+        for planned in planned.iter_mut().filter(|it| !it.is_refused()) {
+            let outcome = planner.outcome(&planned.reference, &planned.path);
+            planned.outcome = planned_or_refused(outcome)?;
+        }
     }
     // What one entry may not take is removed all the same with the one that owns it.
     for planned in &mut planned {
@@ -231,6 +269,18 @@ pub(super) fn plan(
     Ok(planned)
 }
 
+/// Returns what becomes of content, which stays if that cannot be found out.
+///
+/// # Errors
+///
+/// [`Error::Interrupted`], which stops all.
+fn planned_or_refused(outcome: Result<Planned>) -> Result<Planned> {
+    match outcome {
+        Err(interrupted @ Error::Interrupted { .. }) => Err(interrupted),
+        outcome => Ok(outcome.unwrap_or_else(Planned::Refused)),
+    }
+}
+
 /// Decides what becomes of content.
 struct Planner<'d> {
     cache: &'d Cache,
@@ -241,6 +291,7 @@ struct Planner<'d> {
     root: Option<&'d CacheRoot>,
     /// The entries that go: their places, references and paths.
     removed: &'d [(usize, (String, String))],
+    locks: Locks,
     /// The directories that go.
     taken: HashSet<FileId>,
     /// What the entries that stay own, once that was asked.
@@ -262,14 +313,7 @@ impl Planner<'_> {
             }
         };
         let by = deployed.of(reference, path).map_err(unknown)?;
-        match by.is_empty() {
-            true => Ok(()),
-            false => Err(Error::Deployed {
-                reference: reference.to_owned(),
-                path: path.into(),
-                by,
-            }),
-        }
+        refuse_deployed(reference, path, by)
     }
 
     /// Returns what becomes of the content of an entry.
@@ -315,11 +359,39 @@ impl Planner<'_> {
                     return Ok(Planned::Absent);
                 }
                 refuse_mounts(root.dir(), name)?;
-                let quiet = Some(Quiet::require(root.open_dir(name)?)?);
+                let dir = root.open_dir(name)?;
+                let mut quiet = Quiet::require(&dir)?;
+                if self.deployed.is_some() {
+                    // A deployment may have ended since the state was read without the lock.
+                    refuse_deployed(reference, path, quiet.live(&dir)?)?;
+                } else {
+                    quiet = quiet.with_state();
+                }
+                let quiet = (self.locks == Locks::Held).then_some(quiet);
                 return Ok(Planned::Delete(key, quiet));
             }
             Some(_) => {}
         }
         Ok(Planned::Delete(key, None))
+    }
+}
+
+/// Deletes a directory that was moved out of the way from a path.
+fn delete_moved(trash: WorkDir, quiet: Option<&Quiet>, path: &Path) -> Result<()> {
+    match quiet {
+        Some(quiet) => trash.delete_seen(quiet, path),
+        None => trash.delete(),
+    }
+}
+
+/// Refuses an artifact that something deploys.
+fn refuse_deployed(reference: &str, path: &str, by: Vec<DeployedBy>) -> Result<()> {
+    match by.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Deployed {
+            reference: reference.to_owned(),
+            path: path.into(),
+            by,
+        }),
     }
 }

@@ -67,7 +67,8 @@ pub enum Code {
     GeneratedFiles,
     /// A directory that no entry names, and that is deployed.
     DeployedDirectory,
-    /// Files that a deployment wrote into a directory while that was replaced or removed.
+    /// State of a deployment that a replacement or removal kept aside, or left when it was
+    /// interrupted.
     KeptAside,
     /// A leftover of an interrupted process.
     Leftover,

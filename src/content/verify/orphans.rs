@@ -1,6 +1,7 @@
 //! Directories and files that belong to no entry.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
@@ -47,15 +48,25 @@ pub(super) fn check(
         ));
     }
     if let Some(root) = cache.root()? {
+        let interrupted = root.interrupted_swaps()?;
+        let is_restored = |name: &OsStr| interrupted.iter().any(|(holder, _)| holder == name);
         for (name, _) in root.names()? {
-            if Purpose::of_name(&name) == Some(Purpose::Kept) {
-                report.add(Finding::at(
-                    Code::KeptAside,
-                    &root.dir().path_of(&name),
-                    "has what a deployment wrote while its directory was replaced or removed",
-                    "compare the state in both, keep what is current, and delete the other",
-                ));
-            }
+            let message = match Purpose::of_name(&name) {
+                Some(Purpose::Kept) => {
+                    "has what a deployment wrote while its directory was replaced or removed"
+                }
+                Some(_) if root.is_left_with_state(&name) && !is_restored(&name) => {
+                    "was left by an interrupted process and has the state of a deployment, so \
+                     that the next change keeps it under another name"
+                }
+                Some(_) | None => continue,
+            };
+            report.add(Finding::at(
+                Code::KeptAside,
+                &root.dir().path_of(&name),
+                message,
+                "compare the state in both, keep what is current, and delete the other",
+            ));
         }
     }
     for item in unreferenced.found {
