@@ -1,8 +1,11 @@
 //! The number of files and directories that this process may have open.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit};
+#[cfg(feature = "cli")]
+use rustix::process::{Rlimit, setrlimit};
 
 /// The number that macOS takes where it allows any number in name only.
+#[cfg(feature = "cli")]
 const OPEN_MAX: u64 = 10_240;
 
 /// Raises the limit as far as this process may. A removal holds a descriptor of each
@@ -11,6 +14,7 @@ const OPEN_MAX: u64 = 10_240;
 /// Systems keep the soft limit low, mostly at 1024, for the sake of programs that call
 /// `select`, which cannot take higher descriptors; this one does not. What is refused leaves
 /// the limit as it was.
+#[cfg(feature = "cli")]
 pub(crate) fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none() || limit.current == limit.maximum {
