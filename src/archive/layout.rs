@@ -4,20 +4,20 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::image::{Descriptor, Index, MAX_MANIFEST, REFERENCE};
-use super::tar::{self, BLOCK, Kind, Written};
+use super::readers::{Counted, Noted, Part};
+use super::tar::{self, Kind};
 use crate::digest::digest_hex;
 use crate::error::{AtPath, Error, Result};
 use crate::store::Dir;
 
 /// The file that says what this is, and its content.
-const MARKER: &str = "oci-layout";
+pub(super) const MARKER: &str = "oci-layout";
 pub(super) const MARKER_TEXT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
-const INDEX: &str = "index.json";
+pub(super) const INDEX: &str = "index.json";
 
 /// The most entries of an archive: each artifact has three.
 const MAX_BLOBS: usize = 100_000;
@@ -302,114 +302,4 @@ fn parse_index(path: &Path, text: &[u8]) -> Result<Index> {
 /// Returns a name of an archive without a leading `./`.
 fn plain(name: &[u8]) -> Vec<u8> {
     name.strip_prefix(b"./").unwrap_or(name).to_vec()
-}
-
-/// A part of a file.
-struct Part<'f> {
-    file: &'f File,
-    at: u64,
-    end: u64,
-}
-
-impl<'f> Part<'f> {
-    fn of(file: &'f File, start: u64, bytes: u64) -> Self {
-        Part {
-            file,
-            at: start,
-            end: start.saturating_add(bytes),
-        }
-    }
-}
-
-impl Read for Part<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = (self.end - self.at).min(buffer.len() as u64) as usize;
-        let read = crate::store::uninterrupted(|| self.file.read_at(&mut buffer[..most], self.at))?;
-        self.at += read as u64;
-        Ok(read)
-    }
-}
-
-/// Counts what is read.
-struct Counted<R> {
-    inner: R,
-    read: u64,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.read += read as u64;
-        Ok(read)
-    }
-}
-
-/// Keeps what is read.
-struct Noted<'n> {
-    inner: &'n mut dyn Read,
-    noted: &'n mut Vec<u8>,
-}
-
-impl Read for Noted<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.noted.extend_from_slice(&buffer[..read]);
-        Ok(read)
-    }
-}
-
-/// Writes a layout as an archive: the index first, so that it can be read as it comes.
-pub(super) struct ArchiveWriter<W> {
-    out: W,
-}
-
-impl<W: Write> ArchiveWriter<W> {
-    pub(super) fn begin(out: W, index: &[u8]) -> io::Result<Self> {
-        let mut writer = ArchiveWriter { out };
-        writer.file(MARKER, MARKER_TEXT)?;
-        writer.file(INDEX, index)?;
-        for dir in ["blobs", "blobs/sha256"] {
-            writer
-                .out
-                .write_all(&tar::headers(dir.as_bytes(), Written::Dir)?)?;
-        }
-        Ok(writer)
-    }
-
-    /// Appends a blob that is held in memory.
-    pub(super) fn small(&mut self, blob: &[u8]) -> io::Result<()> {
-        let digest = crate::digest::Digest::of(blob);
-        self.file(&format!("blobs/sha256/{}", digest.hex()), blob)
-    }
-
-    /// Appends a blob of a length from a file.
-    pub(super) fn blob(&mut self, hex: &str, bytes: u64, file: &File) -> io::Result<()> {
-        self.begin_file(&format!("blobs/sha256/{hex}"), bytes)?;
-        let copied = io::copy(&mut Part::of(file, 0, bytes), &mut self.out)?;
-        if copied != bytes {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        self.out.write_all(&[0; BLOCK][..tar::padding(bytes)])
-    }
-
-    fn file(&mut self, name: &str, text: &[u8]) -> io::Result<()> {
-        self.begin_file(name, text.len() as u64)?;
-        self.out.write_all(text)?;
-        self.out
-            .write_all(&[0; BLOCK][..tar::padding(text.len() as u64)])
-    }
-
-    fn begin_file(&mut self, name: &str, bytes: u64) -> io::Result<()> {
-        let entry = Written::File {
-            bytes,
-            executable: false,
-        };
-        self.out.write_all(&tar::headers(name.as_bytes(), entry)?)
-    }
-
-    pub(super) fn finish(mut self) -> io::Result<W> {
-        self.out.write_all(&[0; 2 * BLOCK])?;
-        self.out.flush()?;
-        Ok(self.out)
-    }
 }

@@ -6,8 +6,9 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::archive_writer::ArchiveWriter;
 use super::image::{Descriptor, IMAGE_NAME, Index, MANIFEST, REF_NAME, REFERENCE};
-use super::layout::{ArchiveWriter, Layout, MARKER_TEXT};
+use super::layout::{Layout, MARKER_TEXT};
 use super::pack::Packed;
 use crate::content::Cache;
 use crate::digest::Digest;

@@ -1,0 +1,199 @@
+//! An entry of a layer: what is refused, what is left out, and what is written.
+
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::super::tar::{self, Entry, Kind};
+use super::{BUFFER, Created, MAX_ENTRIES, Unpacking};
+use crate::content::file_tree::Opener;
+use crate::content::hash::Chunk;
+use crate::content::residue::{Residue, residue_of};
+use crate::content::rules::unfit_path;
+use crate::error::{AtPath, Error, Result};
+use crate::store;
+
+/// The longest name of a file or directory, in bytes: that of most file systems.
+const MAX_NAME: usize = 255;
+
+impl Unpacking<'_> {
+    pub(super) fn entry(
+        &mut self,
+        entry: &Entry,
+        tar: &mut impl Read,
+        opener: &mut Opener,
+        buffer: &mut [u8],
+    ) -> Result<()> {
+        let path = self.checked(&entry.path)?;
+        let shown = path.display();
+        if self.created.len() > MAX_ENTRIES {
+            return Err(self.refused(format!(
+                "it has more than {MAX_ENTRIES} files and directories"
+            )));
+        }
+        match entry.kind {
+            Kind::Dir if path.as_os_str().is_empty() => return Ok(()),
+            Kind::Link => {
+                self.left_out.push(path);
+                return Ok(());
+            }
+            Kind::HardLink => return Err(self.refused(format!("`{shown}` is a hard link"))),
+            Kind::Other => {
+                return Err(self.refused(format!("`{shown}` is neither a file nor a directory")));
+            }
+            Kind::Dir | Kind::File => {}
+        }
+        let kind = match entry.kind {
+            Kind::Dir => store::Kind::Dir,
+            _ => store::Kind::File,
+        };
+        if self.leaves_deployment
+            && matches!(
+                residue_of(&path, kind),
+                Some(Residue::State | Residue::Inputs)
+            )
+        {
+            let bytes = entry.bytes + tar::padding(entry.bytes) as u64;
+            tar::skip(tar, bytes).map_err(|error| self.failed(error))?;
+            if kind == store::Kind::File {
+                self.left_out.push(path);
+            }
+            return Ok(());
+        }
+        self.parents_of(&path, opener)?;
+        match entry.kind {
+            Kind::Dir => self.dir(path, entry.mode, opener),
+            _ => self.file(path, entry, tar, opener, buffer),
+        }
+    }
+
+    /// Returns the path of an entry, if content may have it.
+    fn checked(&self, name: &[u8]) -> Result<PathBuf> {
+        let shown = || String::from_utf8_lossy(name).into_owned();
+        let refused = |reason: &str| self.refused(format!("`{}`: {reason}", shown()));
+        if name.is_empty() || name.contains(&0) {
+            return Err(refused("the name is empty or has a NUL byte"));
+        }
+        if name.starts_with(b"/") {
+            return Err(refused("the name is absolute"));
+        }
+        let mut path = PathBuf::new();
+        for part in name.split(|byte| *byte == b'/') {
+            match part {
+                b"" | b"." => {}
+                b".." => return Err(refused("the name has `..` in it")),
+                _ if part.len() > MAX_NAME => {
+                    return Err(refused("a part of the name is longer than 255 bytes"));
+                }
+                _ if part.starts_with(b".wh.") => {
+                    return Err(refused("it removes a file of another layer"));
+                }
+                _ => path.push(OsStr::from_bytes(part)),
+            }
+        }
+        match unfit_path(&path) {
+            Some(reason) => Err(refused(reason)),
+            None => Ok(path),
+        }
+    }
+
+    /// Creates the directories that a path needs.
+    fn parents_of(&mut self, path: &Path, opener: &mut Opener) -> Result<()> {
+        let mut missing = Vec::new();
+        for dir in path.ancestors().skip(1) {
+            match self.created.get(dir) {
+                Some((_, Created::Dir { .. })) => break,
+                Some((_, Created::File { .. })) => {
+                    let (path, dir) = (path.display(), dir.display());
+                    return Err(self.refused(format!("`{path}` lies in `{dir}`, which is a file")));
+                }
+                None => missing.push(dir.to_owned()),
+            }
+        }
+        for dir in missing.into_iter().rev() {
+            self.staging.create_dir(&dir, opener)?;
+            // A later entry of its own may still follow.
+            self.created.insert(dir, (0, Created::Dir { mode: 0o755 }));
+        }
+        Ok(())
+    }
+
+    fn dir(&mut self, path: PathBuf, mode: u32, opener: &mut Opener) -> Result<()> {
+        let mode = mode & 0o777 | 0o700;
+        match self.created.get_mut(&path) {
+            None => {
+                self.staging.create_dir(&path, opener)?;
+                self.created
+                    .insert(path, (self.layer, Created::Dir { mode }));
+            }
+            Some((layer, Created::Dir { .. })) if *layer == self.layer => {
+                return Err(self.twice(&path));
+            }
+            Some((layer, created @ Created::Dir { .. })) => {
+                *layer = self.layer;
+                *created = Created::Dir { mode };
+            }
+            Some((_, Created::File { .. })) => {
+                let path = path.display();
+                return Err(self.refused(format!("`{path}` is a file and a directory")));
+            }
+        }
+        Ok(())
+    }
+
+    fn twice(&self, path: &Path) -> Error {
+        self.refused(format!("`{}` is in a layer twice", path.display()))
+    }
+
+    fn file(
+        &mut self,
+        path: PathBuf,
+        entry: &Entry,
+        tar: &mut impl Read,
+        opener: &mut Opener,
+        buffer: &mut [u8],
+    ) -> Result<()> {
+        match self.created.get(&path) {
+            None => {}
+            Some((layer, Created::File { .. })) if *layer == self.layer => {
+                return Err(self.twice(&path));
+            }
+            Some((_, Created::File { .. })) => self.staging.remove_file(&path, opener)?,
+            Some((_, Created::Dir { .. })) => {
+                let path = path.display();
+                return Err(self.refused(format!("`{path}` is a file and a directory")));
+            }
+        }
+        self.bytes = self.bytes.saturating_add(entry.bytes);
+        if self.bytes > self.max_bytes {
+            return Err(Error::TooLarge {
+                path: self.subject.clone(),
+                max_bytes: self.max_bytes,
+            });
+        }
+        if self.bytes > self.free_bytes {
+            let full = io::Error::from(io::ErrorKind::StorageFull);
+            return Err(full).at("write", &self.staging.dir().path_of(&path));
+        }
+        let mut file = self.staging.create_file(&path, opener)?;
+        let mut left = entry.bytes;
+        while left > 0 {
+            let most = usize::try_from(left).unwrap_or(BUFFER).min(BUFFER);
+            let read = tar
+                .read(&mut buffer[..most])
+                .map_err(|error| self.failed(error))?;
+            if read == 0 {
+                return Err(self.refused("a layer ends within a file"));
+            }
+            file.append(Chunk::Data(&buffer[..read]))?;
+            left -= read as u64;
+        }
+        let padding = tar::padding(entry.bytes) as u64;
+        tar::skip(tar, padding).map_err(|error| self.failed(error))?;
+        let hash = file.finish(entry.mode & 0o777 | 0o400)?;
+        self.created
+            .insert(path, (self.layer, Created::File { hash }));
+        Ok(())
+    }
+}
