@@ -7,6 +7,8 @@ mod add;
 mod add_choosing;
 #[cfg(feature = "archive")]
 mod archive;
+#[cfg(feature = "archive")]
+mod archive_hostile;
 mod cache_path;
 #[path = "../common/clock.rs"]
 mod clock;
@@ -47,6 +49,8 @@ mod images;
 mod inspect;
 mod interop;
 mod kills;
+#[cfg(feature = "archive")]
+mod layouts;
 mod lock;
 mod looks;
 mod manual;

@@ -12,10 +12,19 @@ use crate::content::hash::Chunk;
 use crate::content::residue::{Residue, residue_of};
 use crate::content::rules::unfit_path;
 use crate::error::{AtPath, Error, Result};
+use crate::escape::brief;
 use crate::store;
 
 /// The longest name of a file or directory, in bytes: that of most file systems.
 const MAX_NAME: usize = 255;
+
+/// The longest name that an error shows, in characters.
+const MAX_SHOWN: usize = 200;
+
+/// Returns a path as an error shows it. What would act on a terminal is escaped later.
+fn shown(path: &Path) -> String {
+    brief(&path.to_string_lossy(), MAX_SHOWN).into_owned()
+}
 
 impl Unpacking<'_> {
     pub(super) fn entry(
@@ -26,7 +35,7 @@ impl Unpacking<'_> {
         buffer: &mut [u8],
     ) -> Result<()> {
         let path = self.checked(&entry.path)?;
-        let shown = path.display();
+        let shown = || shown(&path);
         if self.created.len() > MAX_ENTRIES {
             return Err(self.refused(format!(
                 "it has more than {MAX_ENTRIES} files and directories"
@@ -38,9 +47,11 @@ impl Unpacking<'_> {
                 self.left_out.push(path);
                 return Ok(());
             }
-            Kind::HardLink => return Err(self.refused(format!("`{shown}` is a hard link"))),
+            Kind::HardLink => return Err(self.refused(format!("`{}` is a hard link", shown()))),
             Kind::Other => {
-                return Err(self.refused(format!("`{shown}` is neither a file nor a directory")));
+                return Err(
+                    self.refused(format!("`{}` is neither a file nor a directory", shown()))
+                );
             }
             Kind::Dir | Kind::File => {}
         }
@@ -70,8 +81,10 @@ impl Unpacking<'_> {
 
     /// Returns the path of an entry, if content may have it.
     fn checked(&self, name: &[u8]) -> Result<PathBuf> {
-        let shown = || String::from_utf8_lossy(name).into_owned();
-        let refused = |reason: &str| self.refused(format!("`{}`: {reason}", shown()));
+        let refused = |reason: &str| {
+            let name = Path::new(OsStr::from_bytes(name));
+            self.refused(format!("`{}`: {reason}", shown(name)))
+        };
         if name.is_empty() || name.contains(&0) {
             return Err(refused("the name is empty or has a NUL byte"));
         }
@@ -105,7 +118,7 @@ impl Unpacking<'_> {
             match self.created.get(dir) {
                 Some((_, Created::Dir { .. })) => break,
                 Some((_, Created::File { .. })) => {
-                    let (path, dir) = (path.display(), dir.display());
+                    let (path, dir) = (shown(path), shown(dir));
                     return Err(self.refused(format!("`{path}` lies in `{dir}`, which is a file")));
                 }
                 None => missing.push(dir.to_owned()),
@@ -135,7 +148,7 @@ impl Unpacking<'_> {
                 *created = Created::Dir { mode };
             }
             Some((_, Created::File { .. })) => {
-                let path = path.display();
+                let path = shown(&path);
                 return Err(self.refused(format!("`{path}` is a file and a directory")));
             }
         }
@@ -143,7 +156,7 @@ impl Unpacking<'_> {
     }
 
     fn twice(&self, path: &Path) -> Error {
-        self.refused(format!("`{}` is in a layer twice", path.display()))
+        self.refused(format!("`{}` is in a layer twice", shown(path)))
     }
 
     fn file(
@@ -161,7 +174,7 @@ impl Unpacking<'_> {
             }
             Some((_, Created::File { .. })) => self.staging.remove_file(&path, opener)?,
             Some((_, Created::Dir { .. })) => {
-                let path = path.display();
+                let path = shown(&path);
                 return Err(self.refused(format!("`{path}` is a file and a directory")));
             }
         }
