@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use sha2::{Digest as _, Sha256};
 
 use super::tar;
+use crate::interrupt::Interrupt;
 
 /// A part of a file.
 pub(super) struct Part<'f> {
@@ -62,6 +63,24 @@ impl Read for Noted<'_> {
     }
 }
 
+/// Ends what others compressed at a limit, and at an interrupt.
+pub(super) struct Limited<'r, R> {
+    pub(super) inner: R,
+    /// How much may still be read, in bytes.
+    pub(super) left: u64,
+    pub(super) interrupt: &'r Interrupt,
+}
+
+impl<R: Read> Read for Limited<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.interrupt.check().map_err(io::Error::other)?;
+        let read = crate::store::uninterrupted(|| self.inner.read(buffer))?;
+        let left = self.left.checked_sub(read as u64);
+        self.left = left.ok_or(io::ErrorKind::FileTooLarge)?;
+        Ok(read)
+    }
+}
+
 /// Hashes what is read, and reads no more than it should.
 pub(super) struct Hashed<'r, F> {
     inner: &'r mut dyn Read,
@@ -87,7 +106,8 @@ impl<F: Fn(u64)> Read for Hashed<'_, F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // One byte more shows that there is more.
         let most = (self.size.saturating_add(1) - self.read).min(buffer.len() as u64);
-        let read = self.inner.read(&mut buffer[..most as usize])?;
+        let buffer = &mut buffer[..most as usize];
+        let read = crate::store::uninterrupted(|| self.inner.read(buffer))?;
         self.hasher.update(&buffer[..read]);
         self.read += read as u64;
         if self.read > self.size {

@@ -1,6 +1,6 @@
 //! `load`: archives that were made to do harm, or that other tools made in their own ways.
 
-use crate::layouts::{CLD, Item, LAYER, Layout, file, gzip, load_items, tar_of};
+use crate::layouts::{CLD, Item, LAYER, Layout, are_refused, file, gzip, load_items, tar_of};
 use crate::support::Sandbox;
 
 /// The length of what an error may say, in bytes: names are shortened.
@@ -76,4 +76,37 @@ fn an_error_shows_values_of_others_briefly_and_escaped() {
         .load(&sandbox, &[])
         .fails(4, "invalid reference `a b:c`");
     assert_eq!(layout.load(&sandbox, &["--as", "app:v1"]).code, 0);
+}
+
+#[test]
+fn what_is_left_out_counts_against_the_limits() {
+    let link = (b"link".as_slice(), b'2', b"cld.yml".as_slice(), 0o777);
+    for (second, reason) in [
+        (link, "`link` is in a layer twice"),
+        (file("link", b"x"), "`link` is in a layer twice"),
+    ] {
+        are_refused(&[CLD, link, second], reason);
+        are_refused(&[CLD, second, link], reason);
+    }
+    // What a deployment wrote is not stored, but its length counts.
+    let state = vec![0; 3_000_000];
+    let items = [CLD, file("terraform.tfstate", &state)];
+    let sandbox = Sandbox::new();
+    let layout = Layout::of_layer(&sandbox, "layout", LAYER, &gzip(&tar_of(&items)));
+    layout
+        .load(&sandbox, &["--max-size", "1MB"])
+        .fails(4, "it has more than 1000000 bytes");
+    assert_eq!(layout.load(&sandbox, &[]).code, 0);
+}
+
+#[test]
+fn sizes_that_no_file_has_are_refused() {
+    // One less than what a u64 holds, so that adding a block would overflow.
+    let records = b"29 size=18446744073709551615\n";
+    let items = [
+        CLD,
+        (&b"PaxHeaders/f"[..], b'x', &records[..], 0o644),
+        file("terraform.tfstate", b"x"),
+    ];
+    are_refused(&items, "a file of an impossible size");
 }

@@ -37,11 +37,8 @@ pub(crate) fn tar_of(items: &[Item<'_>]) -> Vec<u8> {
         let short = &name[..name.len().min(100)];
         raw[..short.len()].copy_from_slice(short);
         header.set_mode(*mode);
-        header.set_size(if *kind == b'0' {
-            content.len() as u64
-        } else {
-            0
-        });
+        let has_content = matches!(kind, b'0' | b'x' | b'g');
+        header.set_size(if has_content { content.len() as u64 } else { 0 });
         header.set_entry_type(tar::EntryType::new(*kind));
         if matches!(kind, b'1' | b'2') {
             header.as_mut_bytes()[157..157 + content.len()].copy_from_slice(content);
@@ -59,7 +56,7 @@ pub(crate) fn tar_of(items: &[Item<'_>]) -> Vec<u8> {
         }
         header.set_cksum();
         out.extend(header.as_bytes());
-        if *kind == b'0' {
+        if has_content {
             out.extend(*content);
             out.resize(out.len().next_multiple_of(512), 0);
         }

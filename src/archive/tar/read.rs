@@ -6,6 +6,9 @@ use tar::{EntryType, Header};
 
 use super::{BLOCK, padding};
 
+/// The largest size of a file, in bytes: what systems have for it.
+const MAX_SIZE: u64 = i64::MAX as u64;
+
 /// The longest extended header, in bytes.
 const MAX_EXTENDED: u64 = 1 << 20;
 
@@ -81,6 +84,9 @@ pub(in crate::archive) fn next(archive: &mut impl Read) -> io::Result<Option<Ent
                     .path
                     .unwrap_or_else(|| header.path_bytes().into_owned());
                 let bytes = extended.size.unwrap_or(bytes);
+                if bytes > MAX_SIZE {
+                    return Err(invalid("it has a file of an impossible size"));
+                }
                 let is_dir = path.ends_with(b"/");
                 let kind = match kind {
                     EntryType::Directory => Kind::Dir,

@@ -36,17 +36,17 @@ impl Unpacking<'_> {
     ) -> Result<()> {
         let path = self.checked(&entry.path)?;
         let shown = || shown(&path);
-        if self.created.len() > MAX_ENTRIES {
+        if self.created.len() + self.left_out.len() > MAX_ENTRIES {
             return Err(self.refused(format!(
                 "it has more than {MAX_ENTRIES} files and directories"
             )));
         }
+        if self.left_out.get(&path) == Some(&self.layer) {
+            return Err(self.twice(&path));
+        }
         match entry.kind {
             Kind::Dir if path.as_os_str().is_empty() => return Ok(()),
-            Kind::Link => {
-                self.left_out.push(path);
-                return Ok(());
-            }
+            Kind::Link => return self.leave_out(path),
             Kind::HardLink => return Err(self.refused(format!("`{}` is a hard link", shown()))),
             Kind::Other => {
                 return Err(
@@ -59,6 +59,11 @@ impl Unpacking<'_> {
             Kind::Dir => store::Kind::Dir,
             _ => store::Kind::File,
         };
+        // What is left out counts as well, because all of it is read.
+        self.bytes = self.bytes.saturating_add(entry.bytes);
+        if self.bytes > self.max_bytes {
+            return Err(self.too_large());
+        }
         if self.leaves_deployment
             && matches!(
                 residue_of(&path, kind),
@@ -67,15 +72,26 @@ impl Unpacking<'_> {
         {
             let bytes = entry.bytes + tar::padding(entry.bytes) as u64;
             tar::skip(tar, bytes).map_err(|error| self.failed(error))?;
-            if kind == store::Kind::File {
-                self.left_out.push(path);
-            }
-            return Ok(());
+            return match kind {
+                store::Kind::File => self.leave_out(path),
+                _ => Ok(()),
+            };
         }
         self.parents_of(&path, opener)?;
         match entry.kind {
             Kind::Dir => self.dir(path, entry.mode, opener),
             _ => self.file(path, entry, tar, opener, buffer),
+        }
+    }
+
+    /// Notes that a file or link is left out.
+    fn leave_out(&mut self, path: PathBuf) -> Result<()> {
+        match self.created.get(&path) {
+            Some((layer, Created::File { .. })) if *layer == self.layer => Err(self.twice(&path)),
+            _ => {
+                self.left_out.insert(path, self.layer);
+                Ok(())
+            }
         }
     }
 
@@ -178,13 +194,6 @@ impl Unpacking<'_> {
                 return Err(self.refused(format!("`{path}` is a file and a directory")));
             }
         }
-        self.bytes = self.bytes.saturating_add(entry.bytes);
-        if self.bytes > self.max_bytes {
-            return Err(Error::TooLarge {
-                path: self.subject.clone(),
-                max_bytes: self.max_bytes,
-            });
-        }
         if self.bytes > self.free_bytes {
             let full = io::Error::from(io::ErrorKind::StorageFull);
             return Err(full).at("write", &self.staging.dir().path_of(&path));
@@ -205,6 +214,7 @@ impl Unpacking<'_> {
         let padding = tar::padding(entry.bytes) as u64;
         tar::skip(tar, padding).map_err(|error| self.failed(error))?;
         let hash = file.finish(entry.mode & 0o777 | 0o400)?;
+        self.left_out.remove(&path);
         self.created
             .insert(path, (self.layer, Created::File { hash }));
         Ok(())

@@ -5,6 +5,8 @@
 //! to its end before it counts.
 
 mod entry;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
@@ -15,7 +17,7 @@ use flate2::bufread::MultiGzDecoder;
 use sha2::Digest as _;
 
 use super::image::Descriptor;
-use super::readers::Hashed;
+use super::readers::{Hashed, Limited};
 use super::tar;
 use crate::content::file_tree::{FileTree, Opener};
 use crate::content::manifest::{FileHash, Manifest};
@@ -27,8 +29,12 @@ use crate::error::{AtPath, Error, Result};
 /// The most layers of an image.
 pub(super) const MAX_LAYERS: usize = 16;
 
-/// The most files and directories of an artifact.
-pub(crate) const MAX_ENTRIES: usize = 200_000;
+/// The most files and directories of an artifact. Unit tests reach a lower limit sooner.
+pub(crate) const MAX_ENTRIES: usize = if cfg!(test) { 200 } else { 200_000 };
+
+/// What the headers of an archive may take besides the files, in bytes: each entry up to two
+/// headers, the longest path and its padding.
+const MAX_HEADERS: u64 = MAX_ENTRIES as u64 * 5 * 1024;
 
 /// How much is read at once, in bytes.
 const BUFFER: usize = 256 * 1024;
@@ -50,7 +56,8 @@ pub(super) struct Unpacking<'c> {
     created: HashMap<PathBuf, (usize, Created)>,
     bytes: u64,
     layer: usize,
-    left_out: Vec<PathBuf>,
+    /// Links, and what deployments wrote, each with the layer that it is from.
+    left_out: HashMap<PathBuf, usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +95,7 @@ impl<'c> Unpacking<'c> {
             created: HashMap::from([root]),
             bytes: 0,
             layer: 0,
-            left_out: Vec::new(),
+            left_out: HashMap::new(),
         })
     }
 
@@ -101,7 +108,11 @@ impl<'c> Unpacking<'c> {
 
     /// Returns why reading failed: the input is at fault, or the system.
     fn failed(&self, error: io::Error) -> Error {
+        if let Err(interrupted) = self.cache.registry().interrupt().check() {
+            return interrupted;
+        }
         match error.kind() {
+            io::ErrorKind::FileTooLarge => self.too_large(),
             io::ErrorKind::InvalidData
             | io::ErrorKind::InvalidInput
             | io::ErrorKind::UnexpectedEof => self.refused(error.to_string()),
@@ -110,6 +121,13 @@ impl<'c> Unpacking<'c> {
                 path: self.subject.clone(),
                 cause: error,
             },
+        }
+    }
+
+    fn too_large(&self) -> Error {
+        Error::TooLarge {
+            path: self.subject.clone(),
+            max_bytes: self.max_bytes,
         }
     }
 
@@ -154,6 +172,11 @@ impl<'c> Unpacking<'c> {
     fn entries(&mut self, tar: &mut impl Read) -> Result<()> {
         let mut opener = Opener::default();
         let mut buffer = vec![0; BUFFER];
+        let tar = &mut Limited {
+            inner: tar,
+            left: self.max_bytes.saturating_add(MAX_HEADERS),
+            interrupt: self.cache.registry().interrupt(),
+        };
         while let Some(entry) = tar::next(tar).map_err(|error| self.failed(error))? {
             self.entry(&entry, tar, &mut opener, &mut buffer)?;
         }
@@ -197,10 +220,12 @@ impl<'c> Unpacking<'c> {
                 Created::Dir { .. } => None,
             });
         let manifest = Manifest::of(files.collect());
+        let mut left_out: Vec<PathBuf> = self.left_out.into_keys().collect();
+        left_out.sort();
         let tree = FileTree::stored(self.staging.dir())?;
         Ok(Unpacked {
             staged: self.staging.finish(tree.into(), manifest)?,
-            left_out: self.left_out,
+            left_out,
         })
     }
 }
