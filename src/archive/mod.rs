@@ -9,6 +9,7 @@ mod image;
 mod layer;
 mod layout;
 mod load;
+mod output;
 mod pack;
 mod readers;
 mod save;

@@ -9,6 +9,8 @@ mod add_choosing;
 mod archive;
 #[cfg(feature = "archive")]
 mod archive_hostile;
+#[cfg(feature = "archive")]
+mod archive_save;
 mod cache_path;
 #[path = "../common/clock.rs"]
 mod clock;

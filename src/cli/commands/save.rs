@@ -30,13 +30,15 @@ pub(super) fn run(context: &Context, args: &Save) -> anyhow::Result<Exit> {
     if exit != Exit::Success {
         return Ok(exit);
     }
-    context.defer_signals()?;
+    // Of what goes to standard output, nothing has to be undone: a signal ends it at once,
+    // even if the reader is stopped.
     let Some(path) = output else {
         context
             .cache
             .save(&entries, SaveTarget::Writer(&mut stdout().lock()))?;
         return Ok(Exit::Success);
     };
+    context.defer_signals()?;
     let is_dir = path.is_dir() || path.to_string_lossy().ends_with('/');
     let target = match is_dir {
         true => SaveTarget::Dir(path.to_owned()),
