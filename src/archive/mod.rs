@@ -11,6 +11,7 @@ mod layout;
 mod load;
 mod output;
 mod pack;
+mod pipe;
 mod readers;
 mod save;
 mod tar;

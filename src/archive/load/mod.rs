@@ -106,11 +106,15 @@ impl Cache {
             LoadSource::Dir(path) => Layout::in_dir(&path)?,
         };
         let found = chosen(&mut layout, options)?;
-        let mut done: HashMap<Vec<String>, ArtifactEntry> = HashMap::new();
+        layout.expect(found.iter().flat_map(|found| &found.manifest.layers));
+        let mut done: HashMap<Vec<(String, u64)>, ArtifactEntry> = HashMap::new();
         let mut all = Vec::new();
         for found in found {
             let layers = &found.manifest.layers;
-            let key: Vec<String> = layers.iter().map(|layer| layer.digest.clone()).collect();
+            let key = layers
+                .iter()
+                .map(|layer| (layer.digest.clone(), layer.size));
+            let key: Vec<(String, u64)> = key.collect();
             let mut loaded = Loaded {
                 reference: found
                     .reference
@@ -143,6 +147,9 @@ impl Cache {
                 loaded.result = Some(result);
             }
             all.push(loaded);
+        }
+        if !options.dry_run {
+            layout.drain(self.registry().interrupt())?;
         }
         Ok(all)
     }
