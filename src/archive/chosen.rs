@@ -43,6 +43,22 @@ pub(super) fn chosen(layout: &mut Layout<'_>, options: &LoadOptions) -> Result<V
             None => None,
         };
         let manifest = manifest_of(layout, &descriptor)?;
+        let twin = found
+            .iter()
+            .find(|it: &&Found| it.reference.is_some() && it.reference == reference);
+        match twin {
+            Some(twin) if twin.digest == manifest.digest => continue,
+            Some(Found {
+                reference: Some(name),
+                ..
+            }) => {
+                return Err(refused(
+                    &layout.path,
+                    format!("it has two artifacts `{name}`"),
+                ));
+            }
+            _ => {}
+        }
         let text = layout.small(&manifest)?;
         let parsed: ImageManifest = serde_json::from_slice(&text)
             .map_err(|error| refused(&layout.path, format!("a manifest: {error}")))?;

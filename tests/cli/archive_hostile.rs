@@ -1,6 +1,12 @@
 //! `load`: archives that were made to do harm, or that other tools made in their own ways.
 
-use crate::layouts::{CLD, Item, LAYER, Layout, are_refused, file, gzip, load_items, tar_of};
+use std::io::Read;
+
+use serde_json::{Value, json};
+
+use crate::layouts::{
+    CLD, Item, LAYER, Layout, MANIFEST, are_refused, file, gzip, load, load_items, saved, tar_of,
+};
 use crate::support::Sandbox;
 
 /// The length of what an error may say, in bytes: names are shortened.
@@ -109,4 +115,135 @@ fn sizes_that_no_file_has_are_refused() {
         file("terraform.tfstate", b"x"),
     ];
     are_refused(&items, "a file of an impossible size");
+}
+
+/// Writes an index of images, each with a name.
+fn index_of(layout: &Layout, images: &[(Value, &str)]) {
+    let name = "dev.cldctl-registry.reference";
+    let named = images.iter().map(|(image, reference)| {
+        let mut image = image.clone();
+        image["annotations"] = json!({name: reference});
+        image
+    });
+    let manifests: Vec<Value> = named.collect();
+    let index = json!({"schemaVersion": 2, "manifests": manifests});
+    std::fs::write(layout.dir.join("index.json"), index.to_string()).unwrap();
+}
+
+#[test]
+fn two_artifacts_of_one_name_are_refused_and_one_that_is_named_twice_is_loaded() {
+    let sandbox = Sandbox::new();
+    let layout = Layout::new(&sandbox, "layout");
+    let image = |text: &[u8]| {
+        let layer = gzip(&tar_of(&[file("cld.yml", text)]));
+        layout.image(&[layout.blob(LAYER, &layer)])
+    };
+    let (one, other) = (image(b"one"), image(b"other"));
+    index_of(
+        &layout,
+        &[(one.clone(), "app:v1"), (other.clone(), "app:v1")],
+    );
+    layout
+        .load(&sandbox, &[])
+        .fails(4, "it has two artifacts `app:v1`");
+    assert!(!sandbox.registry().exists());
+    index_of(&layout, &[(one.clone(), "app:v1"), (one.clone(), "app:v1")]);
+    assert_eq!(layout.load(&sandbox, &[]).stdout, "added app:v1\n");
+    // Two names with the same directory.
+    index_of(&layout, &[(one, "a/b:v1"), (other, "a_b:v1")]);
+    let run = layout.load(&sandbox, &[]);
+    assert_eq!((run.code, &*run.stdout), (4, "added a/b:v1\n"), "{run:?}");
+}
+
+/// Content that two manifests have is unpacked once, but each is held to what it says.
+#[test]
+fn each_manifest_of_the_same_layers_is_checked() {
+    let sandbox = Sandbox::new();
+    let layout = Layout::new(&sandbox, "layout");
+    let layer = layout.blob(LAYER, &gzip(&tar_of(&[CLD])));
+    let empty = layout.blob("application/vnd.oci.empty.v1+json", b"{}");
+    let image = |more: Value| {
+        let mut manifest = json!({"schemaVersion": 2, "config": empty, "layers": [layer]});
+        manifest
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        layout.blob(MANIFEST, manifest.to_string().as_bytes())
+    };
+    let plain = image(json!({}));
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let cases = [
+        (
+            image(json!({"artifactType": "application/vnd.architect.datacenter.config.v1+json"})),
+            "b:v1",
+            "says that it is a datacenter",
+        ),
+        (
+            image(json!({"annotations": {"dev.cldctl-registry.content.digest": digest}})),
+            "b:v1",
+            "its content has the digest",
+        ),
+        (
+            plain.clone(),
+            &*digest,
+            "its reference is not the digest of its content",
+        ),
+    ];
+    for (image, name, reason) in cases {
+        index_of(&layout, &[(plain.clone(), "a:v1"), (image, name)]);
+        let run = layout.load(&sandbox, &[]);
+        assert_eq!((run.code, &*run.stdout), (4, "added a:v1\n"), "{run:?}");
+        assert!(run.stderr.contains(reason), "{run:?}");
+        sandbox.ok(&["rm", "a:v1"]);
+    }
+}
+
+/// An archive of ours that was unpacked and packed again has its parts in another order.
+#[test]
+fn an_archive_in_another_order_is_loaded_from_a_pipe() {
+    let here = Sandbox::new();
+    for name in ["one", "two"] {
+        let source = here.component(name);
+        // It does not compress, and is larger than what is kept in memory.
+        let mut state = 7_u32;
+        let random = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        });
+        std::fs::write(
+            source.join(name),
+            random.take(4_500_000).collect::<Vec<_>>(),
+        )
+        .unwrap();
+        here.ok(&["add", &format!("{name}:v1"), source.to_str().unwrap()]);
+    }
+    let archive = saved(&here, &["one:v1", "two:v1"]);
+    let mut entries: Vec<(String, Vec<u8>)> = Vec::new();
+    for entry in tar::Archive::new(&*archive).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let (name, mut text) = (entry.path().unwrap().display().to_string(), Vec::new());
+        entry.read_to_end(&mut text).unwrap();
+        if !name.ends_with('/') {
+            entries.push((name, text));
+        }
+    }
+    let packed = |entries: &[(String, Vec<u8>)]| {
+        let items: Vec<Item<'_>> = entries
+            .iter()
+            .map(|(name, text)| file(name, text))
+            .collect();
+        tar_of(&items)
+    };
+    // The marker and the index stay in front.
+    let last = entries.len() - 1;
+    let mut orders = [entries.clone(), entries.clone()];
+    orders[0][2..].reverse();
+    orders[1].swap(last, last - 1);
+    let cases: [(_, &[&str], _); 3] = [(0, &[], 2), (1, &[], 2), (1, &["one:v1"], 1)];
+    for (order, chosen, count) in cases {
+        let there = Sandbox::new();
+        let run = load(&there, &packed(&orders[order]), chosen);
+        assert_eq!(run.code, 0, "{run:?}");
+        assert_eq!(there.references().len(), count);
+    }
 }

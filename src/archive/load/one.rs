@@ -13,6 +13,7 @@ use crate::content::source::is_described_as;
 use crate::content::{Cache, TagOptions};
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{Error, Result};
+use crate::reference::Reference;
 use crate::registry::{Added, Upsert};
 use crate::timestamp;
 
@@ -30,10 +31,7 @@ impl Cache {
             });
         };
         let subject = PathBuf::from(reference.as_str());
-        let refused = |reason: String| Error::UnsafeArchive {
-            path: subject.clone(),
-            reason,
-        };
+        let refused = |reason: String| refused_as(reference, reason);
         reference.check_new()?;
         self.refuse_existing(reference, options.no_clobber)?;
         match &found.named {
@@ -47,7 +45,7 @@ impl Cache {
         }
         let digest = found.manifest.annotations.get(CONTENT_DIGEST);
         let max_bytes = options.max_bytes;
-        let mut unpacking = Unpacking::begin(self, subject.clone(), max_bytes, digest.is_none())?;
+        let mut unpacking = Unpacking::begin(self, subject, max_bytes, digest.is_none())?;
         // A layer that is named twice is the same both times.
         let mut applied: Vec<&str> = Vec::new();
         for layer in &found.manifest.layers {
@@ -60,23 +58,7 @@ impl Cache {
             type_of(&found.named, |name| unpacking.has_file(name)).map_err(refused)?;
         let unpacked = unpacking.finish()?;
         let content = unpacked.staged.manifest.digest().clone();
-        if let Some(expected) = digest
-            && *expected != content.as_str()
-        {
-            return Err(Error::UnsafeArchive {
-                path: subject,
-                reason: format!(
-                    "its content has the digest `{content}` instead of `{}`",
-                    crate::escape::escape_display(expected)
-                ),
-            });
-        }
-        if reference.as_str().starts_with("sha256:") && reference.as_str() != content.as_str() {
-            return Err(Error::UnsafeArchive {
-                path: subject,
-                reason: format!("its reference is not the digest of its content, `{content}`"),
-            });
-        }
+        require_content(found, reference, content.as_str())?;
         let path = self.path_text(reference);
         let now = timestamp::now();
         let mut entry = ArtifactEntry::new(reference, artifact_type, now, &path);
@@ -117,6 +99,14 @@ impl Cache {
                 path: PathBuf::new(),
             });
         };
+        // Another manifest may say other things of the same layers.
+        if let (Named::Artifact(named), Some(known)) = (&found.named, &source.artifact_type)
+            && named != known
+        {
+            return Err(refused_as(reference, contradiction(named, known)));
+        }
+        let content = source.digest.as_deref().unwrap_or_default();
+        require_content(found, reference, content)?;
         let tag = TagOptions {
             no_clobber: options.no_clobber,
         };
@@ -127,6 +117,38 @@ impl Cache {
         loaded.entry = Some(imported.entry);
         Ok(imported.result)
     }
+}
+
+fn refused_as(reference: &Reference, reason: String) -> Error {
+    Error::UnsafeArchive {
+        path: PathBuf::from(reference.as_str()),
+        reason,
+    }
+}
+
+/// Refuses content whose digest is not the one of the annotation, or of the reference.
+fn require_content(found: &Found, reference: &Reference, content: &str) -> Result<()> {
+    let expected = found.manifest.annotations.get(CONTENT_DIGEST);
+    if let Some(expected) = expected.filter(|expected| *expected != content) {
+        let reason = format!("its content has the digest `{content}` instead of `{expected}`");
+        return Err(refused_as(reference, reason));
+    }
+    match reference.as_str().starts_with("sha256:") && reference.as_str() != content {
+        true => {
+            let reason = format!("its reference is not the digest of its content, `{content}`");
+            Err(refused_as(reference, reason))
+        }
+        false => Ok(()),
+    }
+}
+
+/// Returns why the type of an artifact and its files contradict each other.
+fn contradiction(named: &ArtifactType, described: &ArtifactType) -> String {
+    format!(
+        "its manifest says that it is a {}, and its files that it is a {}",
+        named.as_str(),
+        described.as_str()
+    )
 }
 
 /// Returns the type of an artifact by what its image says and the files in its root.
@@ -141,11 +163,9 @@ fn type_of(
         .collect();
     match (named, &described[..]) {
         (_, []) => Err("it has neither a `cld.yml` nor a `datacenter.dc`".to_owned()),
-        (Named::Artifact(named), described) if !described.contains(&named) => Err(format!(
-            "its manifest says that it is a {}, and its files that it is a {}",
-            named.as_str(),
-            described[0].as_str()
-        )),
+        (Named::Artifact(named), described) if !described.contains(&named) => {
+            Err(contradiction(named, described[0]))
+        }
         (Named::Artifact(named), _) => Ok(named.clone()),
         (_, [one]) => Ok((*one).clone()),
         (_, _) => Err("it has both a `cld.yml` and a `datacenter.dc`".to_owned()),
