@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use super::image::{Descriptor, Index, MAX_MANIFEST, REFERENCE};
 use super::pipe::{Next, Pipe};
 use super::readers::{Noted, Part};
-use super::tar::{self, Kind};
+use super::tar::{self, BLOCK, Kind};
 use crate::digest::digest_hex;
 use crate::error::{AtPath, Error, Result};
 use crate::interrupt::Interrupt;
-use crate::store::Dir;
+use crate::store::{Dir, if_exists};
 
 /// The file that says what this is, and its content.
 pub(super) const MARKER: &str = "oci-layout";
@@ -75,8 +75,8 @@ impl<'l> Layout<'l> {
         let dir = Dir::open(path).at("open", path)?;
         let read = |name: &str| -> Result<Vec<u8>> {
             let at = dir.path_of(name);
-            let file = dir.open_file(OsStr::new(name)).at("open", &at)?;
-            read_small(file, &at)
+            let file = if_exists(dir.open_file(OsStr::new(name))).at("open", &at)?;
+            read_small(file.ok_or_else(|| no_layout(path))?, &at)
         };
         require_marker(path, &read(MARKER)?)?;
         let index = parse_index(path, &read(INDEX)?)?;
@@ -90,6 +90,10 @@ impl<'l> Layout<'l> {
 
     /// Opens a layout in an archive that can be read at any place.
     pub(super) fn in_file(path: &Path, mut file: File) -> Result<Self> {
+        let mut start = Vec::new();
+        let read = Part::of(&file, 0, BLOCK as u64).read_to_end(&mut start);
+        read.map_err(|error| failed(path, error))?;
+        require_tar(path, &start)?;
         let places = places_in(path, &mut file)?;
         let read = |name: &str| -> Result<Vec<u8>> {
             let found = places.get(name.as_bytes());
@@ -122,8 +126,14 @@ impl<'l> Layout<'l> {
                 inner: &mut *archive,
                 noted: &mut start,
             };
-            let Some(entry) = tar::next(&mut noted).map_err(fail)? else {
+            let next = tar::next(&mut noted);
+            require_tar(path, &start)?;
+            let Some(entry) = next.map_err(fail)? else {
                 break;
+            };
+            let mut noted = Noted {
+                inner: &mut *archive,
+                noted: &mut start,
             };
             if entry.bytes > MAX_MANIFEST || entry.kind != Kind::File {
                 break;
@@ -247,7 +257,7 @@ impl<'l> Layout<'l> {
                 let parent = dir.open_beneath(Path::new(BLOBS));
                 let file = name.file_name().unwrap_or_default();
                 let opened = parent.and_then(|parent| parent.open_file(file));
-                let opened = crate::store::if_exists(opened).at("open", &dir.path_of(name))?;
+                let opened = if_exists(opened).at("open", &dir.path_of(name))?;
                 work(&mut opened.ok_or_else(missing)?)
             }
             Blobs::Archive(file, places) => {
@@ -297,6 +307,21 @@ pub(super) fn read_small(from: impl Read, path: &Path) -> Result<Vec<u8>> {
 
 fn no_layout(path: &Path) -> Error {
     refused(path, "it is no OCI image layout")
+}
+
+/// Refuses what is no tar archive by its first block, in words that help.
+fn require_tar(path: &Path, start: &[u8]) -> Result<()> {
+    let compressed = |by: &str| format!("it is compressed with {by}: decompress it first");
+    let reason = match start {
+        [] => "it is empty".to_owned(),
+        [0x1f, 0x8b, ..] => compressed("gzip"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => compressed("zstd"),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => compressed("xz"),
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => compressed("bzip2"),
+        _ if start.len() < BLOCK => "it is no tar archive".to_owned(),
+        _ => return Ok(()),
+    };
+    Err(refused(path, reason))
 }
 
 fn require_marker(path: &Path, text: &[u8]) -> Result<()> {

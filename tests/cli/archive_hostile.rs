@@ -202,7 +202,7 @@ fn each_manifest_of_the_same_layers_is_checked() {
 #[test]
 fn an_archive_in_another_order_is_loaded_from_a_pipe() {
     let here = Sandbox::new();
-    for name in ["one", "two"] {
+    for (name, bytes) in [("one", 10), ("two", 4_500_000)] {
         let source = here.component(name);
         // It does not compress, and is larger than what is kept in memory.
         let mut state = 7_u32;
@@ -210,11 +210,7 @@ fn an_archive_in_another_order_is_loaded_from_a_pipe() {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 24) as u8
         });
-        std::fs::write(
-            source.join(name),
-            random.take(4_500_000).collect::<Vec<_>>(),
-        )
-        .unwrap();
+        std::fs::write(source.join(name), random.take(bytes).collect::<Vec<_>>()).unwrap();
         here.ok(&["add", &format!("{name}:v1"), source.to_str().unwrap()]);
     }
     let archive = saved(&here, &["one:v1", "two:v1"]);
@@ -245,5 +241,81 @@ fn an_archive_in_another_order_is_loaded_from_a_pipe() {
         let run = load(&there, &packed(&orders[order]), chosen);
         assert_eq!(run.code, 0, "{run:?}");
         assert_eq!(there.references().len(), count);
+    }
+}
+
+#[test]
+fn what_is_no_layout_is_called_by_its_name() {
+    let sandbox = Sandbox::new();
+    let tar = tar_of(&[CLD]);
+    let cases: [(&[u8], &str); 7] = [
+        (b"", "it is empty"),
+        (b"text\n", "it is no tar archive"),
+        (
+            &gzip(&tar),
+            "it is compressed with gzip: decompress it first",
+        ),
+        (
+            &[0x28, 0xb5, 0x2f, 0xfd, 0, 0],
+            "it is compressed with zstd",
+        ),
+        (b"\xfd7zXZ\0....", "it is compressed with xz"),
+        (b"BZh91AY", "it is compressed with bzip2"),
+        (&tar, "it is no OCI image layout"),
+    ];
+    let path = sandbox.path("file");
+    for (bytes, reason) in cases {
+        load(&sandbox, bytes, &[]).fails(4, reason);
+        std::fs::write(&path, bytes).unwrap();
+        sandbox
+            .run(&["load", "-i", path.to_str().unwrap()])
+            .fails(4, reason);
+    }
+    let dir = sandbox.component("dir");
+    for marker in [false, true] {
+        if marker {
+            std::fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+        }
+        sandbox
+            .run(&["load", "-i", dir.to_str().unwrap()])
+            .fails(4, "it is no OCI image layout");
+    }
+}
+
+/// A signal while the program waits for a process that writes nothing.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_a_load_that_waits_for_its_input_and_leaves_nothing() {
+    use std::io::Write;
+
+    use crate::running::{Running, wait_until};
+
+    let here = Sandbox::new();
+    let source = here.component("app");
+    here.ok(&["add", "app:v1", source.to_str().unwrap()]);
+    let archive = saved(&here, &["app:v1"]);
+    let sandbox = Sandbox::new();
+    // It ends before the marker, and within the layer.
+    for len in [0, archive.len() - 1100] {
+        let mut command = sandbox.command(&["load"]);
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(&archive[..len]).unwrap();
+        let running = Running::start({
+            command.stdin(reader);
+            command
+        });
+        // The signal is one that it heeds already.
+        wait_until("signals are deferred", || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", running.id()));
+            let caught = status.unwrap_or_default();
+            let caught = caught.lines().find_map(|it| it.strip_prefix("SigCgt:"));
+            let caught = caught.and_then(|it| u64::from_str_radix(it.trim(), 16).ok());
+            caught.is_some_and(|it| it >> 14 & 1 == 1)
+        });
+        running.signal("TERM");
+        let run = running.end();
+        assert_eq!((run.code, &*run.stdout), (143, ""), "{run:?}");
+        assert!(sandbox.staged().is_empty() && !sandbox.registry().exists());
+        drop(writer);
     }
 }

@@ -94,6 +94,12 @@ impl Cache {
     /// [`Error::NoReference`], and I/O errors. What becomes of each artifact is in the
     /// result.
     pub fn load(&self, source: LoadSource<'_>, options: &LoadOptions) -> Result<Vec<Loaded>> {
+        let loaded = self.load_all(source, options);
+        // What failed after an interrupt may have failed because of it.
+        loaded.or_else(|error| self.registry().interrupt().check().and(Err(error)))
+    }
+
+    fn load_all(&self, source: LoadSource<'_>, options: &LoadOptions) -> Result<Vec<Loaded>> {
         let mut layout = match source {
             LoadSource::Reader(archive) => {
                 let path = Path::new("standard input");
@@ -141,8 +147,8 @@ impl Cache {
                 if let (Ok(_), Some(entry)) = (&result, &loaded.entry) {
                     done.insert(key, entry.clone());
                 }
-                if let Err(interrupted @ Error::Interrupted { .. }) = result {
-                    return Err(interrupted);
+                if result.is_err() {
+                    self.registry().interrupt().check()?;
                 }
                 loaded.result = Some(result);
             }
