@@ -231,6 +231,16 @@ pub enum Error {
         reason: String,
     },
 
+    /// The content of an artifact cannot be saved, because it could not be loaded again.
+    #[error("cannot save `{}`: {}", escape_display(.reference), escape_display(&brief(.reason, MAX_REASON)))]
+    #[non_exhaustive]
+    Unsavable {
+        /// The reference.
+        reference: String,
+        /// The reason.
+        reason: String,
+    },
+
     /// The content to be loaded has more bytes than it may have.
     #[error("cannot load `{}`: it has more than {max_bytes} bytes", shown(.path))]
     #[non_exhaustive]

@@ -1,6 +1,6 @@
 //! Saving artifacts to an OCI image layout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -70,14 +70,19 @@ impl Cache {
     /// # Errors
     ///
     /// [`Error::NoContent`], [`Error::ContentAltered`], [`Error::UnclearContent`],
-    /// [`Error::UnsafeContent`] and [`Error::NoLayout`], and I/O errors. Then nothing is
+    /// [`Error::Unsavable`] and [`Error::NoLayout`], and I/O errors. Then nothing is
     /// saved, but what a [writer](SaveTarget::Writer) got.
     pub fn save(&self, entries: &[ArtifactEntry], target: SaveTarget<'_>) -> Result<Vec<Saved>> {
         // A directory that cannot be used is refused before all the work.
         if let SaveTarget::Dir(dir) = &target {
             existing_index(dir)?;
         }
-        let packed = entries.iter().map(|entry| self.pack(entry));
+        // An artifact that is given twice is saved once.
+        let mut given = HashSet::new();
+        let entries = entries
+            .iter()
+            .filter(|entry| given.insert(&entry.reference));
+        let packed = entries.map(|entry| self.pack(entry));
         let packed = packed.collect::<Result<Vec<_>>>()?;
         let interrupt = self.registry().interrupt();
         match target {

@@ -252,7 +252,7 @@ fn entries_that_content_cannot_have_are_refused() {
         ),
         (
             &[CLD, file("d/.wh.f", b"")],
-            "it removes a file of another layer",
+            "its name removes a file of another layer",
         ),
         (
             &[file("other", b"")],

@@ -118,3 +118,72 @@ fn a_chosen_artifact_is_loaded_from_a_pipe_that_has_more() {
     let run = load(&there, &archive, &["app:v2"]);
     assert_eq!((run.code, &*run.stdout), (0, "added app:v2\n"), "{run:?}");
 }
+
+#[test]
+fn an_artifact_that_is_given_twice_is_saved_once_and_nothing_is_said_to_be_nothing() {
+    let sandbox = with_artifact();
+    let file = sandbox.path("out/a.tar");
+    let file = file.to_str().unwrap();
+    let digest = sandbox.json(&["inspect", "app:v1"])[0]["digest"].clone();
+    let args = [
+        "save",
+        "app:v1",
+        "app:v1",
+        digest.as_str().unwrap(),
+        "-o",
+        file,
+    ];
+    assert_eq!(sandbox.ok(&args), "saved app:v1\n");
+    assert_eq!(
+        sandbox.ok(&["load", "-n", "-i", file]),
+        "would load app:v1\n"
+    );
+    let run = sandbox.run(&["save", "--filter", "tag=none", "-o", file]);
+    assert_eq!((run.code, &*run.stdout), (0, ""), "{run:?}");
+    assert_eq!(
+        run.stderr,
+        "note: no artifact is chosen, so the archive is empty\n"
+    );
+    assert_eq!(sandbox.ok(&["load", "-i", file]), "");
+}
+
+#[test]
+fn what_could_not_be_loaded_is_not_saved() {
+    let sandbox = with_artifact();
+    let source = sandbox.path("app");
+    fs::write(source.join(".wh.\u{1b}"), "").unwrap();
+    sandbox.ok(&["add", "wh:v1", source.to_str().unwrap(), "--all-files"]);
+    let run = sandbox.run(&["save", "wh:v1"]);
+    run.fails(
+        4,
+        "cannot save `wh:v1`: `.wh.\\u{1b}`: in an image, its name removes",
+    );
+    fs::remove_file(source.join("cld.yml")).unwrap();
+    fs::remove_file(source.join(".wh.\u{1b}")).unwrap();
+    fs::write(source.join("x"), "").unwrap();
+    sandbox.ok(&[
+        "add",
+        "no:v1",
+        source.to_str().unwrap(),
+        "--type",
+        "component",
+    ]);
+    sandbox.run(&["save", "no:v1"]).fails(
+        4,
+        "cannot save `no:v1`: it has no file that describes a component",
+    );
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let sandbox = with_artifact();
+    let mut save = sandbox.command(&["save", "app:v1"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = save.stdout(writer).output().unwrap();
+    assert_eq!(
+        (output.status.code(), &*output.stderr),
+        (Some(0), &b""[..]),
+        "{output:?}"
+    );
+}

@@ -26,6 +26,13 @@ fn shown(path: &Path) -> String {
     brief(&path.to_string_lossy(), MAX_SHOWN).into_owned()
 }
 
+/// Returns why no name in an archive can be that of a path, although content may have it.
+pub(in crate::archive) fn unfit_name(path: &Path) -> Option<&'static str> {
+    let is_whiteout = |part: &OsStr| part.as_bytes().starts_with(b".wh.");
+    let found = path.iter().any(is_whiteout);
+    found.then_some("in an image, its name removes a file of another layer")
+}
+
 impl Unpacking<'_> {
     pub(super) fn entry(
         &mut self,
@@ -115,13 +122,10 @@ impl Unpacking<'_> {
                 _ if part.len() > MAX_NAME => {
                     return Err(refused("a part of the name is longer than 255 bytes"));
                 }
-                _ if part.starts_with(b".wh.") => {
-                    return Err(refused("it removes a file of another layer"));
-                }
                 _ => path.push(OsStr::from_bytes(part)),
             }
         }
-        match unfit_path(&path) {
+        match unfit_path(&path).or_else(|| unfit_name(&path)) {
             Some(reason) => Err(refused(reason)),
             None => Ok(path),
         }

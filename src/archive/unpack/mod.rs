@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 use sha2::Digest as _;
 
+pub(super) use self::entry::unfit_name;
 use super::image::Descriptor;
 use super::readers::{Hashed, Limited};
 use super::tar;
