@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::content::DeployedBy;
-use crate::escape::escape_display;
+use crate::escape::{brief, escape_display};
 use crate::json::ParseError;
 use crate::reference::InvalidReference;
 
 /// The result of the library's operations.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The longest reason that is shown, in characters: it may quote what others wrote.
+const MAX_REASON: usize = 600;
 
 /// The reason that an operation failed. Unless a variant says otherwise, the registry is as
 /// it was before.
@@ -198,7 +201,7 @@ pub enum Error {
     },
 
     /// The content holds something that cannot be imported.
-    #[error("cannot import `{}`: {reason}", shown(.path))]
+    #[error("cannot import `{}`: {}", shown(.path), escape_display(&brief(.reason, MAX_REASON)))]
     #[non_exhaustive]
     UnsafeContent {
         /// The path that cannot.
@@ -230,11 +233,21 @@ pub enum Error {
     },
 
     /// An archive, or an artifact in it, cannot be taken.
-    #[error("cannot load `{}`: {}", shown(.path), escape_display(.reason))]
+    #[error("cannot load `{}`: {}", shown(.path), escape_display(&brief(.reason, MAX_REASON)))]
     #[non_exhaustive]
     UnsafeArchive {
         /// The archive, or the reference of the artifact.
         path: PathBuf,
+        /// The reason.
+        reason: String,
+    },
+
+    /// The content of an artifact cannot be saved, because it could not be loaded again.
+    #[error("cannot save `{}`: {}", escape_display(.reference), escape_display(&brief(.reason, MAX_REASON)))]
+    #[non_exhaustive]
+    Unsavable {
+        /// The reference.
+        reference: String,
         /// The reason.
         reason: String,
     },

@@ -30,6 +30,20 @@ pub(crate) fn visible_json(literal: &str) -> Cow<'_, str> {
     })
 }
 
+/// Returns a text in which the middle of what is longer than a number of characters is left
+/// out, so that a name or value of others cannot flood a message.
+pub(crate) fn brief(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most || text.chars().count() <= most {
+        return Cow::Borrowed(text);
+    }
+    let at_end = most / 4;
+    let mut out: String = text.chars().take(most - at_end).collect();
+    out.push('\u{2026}');
+    let end = text.char_indices().rev().nth(at_end.saturating_sub(1));
+    out.push_str(end.map_or("", |(at, _)| &text[at..]));
+    Cow::Owned(out)
+}
+
 fn escape(text: &str, write: impl Fn(&mut String, char)) -> Cow<'_, str> {
     // Every unsafe character is below the space, DEL, or not ASCII. The text is checked
     // in pieces, so that the compiler can check many bytes at once.
@@ -55,6 +69,15 @@ fn escape(text: &str, write: impl Fn(&mut String, char)) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_middle_of_a_long_text_is_left_out() {
+        assert!(matches!(brief("\u{e4}bcdefgh", 8), Cow::Borrowed(_)));
+        assert_eq!(
+            brief("\u{e4}bcdefghi\u{f6}", 8),
+            "\u{e4}bcdef\u{2026}i\u{f6}"
+        );
+    }
 
     #[test]
     fn controls_are_escaped_and_letters_are_kept() {

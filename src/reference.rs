@@ -6,6 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::escape::{brief, escape_display};
+
 /// The tag of a reference that names none.
 pub(crate) const DEFAULT_TAG: &str = "latest";
 
@@ -283,9 +285,12 @@ fn is_blank(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{180e}' | '\u{200b}' | '\u{2060}' | '\u{feff}')
 }
 
+/// The longest reference that is shown in an error, in characters: a valid one fits.
+const MAX_SHOWN: usize = 300;
+
 /// A text that no entry can be made for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("invalid reference `{}`: {reason}", crate::escape::escape_display(.reference))]
+#[error("invalid reference `{}`: {reason}", escape_display(&brief(.reference, MAX_SHOWN)))]
 #[non_exhaustive]
 pub struct InvalidReference {
     /// The text.

@@ -25,18 +25,40 @@ pub(super) fn chosen(layout: &mut Layout<'_>, options: &LoadOptions) -> Result<V
         path: path.to_owned(),
         reason,
     };
-    let mut found = Vec::new();
+    let (mut found, mut names) = (Vec::new(), Vec::new());
     for descriptor in layout.manifests().to_vec() {
         let name = name_of(&descriptor);
         let is_chosen = |wanted: &String| name.as_deref() == Some(wanted);
         if !options.references.is_empty() && !options.references.iter().any(is_chosen) {
             continue;
         }
+        names.extend(name.clone());
         let reference = match name {
-            Some(name) => Some(Reference::parse_new(&name)?),
+            // It gets another one, so that this one need not be possible.
+            _ if options.rename.is_some() => None,
+            Some(name) => {
+                let parsed = Reference::parse_new(&name);
+                Some(parsed.map_err(|error| refused(&layout.path, error.to_string()))?)
+            }
             None => None,
         };
         let manifest = manifest_of(layout, &descriptor)?;
+        let twin = found
+            .iter()
+            .find(|it: &&Found| it.reference.is_some() && it.reference == reference);
+        match twin {
+            Some(twin) if twin.digest == manifest.digest => continue,
+            Some(Found {
+                reference: Some(name),
+                ..
+            }) => {
+                return Err(refused(
+                    &layout.path,
+                    format!("it has two artifacts `{name}`"),
+                ));
+            }
+            _ => {}
+        }
         let text = layout.small(&manifest)?;
         let parsed: ImageManifest = serde_json::from_slice(&text)
             .map_err(|error| refused(&layout.path, format!("a manifest: {error}")))?;
@@ -49,10 +71,7 @@ pub(super) fn chosen(layout: &mut Layout<'_>, options: &LoadOptions) -> Result<V
             digest: manifest.digest,
         });
     }
-    let missing = options.references.iter().find(|wanted| {
-        let is_it = |found: &Found| found.reference.as_ref().map(Reference::as_str) == Some(wanted);
-        !found.iter().any(is_it)
-    });
+    let missing = (options.references.iter()).find(|wanted| !names.contains(wanted));
     if let Some(missing) = missing {
         return Err(Error::NotInArchive {
             reference: missing.clone(),

@@ -4,20 +4,24 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::image::{Descriptor, Index, MAX_MANIFEST, REFERENCE};
-use super::tar::{self, BLOCK, Kind, Written};
+use super::pipe::{Next, Pipe};
+use super::readers::{Noted, Part};
+use super::tar::{self, BLOCK, Kind};
 use crate::digest::digest_hex;
 use crate::error::{AtPath, Error, Result};
-use crate::store::Dir;
+use crate::interrupt::Interrupt;
+use crate::store::{Dir, if_exists};
 
 /// The file that says what this is, and its content.
-const MARKER: &str = "oci-layout";
+pub(super) const MARKER: &str = "oci-layout";
 pub(super) const MARKER_TEXT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
-const INDEX: &str = "index.json";
+pub(super) const INDEX: &str = "index.json";
+const BLOBS: &str = "blobs/sha256";
 
 /// The most entries of an archive: each artifact has three.
 const MAX_BLOBS: usize = 100_000;
@@ -49,21 +53,21 @@ pub(super) struct Layout<'l> {
     /// The layout, for messages.
     pub(super) path: PathBuf,
     blobs: Blobs<'l>,
+    /// The small blobs that were read from a pipe, by their names in it.
+    read: HashMap<Vec<u8>, Vec<u8>>,
     index: Index,
 }
 
 enum Blobs<'l> {
     Dir(Dir),
-    /// Where each file of an archive begins, and its length.
-    Archive(File, HashMap<Vec<u8>, (u64, u64)>),
-    /// An archive that is read once, and the small blobs of it that were read already.
-    Pipe {
-        archive: &'l mut dyn Read,
-        read: HashMap<Vec<u8>, Vec<u8>>,
-        /// What is left of the blob that was read last, with its padding.
-        left: u64,
-    },
+    /// The places of the files in an archive.
+    Archive(File, Places),
+    /// An archive that is read once.
+    Pipe(Pipe<'l>),
 }
+
+/// Where each file of an archive begins, and its length.
+type Places = HashMap<Vec<u8>, (u64, u64)>;
 
 impl<'l> Layout<'l> {
     /// Opens a layout in a directory.
@@ -71,40 +75,26 @@ impl<'l> Layout<'l> {
         let dir = Dir::open(path).at("open", path)?;
         let read = |name: &str| -> Result<Vec<u8>> {
             let at = dir.path_of(name);
-            let file = dir.open_file(OsStr::new(name)).at("open", &at)?;
-            read_small(file, &at)
+            let file = if_exists(dir.open_file(OsStr::new(name))).at("open", &at)?;
+            read_small(file.ok_or_else(|| no_layout(path))?, &at)
         };
         require_marker(path, &read(MARKER)?)?;
         let index = parse_index(path, &read(INDEX)?)?;
         Ok(Layout {
             path: path.to_owned(),
             blobs: Blobs::Dir(dir),
+            read: HashMap::new(),
             index,
         })
     }
 
     /// Opens a layout in an archive that can be read at any place.
     pub(super) fn in_file(path: &Path, mut file: File) -> Result<Self> {
-        let mut places = HashMap::new();
-        let fail = |error| failed(path, error);
-        let len = file.seek(SeekFrom::End(0)).map_err(fail)?;
-        file.rewind().map_err(fail)?;
-        while let Some(entry) = tar::next(&mut file).map_err(fail)? {
-            let start = file.stream_position().map_err(fail)?;
-            if entry.kind == Kind::File {
-                places.insert(plain(&entry.path), (start, entry.bytes));
-            }
-            if places.len() > MAX_BLOBS {
-                return Err(refused(path, format!("it has more than {MAX_BLOBS} files")));
-            }
-            let end = start
-                .checked_add(entry.bytes)
-                .and_then(|end| end.checked_add(tar::padding(entry.bytes) as u64));
-            match end {
-                Some(end) if end <= len => file.seek(SeekFrom::Start(end)).map_err(fail)?,
-                _ => return Err(refused(path, "the archive ends early")),
-            };
-        }
+        let mut start = Vec::new();
+        let read = Part::of(&file, 0, BLOCK as u64).read_to_end(&mut start);
+        read.map_err(|error| failed(path, error))?;
+        require_tar(path, &start)?;
+        let places = places_in(path, &mut file)?;
         let read = |name: &str| -> Result<Vec<u8>> {
             let found = places.get(name.as_bytes());
             let (start, bytes) = *found.ok_or_else(|| no_layout(path))?;
@@ -115,6 +105,7 @@ impl<'l> Layout<'l> {
         Ok(Layout {
             path: path.to_owned(),
             blobs: Blobs::Archive(file, places),
+            read: HashMap::new(),
             index,
         })
     }
@@ -124,7 +115,7 @@ impl<'l> Layout<'l> {
     pub(super) fn in_pipe(
         path: &Path,
         archive: &'l mut dyn Read,
-        spool: impl FnOnce(&mut dyn Read) -> Result<File>,
+        spool: impl FnOnce(&mut dyn Read) -> Result<File> + 'l,
     ) -> Result<Self> {
         let fail = |error| failed(path, error);
         let mut start = Vec::new();
@@ -135,8 +126,14 @@ impl<'l> Layout<'l> {
                 inner: &mut *archive,
                 noted: &mut start,
             };
-            let Some(entry) = tar::next(&mut noted).map_err(fail)? else {
+            let next = tar::next(&mut noted);
+            require_tar(path, &start)?;
+            let Some(entry) = next.map_err(fail)? else {
                 break;
+            };
+            let mut noted = Noted {
+                inner: &mut *archive,
+                noted: &mut start,
             };
             if entry.bytes > MAX_MANIFEST || entry.kind != Kind::File {
                 break;
@@ -154,11 +151,8 @@ impl<'l> Layout<'l> {
             if index.manifests.iter().all(is_ours) {
                 return Ok(Layout {
                     path: path.to_owned(),
-                    blobs: Blobs::Pipe {
-                        archive,
-                        read: HashMap::new(),
-                        left: 0,
-                    },
+                    blobs: Blobs::Pipe(Pipe::new(archive, Box::new(spool))),
+                    read: HashMap::new(),
                     index,
                 });
             }
@@ -195,6 +189,36 @@ impl<'l> Layout<'l> {
         self.blob(descriptor, false, work)
     }
 
+    /// Says which blobs are still needed, so that those that come before can be told from
+    /// those that can be passed over.
+    pub(super) fn expect<'d>(&mut self, layers: impl Iterator<Item = &'d Descriptor>) {
+        let names = layers
+            .filter_map(|layer| self.name_of(layer).ok())
+            .collect();
+        if let Blobs::Pipe(pipe) = &mut self.blobs {
+            pipe.wanted = Some(names);
+        }
+    }
+
+    /// Reads what is left of a pipe, so that the process that writes it can end.
+    pub(super) fn drain(self, interrupt: &Interrupt) -> Result<()> {
+        match self.blobs {
+            Blobs::Pipe(pipe) => pipe.drain(interrupt),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the name of a blob in a layout.
+    fn name_of(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
+        let Some(hex) = digest_hex(&descriptor.digest) else {
+            return Err(refused(&self.path, "a digest in it is none"));
+        };
+        match descriptor.digest.strip_suffix(hex) {
+            Some("sha256:") => Ok(format!("{BLOBS}/{hex}").into_bytes()),
+            _ => Err(refused(&self.path, "it has digests other than SHA-256")),
+        }
+    }
+
     /// Calls `work` with the bytes of a blob, which is kept for another call if it comes
     /// from a pipe and `keep` says so.
     fn blob<T>(
@@ -203,72 +227,75 @@ impl<'l> Layout<'l> {
         keep: bool,
         work: impl FnOnce(&mut dyn Read) -> Result<T>,
     ) -> Result<T> {
-        let Some(hex) = digest_hex(&descriptor.digest) else {
-            return Err(refused(&self.path, "a digest in it is none"));
-        };
-        let algorithm = descriptor.digest.split(':').next().unwrap_or_default();
-        if algorithm != "sha256" {
-            return Err(refused(&self.path, "it has digests other than SHA-256"));
-        }
-        let name = format!("blobs/{algorithm}/{hex}");
+        let name = self.name_of(descriptor)?;
         let missing = || Error::BlobMissing {
             path: self.path.clone(),
             digest: descriptor.digest.clone(),
         };
-        match &mut self.blobs {
+        if let Blobs::Pipe(pipe) = &mut self.blobs
+            && !self.read.contains_key(&name)
+        {
+            match pipe.find(&self.path, &name, &mut self.read)? {
+                Next::Blob(_) if !keep => return pipe.with_blob(work),
+                Next::Blob(bytes) => {
+                    let text = pipe.with_blob(|blob| read_small(blob.take(bytes), &self.path))?;
+                    self.read.insert(name.clone(), text);
+                }
+                Next::Rest(mut file) => {
+                    let places = places_in(&self.path, &mut file)?;
+                    self.blobs = Blobs::Archive(file, places);
+                }
+                Next::End => return Err(missing()),
+            }
+        }
+        if let Some(text) = self.read.get(&name) {
+            return work(&mut &**text);
+        }
+        match &self.blobs {
             Blobs::Dir(dir) => {
-                let at = dir.path_of(&name);
-                let parent = dir.open_beneath(Path::new("blobs").join(algorithm).as_path());
-                let opened = parent.and_then(|parent| parent.open_file(OsStr::new(hex)));
-                let opened = crate::store::if_exists(opened).at("open", &at)?;
+                let name = Path::new(OsStr::from_bytes(&name));
+                let parent = dir.open_beneath(Path::new(BLOBS));
+                let file = name.file_name().unwrap_or_default();
+                let opened = parent.and_then(|parent| parent.open_file(file));
+                let opened = if_exists(opened).at("open", &dir.path_of(name))?;
                 work(&mut opened.ok_or_else(missing)?)
             }
             Blobs::Archive(file, places) => {
-                let (start, bytes) = *places.get(name.as_bytes()).ok_or_else(missing)?;
+                let (start, bytes) = *places.get(&name).ok_or_else(missing)?;
                 work(&mut Part::of(file, start, bytes))
             }
-            Blobs::Pipe {
-                archive,
-                read,
-                left,
-            } => {
-                if let Some(text) = read.get(name.as_bytes()) {
-                    return work(&mut &**text);
-                }
-                loop {
-                    let fail = |error| failed(&self.path, error);
-                    tar::skip(archive, std::mem::take(left)).map_err(fail)?;
-                    let entry = tar::next(archive).map_err(fail)?.ok_or_else(missing)?;
-                    let padding = tar::padding(entry.bytes) as u64;
-                    let found = plain(&entry.path);
-                    let is_wanted = found == name.as_bytes();
-                    if is_wanted && !keep {
-                        let mut blob = Counted {
-                            inner: archive.take(entry.bytes),
-                            read: 0,
-                        };
-                        let done = work(&mut blob);
-                        *left = entry.bytes - blob.read + padding;
-                        return done;
-                    }
-                    if entry.bytes <= MAX_MANIFEST && read.len() <= MAX_BLOBS {
-                        let text = read_small(archive.take(entry.bytes), &self.path)?;
-                        *left = padding;
-                        let text = read.entry(found).or_insert(text);
-                        if is_wanted {
-                            return work(&mut &**text);
-                        }
-                    } else {
-                        *left = entry.bytes + padding;
-                    }
-                }
-            }
+            Blobs::Pipe(_) => Err(missing()),
         }
     }
 }
 
+/// Returns the places of the files in an archive.
+fn places_in(path: &Path, file: &mut File) -> Result<Places> {
+    let mut places = HashMap::new();
+    let fail = |error| failed(path, error);
+    let len = file.seek(SeekFrom::End(0)).map_err(fail)?;
+    file.rewind().map_err(fail)?;
+    while let Some(entry) = tar::next(file).map_err(fail)? {
+        let start = file.stream_position().map_err(fail)?;
+        if entry.kind == Kind::File {
+            places.insert(plain(&entry.path), (start, entry.bytes));
+        }
+        if places.len() > MAX_BLOBS {
+            return Err(refused(path, format!("it has more than {MAX_BLOBS} files")));
+        }
+        let end = start
+            .checked_add(entry.bytes)
+            .and_then(|end| end.checked_add(tar::padding(entry.bytes) as u64));
+        match end {
+            Some(end) if end <= len => file.seek(SeekFrom::Start(end)).map_err(fail)?,
+            _ => return Err(refused(path, "the archive ends early")),
+        };
+    }
+    Ok(places)
+}
+
 /// Reads something that is no longer than a manifest may be.
-fn read_small(from: impl Read, path: &Path) -> Result<Vec<u8>> {
+pub(super) fn read_small(from: impl Read, path: &Path) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     let read = from.take(MAX_MANIFEST + 1).read_to_end(&mut text);
     read.map_err(|error| failed(path, error))?;
@@ -280,6 +307,21 @@ fn read_small(from: impl Read, path: &Path) -> Result<Vec<u8>> {
 
 fn no_layout(path: &Path) -> Error {
     refused(path, "it is no OCI image layout")
+}
+
+/// Refuses what is no tar archive by its first block, in words that help.
+fn require_tar(path: &Path, start: &[u8]) -> Result<()> {
+    let compressed = |by: &str| format!("it is compressed with {by}: decompress it first");
+    let reason = match start {
+        [] => "it is empty".to_owned(),
+        [0x1f, 0x8b, ..] => compressed("gzip"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => compressed("zstd"),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => compressed("xz"),
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => compressed("bzip2"),
+        _ if start.len() < BLOCK => "it is no tar archive".to_owned(),
+        _ => return Ok(()),
+    };
+    Err(refused(path, reason))
 }
 
 fn require_marker(path: &Path, text: &[u8]) -> Result<()> {
@@ -300,116 +342,6 @@ fn parse_index(path: &Path, text: &[u8]) -> Result<Index> {
 }
 
 /// Returns a name of an archive without a leading `./`.
-fn plain(name: &[u8]) -> Vec<u8> {
+pub(super) fn plain(name: &[u8]) -> Vec<u8> {
     name.strip_prefix(b"./").unwrap_or(name).to_vec()
-}
-
-/// A part of a file.
-struct Part<'f> {
-    file: &'f File,
-    at: u64,
-    end: u64,
-}
-
-impl<'f> Part<'f> {
-    fn of(file: &'f File, start: u64, bytes: u64) -> Self {
-        Part {
-            file,
-            at: start,
-            end: start.saturating_add(bytes),
-        }
-    }
-}
-
-impl Read for Part<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = (self.end - self.at).min(buffer.len() as u64) as usize;
-        let read = crate::store::uninterrupted(|| self.file.read_at(&mut buffer[..most], self.at))?;
-        self.at += read as u64;
-        Ok(read)
-    }
-}
-
-/// Counts what is read.
-struct Counted<R> {
-    inner: R,
-    read: u64,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.read += read as u64;
-        Ok(read)
-    }
-}
-
-/// Keeps what is read.
-struct Noted<'n> {
-    inner: &'n mut dyn Read,
-    noted: &'n mut Vec<u8>,
-}
-
-impl Read for Noted<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.noted.extend_from_slice(&buffer[..read]);
-        Ok(read)
-    }
-}
-
-/// Writes a layout as an archive: the index first, so that it can be read as it comes.
-pub(super) struct ArchiveWriter<W> {
-    out: W,
-}
-
-impl<W: Write> ArchiveWriter<W> {
-    pub(super) fn begin(out: W, index: &[u8]) -> io::Result<Self> {
-        let mut writer = ArchiveWriter { out };
-        writer.file(MARKER, MARKER_TEXT)?;
-        writer.file(INDEX, index)?;
-        for dir in ["blobs", "blobs/sha256"] {
-            writer
-                .out
-                .write_all(&tar::headers(dir.as_bytes(), Written::Dir)?)?;
-        }
-        Ok(writer)
-    }
-
-    /// Appends a blob that is held in memory.
-    pub(super) fn small(&mut self, blob: &[u8]) -> io::Result<()> {
-        let digest = crate::digest::Digest::of(blob);
-        self.file(&format!("blobs/sha256/{}", digest.hex()), blob)
-    }
-
-    /// Appends a blob of a length from a file.
-    pub(super) fn blob(&mut self, hex: &str, bytes: u64, file: &File) -> io::Result<()> {
-        self.begin_file(&format!("blobs/sha256/{hex}"), bytes)?;
-        let copied = io::copy(&mut Part::of(file, 0, bytes), &mut self.out)?;
-        if copied != bytes {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        self.out.write_all(&[0; BLOCK][..tar::padding(bytes)])
-    }
-
-    fn file(&mut self, name: &str, text: &[u8]) -> io::Result<()> {
-        self.begin_file(name, text.len() as u64)?;
-        self.out.write_all(text)?;
-        self.out
-            .write_all(&[0; BLOCK][..tar::padding(text.len() as u64)])
-    }
-
-    fn begin_file(&mut self, name: &str, bytes: u64) -> io::Result<()> {
-        let entry = Written::File {
-            bytes,
-            executable: false,
-        };
-        self.out.write_all(&tar::headers(name.as_bytes(), entry)?)
-    }
-
-    pub(super) fn finish(mut self) -> io::Result<W> {
-        self.out.write_all(&[0; 2 * BLOCK])?;
-        self.out.flush()?;
-        Ok(self.out)
-    }
 }

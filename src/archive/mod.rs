@@ -3,12 +3,16 @@
 //! An artifact becomes an image of one layer, in a form that cldctl, skopeo, podman and OCI
 //! registries read. What others made is read with limits and trusted in nothing.
 
+mod archive_writer;
 mod chosen;
 mod image;
 mod layer;
 mod layout;
 mod load;
+mod output;
 mod pack;
+mod pipe;
+mod readers;
 mod save;
 mod tar;
 mod unpack;

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::MAX_BYTES;
 use super::image::{ContentSummary, Image};
 use super::layer::{Layer, LayerWriter};
-use super::unpack::MAX_ENTRIES;
+use super::unpack::{MAX_ENTRIES, unfit_name};
 use crate::content::file_tree::Node;
 use crate::content::hash::{Chunk, FileHasher, Reader};
 use crate::content::inventory::Inventory;
@@ -38,7 +38,8 @@ impl Cache {
     /// # Errors
     ///
     /// [`Error::NoContent`], [`Error::ContentAltered`], [`Error::StateInContent`],
-    /// [`Error::UnclearContent`], [`Error::UnsafeContent`] for what could not be loaded again, and I/O errors.
+    /// [`Error::UnclearContent`], [`Error::Unsavable`] for what could not be loaded again,
+    /// and I/O errors.
     pub(super) fn pack(&self, entry: &ArtifactEntry) -> Result<Packed> {
         let reference = entry.reference.clone().unwrap_or_default();
         let manifest = self.manifest_of(entry.digest.as_deref())?;
@@ -47,7 +48,10 @@ impl Cache {
             .artifact_type
             .clone()
             .unwrap_or(ArtifactType::Component);
-        require_loadable(&content, &artifact_type)?;
+        require_loadable(&content, &artifact_type).map_err(|reason| Error::Unsavable {
+            reference: reference.clone(),
+            reason,
+        })?;
 
         let file = tempfile::tempfile_in(&root).at("create a temporary file in", &root)?;
         let out = BufWriter::with_capacity(1 << 20, file);
@@ -166,34 +170,32 @@ fn put_zeros<W: Write>(writer: &mut LayerWriter<W>, mut bytes: u64) -> std::io::
     Ok(())
 }
 
-/// Refuses content that would be refused when it is loaded.
-fn require_loadable(content: &Inventory, artifact_type: &ArtifactType) -> Result<()> {
+/// Refuses content that would be refused when it is loaded, with the reason.
+fn require_loadable(
+    content: &Inventory,
+    artifact_type: &ArtifactType,
+) -> std::result::Result<(), String> {
     let tree = content.tree();
-    let refused = |reason: String| Error::UnsafeContent {
-        path: content.dir().path().to_owned(),
-        reason,
-    };
     if tree.files.len() + tree.dirs.len() > MAX_ENTRIES {
-        return Err(refused(format!(
+        return Err(format!(
             "it has more than {MAX_ENTRIES} files and directories"
-        )));
+        ));
     }
     if tree.bytes() > MAX_BYTES {
-        return Err(refused(format!(
-            "its files have more than {MAX_BYTES} bytes"
-        )));
+        return Err(format!("its files have more than {MAX_BYTES} bytes"));
     }
     for node in tree.dirs.iter().chain(&tree.files) {
-        if let Some(reason) = crate::content::rules::unfit_path(&node.path) {
-            return Err(refused(format!("`{}`: {reason}", node.path.display())));
+        let reason = crate::content::rules::unfit_path(&node.path);
+        if let Some(reason) = reason.or_else(|| unfit_name(&node.path)) {
+            return Err(format!("`{}`: {reason}", node.path.display()));
         }
     }
     let is_described = |name: &str| tree.files.iter().any(|file| file.path == Path::new(name));
     match is_described_as(artifact_type, is_described) {
         true => Ok(()),
-        false => Err(refused(format!(
+        false => Err(format!(
             "it has no file that describes a {}",
             artifact_type.as_str()
-        ))),
+        )),
     }
 }

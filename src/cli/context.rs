@@ -88,6 +88,12 @@ impl Context {
         signals::defer(&self.interrupt)
     }
 
+    /// Returns the interrupt that signals raise.
+    #[cfg(feature = "archive")]
+    pub(super) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
     /// Reads the registry to show it, and warns of unreadable fields.
     pub(super) fn snapshot(&self) -> anyhow::Result<Snapshot<'_>> {
         let snapshot = self.cache.snapshot()?;

@@ -62,6 +62,7 @@ impl Exit {
             | Error::StateInTheWay { .. }
             | Error::StateNotMovable { .. }
             | Error::UnsafeArchive { .. }
+            | Error::Unsavable { .. }
             | Error::TooLarge { .. }
             | Error::NoLayout { .. }
             | Error::UnclearContent { .. }

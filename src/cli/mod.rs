@@ -8,6 +8,8 @@ mod exit;
 mod format;
 mod hints;
 mod home;
+#[cfg(feature = "archive")]
+mod input;
 mod listing;
 mod manual;
 mod output;

@@ -126,6 +126,13 @@ impl DirLock {
     }
 }
 
+/// Acquires the lock on an open file, until it is closed; returns false if another process
+/// has it.
+#[cfg(feature = "archive")]
+pub(super) fn try_lock(file: &File) -> io::Result<bool> {
+    try_uninterrupted(|| FileExt::try_lock(file))
+}
+
 /// Tries to lock; returns false if another process has the lock.
 fn try_uninterrupted(lock: impl Fn() -> std::result::Result<(), TryLockError>) -> io::Result<bool> {
     uninterrupted(|| match lock() {

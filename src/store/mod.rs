@@ -21,6 +21,8 @@ pub(crate) mod file_system;
 mod fs;
 mod lock;
 mod mount;
+#[cfg(feature = "archive")]
+mod new_file;
 mod part;
 mod permissions;
 mod temp_file;
@@ -40,6 +42,8 @@ pub(crate) use fs::{
 use lock::Lock;
 pub(crate) use lock::{DirLock, cannot_lock};
 pub(crate) use mount::{MountId, is_mounted_below};
+#[cfg(feature = "archive")]
+pub(crate) use new_file::{NewFile, is_new_file, sweep_new_files, sync_dir};
 pub(crate) use part::Part;
 pub(crate) use permissions::{Owner, set_mode};
 pub(crate) use temp_file::{leftovers, sweep_all};

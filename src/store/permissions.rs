@@ -34,7 +34,7 @@ pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
 /// The user and the group that own a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
-    uid: u32,
+    pub(super) uid: u32,
     gid: u32,
 }
 

@@ -7,6 +7,10 @@ mod add;
 mod add_choosing;
 #[cfg(feature = "archive")]
 mod archive;
+#[cfg(feature = "archive")]
+mod archive_hostile;
+#[cfg(feature = "archive")]
+mod archive_save;
 mod cache_path;
 #[path = "../common/clock.rs"]
 mod clock;
@@ -48,6 +52,8 @@ mod images;
 mod inspect;
 mod interop;
 mod kills;
+#[cfg(feature = "archive")]
+mod layouts;
 mod lock;
 mod looks;
 mod manual;

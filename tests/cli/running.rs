@@ -25,6 +25,11 @@ impl Running {
         found.expect("standard error ended without it").unwrap()
     }
 
+    /// Returns the number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
         let mut kill = Command::new("kill");

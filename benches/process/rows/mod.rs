@@ -1,5 +1,6 @@
 //! The rows of the table, grouped by registry.
 
+mod archive;
 mod change;
 mod content;
 mod large;
@@ -43,6 +44,10 @@ pub(crate) const GROUPS: &[Group] = &[
     group(
         "add beside `cp -r`, `sync -f` and `sha256sum`, verify beside `openssl dgst`, inspect beside verify",
         content::rows,
+    ),
+    group(
+        "save beside `tar | gzip -6`, load beside `gzip -d | tar -x`, memory beside the archive",
+        archive::rows,
     ),
     group("many processes", together::rows),
 ];

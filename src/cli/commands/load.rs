@@ -7,15 +7,17 @@ use crate::archive::{LoadOptions, LoadSource, Loaded};
 use crate::cli::args::{Load, ReportFormat};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::hints;
+use crate::cli::input::InterruptibleInput;
 use crate::cli::output::messages;
 use crate::cli::output::transfer::{self, Transfer};
-use crate::{Error, Reference};
+use crate::{Error, Reference, quote};
 
 pub(super) fn run(context: &Context, args: &Load) -> anyhow::Result<Exit> {
     let input = args.input.as_deref().filter(|path| *path != Path::new("-"));
     if input.is_none() && stdin().is_terminal() {
         return Err(Failure {
-            hint: Some("`-i FILE` reads a file; otherwise redirect the input".to_owned()),
+            hint: Some(terminal_hint(&args.references)),
             ..Failure::usage("an archive is not read from a terminal")
         }
         .into());
@@ -30,9 +32,11 @@ pub(super) fn run(context: &Context, args: &Load) -> anyhow::Result<Exit> {
     };
     context.begin_change()?;
     let loaded = match input {
-        None => context
-            .cache
-            .load(LoadSource::Reader(&mut stdin().lock()), &options)?,
+        None => {
+            let mut input = InterruptibleInput::new(stdin(), context.interrupt());
+            let source = LoadSource::Reader(&mut input);
+            context.cache.load(source, &options)?
+        }
         Some(path) if path.is_dir() => context
             .cache
             .load(LoadSource::Dir(path.to_owned()), &options)?,
@@ -61,6 +65,17 @@ pub(super) fn run(context: &Context, args: &Load) -> anyhow::Result<Exit> {
     }
     transfer::report(&transfers, args.format == ReportFormat::Json)?;
     Ok(exit)
+}
+
+/// Returns what to do instead of reading a terminal: an operand may have been meant as the
+/// archive, which other programs take so.
+fn terminal_hint(operands: &[String]) -> String {
+    let file = operands.iter().find(|operand| Path::new(operand).exists());
+    let file = file.and_then(|file| quote::word(file));
+    match file.and_then(|file| hints::command(&format!("load -i {file}"))) {
+        Some(load) => format!("{load} reads that file"),
+        None => "`-i FILE` reads a file; otherwise redirect the input".to_owned(),
+    }
 }
 
 fn transfer_of(loaded: &Loaded, error: Option<String>) -> Transfer {

@@ -1,18 +1,19 @@
 //! `save`: writes artifacts to an OCI image layout.
 
-use std::io::{IsTerminal, stdout};
+use std::io::{ErrorKind, IsTerminal, stdout};
 use std::path::Path;
 
 use super::operands;
-use crate::ArtifactEntry;
 use crate::archive::{SaveTarget, Saved};
 use crate::cli::args::{ReportFormat, Save};
 use crate::cli::context::{Context, warn_of_version};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::messages;
 use crate::cli::output::transfer::{self, Transfer};
 use crate::document::StoredEntry;
 use crate::registry::resolve::DigestPrefix;
 use crate::select::Selection;
+use crate::{ArtifactEntry, Error};
 
 pub(super) fn run(context: &Context, args: &Save) -> anyhow::Result<Exit> {
     let output = args
@@ -30,13 +31,24 @@ pub(super) fn run(context: &Context, args: &Save) -> anyhow::Result<Exit> {
     if exit != Exit::Success {
         return Ok(exit);
     }
-    context.defer_signals()?;
+    if entries.is_empty() {
+        messages::note(format_args!(
+            "no artifact is chosen, so the archive is empty"
+        ));
+    }
+    // Of what goes to standard output, nothing has to be undone: a signal ends it at once,
+    // even if the reader is stopped.
     let Some(path) = output else {
-        context
-            .cache
-            .save(&entries, SaveTarget::Writer(&mut stdout().lock()))?;
-        return Ok(Exit::Success);
+        let saved = (context.cache).save(&entries, SaveTarget::Writer(&mut stdout().lock()));
+        return match saved {
+            // The reader has left, which is no failure.
+            Err(Error::Io { cause, .. }) if cause.kind() == ErrorKind::BrokenPipe => {
+                Ok(Exit::Success)
+            }
+            saved => Ok(saved.map(|_| Exit::Success)?),
+        };
     };
+    context.defer_signals()?;
     let is_dir = path.is_dir() || path.to_string_lossy().ends_with('/');
     let target = match is_dir {
         true => SaveTarget::Dir(path.to_owned()),

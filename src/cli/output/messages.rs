@@ -10,7 +10,7 @@ use super::progress::suspend;
 use crate::Error;
 use crate::cli::exit::Exit;
 use crate::cli::hints;
-use crate::escape::escape_display;
+use crate::escape::{brief, escape_display};
 use crate::import::LeftOut;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -105,13 +105,18 @@ pub(in crate::cli) fn carried(paths: &[PathBuf]) {
 fn files_of(paths: &[PathBuf]) -> Option<(String, String)> {
     /// The most files that are named.
     const MAX_NAMED: usize = 5;
+    /// The most characters of a name.
+    const MAX_NAME: usize = 200;
     let files = match paths.len() {
         0 => return None,
         1 => "1 file".to_owned(),
         count => format!("{count} files"),
     };
     let named = paths.iter().take(MAX_NAMED);
-    let named = named.map(|path| format!("`{}`", escape_display(&path.to_string_lossy())));
+    let named = named.map(|path| {
+        let name = path.to_string_lossy();
+        format!("`{}`", escape_display(&brief(&name, MAX_NAME)))
+    });
     let mut names = named.collect::<Vec<_>>().join(", ");
     if paths.len() > MAX_NAMED {
         names.push_str(&format!(" and {} more", paths.len() - MAX_NAMED));
