@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::deployed::DeployedBy;
 use crate::prune::PruneReason;
-use crate::status::{CacheState, ContentStatus, DigestState, FileTotal};
+use crate::status::{CacheState, ContentStatus, DigestState, FileTotal, Remote};
 use crate::usage::{EntryUsage, UsageTotal};
 use crate::verify::{Code, Finding, Report};
 use crate::{
@@ -88,7 +88,7 @@ macro_rules! serialize_fields {
 serialize_fields! {
     ContentStatus {
         "cache": cache, "files": files, "bytes": bytes, "digest": digest,
-        "generated": generated, "deployed": deployed; ..
+        "generated": generated, "deployed": deployed, "remotes": remotes
     }
     EntryUsage {
         "reference": reference, "type": artifact_type, "recordedSize": recorded_size,
@@ -96,6 +96,7 @@ serialize_fields! {
     }
     FileTotal { "files": files, "bytes": bytes }
     Finding { "code": code, "subject": subject, "message": message, "remedy": remedy }
+    Remote { "reference": reference, "manifestDigest": manifest_digest; .. }
     Report { "problems": problems, "notes": notes; .. }
     UsageTotal {
         "type": name, "count": count, "deployed": deployed, "size": size, "disk": disk,

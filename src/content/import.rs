@@ -158,6 +158,7 @@ impl Cache {
             },
             source: None,
             left_out: content.tree().left_out.clone(),
+            remote: None,
         })
     }
 
@@ -169,7 +170,8 @@ impl Cache {
         }
     }
 
-    fn hash(&self, content: &Inventory) -> Result<Manifest> {
+    /// Hashes the files of some content.
+    pub(crate) fn hash(&self, content: &Inventory) -> Result<Manifest> {
         let hashing = self
             .progress
             .begin(Operation::Hashing, content.tree().bytes());

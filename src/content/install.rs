@@ -27,7 +27,7 @@ use crate::entry::ArtifactEntry;
 use crate::error::{AtPath, Error, Result};
 use crate::fields::Field;
 use crate::reference::CacheKey;
-use crate::registry::{Added, Update, Upsert, Upserted};
+use crate::registry::{Added, Remote, Update, Upsert, Upserted};
 use crate::store::{Guard, Locked};
 
 /// Registers content and swaps it into its place.
@@ -40,6 +40,8 @@ pub(super) struct Install<'c> {
     /// The entry that the content is a copy of.
     source: Option<ArtifactEntry>,
     upsert: Upsert,
+    /// The manifest in another registry that the content came from.
+    remote: Option<Remote>,
     /// True if the content was staged, so that it is not in its place yet.
     is_staged: bool,
     /// The directory that the content is staged in, while no attempt has it.
@@ -63,6 +65,8 @@ struct Observed {
     place: InPlace,
     /// True if the manifest of the content has to be kept.
     needs_manifest: bool,
+    /// True if it has to be remembered where the content came from.
+    needs_remote: bool,
 }
 
 /// The content that lies in the place of the new one.
@@ -92,6 +96,7 @@ impl<'c> Install<'c> {
             there,
             source: None,
             upsert,
+            remote: None,
             is_staged: work.is_some(),
             work: Cell::new(work),
             is_moved_in: Cell::new(false),
@@ -102,6 +107,12 @@ impl<'c> Install<'c> {
     /// of, is still as it was.
     pub(super) fn copied_from(mut self, source: Option<&ArtifactEntry>) -> Self {
         self.source = source.cloned();
+        self
+    }
+
+    /// Remembers which manifest in another registry the content came from.
+    pub(super) fn remembering(mut self, remote: Option<Remote>) -> Self {
+        self.remote = remote;
         self
     }
 
@@ -190,9 +201,14 @@ impl<'c> Install<'c> {
             Some(digest) => !manifests.settle(digest, disk)?,
             None => false,
         };
+        let needs_remote = match (self.own_digest(), &self.remote) {
+            (Some(digest), Some(remote)) => self.cache.registry().remotes().lacks(digest, remote),
+            _ => false,
+        };
         Ok(Observed {
             place,
             needs_manifest,
+            needs_remote,
         })
     }
 
@@ -278,6 +294,7 @@ impl<'c> Install<'c> {
             old_manifest,
             carried: None,
             needs_manifest: observed.needs_manifest,
+            needs_remote: observed.needs_remote,
             work: self.work.take(),
             swap: None,
             kept_manifest: false,

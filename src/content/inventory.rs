@@ -3,13 +3,19 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+#[cfg(feature = "remote")]
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::cache_root::CacheRoot;
 use super::file_tree::FileTree;
+#[cfg(feature = "remote")]
+use super::file_tree::Node;
 use super::manifest::Manifest;
 use super::residue::{Residue, residue_of};
 use super::rules::Rules;
+#[cfg(feature = "remote")]
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::reference::CacheKey;
 use crate::store::{Dir, FileId, Kind};
@@ -107,6 +113,31 @@ impl Inventory {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Returns a digest of all that content is: unlike the digest of its manifest, which has
+    /// the files alone, it depends on modes, directories and links too.
+    #[cfg(feature = "remote")]
+    pub(crate) fn tree_digest(&self, manifest: &Manifest) -> Digest {
+        let tree = &self.tree;
+        let node = |kind: char, node: &Node| {
+            let head = format!("{kind}{:o} ", node.mode & 0o7777);
+            [head.as_bytes(), node.path.as_os_str().as_bytes()].concat()
+        };
+        let link = |(path, target): &(PathBuf, PathBuf)| {
+            let (path, target) = (path.as_os_str(), target.as_os_str());
+            [b"l ", path.as_bytes(), b"\0", target.as_bytes()].concat()
+        };
+        let other = |path: &PathBuf| [b"o ", path.as_os_str().as_bytes()].concat();
+        let dirs = tree.dirs.iter().map(|dir| node('d', dir));
+        let files = tree.files.iter().map(|file| node('f', file));
+        let links = tree.links.iter().map(link);
+        let mut lines: Vec<Vec<u8>> = dirs.chain(files).chain(links).collect();
+        lines.extend(tree.others.iter().map(other));
+        lines.sort_unstable();
+        lines.push(manifest.digest().as_str().as_bytes().to_vec());
+        // No path has a zero in it.
+        Digest::of(&lines.join(&0))
     }
 
     /// Returns the open directory.

@@ -18,6 +18,7 @@ use crate::digest::{Digest, digest_hex, hex};
 use crate::document::{Document, Edit, EntryRef, OpenDocument};
 use crate::error::{AtPath, Result};
 use crate::fields::Field;
+use crate::registry::{REMOTES_ENDING, Remotes};
 use crate::store::{self, Disk, Kind, Locked, if_exists};
 
 /// The longest manifest, in bytes: that of some million files. A longer file is none.
@@ -125,11 +126,16 @@ fn file_of(line: &[u8]) -> Option<(Vec<u8>, &str)> {
 #[derive(Clone, Debug)]
 pub(crate) struct Manifests {
     dir: PathBuf,
+    /// What is known of the content besides, and goes with its manifest.
+    remotes: Remotes,
 }
 
 impl Manifests {
     pub(crate) fn new(dir: PathBuf) -> Self {
-        Manifests { dir }
+        Manifests {
+            remotes: Remotes::new(dir.clone()),
+            dir,
+        }
     }
 
     /// Returns whether content of this digest can be verified: its manifest is here
@@ -188,7 +194,8 @@ impl Manifests {
         store::sweep_all(&self.dir)
     }
 
-    /// Returns the paths of the manifests whose digest no entry has.
+    /// Returns the paths of the manifests whose digest no entry has, and of what is
+    /// remembered besides, also where it is damaged.
     pub(crate) fn without_entry(&self, document: &Document) -> Result<HashSet<PathBuf>> {
         let mut left: HashSet<PathBuf> = self.all()?.into_iter().collect();
         for entry in document.entries() {
@@ -196,12 +203,15 @@ impl Manifests {
                 && let Some(path) = self.path(&digest)
             {
                 left.remove(&path);
+                if !self.remotes.is_damaged(&digest) {
+                    left.remove(&path.with_extension(REMOTES_ENDING));
+                }
             }
         }
         Ok(left)
     }
 
-    /// Returns the paths of all manifests.
+    /// Returns the paths of all manifests, and of what is remembered besides.
     fn all(&self) -> Result<Vec<PathBuf>> {
         let entries = if_exists(store::read_dir(&self.dir));
         let Some(entries) = entries.at("read the directory", &self.dir)? else {
@@ -216,19 +226,19 @@ impl Manifests {
                 .file_stem()
                 .and_then(|stem| stem.to_str())
                 .unwrap_or_default();
-            self.path(&format!("sha256:{hex}")).as_ref() == Some(path)
+            let own = self.path(&format!("sha256:{hex}"));
+            own.is_some_and(|own| *path == own || *path == own.with_extension(REMOTES_ENDING))
         };
         Ok(paths.into_iter().filter(is_manifest).collect())
     }
 
-    /// Removes a manifest.
+    /// Removes a manifest, and forgets where its content came from.
     pub(crate) fn remove(&self, digest: &str) -> Result<()> {
-        match self.path(digest) {
-            Some(path) => if_exists(fs::remove_file(&path))
-                .at("remove", &path)
-                .map(|_| ()),
-            None => Ok(()),
+        let forgotten = self.remotes.forget(digest);
+        if let Some(path) = self.path(digest) {
+            if_exists(fs::remove_file(&path)).at("remove", &path)?;
         }
+        forgotten
     }
 
     /// Removes manifests that no entry needs any more.

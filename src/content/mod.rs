@@ -8,7 +8,7 @@
 //! Only an entry's own directory is ever replaced or deleted, and below the cache root no
 //! symbolic link is ever followed.
 
-mod cache_root;
+pub(crate) mod cache_root;
 mod carry;
 mod cleanup;
 mod contents;
@@ -239,7 +239,7 @@ impl Cache {
     }
 
     /// Opens the cache root; `None` if there is none.
-    fn root(&self) -> Result<Option<CacheRoot>> {
+    pub(crate) fn root(&self) -> Result<Option<CacheRoot>> {
         CacheRoot::open(&self.home, self.disk())
     }
 

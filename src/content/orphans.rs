@@ -47,7 +47,8 @@ pub enum UnreferencedKind {
     /// A directory of the cache that no entry's key or path names, and in which
     /// nothing has changed for an hour.
     Orphan,
-    /// A leftover of a killed process, or the manifest of content that is gone.
+    /// A leftover of a killed process, the manifest of content that is gone, or a damaged
+    /// record of where content came from.
     Leftover,
     /// Provider plugins in the directory of an artifact.
     Generated,

@@ -13,6 +13,10 @@ pub enum Operation {
     Hashing,
     /// Content is deleted.
     Deleting,
+    /// Content is sent to a registry.
+    Uploading,
+    /// Content is fetched from a registry, and written on the way.
+    Downloading,
 }
 
 /// Follows one operation. [`Cache::with_progress`](crate::Cache::with_progress) asks for

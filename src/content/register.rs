@@ -12,7 +12,7 @@ use super::stage::{Compared, Staged};
 use crate::entry::ArtifactEntry;
 use crate::error::{Error, Result};
 use crate::reference::CacheKey;
-use crate::registry::Upsert;
+use crate::registry::{Remote, Upsert};
 
 /// How content is registered.
 pub(crate) struct Registration<'s> {
@@ -22,6 +22,8 @@ pub(crate) struct Registration<'s> {
     pub(crate) source: Option<&'s ArtifactEntry>,
     /// What of the source was left out.
     pub(crate) left_out: LeftOut,
+    /// The manifest in another registry that the content came from.
+    pub(crate) remote: Option<Remote>,
 }
 
 impl Cache {
@@ -69,8 +71,11 @@ impl Cache {
             upsert,
             source,
             left_out,
+            remote,
         } = registration;
-        let install = Install::new(self, staged, key, there, upsert).copied_from(source);
+        let install = Install::new(self, staged, key, there, upsert)
+            .copied_from(source)
+            .remembering(remote);
         Ok(Imported::new(install.run()?, left_out))
     }
 }

@@ -1,5 +1,7 @@
 //! Staging: where content is built before it is swapped into its place.
 
+#[cfg(feature = "remote")]
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,10 @@ use super::inventory::Inventory;
 use super::manifest::{FileHash, Manifest};
 use super::progress::Operation;
 use super::workdir::WorkDir;
+#[cfg(feature = "remote")]
+use crate::digest::Digest;
+#[cfg(feature = "remote")]
+use crate::entry::ArtifactEntry;
 use crate::error::{AtPath, Error, Result};
 use crate::interrupt::Interrupt;
 use crate::reference::CacheKey;
@@ -232,6 +238,12 @@ impl Staged {
         )
     }
 
+    /// Returns the digest of all that the content is.
+    #[cfg(feature = "remote")]
+    pub(crate) fn tree_digest(&self) -> Digest {
+        self.content.tree_digest(&self.manifest)
+    }
+
     /// Takes content that lies in its place already.
     pub(crate) fn in_place(root: CacheRoot, content: Inventory, manifest: Manifest) -> Self {
         Staged {
@@ -240,6 +252,32 @@ impl Staged {
             manifest,
             work: None,
         }
+    }
+
+    /// Takes what lies in the own directory of an entry: all but what deployments and tools
+    /// left there; `None` if there is no such directory.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    #[cfg(feature = "remote")]
+    pub(crate) fn of_entry(cache: &Cache, entry: &ArtifactEntry) -> Result<Option<Self>> {
+        let (reference, path) = (
+            entry.reference.as_deref().unwrap_or_default(),
+            entry.cache_path.as_deref().unwrap_or_default(),
+        );
+        let own = cache.contents().own_key(reference, path)?;
+        let (Some(root), Some(own)) = (cache.root()?, own) else {
+            return Ok(None);
+        };
+        let name = OsStr::new(own.as_str());
+        if root.look(name)?.is_none() {
+            return Ok(None);
+        }
+        let registered = cache.manifest_of(entry.digest.as_deref())?;
+        let content = Inventory::stored(root.open_dir(name)?, registered.as_ref())?;
+        let manifest = cache.hash(&content)?;
+        Ok(Some(Self::in_place(root, content, manifest)))
     }
 
     /// Returns what lies in the directory of a key, if that is the same as this: content,

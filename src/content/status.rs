@@ -6,6 +6,7 @@ use super::deployed::DeployedBy;
 use super::file_tree::{FileTree, Left};
 use crate::entry::ArtifactEntry;
 use crate::error::Result;
+use crate::registry::Remote;
 
 /// The place of an entry's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +75,8 @@ pub struct ContentStatus {
     pub generated: FileTotal,
     /// Why the artifact counts as deployed; nothing if it does not.
     pub deployed: Vec<DeployedBy>,
+    /// The manifests in OCI registries that it was pulled by or pushed as.
+    pub remotes: Vec<Remote>,
 }
 
 /// The number of files, and the sum of their lengths.
@@ -132,6 +135,7 @@ impl Contents<'_> {
             digest,
             generated: generated.map(FileTotal::from).unwrap_or_default(),
             deployed: self.deployed()?.of(reference, path)?,
+            remotes: self.cache.registry().remotes().of(name),
         })
     }
 }

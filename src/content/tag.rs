@@ -121,6 +121,7 @@ impl Cache {
                 },
                 source: Some(source),
                 left_out: LeftOut::default(),
+                remote: None,
             })
         })
     }

@@ -3,6 +3,7 @@
 mod backup;
 mod complete;
 mod load;
+mod remotes;
 mod repair;
 pub mod resolve;
 mod scan;
@@ -10,6 +11,8 @@ mod update;
 mod upsert;
 
 pub(crate) use backup::Backup;
+pub use remotes::Remote;
+pub(crate) use remotes::{ENDING as REMOTES_ENDING, Remotes};
 pub use repair::{Damage, LostEntry, Repaired};
 pub(crate) use scan::ReadMode;
 pub(crate) use update::Update;

@@ -7,6 +7,7 @@
 
 mod index;
 mod operand;
+mod outcome;
 mod places;
 mod resolver;
 mod similar;
@@ -15,6 +16,7 @@ use super::ReadMode;
 use super::Registry;
 use crate::document::{EntryRef, StoredEntry};
 use crate::error::Result;
+use outcome::{Outcome, by_name_or_manifest};
 use resolver::Matches;
 use similar::{MAX_COMPARED, MostSimilar};
 
@@ -58,10 +60,9 @@ pub enum Resolution {
 }
 
 impl Resolution {
-    /// Creates the one of an outcome as [`Resolver::outcomes`] returns it.
-    fn new(outcome: Result<Vec<StoredEntry>, Vec<String>>) -> Self {
+    fn new(outcome: Outcome<StoredEntry>) -> Self {
         match outcome {
-            Ok(entries) => Resolution::Found(entries),
+            Ok(named) => Resolution::Found(named.kept),
             Err(references) if references.is_empty() => Resolution::Missing,
             Err(references) => Resolution::Ambiguous(references),
         }
@@ -89,6 +90,13 @@ pub enum Unresolved {
 }
 
 impl Unresolved {
+    /// Returns the operand.
+    pub fn operand(&self) -> &str {
+        match self {
+            Unresolved::Missing { operand } | Unresolved::Ambiguous { operand, .. } => operand,
+        }
+    }
+
     /// Creates the one of an operand that matches these references equally well, or is
     /// missing, if there are none.
     fn new(operand: &str, references: Vec<String>) -> Self {
@@ -152,7 +160,8 @@ impl Registry {
     /// An operand is looked up as an exact stored reference; then by repository and tag,
     /// both split from the references (`app` finds `app:latest`; with a digest, only an
     /// entry of that repository and digest is found); then as a digest, with or without
-    /// `sha256:`, or as the start of one. The first of these that finds anything counts.
+    /// `sha256:`, or as the start of one; then as the whole digest of a manifest that was
+    /// pulled or pushed, with or without `sha256:`. The first of these that finds anything counts.
     ///
     /// ```
     /// use cldctl_registry::resolve::{DigestPrefix, Unresolved};
@@ -175,16 +184,20 @@ impl Registry {
     ///
     /// As [`list`](Self::list).
     pub fn resolve<S: AsRef<str>>(&self, operands: &[S], digits: DigestPrefix) -> Result<Resolved> {
-        let resolver = Resolver::new(operands, digits);
-        let visit = |matches: &mut Matches<_>, entry: &EntryRef<'_>| {
-            resolver.visit(matches, entry, || StoredEntry::from(*entry));
-        };
-        let scanned = self.scan(ReadMode::Patient, visit)?;
-        let outcomes = resolver.outcomes(scanned.parts).into_iter();
+        let mut foreign_version = None;
+        let outcomes = by_name_or_manifest(self, operands, |names| {
+            let resolver = Resolver::new(names, digits);
+            let visit = |matches: &mut Matches<_>, entry: &EntryRef<'_>| {
+                resolver.visit(matches, entry, || StoredEntry::from(*entry));
+            };
+            let scanned = self.scan(ReadMode::Patient, visit)?;
+            foreign_version = scanned.foreign_version;
+            Ok(resolver.outcomes(scanned.parts))
+        })?;
         Ok(Resolved {
-            operands: resolver.operands().map(str::to_owned).collect(),
-            resolutions: outcomes.map(Resolution::new).collect(),
-            foreign_version: scanned.foreign_version,
+            operands: operands.iter().map(|it| it.as_ref().to_owned()).collect(),
+            resolutions: outcomes.into_iter().map(Resolution::new).collect(),
+            foreign_version,
         })
     }
 

@@ -20,6 +20,10 @@ const SUFFIX: &str = ".tmp";
 /// The number of random characters in a name.
 const RANDOM: usize = 12;
 
+/// The files that are created until one is locked. A lock that is refused more often does
+/// not work here, and neither does it for who would take the file for a leftover.
+const ATTEMPTS: usize = 10;
+
 /// A new file. It is removed when this is dropped before it is persisted.
 pub(crate) struct NewFile<'d> {
     dir: &'d Dir,
@@ -36,7 +40,9 @@ impl<'d> NewFile<'d> {
         let action = "create a temporary file in";
         // A file that replaces a private one is private from its start.
         let mode = if like.is_some() { 0o600 } else { 0o666 };
+        let mut attempts = 0;
         loop {
+            attempts += 1;
             let name = random_name().at(action, dir.path())?;
             let file = match dir.create_file(&name, mode) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
@@ -50,7 +56,8 @@ impl<'d> NewFile<'d> {
                 is_persisted: false,
             };
             // Between being created and locked, it can be taken for a leftover.
-            if new.lock().at(action, dir.path())? {
+            let is_locked = new.lock().at(action, dir.path())?;
+            if is_locked || attempts >= ATTEMPTS && new.is_there().at(action, dir.path())? {
                 return Ok(new);
             }
         }
@@ -61,8 +68,12 @@ impl<'d> NewFile<'d> {
         match try_lock(&self.file) {
             // Where no file can be locked, none is removed either.
             Err(error) if is_no_lock(&error) => Ok(true),
-            locked => Ok(locked? && is_named(self.dir, &self.name, &self.file)?),
+            locked => Ok(locked? && self.is_there()?),
         }
+    }
+
+    fn is_there(&self) -> io::Result<bool> {
+        is_named(self.dir, &self.name, &self.file)
     }
 
     /// Returns the open file.

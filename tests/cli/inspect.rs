@@ -34,7 +34,8 @@ fn every_stored_field_is_shown_with_a_status() {
         "files": 0,
         "bytes": 0
       },
-      "deployed": []
+      "deployed": [],
+      "remotes": []
     }
   }
 ]
@@ -50,7 +51,7 @@ fn the_status_distinguishes_missing_external_and_unverifiable_content() {
     let without_content = |cache: &str, digest: &str| {
         json!({
             "cache": cache, "files": 0, "bytes": 0, "digest": digest,
-            "generated": {"files": 0, "bytes": 0}, "deployed": []
+            "generated": {"files": 0, "bytes": 0}, "deployed": [], "remotes": []
         })
     };
     // The cache of another home, which does not exist here.

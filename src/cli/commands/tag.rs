@@ -9,7 +9,7 @@ use crate::cli::output::{self, messages};
 use crate::escape::escape_display;
 use crate::import::TagOptions;
 use crate::quote;
-use crate::registry::resolve::{DigestPrefix, Resolved};
+use crate::registry::resolve::DigestPrefix;
 use crate::{Error, Reference};
 
 pub(super) fn run(context: &Context, args: &Tag) -> anyhow::Result<Exit> {
@@ -21,8 +21,8 @@ pub(super) fn run(context: &Context, args: &Tag) -> anyhow::Result<Exit> {
     let targets = targets.map_err(Error::from)?;
     let snapshot = context.snapshot()?;
     let document = snapshot.document()?;
-    let resolved = Resolved::of(document, &[&args.source], DigestPrefix::Long);
     let registry = context.cache.registry();
+    let resolved = registry.resolve_in(document, &[&args.source], DigestPrefix::Long)?;
     if let Some(failure) = operands::failures(registry, &resolved.unresolved()).pop() {
         return Err(failure.into());
     }

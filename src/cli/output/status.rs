@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::template::StatusFields;
 use crate::Error;
 use crate::deployed::DeployedBy;
-use crate::status::{ContentStatus, FileTotal};
+use crate::status::{ContentStatus, FileTotal, Remote};
 
 /// The `status` of an artifact; its shape is part of the stable interface.
 #[derive(Serialize)]
@@ -18,6 +18,7 @@ pub(in crate::cli) enum Status {
         digest: &'static str,
         generated: FileTotal,
         deployed: Vec<DeployedBy>,
+        remotes: Vec<Remote>,
     },
     /// The content could not be looked at.
     Unknown { error: String },
@@ -40,6 +41,7 @@ impl From<ContentStatus> for Status {
             digest: status.digest.as_str(),
             generated: status.generated,
             deployed: status.deployed,
+            remotes: status.remotes,
         }
     }
 }
@@ -54,6 +56,7 @@ impl From<Status> for StatusFields {
                 digest,
                 generated,
                 deployed,
+                ..
             } => StatusFields {
                 cache,
                 files,

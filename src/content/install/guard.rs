@@ -18,6 +18,7 @@ pub(super) struct Installing<'i> {
     pub(super) upserted: Upserted,
     pub(super) moves_in: bool,
     pub(super) needs_manifest: bool,
+    pub(super) needs_remote: bool,
     /// The directory that the content is staged in; goes back to the install for the next
     /// attempt.
     pub(super) work: Option<WorkDir>,
@@ -46,18 +47,27 @@ impl Guard for Installing<'_> {
     type Value = Installed;
 
     fn acts_alone(&self) -> bool {
-        self.moves_in || self.needs_manifest
+        self.moves_in || self.needs_manifest || self.needs_remote
     }
 
     fn prepare(&mut self, locked: &Locked<'_>) -> Result<()> {
         let Install {
-            cache, staged, key, ..
+            cache,
+            staged,
+            key,
+            remote,
+            ..
         } = self.install;
         self.cleanup.recover(&staged.root)?;
         self.cleanup.sweep_manifests()?;
         if self.needs_manifest {
             self.kept_manifest = true;
             cache.manifests.keep(&staged.manifest, locked)?;
+        }
+        if let Some(remote) = remote.as_ref().filter(|_| self.needs_remote) {
+            // Without the entry it is true all the same, and goes with the manifest.
+            let remotes = cache.registry().remotes();
+            remotes.keep(staged.manifest.digest().as_str(), remote, locked)?;
         }
         if self.moves_in
             && let Some(work) = &mut self.work

@@ -158,10 +158,15 @@ fn move_away(cache: &Cache, items: Vec<Unreferenced>) -> Swept {
                 Some(going) => going,
                 None => continue,
             },
-            // A manifest.
-            (None, _) => if_exists(fs::remove_file(&item.path))
-                .at("remove", &item.path)
-                .map(|_| Going::Gone),
+            // A manifest, or what has the name of one.
+            (None, _) => {
+                let removed = match item.path.is_dir() && !item.path.is_symlink() {
+                    true => fs::remove_dir(&item.path),
+                    false => fs::remove_file(&item.path),
+                };
+                let removed = if_exists(removed).at("remove", &item.path);
+                removed.map(|_| Going::Gone)
+            }
         };
         swept.push((item, going));
     }

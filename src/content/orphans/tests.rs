@@ -95,3 +95,38 @@ fn what_got_an_entry_since_it_was_seen_stays() {
     );
     assert!(root.join("unnamed/file").exists());
 }
+
+#[test]
+fn a_damaged_record_of_where_content_came_from_is_a_leftover() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::open(Home::at(dir.path()).unwrap()).unwrap();
+    let reference = Reference::parse("mine").unwrap();
+    let now = chrono::Utc::now().fixed_offset();
+    let mut entry = ArtifactEntry::new(&reference, ArtifactType::Component, now, "");
+    let digest = crate::Digest::of(b"content");
+    entry.digest = Some(digest.to_string());
+    cache
+        .record(MetadataImport {
+            entry,
+            keeps_time: false,
+            no_clobber: false,
+        })
+        .unwrap();
+    let manifests = cache.registry().path().with_file_name("manifests");
+    fs::create_dir(&manifests).unwrap();
+    let record = manifests.join(format!("{}.remotes", digest.hex()));
+    let now = SystemTime::now();
+    let find = || cache.snapshot().unwrap().unreferenced(now).unwrap().found;
+    fs::write(&record, r#"{"remotes":[]}"#).unwrap();
+    assert_eq!(find(), []);
+    fs::remove_file(&record).unwrap();
+    for make in [fs::create_dir, |path: &PathBuf| fs::write(path, "{")] {
+        make(&record).unwrap();
+        let found = find();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].kind, UnreferencedKind::Leftover);
+        let removal = cache.remove_unreferenced(&found, now).unwrap();
+        assert_eq!((removal.gone.len(), removal.failed.len()), (1, 0));
+        assert!(!record.exists());
+    }
+}

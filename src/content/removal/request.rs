@@ -6,7 +6,7 @@ use super::{RemovalPlan, RemoveOptions, Removed};
 use crate::content::{Cache, Contents, Snapshot};
 use crate::document::{Document, Edit};
 use crate::error::Result;
-use crate::registry::resolve::{DigestPrefix, Resolved, ResolvedPlaces, Unresolved};
+use crate::registry::resolve::{DigestPrefix, ResolvedPlaces, Unresolved};
 use crate::select::Selection;
 use crate::timestamp;
 
@@ -59,7 +59,9 @@ impl Snapshot<'_> {
         operands: &[S],
         options: RemoveOptions,
     ) -> Result<NamedRemoval> {
-        let resolved = Resolved::of(self.document()?, operands, DigestPrefix::Long);
+        let document = self.document()?;
+        let registry = self.cache.registry();
+        let resolved = registry.resolve_in(document, operands, DigestPrefix::Long)?;
         let edit = removal_of(&resolved);
         Ok(NamedRemoval {
             removed: self.cache.would_remove(&self.registry, &edit, options)?,
@@ -120,7 +122,10 @@ impl Cache {
         let mut resolved = None;
         let removed = self.remove_selected(RemovalPlan {
             select: &mut |document| {
-                let found = Resolved::of_open(document, operands, DigestPrefix::Long)?;
+                let digits = DigestPrefix::Long;
+                let found = self
+                    .registry()
+                    .resolve_in_open(document, operands, digits)?;
                 let edit = removal_of(&found);
                 resolved = Some(found);
                 Ok(edit)

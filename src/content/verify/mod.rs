@@ -24,7 +24,7 @@ use super::Cache;
 use crate::document::{Document, EntryRef};
 use crate::error::{Error, Result};
 use crate::json::ParseError;
-use crate::registry::resolve::{DigestPrefix, Resolved, Unresolved};
+use crate::registry::resolve::{DigestPrefix, Unresolved};
 use confirm::{ChangeWait, is_suspect};
 use content::Checked;
 
@@ -164,7 +164,8 @@ impl Cache {
         if !operands.is_empty() {
             let mut references = HashSet::new();
             if let Readable::Whole(document) = &registry {
-                let resolved = Resolved::of(document, operands, DigestPrefix::Short);
+                let digits = DigestPrefix::Short;
+                let resolved = self.registry().resolve_in(document, operands, digits)?;
                 let found = resolved.found().filter_map(|&index| document.entry(index));
                 references.extend(found.map(|entry| entry.reference().into_owned()));
                 unresolved = resolved.unresolved();

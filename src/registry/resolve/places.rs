@@ -1,9 +1,11 @@
 //! Finds the places of the entries of a document that operands name.
 
+use super::outcome::{Outcome, by_name_or_manifest};
 use super::resolver::{FEW, Matches, Resolver};
 use super::{DigestPrefix, Resolved, Unresolved};
 use crate::document::{Document, OpenDocument};
 use crate::error::Result;
+use crate::registry::Registry;
 
 /// The places of the entries that operands name.
 #[derive(Clone, Debug)]
@@ -13,11 +15,14 @@ pub(crate) struct ResolvedPlaces {
 }
 
 impl ResolvedPlaces {
-    fn new(resolver: &Resolver<'_>, parts: Vec<Matches<usize>>) -> Self {
-        let outcomes = resolver.outcomes(parts).into_iter();
-        let resolutions = outcomes.zip(resolver.operands()).map(|(outcome, operand)| {
-            outcome.map_err(|references| Unresolved::new(operand, references))
-        });
+    fn new<S: AsRef<str>>(operands: &[S], outcomes: Vec<Outcome<usize>>) -> Self {
+        let resolutions = outcomes
+            .into_iter()
+            .zip(operands)
+            .map(|(outcome, operand)| {
+                let unresolved = |references| Unresolved::new(operand.as_ref(), references);
+                outcome.map(|named| named.kept).map_err(unresolved)
+            });
         ResolvedPlaces {
             resolutions: resolutions.collect(),
         }
@@ -42,41 +47,73 @@ impl ResolvedPlaces {
 }
 
 impl Resolved {
-    /// Finds the entries of a document that operands name.
+    /// Finds the entries of a document that operands name, not by manifests.
     pub(crate) fn of<S: AsRef<str>>(
         document: &Document,
         operands: &[S],
         digits: DigestPrefix,
     ) -> ResolvedPlaces {
-        let resolver = Resolver::new(operands, digits);
-        let parts = document.fold_indexed(|matches: &mut Matches<_>, index, entry| {
-            resolver.visit(matches, entry, || index);
-        });
-        ResolvedPlaces::new(&resolver, parts)
+        ResolvedPlaces::new(operands, look(document, operands, digits))
     }
+}
 
-    /// Finds the entries of a document that is being changed, in one pass over it at most.
+impl Registry {
+    /// Finds the entries of a document that operands name, as [`resolve`](Self::resolve)
+    /// finds them.
     ///
     /// # Errors
     ///
-    /// The document cannot be read.
-    pub(crate) fn of_open<S: AsRef<str>>(
+    /// The directory of what is remembered of manifests cannot be read.
+    pub(crate) fn resolve_in<S: AsRef<str>>(
+        &self,
+        document: &Document,
+        operands: &[S],
+        digits: DigestPrefix,
+    ) -> Result<ResolvedPlaces> {
+        let look = |names: &[&str]| Ok(look(document, names, digits));
+        let outcomes = by_name_or_manifest(self, operands, look)?;
+        Ok(ResolvedPlaces::new(operands, outcomes))
+    }
+
+    /// As [`resolve_in`](Self::resolve_in), of a document that is being changed.
+    ///
+    /// # Errors
+    ///
+    /// As there, and the document cannot be read.
+    pub(crate) fn resolve_in_open<S: AsRef<str>>(
+        &self,
         document: &OpenDocument,
         operands: &[S],
         digits: DigestPrefix,
     ) -> Result<ResolvedPlaces> {
         if let OpenDocument::InMemory(document) = document {
-            return Ok(Resolved::of(document, operands, digits));
+            return self.resolve_in(document, operands, digits);
         }
-        let resolver = Resolver::new(operands, digits);
-        let parts = match exact(document, operands)? {
-            Some(matches) => vec![matches],
-            None => document.fold(|matches: &mut Matches<_>, index, entry| {
-                resolver.visit(matches, entry, || index);
-            })?,
+        let look = |names: &[&str]| {
+            let resolver = Resolver::new(names, digits);
+            let parts = match exact(document, names)? {
+                Some(matches) => vec![matches],
+                None => document.fold(|matches: &mut Matches<_>, index, entry| {
+                    resolver.visit(matches, entry, || index);
+                })?,
+            };
+            Ok(resolver.outcomes(parts))
         };
-        Ok(ResolvedPlaces::new(&resolver, parts))
+        let outcomes = by_name_or_manifest(self, operands, look)?;
+        Ok(ResolvedPlaces::new(operands, outcomes))
     }
+}
+
+fn look<S: AsRef<str>>(
+    document: &Document,
+    operands: &[S],
+    digits: DigestPrefix,
+) -> Vec<Outcome<usize>> {
+    let resolver = Resolver::new(operands, digits);
+    let parts = document.fold_indexed(|matches: &mut Matches<_>, index, entry| {
+        resolver.visit(matches, entry, || index);
+    });
+    resolver.outcomes(parts)
 }
 
 /// Finds the entries of a few operands that are all exact references, by the hashes of

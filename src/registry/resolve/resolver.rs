@@ -3,6 +3,7 @@
 use super::DigestPrefix;
 use super::index::Index;
 use super::operand::{Operand, STEPS};
+use super::outcome::{Named, Outcome};
 use crate::document::EntryRef;
 
 /// Up to this many operands are compared with each entry one by one, because that takes
@@ -40,11 +41,6 @@ impl<'o> Resolver<'o> {
         Resolver { operands, index }
     }
 
-    /// Returns the operands as they were given.
-    pub(super) fn operands(&self) -> impl Iterator<Item = &'o str> {
-        self.operands.iter().map(|operand| operand.text)
-    }
-
     /// Calls `found` with each operand that an entry matches, and with the first step at
     /// which it does.
     pub(crate) fn hold_against(&self, entry: &EntryRef<'_>, mut found: impl FnMut(usize, usize)) {
@@ -73,13 +69,11 @@ impl<'o> Resolver<'o> {
         });
     }
 
-    /// Returns for each operand what was kept of the entries of the one reference that it
-    /// names, or else the references that it matches equally well, sorted: several or none.
-    /// The parts of the registry come in their order.
+    /// Returns what each operand names. The parts of the registry come in their order.
     pub(super) fn outcomes<T>(
         &self,
         parts: impl IntoIterator<Item = Matches<T>>,
-    ) -> Vec<Result<Vec<T>, Vec<String>>> {
+    ) -> Vec<Outcome<T>> {
         let mut all = Matches::default();
         for Matches(part) in parts {
             for (at, BestMatch { step, found }) in part.into_iter().enumerate() {
@@ -126,13 +120,16 @@ impl<T> BestMatch<T> {
         self.found.extend(found);
     }
 
-    fn into_outcome(self) -> Result<Vec<T>, Vec<String>> {
+    fn into_outcome(self) -> Outcome<T> {
         let (mut references, kept): (Vec<_>, Vec<_>) = self.found.into_iter().unzip();
         references.sort_unstable();
         references.dedup();
-        match references.len() {
-            1 => Ok(kept),
-            _ => Err(references),
+        match (references.pop(), references.is_empty()) {
+            (Some(reference), true) => Ok(Named { reference, kept }),
+            (last, _) => {
+                references.extend(last);
+                Err(references)
+            }
         }
     }
 }
@@ -168,20 +165,25 @@ mod tests {
     }
 
     /// The places of entries, or the references of an ambiguous operand.
-    type Outcome = Result<Vec<usize>, Vec<String>>;
+    type Found = Result<Vec<usize>, Vec<String>>;
 
-    const MISSING: Outcome = Err(Vec::new());
+    const MISSING: Found = Err(Vec::new());
 
-    fn find_all(document: &Document, resolver: &Resolver<'_>) -> Vec<Outcome> {
+    fn find_all(document: &Document, resolver: &Resolver<'_>) -> Vec<Found> {
         let mut matches = Matches::default();
         for (index, entry) in document.entries().enumerate() {
             resolver.visit(&mut matches, &entry, || index);
         }
-        resolver.outcomes([matches])
+        found([matches], resolver)
+    }
+
+    fn found<const N: usize>(parts: [Matches<usize>; N], resolver: &Resolver<'_>) -> Vec<Found> {
+        let outcomes = resolver.outcomes(parts).into_iter();
+        outcomes.map(|it| it.map(|named| named.kept)).collect()
     }
 
     /// As the one operand and as one of many.
-    fn find(operand: &str, digits: DigestPrefix) -> Outcome {
+    fn find(operand: &str, digits: DigestPrefix) -> Found {
         let document = document();
         let alone = find_all(&document, &Resolver::new(&[operand], digits));
         let among = [[operand].repeat(FEW), vec!["web", "app@sha256:aa"]].concat();
@@ -193,11 +195,11 @@ mod tests {
         alone.into_iter().next().unwrap()
     }
 
-    fn look(operand: &str) -> Outcome {
+    fn look(operand: &str) -> Found {
         find(operand, DigestPrefix::Short)
     }
 
-    fn at(indices: &[usize]) -> Outcome {
+    fn at(indices: &[usize]) -> Found {
         Ok(indices.to_vec())
     }
 
@@ -270,7 +272,7 @@ mod tests {
                     let part = &mut parts[usize::from(index >= cut)];
                     resolver.visit(part, &entry, || index);
                 }
-                assert_eq!(resolver.outcomes(parts), whole);
+                assert_eq!(found(parts, &resolver), whole);
             }
         }
     }

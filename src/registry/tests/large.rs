@@ -146,7 +146,7 @@ fn operands_name_the_same_entries_however_the_registry_is_read() {
         let in_file = registry
             .update(|document| {
                 assert!(matches!(document, OpenDocument::InFile(_)));
-                let found = Resolved::of_open(document, operands, digits)?;
+                let found = registry.resolve_in_open(document, operands, digits)?;
                 Ok(Update::new(Edit::default(), found))
             })
             .unwrap();
