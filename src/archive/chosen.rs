@@ -12,11 +12,11 @@ use crate::reference::Reference;
 
 /// An artifact of a layout, before its layers are read.
 pub(super) struct Found {
-    pub(super) reference: Option<Reference>,
-    pub(super) manifest: ImageManifest,
+    pub(crate) reference: Option<Reference>,
+    pub(crate) manifest: ImageManifest,
     /// The digest of the manifest.
-    pub(super) digest: String,
-    pub(super) named: Named,
+    pub(crate) digest: String,
+    pub(crate) named: Named,
 }
 
 /// Returns the artifacts of a layout that are to be loaded.
@@ -124,6 +124,18 @@ fn manifest_of(layout: &mut Layout<'_>, descriptor: &Descriptor) -> Result<Descr
     let text = layout.small(descriptor)?;
     let index: Index = serde_json::from_slice(&text)
         .map_err(|error| refused(layout, format!("an index: {error}")))?;
+    match choose(&index) {
+        Some(chosen) => Ok(chosen.clone()),
+        None => Err(refused(
+            layout,
+            "an index in it has no manifest to choose".to_owned(),
+        )),
+    }
+}
+
+/// Returns the manifest of an index that is to be taken: the only one, else one of ours, else
+/// the one for the most common machine.
+pub(crate) fn choose(index: &Index) -> Option<&Descriptor> {
     let is_ours = |it: &&Descriptor| {
         let artifact_type = it.artifact_type.as_deref().unwrap_or_default();
         matches!(named_by(artifact_type), Named::Artifact(_))
@@ -137,17 +149,11 @@ fn manifest_of(layout: &mut Layout<'_>, descriptor: &Descriptor) -> Result<Descr
         [one] => Some(one),
         several => (several.iter().find(is_ours)).or_else(|| several.iter().find(is_common)),
     };
-    match chosen {
-        Some(chosen) if chosen.is_manifest() => Ok(chosen.clone()),
-        _ => Err(refused(
-            layout,
-            "an index in it has no manifest to choose".to_owned(),
-        )),
-    }
+    chosen.filter(|chosen| chosen.is_manifest())
 }
 
 /// Returns what the layers of an image say of it, else what its own type says.
-fn named(manifest: &ImageManifest) -> Named {
+pub(crate) fn named(manifest: &ImageManifest) -> Named {
     let layers = manifest
         .layers
         .iter()

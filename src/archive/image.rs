@@ -10,51 +10,51 @@ use super::layer::Layer;
 use crate::digest::Digest;
 use crate::entry::ArtifactType;
 
-pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+pub(crate) const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
 /// The largest manifest, config or index that is read, in bytes.
-pub(super) const MAX_MANIFEST: u64 = 4 << 20;
+pub(crate) const MAX_MANIFEST: u64 = 4 << 20;
 
 /// The exact reference of an artifact in an archive.
-pub(super) const REFERENCE: &str = "dev.cldctl-registry.reference";
+pub(crate) const REFERENCE: &str = "dev.cldctl-registry.reference";
 /// The digest of an artifact's content, as entries have it.
-pub(super) const CONTENT_DIGEST: &str = "dev.cldctl-registry.content.digest";
+pub(crate) const CONTENT_DIGEST: &str = "dev.cldctl-registry.content.digest";
 /// The name of an image for containerd, and the tag of an image for the OCI layout.
-pub(super) const IMAGE_NAME: &str = "io.containerd.image.name";
-pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
+pub(crate) const IMAGE_NAME: &str = "io.containerd.image.name";
+pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const TITLE: &str = "org.opencontainers.image.title";
 
 /// What names a blob.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Descriptor {
+pub(crate) struct Descriptor {
     #[serde(default)]
-    pub(super) media_type: String,
-    pub(super) digest: String,
-    pub(super) size: u64,
+    pub(crate) media_type: String,
+    pub(crate) digest: String,
+    pub(crate) size: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) artifact_type: Option<String>,
+    pub(crate) artifact_type: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) platform: Option<Platform>,
+    pub(crate) platform: Option<Platform>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(super) annotations: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
 }
 
 /// The machine that an image of an index is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Platform {
+pub(crate) struct Platform {
     #[serde(default)]
-    pub(super) architecture: String,
+    pub(crate) architecture: String,
     #[serde(default)]
-    pub(super) os: String,
+    pub(crate) os: String,
 }
 
 impl Descriptor {
-    pub(super) fn of(media_type: &str, bytes: &[u8]) -> Self {
+    pub(crate) fn of(media_type: &str, bytes: &[u8]) -> Self {
         Descriptor {
             media_type: media_type.to_owned(),
             digest: Digest::of(bytes).to_string(),
@@ -66,12 +66,12 @@ impl Descriptor {
     }
 
     /// Returns whether it names a manifest.
-    pub(super) fn is_manifest(&self) -> bool {
+    pub(crate) fn is_manifest(&self) -> bool {
         [MANIFEST, DOCKER_MANIFEST].contains(&&*self.media_type)
     }
 
     /// Returns whether it names an index.
-    pub(super) fn is_index(&self) -> bool {
+    pub(crate) fn is_index(&self) -> bool {
         [INDEX, DOCKER_INDEX].contains(&&*self.media_type)
     }
 }
@@ -79,14 +79,14 @@ impl Descriptor {
 /// The manifest of an image, as others write it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ImageManifest {
+pub(crate) struct ImageManifest {
     #[serde(default)]
-    pub(super) artifact_type: Option<String>,
-    pub(super) config: Descriptor,
+    pub(crate) artifact_type: Option<String>,
+    pub(crate) config: Descriptor,
     #[serde(default)]
-    pub(super) layers: Vec<Descriptor>,
+    pub(crate) layers: Vec<Descriptor>,
     #[serde(default)]
-    pub(super) annotations: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
 }
 
 /// The manifest of an image, as it is written: the order of the fields is part of its form.
@@ -114,16 +114,16 @@ struct ContentAnnotations<'m> {
 /// The manifests of an archive or of an image for several machines.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Index {
+pub(crate) struct Index {
     schema_version: u32,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     media_type: String,
     #[serde(default)]
-    pub(super) manifests: Vec<Descriptor>,
+    pub(crate) manifests: Vec<Descriptor>,
 }
 
 impl Index {
-    pub(super) fn new(manifests: Vec<Descriptor>) -> Self {
+    pub(crate) fn new(manifests: Vec<Descriptor>) -> Self {
         Index {
             schema_version: 2,
             media_type: INDEX.to_owned(),
@@ -150,20 +150,33 @@ struct RootFs<'c> {
     diff_ids: [&'c str; 1],
 }
 
+/// Returns the config of an image whose layer has this digest before it is compressed.
+fn config_of(diff_id: &Digest) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&Config {
+        architecture: "",
+        os: "",
+        config: Empty {},
+        rootfs: RootFs {
+            r#type: "layers",
+            diff_ids: [diff_id.as_str()],
+        },
+    })
+}
+
 /// The content of an artifact, as its manifest tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ContentSummary {
-    pub(super) digest: Digest,
-    pub(super) files: u64,
-    pub(super) bytes: u64,
+pub(crate) struct ContentSummary {
+    pub(crate) digest: Digest,
+    pub(crate) files: u64,
+    pub(crate) bytes: u64,
 }
 
 /// An image that was made: its manifest and config, each with its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Image {
-    pub(super) manifest: Vec<u8>,
-    pub(super) config: Vec<u8>,
-    pub(super) artifact_type: String,
+pub(crate) struct Image {
+    pub(crate) manifest: Vec<u8>,
+    pub(crate) config: Vec<u8>,
+    pub(crate) artifact_type: String,
 }
 
 impl Image {
@@ -173,20 +186,12 @@ impl Image {
     /// # Errors
     ///
     /// Never: the structures can be written as JSON.
-    pub(super) fn of(
+    pub(crate) fn of(
         artifact: &ArtifactType,
         layer: &Layer,
         content: &ContentSummary,
     ) -> serde_json::Result<Self> {
-        let config = serde_json::to_vec(&Config {
-            architecture: "",
-            os: "",
-            config: Empty {},
-            rootfs: RootFs {
-                r#type: "layers",
-                diff_ids: [layer.diff_id.as_str()],
-            },
-        })?;
+        let config = config_of(&layer.diff_id)?;
         let name = artifact.as_str();
         let artifact_type = format!("application/vnd.architect.{name}.config.v1+json");
         let title = (TITLE.to_owned(), "content.tar.gz".to_owned());
@@ -219,7 +224,7 @@ impl Image {
 
 /// What the types of a layer or an artifact say of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Named {
+pub(crate) enum Named {
     Artifact(ArtifactType),
     /// A module of cldctl, which is no artifact of a registry.
     Module,
@@ -228,7 +233,7 @@ pub(super) enum Named {
 }
 
 /// Returns what a media type says of an artifact. Source: cldctl's `pkg/oci`.
-pub(super) fn named_by(media_type: &str) -> Named {
+pub(crate) fn named_by(media_type: &str) -> Named {
     let named = media_type.strip_prefix("application/vnd.architect.");
     match named.and_then(|rest| rest.split('.').next()) {
         Some("component") => Named::Artifact(ArtifactType::Component),

@@ -24,17 +24,17 @@ const LEVEL: i32 = 6;
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Layer {
+pub(crate) struct Layer {
     /// The digest of the compressed bytes.
-    pub(super) digest: Digest,
+    pub(crate) digest: Digest,
     /// The length of the compressed bytes.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// The digest of the tar.
-    pub(super) diff_id: Digest,
+    pub(crate) diff_id: Digest,
 }
 
 /// Writes a layer entry by entry, in the byte order of their paths.
-pub(super) struct LayerWriter<W> {
+pub(crate) struct LayerWriter<W> {
     out: W,
     /// Whole members that are not compressed yet.
     pending: Vec<Vec<u8>>,
@@ -45,7 +45,7 @@ pub(super) struct LayerWriter<W> {
 }
 
 impl<W: Write> LayerWriter<W> {
-    pub(super) fn new(out: W) -> Self {
+    pub(crate) fn new(out: W) -> Self {
         LayerWriter {
             out,
             pending: Vec::new(),
@@ -57,13 +57,13 @@ impl<W: Write> LayerWriter<W> {
     }
 
     /// Appends a directory.
-    pub(super) fn dir(&mut self, path: &[u8]) -> io::Result<()> {
+    pub(crate) fn dir(&mut self, path: &[u8]) -> io::Result<()> {
         self.put(&tar::headers(path, Written::Dir)?)
     }
 
     /// Begins a file of a length in bytes. Its content is [put](Self::put) next, and then it
     /// [ends](Self::end_file).
-    pub(super) fn begin_file(
+    pub(crate) fn begin_file(
         &mut self,
         path: &[u8],
         bytes: u64,
@@ -73,12 +73,12 @@ impl<W: Write> LayerWriter<W> {
     }
 
     /// Ends a file of a length in bytes.
-    pub(super) fn end_file(&mut self, bytes: u64) -> io::Result<()> {
+    pub(crate) fn end_file(&mut self, bytes: u64) -> io::Result<()> {
         self.put(&[0; BLOCK][..tar::padding(bytes)])
     }
 
     /// Appends bytes.
-    pub(super) fn put(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn put(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let taken = bytes.len().min(MEMBER - self.current.len());
             self.current.extend_from_slice(&bytes[..taken]);
@@ -96,7 +96,7 @@ impl<W: Write> LayerWriter<W> {
     }
 
     /// Ends the tar and writes what is left.
-    pub(super) fn finish(mut self) -> io::Result<(W, Layer)> {
+    pub(crate) fn finish(mut self) -> io::Result<(W, Layer)> {
         self.put(&[0; 2 * BLOCK])?;
         let last = std::mem::take(&mut self.current);
         if !last.is_empty() {

@@ -4,18 +4,19 @@
 //! registries read. What others made is read with limits and trusted in nothing.
 
 mod archive_writer;
-mod chosen;
-mod image;
+pub(crate) mod chosen;
+pub(crate) mod image;
 mod layer;
 mod layout;
 mod load;
 mod output;
-mod pack;
+pub(crate) mod pack;
 mod pipe;
 mod readers;
+pub(crate) mod receive;
 mod save;
 mod tar;
-mod unpack;
+pub(crate) mod unpack;
 
 pub use load::{LoadOptions, LoadSource, Loaded};
 pub use save::{SaveTarget, Saved};

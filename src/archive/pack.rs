@@ -15,6 +15,7 @@ use crate::content::inventory::Inventory;
 use crate::content::manifest::Manifest;
 use crate::content::source::is_described_as;
 use crate::content::{Cache, Operation};
+use crate::digest::Digest;
 use crate::entry::{ArtifactEntry, ArtifactType};
 use crate::error::{AtPath, Error, Result};
 
@@ -22,14 +23,26 @@ use crate::error::{AtPath, Error, Result};
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// An artifact that was packed.
-pub(super) struct Packed {
-    pub(super) reference: String,
-    pub(super) artifact_type: ArtifactType,
-    pub(super) image: Image,
-    pub(super) layer: Layer,
-    pub(super) content: ContentSummary,
+pub(crate) struct Packed {
+    pub(crate) reference: String,
+    pub(crate) artifact_type: ArtifactType,
+    pub(crate) image: Image,
+    pub(crate) layer: Layer,
+    pub(crate) content: ContentSummary,
+    /// The digest of all that the content is.
+    #[cfg(feature = "remote")]
+    pub(crate) tree: Digest,
     /// The compressed layer. The file has no name, so that nothing is left of it.
-    pub(super) file: File,
+    pub(crate) file: File,
+}
+
+/// Content in its place that may be shared, and what it is.
+#[cfg(feature = "remote")]
+pub(crate) struct Shareable {
+    pub(crate) content: Inventory,
+    pub(crate) manifest: Manifest,
+    /// The digest of all that it is.
+    pub(crate) tree: Digest,
 }
 
 impl Cache {
@@ -40,7 +53,7 @@ impl Cache {
     /// [`Error::NoContent`], [`Error::ContentAltered`], [`Error::StateInContent`],
     /// [`Error::UnclearContent`], [`Error::Unsavable`] for what could not be loaded again,
     /// and I/O errors.
-    pub(super) fn pack(&self, entry: &ArtifactEntry) -> Result<Packed> {
+    pub(crate) fn pack(&self, entry: &ArtifactEntry) -> Result<Packed> {
         let reference = entry.reference.clone().unwrap_or_default();
         let manifest = self.manifest_of(entry.digest.as_deref())?;
         let (content, root) = self.packable(entry, manifest.as_ref())?;
@@ -56,16 +69,7 @@ impl Cache {
         let file = tempfile::tempfile_in(&root).at("create a temporary file in", &root)?;
         let out = BufWriter::with_capacity(1 << 20, file);
         let (out, layer, packed) = self.write_layer(&content, out, &root)?;
-        if let Some(path) = manifest
-            .as_ref()
-            .and_then(|it| it.first_difference(&packed))
-        {
-            return Err(Error::ContentAltered {
-                reference,
-                path: content.dir().path_of(path),
-            });
-        }
-        content.require_unchanged()?;
+        require_registered(&reference, &content, manifest.as_ref(), &packed)?;
         let summary = ContentSummary {
             digest: packed.digest().clone(),
             files: content.tree().files.len() as u64,
@@ -79,9 +83,38 @@ impl Cache {
             artifact_type,
             image,
             layer,
+            #[cfg(feature = "remote")]
+            tree: content.tree_digest(&packed),
             content: summary,
             file: file.at("write", &root)?,
         })
+    }
+
+    /// Reads the content of an artifact as it would be packed.
+    ///
+    /// # Errors
+    ///
+    /// As [`pack`](Self::pack).
+    #[cfg(feature = "remote")]
+    pub(crate) fn shareable(&self, entry: &ArtifactEntry) -> Result<Shareable> {
+        let reference = entry.reference.as_deref().unwrap_or_default();
+        let registered = self.manifest_of(entry.digest.as_deref())?;
+        let (content, _) = self.packable(entry, registered.as_ref())?;
+        let manifest = self.hash(&content)?;
+        require_registered(reference, &content, registered.as_ref(), &manifest)?;
+        Ok(Shareable {
+            tree: content.tree_digest(&manifest),
+            content,
+            manifest,
+        })
+    }
+
+    /// Returns the digest of the layer that some content is packed to, which is not kept.
+    #[cfg(feature = "remote")]
+    pub(crate) fn layer_digest(&self, content: &Inventory) -> Result<Digest> {
+        let root = content.dir().path();
+        let (_, layer, _) = self.write_layer(content, std::io::sink(), root)?;
+        Ok(layer.digest)
     }
 
     /// Returns the content of an artifact, and the directory of the cache.
@@ -158,6 +191,22 @@ impl Cache {
         }
         let (out, layer) = writer.finish().at("write", root)?;
         Ok((out, layer, Manifest::of(hashes)))
+    }
+}
+
+/// Refuses content that is not what was registered, or changed while it was read.
+fn require_registered(
+    reference: &str,
+    content: &Inventory,
+    registered: Option<&Manifest>,
+    found: &Manifest,
+) -> Result<()> {
+    match registered.and_then(|it| it.first_difference(found)) {
+        Some(path) => Err(Error::ContentAltered {
+            reference: reference.to_owned(),
+            path: content.dir().path_of(path),
+        }),
+        None => content.require_unchanged(),
     }
 }
 

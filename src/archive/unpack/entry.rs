@@ -71,12 +71,12 @@ impl Unpacking<'_> {
         if self.bytes > self.max_bytes {
             return Err(self.too_large());
         }
-        if self.leaves_deployment
-            && matches!(
-                residue_of(&path, kind),
-                Some(Residue::State | Residue::Inputs)
-            )
-        {
+        let residue = residue_of(&path, kind);
+        if residue == Some(Residue::State) && !self.leaves_deployment && kind == store::Kind::File {
+            let path = shown();
+            return Err(self.refused(format!("`{path}` is the state of a deployment")));
+        }
+        if self.leaves_deployment && matches!(residue, Some(Residue::State | Residue::Inputs)) {
             let bytes = entry.bytes + tar::padding(entry.bytes) as u64;
             tar::skip(tar, bytes).map_err(|error| self.failed(error))?;
             return match kind {

@@ -28,24 +28,26 @@ use crate::digest::Digest;
 use crate::error::{AtPath, Error, Result};
 
 /// The most layers of an image.
-pub(super) const MAX_LAYERS: usize = 16;
+pub(crate) const MAX_LAYERS: usize = 16;
 
 /// The most files and directories of an artifact. Unit tests reach a lower limit sooner.
 pub(crate) const MAX_ENTRIES: usize = if cfg!(test) { 200 } else { 200_000 };
 
 /// What the headers of an archive may take besides the files, in bytes: each entry up to two
 /// headers, the longest path and its padding.
-const MAX_HEADERS: u64 = MAX_ENTRIES as u64 * 5 * 1024;
+pub(super) const MAX_HEADERS: u64 = MAX_ENTRIES as u64 * 5 * 1024;
 
 /// How much is read at once, in bytes.
 const BUFFER: usize = 256 * 1024;
 
 /// Unpacks the layers of an image.
-pub(super) struct Unpacking<'c> {
+pub(crate) struct Unpacking<'c> {
     cache: &'c Cache,
     staging: Staging<'c>,
     /// The image, for messages.
     subject: PathBuf,
+    /// What is done, for those who follow it.
+    pub(super) operation: Operation,
     /// The most bytes that files may have together.
     max_bytes: u64,
     /// The bytes that were free on the disk.
@@ -68,14 +70,14 @@ enum Created {
 }
 
 /// Content that was unpacked.
-pub(super) struct Unpacked {
-    pub(super) staged: Staged,
+pub(crate) struct Unpacked {
+    pub(crate) staged: Staged,
     /// Links, and what deployments wrote.
-    pub(super) left_out: Vec<PathBuf>,
+    pub(crate) left_out: Vec<PathBuf>,
 }
 
 impl<'c> Unpacking<'c> {
-    pub(super) fn begin(
+    pub(crate) fn begin(
         cache: &'c Cache,
         subject: PathBuf,
         max_bytes: u64,
@@ -91,6 +93,7 @@ impl<'c> Unpacking<'c> {
                 .at("read", staging.dir().path())?,
             staging,
             subject,
+            operation: Operation::Copying,
             max_bytes,
             leaves_deployment,
             created: HashMap::from([root]),
@@ -133,27 +136,31 @@ impl<'c> Unpacking<'c> {
     }
 
     /// Unpacks a layer over those before. `blob` has what the descriptor names.
-    pub(super) fn layer(&mut self, descriptor: &Descriptor, blob: &mut dyn Read) -> Result<()> {
+    pub(crate) fn layer(&mut self, descriptor: &Descriptor, blob: &mut dyn Read) -> Result<()> {
         self.layer += 1;
         if self.layer > MAX_LAYERS {
             return Err(self.refused(format!("it has more than {MAX_LAYERS} layers")));
         }
-        let progress = self.cache.progress_of(Operation::Copying, descriptor.size);
+        let progress = self.cache.progress_of(self.operation, descriptor.size);
         let hashed = Hashed::new(blob, descriptor.size, |bytes| progress.advance(bytes));
         let mut hashed = BufReader::with_capacity(BUFFER, hashed);
-        let start = io::BufRead::fill_buf(&mut hashed).map_err(|error| self.failed(error))?;
-        match start {
+        // A connection may give less than that at once.
+        let mut start = Vec::new();
+        let read = hashed.by_ref().take(4).read_to_end(&mut start);
+        read.map_err(|error| self.failed(error))?;
+        let mut blob = start.as_slice().chain(&mut hashed);
+        match &*start {
             [0x1f, 0x8b, ..] => {
-                let mut decoder = MultiGzDecoder::new(&mut hashed);
+                let mut decoder = MultiGzDecoder::new(&mut blob);
                 self.entries(&mut decoder)?;
             }
             [0x28, 0xb5, 0x2f, 0xfd, ..] => {
                 return Err(self.refused("a layer is compressed with zstd, which is not supported"));
             }
-            _ => self.entries(&mut hashed)?,
+            _ => self.entries(&mut blob)?,
         }
         // What the decoder did not need is a part of the blob all the same.
-        io::copy(&mut hashed, &mut io::sink()).map_err(|error| self.failed(error))?;
+        io::copy(&mut blob, &mut io::sink()).map_err(|error| self.failed(error))?;
         let hashed = hashed.into_inner();
         if hashed.read != descriptor.size {
             let (size, read) = (descriptor.size, hashed.read);
@@ -193,13 +200,13 @@ impl<'c> Unpacking<'c> {
     }
 
     /// Returns whether a file or directory is in the content.
-    pub(super) fn has_file(&self, path: &str) -> bool {
+    pub(crate) fn has_file(&self, path: &str) -> bool {
         let created = self.created.get(Path::new(path));
         matches!(created, Some((_, Created::File { .. })))
     }
 
     /// Completes the content.
-    pub(super) fn finish(self) -> Result<Unpacked> {
+    pub(crate) fn finish(self) -> Result<Unpacked> {
         let mut dirs: Vec<(&PathBuf, u32)> = self
             .created
             .iter()
