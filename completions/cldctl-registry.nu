@@ -229,6 +229,59 @@ module completions {
     ...references: string     # Load only these artifacts, by the references that they were saved with
   ]
 
+  def "nu-complete cldctl-registry push format" [] {
+    [ "text" "json" ]
+  }
+
+  # Send artifacts to OCI registries
+  export extern "cldctl-registry push" [
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --all-tags: string        # Push all tags of a repository
+    --as: string              # Push the only artifact to this name; with --all-tags, to this repository
+    --dry-run(-n)             # Show what would be sent, and whether it would be taken
+    --quiet(-q)               # Print repository@digest only
+    --format: string@"nu-complete cldctl-registry push format" # Choose the output format
+    --username: string        # Sign in with this name and the password on standard input
+    --password-stdin          # Read the password from standard input
+    --plain-http: string      # Reach this registry without TLS; one on this machine needs no such option
+    --ca-file: path           # Trust the certificates in this file too
+    --retries: string         # Try again this often if a registry fails
+    --timeout: string         # Give up if a registry is silent for this long, such as 30s or 5m
+    --jobs(-j): string        # Transfer this many artifacts at a time
+    --help(-h)                # Print help (see more with '--help')
+    ...references: string     # The artifacts to push, by reference or digest
+  ]
+
+  def "nu-complete cldctl-registry pull artifact_type" [] {
+    [ "component" "datacenter" ]
+  }
+
+  def "nu-complete cldctl-registry pull format" [] {
+    [ "text" "json" ]
+  }
+
+  # Fetch artifacts from OCI registries and register them
+  export extern "cldctl-registry pull" [
+    --home: directory         # Use DIR instead of ~/.cldctl [env: CLDCTL_REGISTRY_HOME]
+    --lock-timeout: string    # Wait this long for another process to finish its change, such as 30s or 5m
+    --as: string              # Register the only artifact under this reference
+    --type: string@"nu-complete cldctl-registry pull artifact_type" # The type, if neither the manifest nor the files tell it
+    --no-clobber              # Refuse to replace artifacts that are already registered
+    --max-size: string        # Refuse artifacts with more than this, such as 20GB
+    --quiet(-q)               # Print repository@digest only
+    --format: string@"nu-complete cldctl-registry pull format" # Choose the output format
+    --username: string        # Sign in with this name and the password on standard input
+    --password-stdin          # Read the password from standard input
+    --plain-http: string      # Reach this registry without TLS; one on this machine needs no such option
+    --ca-file: path           # Trust the certificates in this file too
+    --retries: string         # Try again this often if a registry fails
+    --timeout: string         # Give up if a registry is silent for this long, such as 30s or 5m
+    --jobs(-j): string        # Transfer this many artifacts at a time
+    --help(-h)                # Print help (see more with '--help')
+    ...references: string     # The artifacts to pull, such as ghcr.io/acme/app:v1
+  ]
+
   def "nu-complete cldctl-registry completions shell" [] {
     [ "bash" "zsh" "fish" "powershell" "elvish" "nushell" ]
   }

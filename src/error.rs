@@ -300,6 +300,59 @@ pub enum Error {
         count: usize,
     },
 
+    /// A reference cannot be the name of an artifact in a registry.
+    #[error("`{}` cannot be the name of an artifact in a registry: {reason}", escape_display(.reference))]
+    #[non_exhaustive]
+    NoRemoteName {
+        /// The reference.
+        reference: String,
+        /// The reason.
+        reason: &'static str,
+    },
+
+    /// An OCI registry could not be used now; another try may help.
+    #[error("cannot use the registry `{}`: {}", escape_display(.registry), escape_display(.reason))]
+    #[non_exhaustive]
+    Unavailable {
+        /// The registry.
+        registry: String,
+        /// The reason.
+        reason: String,
+    },
+
+    /// An OCI registry does not let in. Registries answer so to names that do not exist
+    /// too.
+    #[error("`{}` does not exist, or access is denied", escape_display(.reference))]
+    #[non_exhaustive]
+    Denied {
+        /// The artifact.
+        reference: String,
+        /// Its registry.
+        registry: String,
+        /// Where credentials were looked for, each with what is wrong with it.
+        looked: Vec<String>,
+        /// Whether some were found.
+        has_credentials: bool,
+    },
+
+    /// An OCI registry does not have an artifact.
+    #[error("artifact `{}` not found in its registry", escape_display(.reference))]
+    #[non_exhaustive]
+    NotInRegistry {
+        /// The artifact.
+        reference: String,
+    },
+
+    /// An OCI registry does not take an artifact.
+    #[error("the registry does not take `{}`: {}", escape_display(.reference), escape_display(.reason))]
+    #[non_exhaustive]
+    NotTaken {
+        /// The artifact.
+        reference: String,
+        /// The answer of the registry.
+        reason: String,
+    },
+
     /// A directory is neither empty nor an OCI image layout.
     #[error("`{}` is neither empty nor an OCI image layout", shown(.path))]
     #[non_exhaustive]
@@ -458,6 +511,10 @@ pub enum Error {
         reference: String,
     },
 }
+
+/// The reason of [`Error::NoRemoteName`] for a reference without a registry.
+#[cfg(any(feature = "cli", feature = "remote"))]
+pub(crate) const NO_REGISTRY: &str = "it names no registry";
 
 /// The reason that no time follows from what a filter names.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -41,6 +41,8 @@ mod parallel;
 mod quote;
 mod reference;
 mod registry;
+#[cfg(feature = "remote")]
+pub mod remote;
 pub mod select;
 #[cfg(feature = "serde")]
 mod serialize;
@@ -103,6 +105,7 @@ pub mod remove {
 /// Where the content of an entry is, and whether it can be verified.
 pub mod status {
     pub use crate::content::{CacheState, ContentStatus, DigestState, FileTotal};
+    pub use crate::registry::Remote;
 }
 
 /// Measures how much disk artifacts take.

@@ -16,6 +16,8 @@ pub(super) enum Exit {
     NotFound,
     Refused,
     LockTimeout,
+    Unavailable,
+    Denied,
     /// By a signal of this number.
     Interrupted(u8),
 }
@@ -53,7 +55,12 @@ impl Exit {
             Error::NoContent { .. } | Error::BlobMissing { .. } | Error::NotInArchive { .. } => {
                 Exit::NotFound
             }
-            Error::NoReference { .. } | Error::NoSingle { .. } => Exit::Usage,
+            Error::NotInRegistry { .. } => Exit::NotFound,
+            Error::NoReference { .. } | Error::NoSingle { .. } | Error::NoRemoteName { .. } => {
+                Exit::Usage
+            }
+            Error::Unavailable { .. } => Exit::Unavailable,
+            Error::Denied { .. } => Exit::Denied,
             Error::UnsafeContent { .. }
             | Error::ContentAltered { .. }
             | Error::StateInContent { .. }
@@ -65,6 +72,7 @@ impl Exit {
             | Error::Unsavable { .. }
             | Error::TooLarge { .. }
             | Error::NoLayout { .. }
+            | Error::NotTaken { .. }
             | Error::UnclearContent { .. }
             | Error::Collision { .. }
             | Error::AlreadyExists { .. } => Exit::Refused,
@@ -74,16 +82,18 @@ impl Exit {
         }
     }
 
-    /// Returns the exit for operands with different results: the first of 1, 5, 4, 3
+    /// Returns the exit for operands with different results: the first of 1, 5, 6, 7, 4, 3
     /// that occurred.
     pub(super) fn worst(self, other: Self) -> Self {
         let rank = |exit: Exit| match exit {
             Exit::Success => 0,
             Exit::NotFound => 1,
             Exit::Refused => 2,
-            Exit::LockTimeout => 3,
-            Exit::Failure | Exit::Usage => 4,
-            Exit::Interrupted(_) => 5,
+            Exit::Denied => 3,
+            Exit::Unavailable => 4,
+            Exit::LockTimeout => 5,
+            Exit::Failure | Exit::Usage => 6,
+            Exit::Interrupted(_) => 7,
         };
         if rank(other) > rank(self) {
             other
@@ -102,6 +112,8 @@ impl From<Exit> for ExitCode {
             Exit::NotFound => 3,
             Exit::Refused => 4,
             Exit::LockTimeout => 5,
+            Exit::Unavailable => 6,
+            Exit::Denied => 7,
             Exit::Interrupted(signal) => 128 + signal,
         })
     }
@@ -177,6 +189,8 @@ mod tests {
         let exits = [
             Exit::NotFound,
             Exit::Refused,
+            Exit::Denied,
+            Exit::Unavailable,
             Exit::LockTimeout,
             Exit::Failure,
         ];

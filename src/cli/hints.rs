@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::exit::Failure;
 use crate::content::refusal::{LINK_OUT, LINK_TO_DIR, NO_DIR, NO_SOURCE};
 use crate::deployed::DeployedBy;
+use crate::error::NO_REGISTRY;
 use crate::escape::escape_display;
 use crate::quote;
 use crate::{Error, InvalidReason, InvalidReference, Reference};
@@ -153,6 +154,16 @@ pub(super) fn of_library(error: &Error) -> Option<String> {
                  that can be renamed"
             )
         }
+        Error::NoRemoteName { reason, .. } if *reason == NO_REGISTRY => {
+            "`--as HOST/REPOSITORY:TAG` names where it goes".to_owned()
+        }
+        Error::Unavailable { registry, reason } => of_unavailable(registry, reason)?,
+        Error::Denied {
+            registry,
+            looked,
+            has_credentials,
+            ..
+        } => of_denied(registry, looked, *has_credentials),
         Error::TooLarge { .. } => "`--max-size SIZE` allows more".to_owned(),
         Error::NoReference { .. } => "`--as REF` gives it one".to_owned(),
         Error::NoSingle { .. } => "name the artifact too: `load REF --as REF`".to_owned(),
@@ -209,6 +220,37 @@ fn of_deployed(reference: &str, path: &Path, by: &[DeployedBy]) -> Option<String
         Some(frees) => format!("{frees} frees it; {force} removes it all the same"),
         None => format!("{force} removes it all the same"),
     })
+}
+
+/// Returns what the user can do about a registry that cannot be used.
+fn of_unavailable(registry: &str, reason: &str) -> Option<String> {
+    if reason.contains("certificate") {
+        return Some("`--ca-file FILE` trusts the certificates in a file".to_owned());
+    }
+    if reason.contains("does not speak TLS") {
+        let registry = quote::word(registry)?;
+        return Some(format!("`--plain-http {registry}` reaches it without TLS"));
+    }
+    if reason.contains("in time") {
+        return Some("`--timeout DURATION` waits longer".to_owned());
+    }
+    None
+}
+
+/// Returns where credentials for a registry were looked for, and how there would be some.
+fn of_denied(registry: &str, looked: &[String], has_credentials: bool) -> String {
+    let places: Vec<_> = looked.iter().map(|place| escape_display(place)).collect();
+    let places = places.join(", ");
+    let registry = escape_display(registry);
+    match (places.is_empty(), has_credentials) {
+        (true, true) => "check the name, `--username`, and the password".to_owned(),
+        (true, false) => format!("check the name; `docker login {registry}` stores credentials"),
+        (false, true) => format!("check the name, and the credentials that {places} has"),
+        (false, false) => format!(
+            "there are no credentials for it in {places}; `docker login {registry}` or `podman \
+             login {registry}` stores some"
+        ),
+    }
 }
 
 /// Returns the commands that destroy what a state file below a directory describes.

@@ -14,6 +14,8 @@ mod listing;
 mod manual;
 mod output;
 mod prompt;
+#[cfg(feature = "remote")]
+mod remotes;
 mod signals;
 mod usage;
 mod values;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use clap::error::{ContextKind, ContextValue};
 
 use super::exit::Exit;
+use super::output::messages;
 use crate::escape::escape_display;
 
 /// Prints the output of clap, and returns the exit of the program.
@@ -12,6 +13,14 @@ pub(super) fn print(mut error: clap::Error) -> Exit {
     escape(&mut error);
     // A failure is ignored because the exit code is the same if the reader has left.
     let _ = error.print();
+    if let Some(ContextValue::String(command)) = error.get(ContextKind::InvalidSubcommand)
+        && matches!(command.as_str(), "login" | "logout")
+    {
+        messages::hint(format_args!(
+            "`docker {command}` or `podman {command}` changes the credentials that `push` and \
+             `pull` use"
+        ));
+    }
     if error.use_stderr() {
         Exit::Usage
     } else {

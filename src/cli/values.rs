@@ -42,6 +42,13 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
     text.parse().map_err(expected)
 }
 
+/// Parses a number of tries.
+#[cfg(feature = "remote")]
+pub(super) fn retries(text: &str) -> Result<u32, String> {
+    let count = count(text)?;
+    u32::try_from(count).map_err(|_| "the number is too large".to_owned())
+}
+
 /// Parses a time in the form that is stored.
 pub(super) fn created_at(text: &str) -> Result<DateTime<FixedOffset>, String> {
     ArtifactEntry::parse_time(text).ok_or_else(|| {

@@ -4,6 +4,8 @@
 mod add;
 mod cache_path;
 mod completions;
+#[cfg(feature = "remote")]
+mod connection;
 mod df;
 mod diff;
 mod exists;
@@ -14,6 +16,10 @@ mod inspect;
 mod load;
 mod man;
 mod prune;
+#[cfg(feature = "remote")]
+mod pull;
+#[cfg(feature = "remote")]
+mod push;
 mod rm;
 #[cfg(feature = "archive")]
 mod save;
@@ -28,6 +34,8 @@ use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint
 pub(crate) use add::Add;
 pub(crate) use cache_path::CachePath;
 pub(crate) use completions::Completions;
+#[cfg(feature = "remote")]
+pub(crate) use connection::Connection;
 pub(crate) use df::Df;
 pub(crate) use diff::Diff;
 pub(crate) use exists::Exists;
@@ -38,6 +46,10 @@ pub(crate) use inspect::Inspect;
 pub(crate) use load::Load;
 pub(crate) use man::Man;
 pub(crate) use prune::Prune;
+#[cfg(feature = "remote")]
+pub(crate) use pull::Pull;
+#[cfg(feature = "remote")]
+pub(crate) use push::Push;
 pub(crate) use rm::Rm;
 #[cfg(feature = "archive")]
 pub(crate) use save::Save;
@@ -53,7 +65,9 @@ Exit codes:
   2  wrong usage
   3  not found
   4  refused: ambiguous, unsafe, colliding or already registered
-  5  timed out waiting for the registry lock";
+  5  timed out waiting for the registry lock
+  6  an OCI registry could not be used now; another try may help
+  7  an OCI registry denied access, or has no such artifact";
 
 /// List, add, inspect and remove the artifacts in cldctl's local registry.
 #[derive(Debug, Parser)]
@@ -138,6 +152,12 @@ pub(crate) enum Command {
     /// Register the artifacts of an archive
     #[cfg(feature = "archive")]
     Load(Load),
+    /// Send artifacts to OCI registries
+    #[cfg(feature = "remote")]
+    Push(Push),
+    /// Fetch artifacts from OCI registries and register them
+    #[cfg(feature = "remote")]
+    Pull(Pull),
     /// Generate a shell completion script
     #[command(visible_alias = "completion")]
     Completions(Completions),

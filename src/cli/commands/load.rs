@@ -82,7 +82,6 @@ fn transfer_of(loaded: &Loaded, error: Option<String>) -> Transfer {
     let entry = loaded.entry.as_ref();
     let size = entry.and_then(|entry| entry.size);
     Transfer {
-        reference: loaded.reference.clone(),
         result: match &loaded.result {
             None => "would load",
             Some(Ok(result)) => result.as_str(),
@@ -97,5 +96,6 @@ fn transfer_of(loaded: &Loaded, error: Option<String>) -> Transfer {
             .map(|it| it.as_str().to_owned()),
         size: size.and_then(|size| u64::try_from(size).ok()),
         compressed_size: Some(loaded.compressed_size),
+        ..Transfer::new(&loaded.reference)
     }
 }

@@ -14,10 +14,16 @@ mod load;
 mod man;
 mod operands;
 mod prune;
+#[cfg(feature = "remote")]
+mod pull;
+#[cfg(feature = "remote")]
+mod push;
 mod rm;
 #[cfg(feature = "archive")]
 mod save;
 mod tag;
+#[cfg(feature = "remote")]
+mod transfers;
 mod verify;
 mod version;
 
@@ -45,6 +51,10 @@ pub(super) fn run(global: &Global, command: Command) -> anyhow::Result<Exit> {
         Command::Save(args) => save::run(&context()?, &args),
         #[cfg(feature = "archive")]
         Command::Load(args) => load::run(&context()?, &args),
+        #[cfg(feature = "remote")]
+        Command::Push(args) => push::run(&context()?, &args),
+        #[cfg(feature = "remote")]
+        Command::Pull(args) => pull::run(&context()?, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Help(args) => Ok(help::run(&args)),

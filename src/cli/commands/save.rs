@@ -80,7 +80,6 @@ fn chosen(context: &Context, args: &Save) -> anyhow::Result<(Vec<ArtifactEntry>,
 
 fn transfer_of(saved: Saved) -> Transfer {
     Transfer {
-        reference: saved.reference,
         result: "saved",
         error: None,
         content_digest: Some(saved.content_digest.to_string()),
@@ -88,5 +87,6 @@ fn transfer_of(saved: Saved) -> Transfer {
         artifact_type: Some(saved.artifact_type.as_str().to_owned()),
         size: Some(saved.size),
         compressed_size: Some(saved.compressed_size),
+        ..Transfer::new(&saved.reference)
     }
 }

@@ -23,6 +23,15 @@ pub(in crate::cli) fn references() -> ArgValueCompleter {
     })
 }
 
+/// Completes the repositories of the references in the registry.
+#[cfg(feature = "remote")]
+pub(in crate::cli) fn repositories() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| match current.to_str() {
+        Some(current) => offer("", repositories_with(current)),
+        None => Vec::new(),
+    })
+}
+
 /// Completes the names of commands.
 pub(in crate::cli) fn commands() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
@@ -63,7 +72,7 @@ fn filter(current: &str) -> Vec<CompletionCandidate> {
         "dangling" | "deployed" => listed(&["false", "true"]),
         "cache" => listed(CACHE_STATES),
         "reference" | "before" | "since" => registered(value, |reference| reference),
-        "repository" => registered(value, |reference| ReferenceParts::of(reference).repository),
+        "repository" => repositories_with(value),
         "tag" => registered(value, |reference| {
             ReferenceParts::of(reference).tag_or_latest()
         }),
@@ -77,6 +86,10 @@ fn offer(prefix: &str, values: BTreeSet<String>) -> Vec<CompletionCandidate> {
     values
         .map(|value| CompletionCandidate::new(format!("{prefix}{value}")))
         .collect()
+}
+
+fn repositories_with(start: &str) -> BTreeSet<String> {
+    registered(start, |reference| ReferenceParts::of(reference).repository)
 }
 
 /// A part of each reference in the registry, where it begins with `start`.

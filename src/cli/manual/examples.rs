@@ -123,6 +123,31 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         "Register an artifact under another reference:",
         "cldctl-registry load -i app.tar --as ghcr.io/acme/app:test",
     ),
+    (
+        "push",
+        "Send an artifact to the registry that it names:",
+        "cldctl-registry push ghcr.io/acme/app:v1",
+    ),
+    (
+        "push",
+        "Send a local artifact to a registry on this machine:",
+        "cldctl-registry push app:v1 --as localhost:5000/acme/app:v1",
+    ),
+    (
+        "push",
+        "Sign in from a CI job that has no docker:",
+        "echo \"$TOKEN\" | cldctl-registry push ghcr.io/acme/app:v1 --username ci --password-stdin",
+    ),
+    (
+        "pull",
+        "Fetch an artifact and register it:",
+        "cldctl-registry pull ghcr.io/acme/app:v1",
+    ),
+    (
+        "pull",
+        "Fetch just the manifest that was tested:",
+        "cldctl-registry pull ghcr.io/acme/app@sha256:af8e7143ad7447451315ba4bcd5bf9ddb9ece09cddc6d9a4be2630612806be85",
+    ),
     ("verify", "Check everything:", "cldctl-registry verify"),
     (
         "verify",

@@ -43,6 +43,14 @@ const EXIT_STATUS: &[(&str, &str)] = &[
     ),
     ("5", "Timed out waiting for the registry lock."),
     (
+        "6",
+        "An OCI registry could not be used now; another try may help.",
+    ),
+    (
+        "7",
+        "An OCI registry denied access, or has no such artifact.",
+    ),
+    (
         "129, 130, 143",
         "Interrupted by SIGHUP, SIGINT or SIGTERM; the change is undone, unless a second \
          SIGINT ended the program at once.",
@@ -59,6 +67,26 @@ const FILES: &[(&str, &str)] = &[
     (
         "~/.cldctl/cache/artifacts/",
         "One directory of content for each reference.",
+    ),
+];
+
+/// What the commands that reach OCI registries read besides.
+#[cfg(feature = "remote")]
+const REMOTE_ENVIRONMENT: &[(&str, &str)] = &[
+    (
+        "REGISTRY_AUTH_FILE",
+        "The only file of credentials. Without it: $DOCKER_CONFIG/config.json (or \
+         ~/.docker/config.json), $XDG_RUNTIME_DIR/containers/auth.json, \
+         ~/.config/containers/auth.json.",
+    ),
+    (
+        "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
+        "The proxies, and the hosts that are reached without; also in lower case. Registries \
+         on this machine are reached without.",
+    ),
+    (
+        "SSL_CERT_FILE, SSL_CERT_DIR",
+        "The certificates that are trusted instead of those of the system.",
     ),
 ];
 
@@ -118,7 +146,12 @@ fn page(command: clap::Command) -> io::Result<Page> {
         more.control("RE", []);
     }
     list(&mut more, "EXIT STATUS", EXIT_STATUS);
-    list(&mut more, "ENVIRONMENT", ENVIRONMENT);
+    let mut environment = ENVIRONMENT.to_vec();
+    #[cfg(feature = "remote")]
+    if ["push", "pull"].contains(&&*example_of) {
+        environment.extend(REMOTE_ENVIRONMENT);
+    }
+    list(&mut more, "ENVIRONMENT", &environment);
     list(&mut more, "FILES", FILES);
     if !is_program {
         more.control("SH", ["SEE ALSO"]);

@@ -94,6 +94,15 @@ pub(in crate::cli) fn not_loaded(paths: &[PathBuf]) {
     }
 }
 
+/// Warns of an artifact that was pushed, and of which that is not known here.
+#[cfg(feature = "remote")]
+pub(in crate::cli) fn not_remembered(reference: &str, error: &Error) {
+    let reference = escape_display(reference);
+    warning(format_args!(
+        "`{reference}` is pushed, but that is not remembered here: {error}"
+    ));
+}
+
 /// Prints what a replacement kept of deployments, if it did.
 pub(in crate::cli) fn carried(paths: &[PathBuf]) {
     if let Some((files, names)) = files_of(paths) {

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::termios::tcgetwinsize;
 
@@ -37,11 +37,28 @@ const MARGIN: usize = 4;
 /// Moves the cursor to the start of the line and erases the line.
 const ERASE: &str = "\r\u{1b}[K";
 
-/// True while a bar is on the terminal. Its lock is held to write there.
-static SHOWN: Mutex<bool> = Mutex::new(false);
+/// The line of the bar. Its lock is held to write to the terminal.
+static LINE: Mutex<Line> = Mutex::new(Line {
+    is_shown: false,
+    transfers: Vec::new(),
+});
 
-fn shown() -> MutexGuard<'static, bool> {
-    SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
+/// The line of the bar.
+struct Line {
+    /// True while a bar is on the terminal.
+    is_shown: bool,
+    /// The transfers under way, which share one bar.
+    transfers: Vec<Arc<Counter>>,
+}
+
+/// The bytes of a piece of work.
+struct Counter {
+    done: AtomicU64,
+    total: u64,
+}
+
+fn the_line() -> MutexGuard<'static, Line> {
+    LINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Shows the progress of the cache's work, if standard error is a terminal.
@@ -57,8 +74,8 @@ pub(in crate::cli) fn on_terminal(cache: Cache) -> Cache {
 /// Erases the bar, if there is one, and writes to the terminal. The next drawing
 /// brings the bar back.
 pub(super) fn suspend(write: impl FnOnce()) {
-    let shown = shown();
-    if *shown {
+    let line = the_line();
+    if line.is_shown {
         put(ERASE);
     }
     write();
@@ -72,7 +89,7 @@ fn put(text: &str) {
 
 /// The bar of one piece of work.
 struct Bar {
-    done_bytes: Arc<AtomicU64>,
+    counter: Arc<Counter>,
     /// Closed when the work is done, so that the thread ends.
     over: Option<Sender<()>>,
     /// `None` if no thread could be started; then there is no bar.
@@ -80,15 +97,21 @@ struct Bar {
 }
 
 impl Bar {
-    fn start(work: Operation, total_bytes: u64) -> Self {
-        let done_bytes = Arc::new(AtomicU64::new(0));
+    fn start(work: Operation, total: u64) -> Self {
+        let counter = Arc::new(Counter {
+            done: AtomicU64::new(0),
+            total,
+        });
+        if is_transfer(work) {
+            the_line().transfers.push(Arc::clone(&counter));
+        }
         let (over, is_over) = channel();
         let painter = thread::Builder::new().spawn({
-            let done_bytes = Arc::clone(&done_bytes);
-            move || paint(work, total_bytes, &done_bytes, &is_over)
+            let counter = Arc::clone(&counter);
+            move || paint(work, &counter, &is_over)
         });
         Bar {
-            done_bytes,
+            counter,
             over: Some(over),
             painter: painter.ok(),
         }
@@ -97,7 +120,7 @@ impl Bar {
 
 impl Progress for Bar {
     fn advance(&self, bytes: u64) {
-        self.done_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.counter.done.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
@@ -108,32 +131,48 @@ impl Drop for Bar {
             // After a panic there is no bar to wait for.
             let _ = painter.join();
         }
+        let transfers = &mut the_line().transfers;
+        transfers.retain(|other| !Arc::ptr_eq(other, &self.counter));
     }
 }
 
-/// Draws the bar until the work is done.
-fn paint(work: Operation, total_bytes: u64, done_bytes: &AtomicU64, is_over: &Receiver<()>) {
+/// Draws the bar until the work is done. Of several pieces of work at a time, one has the
+/// line.
+fn paint(work: Operation, counter: &Arc<Counter>, is_over: &Receiver<()>) {
+    let since = Instant::now();
     let goes_on = |time| is_over.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
     if !goes_on(DELAY) {
         return;
     }
-    if std::mem::replace(&mut *shown(), true) {
-        // Another piece of work has the line.
-        return;
+    while std::mem::replace(&mut the_line().is_shown, true) {
+        if !goes_on(REDRAW) {
+            return;
+        }
     }
     for spin in ['|', '/', '-', '\\'].into_iter().cycle() {
-        let done = done_bytes.load(Ordering::Relaxed);
-        let line = line(spin, work, done, total_bytes, columns());
-        let shown = shown();
-        put(&format!("{ERASE}{line}"));
-        drop(shown);
+        let mut line = the_line();
+        let all = match is_transfer(work) {
+            true => &line.transfers[..],
+            false => std::slice::from_ref(counter),
+        };
+        let done = all.iter().map(|it| it.done.load(Ordering::Relaxed)).sum();
+        let total = all.iter().map(|it| it.total).sum();
+        let text = drawn(spin, work, done, total, since.elapsed(), columns());
+        line.is_shown = true;
+        put(&format!("{ERASE}{text}"));
+        drop(line);
         if !goes_on(REDRAW) {
             break;
         }
     }
-    let mut shown = shown();
+    let mut line = the_line();
     put(ERASE);
-    *shown = false;
+    line.is_shown = false;
+}
+
+/// Returns whether work depends on the network, so that its rate says something.
+fn is_transfer(work: Operation) -> bool {
+    matches!(work, Operation::Uploading | Operation::Downloading)
 }
 
 fn verb(work: Operation) -> &'static str {
@@ -141,6 +180,8 @@ fn verb(work: Operation) -> &'static str {
         Operation::Copying => "copying",
         Operation::Hashing => "hashing",
         Operation::Deleting => "deleting",
+        Operation::Uploading => "uploading",
+        Operation::Downloading => "downloading",
     }
 }
 
@@ -154,12 +195,23 @@ fn columns() -> usize {
 }
 
 /// Returns the bar as text that fits one line.
-fn line(spin: char, work: Operation, done: u64, total: u64, columns: usize) -> String {
+fn drawn(
+    spin: char,
+    work: Operation,
+    done: u64,
+    total: u64,
+    time: Duration,
+    columns: usize,
+) -> String {
     let room = columns.saturating_sub(MARGIN);
     let mut line = format!("{spin} {}", verb(work));
     if total > 0 {
         let done = done.min(total);
-        let figures = format!(" {} of {}", size(done), size(total));
+        let mut figures = format!(" {} of {}", size(done), size(total));
+        if is_transfer(work) && !time.is_zero() {
+            let rate = done as f64 / time.as_secs_f64();
+            figures += &format!(", {}/s", size(rate as u64));
+        }
         let frame = " []".len();
         let bar = room.saturating_sub(line.len() + figures.len() + frame);
         let bar = bar.min(LONGEST);
@@ -183,7 +235,10 @@ mod tests {
 
     #[test]
     fn a_bar_fits_its_line_and_shows_the_progress() {
-        let line = |done, columns| line('|', Operation::Copying, done, 1_000_000, columns);
+        let line = |done, columns| {
+            let time = Duration::from_secs(2);
+            drawn('|', Operation::Copying, done, 1_000_000, time, columns)
+        };
         let bar = |full, empty| format!("[{}{}]", "=".repeat(full), " ".repeat(empty));
         assert_eq!(line(0, 40), format!("| copying {} 0B of 1MB", bar(0, 14)));
         let half = format!("| copying {} 500kB of 1MB", bar(5, 6));
@@ -199,6 +254,14 @@ mod tests {
 
     #[test]
     fn work_of_unknown_size_shows_a_spinner_alone() {
-        assert_eq!(line('/', Operation::Deleting, 0, 0, 80), "/ deleting");
+        let line = drawn('/', Operation::Deleting, 0, 0, Duration::ZERO, 80);
+        assert_eq!(line, "/ deleting");
+    }
+
+    #[test]
+    fn a_transfer_shows_its_rate() {
+        let time = Duration::from_secs(2);
+        let line = drawn('|', Operation::Uploading, 1_000_000, 2_000_000, time, 80);
+        assert!(line.ends_with("1MB of 2MB, 500kB/s"), "{line}");
     }
 }
