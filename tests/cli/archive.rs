@@ -315,7 +315,7 @@ fn layers_that_are_damaged_or_lie_are_refused() {
             fs::write(layout.dir.join("blobs/sha256").join(digest), other).unwrap();
         }
         layout.index(layout.image(&[layer]));
-        let run = layout.load(&sandbox, &[]);
+        let run = layout.load_or_pull(&sandbox, &[]);
         assert_eq!((run.code, &*run.stdout), (4, ""), "{size}: {run:?}");
         assert_eq!(names(&sandbox.cache()), [""; 0]);
     }
@@ -373,7 +373,7 @@ fn what_other_tools_write_is_loaded() {
         &tar[..tar.len() - 1024],
     );
     layout.index(layout.image(&[first.clone(), first, second]));
-    assert_eq!(layout.load(&sandbox, &[]).code, 0);
+    assert_eq!(layout.load_or_pull(&sandbox, &[]).code, 0);
     let read =
         |name: &str| fs::read_to_string(sandbox.cache().join("acme_app_v1").join(name)).unwrap();
     assert_eq!((&*read("cld.yml"), &*read("a")), ("name: later\n", "old"));
@@ -389,7 +389,7 @@ fn what_other_tools_write_is_loaded() {
     let kind = "application/vnd.oci.image.index.v1+json";
     let inner = json!({"schemaVersion": 2, "mediaType": kind, "manifests": [other, common]});
     layout.index(layout.blob(kind, inner.to_string().as_bytes()));
-    assert_eq!(layout.load(&sandbox, &[]).code, 0);
+    assert_eq!(layout.load_or_pull(&sandbox, &[]).code, 0);
     assert_eq!(
         fs::read(sandbox.cache().join("acme_app_v1/cld.yml")).unwrap(),
         b"amd"
@@ -404,13 +404,16 @@ fn bombs_are_refused_by_their_limits() {
     let layer = gzip(&tar_of(&[CLD, file("zeros", &zeros)]));
     let sandbox = Sandbox::new();
     let layout = Layout::of_layer(&sandbox, "layout", LAYER, &layer);
-    let run = layout.load(&sandbox, &["--max-size", "1MB"]);
+    let run = layout.load_or_pull(&sandbox, &["--max-size", "1MB"]);
     run.fails(4, "it has more than 1000000 bytes");
     assert!(
         run.stderr.contains("hint: `--max-size SIZE` allows more"),
         "{run:?}"
     );
-    assert_eq!(layout.load(&sandbox, &["--max-size", "4MB"]).code, 0);
+    assert_eq!(
+        layout.load_or_pull(&sandbox, &["--max-size", "4MB"]).code,
+        0
+    );
     // An archive from a pipe that has to be stored.
     let sandbox = Sandbox::new();
     load(

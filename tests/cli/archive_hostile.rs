@@ -244,6 +244,25 @@ fn an_archive_in_another_order_is_loaded_from_a_pipe() {
     }
 }
 
+/// Row 91: an image that has a digest of its content may leave nothing out, and state is
+/// never content.
+#[test]
+fn state_in_an_image_with_a_digest_of_its_content_is_refused() {
+    let sandbox = Sandbox::new();
+    let layout = Layout::new(&sandbox, "layout");
+    let items = [CLD, file("terraform.tfstate", b"{}")];
+    let layer = layout.blob(LAYER, &gzip(&tar_of(&items)));
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": MANIFEST, "layers": [layer],
+        "config": layout.blob("application/vnd.oci.empty.v1+json", b"{}"),
+        "annotations": {"dev.cldctl-registry.content.digest": "sha256:0"}
+    });
+    layout.index(layout.blob(MANIFEST, manifest.to_string().as_bytes()));
+    layout
+        .load_or_pull(&sandbox, &[])
+        .fails(4, "`terraform.tfstate` is the state of a deployment");
+}
+
 #[test]
 fn what_is_no_layout_is_called_by_its_name() {
     let sandbox = Sandbox::new();

@@ -8,6 +8,8 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+#[cfg(feature = "remote")]
+use crate::support::names;
 use crate::support::{Run, Sandbox, tree, write_tree};
 
 pub(crate) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
@@ -119,37 +121,72 @@ impl Layout {
     pub(crate) fn load(&self, sandbox: &Sandbox, more: &[&str]) -> Run {
         sandbox.run(&[&["load", "-i", self.dir.to_str().unwrap()], more].concat())
     }
+
+    /// Loads the layout. From a registry, `pull` has to bring in the same, or to refuse it
+    /// too.
+    #[track_caller]
+    pub(crate) fn load_or_pull(&self, sandbox: &Sandbox, more: &[&str]) -> Run {
+        let run = self.load(sandbox, more);
+        #[cfg(feature = "remote")]
+        if let Some(server) = crate::registry_server::Server::open() {
+            let name = server.put(self, "acme/app", "v1");
+            let there = Sandbox::new();
+            let pull = ["pull", &name, "--as", "acme/app:v1"];
+            let pulled = there.run(&[&pull, more].concat());
+            assert_eq!(pulled.code, run.code, "{pulled:?}, {run:?}");
+            match run.code {
+                0 => {
+                    let of = |sandbox: &Sandbox| tree(&sandbox.cache().join("acme_app_v1"));
+                    assert_eq!(of(&there), of(sandbox));
+                }
+                _ => assert_eq!(names(&there.cache()), [""; 0]),
+            }
+        }
+        run
+    }
 }
 
-/// Loads a component with these entries over an empty home and over an existing artifact;
-/// returns the run and the directory.
+/// Loads a component with these entries; returns the run and the home.
 pub(crate) fn load_items(items: &[Item<'_>]) -> (Sandbox, Run) {
     let sandbox = Sandbox::new();
     let layout = Layout::of_layer(&sandbox, "layout", LAYER, &gzip(&tar_of(items)));
-    let run = layout.load(&sandbox, &[]);
+    let run = layout.load_or_pull(&sandbox, &[]);
     (sandbox, run)
 }
 
-/// Expects that a layer is refused, over an empty home and over an artifact, and that
-/// nothing is changed or left.
+/// Expects that a layer is refused, by `load` and by `pull`, over an empty home and over an
+/// artifact, and that nothing is changed or left.
 #[track_caller]
 pub(crate) fn is_refused(media_type: &str, layer: &[u8], reason: &str) {
+    #[cfg(feature = "remote")]
+    let server = crate::registry_server::Server::open();
     for existing in [false, true] {
         let sandbox = Sandbox::new();
-        if existing {
-            let source = sandbox.component("old");
-            sandbox.ok(&["add", "acme/app:v1", source.to_str().unwrap()]);
-        } else {
-            fs::create_dir_all(sandbox.cache()).unwrap();
-        }
         let layout = Layout::of_layer(&sandbox, "layout", media_type, layer);
+        let put_old = |reference: &str| {
+            if existing {
+                let source = sandbox.component("old");
+                sandbox.ok(&["add", reference, source.to_str().unwrap()]);
+            } else {
+                fs::create_dir_all(sandbox.cache()).unwrap();
+            }
+        };
         let state = || {
             let registry = fs::read_to_string(sandbox.registry()).unwrap_or_default();
             (registry, tree(&sandbox.cache()))
         };
+        put_old("acme/app:v1");
         let before = state();
         layout.load(&sandbox, &[]).fails(4, reason);
         assert_eq!(state(), before);
+        #[cfg(feature = "remote")]
+        if let Some(server) = &server {
+            let name = server.put(&layout, "acme/app", "v1");
+            put_old(&name);
+            let before = state();
+            sandbox.run(&["pull", &name]).fails(4, reason);
+            assert_eq!(state(), before);
+        }
     }
 }
 

@@ -68,9 +68,15 @@ mod readme;
 mod references;
 #[cfg(target_os = "linux")]
 mod refusals;
+#[cfg(feature = "remote")]
+mod registry_server;
+#[cfg(feature = "remote")]
+mod remote;
 mod repair;
 mod rm;
 
+#[cfg(feature = "remote")]
+mod sharing;
 mod signals;
 mod streams;
 mod tag;
