@@ -34,6 +34,7 @@ pub(crate) struct Counts {
 pub(crate) fn run() -> bool {
     let since = Instant::now();
     let mut operations = operations::changes();
+    operations.extend(operations::pushes());
     let changes = operations.len();
     operations.extend(operations::looks());
     let numbered: Vec<_> = operations.iter().enumerate().collect();

@@ -10,6 +10,7 @@ use crate::disturbance::{self, Disturbance};
 use crate::home::Home;
 use crate::invariants;
 use crate::operations::{self, Kind, Operation, System};
+use crate::registry;
 use crate::state::State;
 use crate::strace::{Run, Subject, name_of};
 
@@ -41,7 +42,10 @@ pub(crate) struct Said {
 
 impl Said {
     fn by(home: &Home, output: &Output) -> Self {
-        let plain = |text: &[u8]| String::from_utf8_lossy(text).replace(&home.root(), "");
+        let plain = |text: &[u8]| {
+            let text = String::from_utf8_lossy(text).replace(&home.root(), "");
+            text.replace(&home.repository(), "")
+        };
         Said {
             stdout: plain(&output.stdout),
             stderr: plain(&output.stderr),
@@ -123,6 +127,9 @@ impl<'p> Case<'p> {
         if case.operation.kind != Kind::Look && case.operation.system == System::Complete {
             case.disturbances.extend(disturbance::limits());
         }
+        if case.operation.is_remote() && case.operation.kind != Kind::Unneeded {
+            case.disturbances.extend(disturbance::memory_limits());
+        }
         for home in homes {
             case.states.push(State::of(&home));
             let next = state_after(&home, &next());
@@ -166,6 +173,7 @@ impl<'p> Case<'p> {
             said: Said::by(&home, &run.output),
             run: &run,
             after: &after,
+            pushed: registry::get().take(&home.repository()),
             next: Err(String::new()),
         };
         let mut violations = Vec::new();

@@ -8,7 +8,8 @@ use crate::campaign;
 use crate::case::Case;
 use crate::disturbance::Disturbance;
 use crate::home::{Home, PROGRAM};
-use crate::operations::{self, Operation};
+use crate::operations::{self, Kind, Operation};
+use crate::registry;
 use crate::state::State;
 use crate::strace::{Call, Subject};
 
@@ -52,11 +53,23 @@ fn all() -> Vec<Control> {
     ]
 }
 
+/// Returns the control whose manifest is in the registry of images before its blobs.
+fn of_push() -> Control {
+    let push = |home: &Home| {
+        let mut args = words("manifest first", home);
+        args.extend([registry::get().host(), home.repository()].map(OsString::from));
+        args
+    };
+    let mut control = naive("manifest first", push, "what is pushed is not whole");
+    control.operation.kind = Kind::Push;
+    control
+}
+
 /// Runs the controls. Returns each with true if it failed as expected.
 pub(crate) fn run() -> Vec<(&'static str, bool)> {
     let program: PathBuf = std::env::current_exe().unwrap();
     let mut failed = Vec::new();
-    for control in all() {
+    for control in all().into_iter().chain([of_push()]) {
         let mut case = Case::new(control.operation, &program, 0).unwrap();
         let is_limit = |it: &Disturbance| matches!(it, Disturbance::Limit { .. });
         case.disturbances.retain(|it| !is_limit(it));

@@ -118,6 +118,11 @@ fn errors(call: &Call) -> Errors {
         "lseek" | "getcwd" => (&["EIO"], &[]),
         "mmap" | "mremap" | "mprotect" | "madvise" => (&["ENOMEM"], &[]),
         "getrandom" => (&["EINTR", "ENOSYS"], &[]),
+        "socket" => (&["EMFILE"], &["ENOBUFS", "ENOMEM", "EACCES"]),
+        "connect" => (&["ECONNREFUSED"], &["ETIMEDOUT", "ENETUNREACH", "EACCES"]),
+        "sendto" => (&["EINTR", "EPIPE"], &["ECONNRESET", "ENOBUFS"]),
+        "recvfrom" => (&["EINTR", "ECONNRESET"], &["ETIMEDOUT", "ENOMEM"]),
+        "poll" | "ppoll" => (&["EINTR"], &[]),
         _ => (&[], &[]),
     }
 }
@@ -151,7 +156,7 @@ pub(crate) fn tells_nothing(call: &Call, error: &str) -> bool {
 fn leaves_traces(call: &Call) -> bool {
     match &*call.name {
         "openat" | "openat2" => call.text.contains("O_CREAT"),
-        "flock" | "chmod" | "write" | "exit_group" => true,
+        "flock" | "chmod" | "write" | "sendto" | "exit_group" => true,
         name => [
             "rename", "unlink", "rmdir", "mkdir", "fchmod", "sync", "link",
         ]
@@ -204,8 +209,14 @@ pub(crate) fn failures(calls: &[Call], system: System, turn: usize) -> Vec<Distu
             call: call.clone(),
             error,
         }));
-        if call.name == "flock" {
-            let (call, error) = (call.clone(), "EAGAIN");
+        let for_ever = match &*call.name {
+            "flock" => Some("EAGAIN"),
+            "connect" => Some("ECONNREFUSED"),
+            "recvfrom" => Some("ECONNRESET"),
+            _ => None,
+        };
+        if let Some(error) = for_ever {
+            let call = call.clone();
             all.push(Disturbance::Errors { call, error });
         }
     }
@@ -243,3 +254,19 @@ pub(crate) fn limits() -> impl Iterator<Item = Disturbance> {
         .chain(descriptors)
         .map(|script| Disturbance::Limit { script })
 }
+
+/// Limits of memory, from some at which the program does not start to one at which it has
+/// enough.
+pub(crate) fn memory_limits() -> impl Iterator<Item = Disturbance> {
+    let limits = crate::home::least_memory();
+    let limits = MORE_MEMORY.map(|more| limits + more).into_iter();
+    limits.map(|limit| Disturbance::Limit {
+        script: format!("ulimit -v {limit}"),
+    })
+}
+
+/// Limits of memory in KiB, above the one at which the program starts.
+const MORE_MEMORY: [u64; 14] = [
+    0, 700, 3_000, 9_000, 12_000, 15_000, 18_000, 21_000, 25_000, 60_000, 130_000, 200_000,
+    300_000, 500_000,
+];

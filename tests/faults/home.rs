@@ -84,6 +84,14 @@ impl Home {
         self.dir.path().to_str().unwrap().to_owned()
     }
 
+    /// Returns the repository of this home in the registry of images, whose names have no
+    /// capital letters.
+    pub(crate) fn repository(&self) -> String {
+        let name = self.dir.path().file_name().unwrap().to_str().unwrap();
+        let random = name.rsplit('-').next().unwrap().bytes();
+        random.map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Returns a path beside the home, for sources and the like.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
@@ -226,6 +234,23 @@ fn later() -> Option<&'static Path> {
         })
     });
     later.as_ref().map(|(_, library)| &**library)
+}
+
+/// Returns the least limit of memory, in KiB, at which the program can report that it has
+/// too little. Below, the system or Rust's runtime fails before the program begins.
+pub(crate) fn least_memory() -> u64 {
+    static LEAST: OnceLock<u64> = OnceLock::new();
+    *LEAST.get_or_init(|| {
+        let home = Home::new();
+        let starts = |limit: &u64| {
+            let script = format!("ulimit -v {limit}; exec \"$@\"");
+            let wrapper = ["sh", "-c", &script, "sh"].map(str::to_owned);
+            let mut command = home.wrapped(&wrapper, Path::new(PROGRAM), &["images"]);
+            let output = command.output().unwrap();
+            output.status.code() == Some(1) && output.stderr == b"error: out of memory\n"
+        };
+        (4_000..200_000).step_by(250).find(starts).unwrap()
+    })
 }
 
 /// Makes a file look untouched for hours.

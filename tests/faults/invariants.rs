@@ -1,5 +1,6 @@
 //! The invariants that must hold after every run, however it was disturbed.
 
+use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Output;
 
@@ -25,6 +26,9 @@ const KEPT: &str = "kept `";
 /// The message for a directory whose file system does not sync directories.
 const MAY_BE_LOST: &str = "may not survive a power loss";
 
+/// The message for a push that is not remembered.
+const NOT_REMEMBERED: &str = "is pushed, but that is not remembered here";
+
 /// Words that must not be said about something that could not be checked.
 const UNTRUE: [&str; 9] = [
     "missing",
@@ -44,13 +48,15 @@ const PATIENT: usize = 1000;
 const TIMED_OUT: i32 = 124;
 
 /// Calls that a signal may interrupt, and that must then be repeated.
-const INTERRUPTED: [&str; 12] = [
+const INTERRUPTED: [&str; 14] = [
     "openat",
     "openat2",
     "read",
     "pread64",
     "write",
     "pwrite64",
+    "recvfrom",
+    "sendto",
     "flock",
     "rename",
     "renameat",
@@ -69,6 +75,8 @@ pub(crate) struct Facts<'f> {
     pub(crate) said: Said,
     /// The state after the run.
     pub(crate) after: &'f State,
+    /// Whether the registry of images has a tag of this home, or what of it is missing.
+    pub(crate) pushed: Result<bool, String>,
     pub(crate) next: Next,
 }
 
@@ -103,11 +111,14 @@ impl Facts<'_> {
         };
         match self.case.operation.kind {
             Kind::Look => self.look(&mut found),
+            Kind::Push => self.push(&mut found),
             Kind::Change | Kind::Unneeded | Kind::Favour => {
                 self.success_and_failure(at, &mut found)
             }
         }
         self.durability(&mut found);
+        self.repetition(&mut found);
+        self.memory(&mut found);
         self.leftovers(at, &mut found);
         // A kill between the renames of two swaps is repaired by the next change only.
         let system = self.case.operation.system;
@@ -144,6 +155,8 @@ impl Facts<'_> {
         let is_known = match (status.code(), self.disturbance) {
             // The dynamic loader had no descriptor left.
             (Some(127), Disturbance::Limit { .. }) => stderr.contains("shared libraries"),
+            // The registry of images did not answer, or not as it should.
+            (Some(6), _) if self.case.operation.is_remote() => true,
             (Some(code), Disturbance::Kill { .. }) => (0..=5).contains(&code),
             // A refusal by the system is not a usage error.
             (Some(code), Disturbance::Errors { .. }) => [0, 1, 5].contains(&code),
@@ -239,13 +252,76 @@ impl Facts<'_> {
                 }
             }
         }
+    }
+
+    /// Requires that a push changes nothing here, and that the registry of images never has
+    /// the name of something incomplete.
+    fn push(&self, found: &mut Found) {
+        let without_remotes = |state: &State| State {
+            remotes: BTreeMap::new(),
+            ..state.clone()
+        };
+        if !self.may_be_cut_off()
+            && without_remotes(self.after) != without_remotes(self.case.last())
+        {
+            found.push("a push changed something".to_owned());
+        }
+        let stderr = self.run.stderr();
+        match (&self.pushed, self.run.output.status.code()) {
+            (Err(missing), _) => found.push(format!("what is pushed is not whole: {missing}")),
+            (Ok(false), Some(0)) => {
+                found.push("it reported success, but pushed nothing".to_owned())
+            }
+            (Ok(_), Some(0)) if self.said.stdout != self.case.said.stdout => {
+                found.push(format!(
+                    "it reported success, but showed: {}",
+                    self.said.stdout
+                ));
+            }
+            (Ok(_), Some(0) | None) => {}
+            (Ok(_), Some(code)) if stderr.trim().is_empty() => {
+                found.push(format!("exit {code} without a word"));
+            }
+            (Ok(true), Some(1)) => found.push(format!("exit 1, but it is pushed: {stderr}")),
+            (Ok(_), Some(_)) => {}
+        }
+    }
+
+    /// Requires that a call that a signal interrupts is repeated.
+    fn repetition(&self, found: &mut Found) {
         if let Disturbance::Error { call, error } = self.disturbance
             && *error == "EINTR"
             && INTERRUPTED.contains(&&*call.name)
             && self.happened
-            && (self.run.output.status.code() != Some(0) || !is_new)
+            && matches!(
+                self.case.operation.kind,
+                Kind::Change | Kind::Unneeded | Kind::Favour | Kind::Push
+            )
+            && (self.run.output.status.code() != Some(0)
+                || self.after.registry != self.case.last().registry)
         {
+            let stderr = self.run.stderr();
             found.push(format!("an interrupted call was not repeated: {stderr}"));
+        }
+    }
+
+    /// Requires that what is remembered of registries is old or new, and new after success.
+    fn memory(&self, found: &mut Found) {
+        let mut states = self.case.states.iter();
+        if !states.any(|state| state.remotes == self.after.remotes) {
+            let remotes = &self.after.remotes;
+            found.push(format!(
+                "what is remembered is neither old nor new: {remotes:?}"
+            ));
+        }
+        let is_done = self.run.output.status.success();
+        let is_told = self.run.stderr().contains(NOT_REMEMBERED);
+        if is_done
+            && self.case.operation.is_remote()
+            && self.after.remotes != self.case.last().remotes
+            && !is_told
+        {
+            found.push("it reported success, but does not remember it".to_owned());
         }
     }
 
@@ -258,7 +334,8 @@ impl Facts<'_> {
             return;
         }
         let is_done = self.run.output.status.success();
-        let promises = matches!(self.case.operation.kind, Kind::Change | Kind::Unneeded);
+        let kind = self.case.operation.kind;
+        let promises = matches!(kind, Kind::Change | Kind::Unneeded);
         if UNSUPPORTED.contains(error) && is_of_directory(call) {
             let warned = self.run.stderr().matches(MAY_BE_LOST).count();
             if !is_done || warned != 1 && promises {

@@ -2,14 +2,18 @@
 //!
 //! Each change is recorded once, undisturbed. Then it is repeated in fresh copies of
 //! the same home: with one call failing, with the process killed in place of one call
-//! that leaves traces, and under limits of the size of files and the number of
-//! descriptors. After each run, the home must be in the old state or the new one, agree
+//! that leaves traces, and under limits of the size of files, the number of descriptors,
+//! and memory. After each run, the home must be in the old state or the new one, agree
 //! with the program's report, and be cleaned by the next change.
 //!
 //! ```sh
 //! cargo test --test faults            # all of it
 //! cargo test --test faults -- power   # power losses alone
 //! ```
+//!
+//! What is pulled and pushed crosses to a registry of images in this process, so that the
+//! same requests get the same answers in the same calls. After each run of a push, no name
+//! in it may lead to something incomplete.
 //!
 //! `strace` makes calls fail; where it is missing or not permitted, nothing is tested.
 //! The controls are defective writers, and the program without its lock: the same
@@ -57,6 +61,8 @@ mod naive;
 mod operations;
 #[cfg(target_os = "linux")]
 mod power;
+#[cfg(target_os = "linux")]
+mod registry;
 #[cfg(target_os = "linux")]
 mod state;
 #[cfg(target_os = "linux")]

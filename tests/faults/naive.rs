@@ -2,7 +2,8 @@
 //! other programs, which sync nothing. Only tests use them.
 
 use std::fs::{self, File, Permissions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -23,6 +24,9 @@ pub(crate) fn run(mode: &str, registry: &Path, more: &[String]) -> io::Result<()
         while let Err(TryLockError::WouldBlock) = lock.try_lock() {}
     }
     let mut document: Value = serde_json::from_slice(&fs::read(registry)?)?;
+    if let ("manifest first", [host, repository]) = (mode, more) {
+        return push_manifest_first(host, repository);
+    }
     let cache = registry.ancestors().nth(2).unwrap_or(registry);
     let content = cache.join("cache/artifacts/naive_1");
     let entries = document["artifacts"].as_array_mut();
@@ -82,6 +86,32 @@ pub(crate) fn run(mode: &str, registry: &Path, more: &[String]) -> io::Result<()
         _ => {}
     }
     replaced
+}
+
+/// Pushes an image whose name comes before its layer.
+fn push_manifest_first(host: &str, repository: &str) -> io::Result<()> {
+    let digest = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let blob = json!({"digest": digest, "size": 3});
+    let manifest = json!({"config": blob, "layers": [blob]}).to_string();
+    let mut registry = BufReader::new(TcpStream::connect(host)?);
+    let mut send = |method: &str, path: &str, body: &str| {
+        let head = format!("{method} /v2/{repository}/{path} HTTP/1.1\r\n");
+        let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+        registry.get_ref().write_all(request.as_bytes())?;
+        let mut line = String::new();
+        while registry.read_line(&mut line)? > 0 && line != "\r\n" {
+            line.clear();
+        }
+        Ok::<_, io::Error>(())
+    };
+    send("PUT", "manifests/1", &manifest)?;
+    send("POST", "blobs/uploads/", "")?;
+    let digest = digest.replace(':', "%3A");
+    send(
+        "PUT",
+        &format!("blobs/uploads/000000?digest={digest}"),
+        "abc",
+    )
 }
 
 fn write(path: &Path, text: &[u8], sync: impl Fn(&File) -> io::Result<()>) -> io::Result<()> {

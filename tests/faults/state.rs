@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub(crate) content: BTreeMap<String, Tree>,
     /// The manifests by their digests.
     pub(crate) manifests: BTreeMap<String, Vec<u8>>,
+    /// What is remembered of registries for the content of each digest.
+    pub(crate) remotes: BTreeMap<String, String>,
     /// Unexpected files beside the registry and the manifests.
     pub(crate) temporaries: Vec<String>,
     /// Staging and trash.
@@ -77,6 +79,7 @@ impl State {
             legacy: text(&dir.join("components.json")),
             content: BTreeMap::new(),
             manifests: BTreeMap::new(),
+            remotes: BTreeMap::new(),
             temporaries: Vec::new(),
             scratch: Vec::new(),
         };
@@ -97,12 +100,17 @@ impl State {
         }
         let manifests = dir.join("manifests");
         for name in names(&manifests) {
-            match name.strip_suffix(".sha256") {
-                Some(hex) => {
+            match name.rsplit_once('.') {
+                Some((hex, "sha256")) => {
                     let text = fs::read(manifests.join(&name)).unwrap();
                     state.manifests.insert(hex.to_owned(), text);
                 }
-                None => state.temporaries.push(name),
+                Some((hex, "remotes")) => {
+                    let text = fs::read_to_string(manifests.join(&name)).unwrap();
+                    let text = text.replace(&home.repository(), "{home}");
+                    state.remotes.insert(hex.to_owned(), text);
+                }
+                _ => state.temporaries.push(name),
             }
         }
         let elsewhere = tree(&home.path(ELSEWHERE));

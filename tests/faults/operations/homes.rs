@@ -3,10 +3,12 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use walkdir::WalkDir;
 
 use crate::home::{Home, age};
+use crate::registry;
 
 const CACHE: &str = "user/.cldctl/cache/artifacts";
 const REGISTRY: &str = "user/.cldctl/registry";
@@ -101,6 +103,27 @@ pub(crate) fn with_archive(home: &Home) {
     ]);
     home.ok(&["rm", "it:1"]);
     with_content(home);
+}
+
+/// Pushes other content of the artifact to the registry of images, once. Returns its
+/// reference there.
+pub(crate) fn published() -> String {
+    static PUBLISHED: OnceLock<String> = OnceLock::new();
+    let publish = || {
+        let home = Home::new();
+        let source = home.source("source", "new");
+        home.ok(&["add".as_ref(), "it:1".as_ref(), source.as_os_str()]);
+        let to = registry::get().reference("published", "1");
+        home.ok(&["push", "it:1", "--as", &to]);
+        to
+    };
+    PUBLISHED.get_or_init(publish).clone()
+}
+
+/// What is to be pulled was pulled already.
+pub(crate) fn with_pulled_content(home: &Home) {
+    with_content(home);
+    home.ok(&super::pull());
 }
 
 /// The change was made already.

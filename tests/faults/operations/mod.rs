@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::fmt;
 
 use crate::home::{self, Home};
+use crate::registry;
 
 /// The effect that a command must have on the home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,9 @@ pub(crate) enum Kind {
     Unneeded,
     /// An extra change made by a look; success does not promise it.
     Favour,
+    /// Nothing is to change but what a registry of images has, and what is remembered of
+    /// that.
+    Push,
     /// Nothing is to change.
     Look,
 }
@@ -97,10 +101,15 @@ impl Operation {
         self.name
     }
 
+    /// Returns whether it needs a registry of images.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.name.starts_with("pull") || self.kind == Kind::Push
+    }
+
     /// Returns the number of times that it replaces the registry.
     pub(crate) fn commits(&self) -> usize {
         match self.kind {
-            Kind::Unneeded | Kind::Look => 0,
+            Kind::Unneeded | Kind::Push | Kind::Look => 0,
             Kind::Change | Kind::Favour => self.steps.len().max(1),
         }
     }
@@ -183,6 +192,23 @@ fn of_content() -> Vec<Operation> {
     ]
 }
 
+/// Changes that bring content in from a registry of images.
+fn of_remote_content() -> Vec<Operation> {
+    vec![
+        plain("pull new", homes::others, |_| pull()),
+        plain("pull over", homes::with_content, |_| pull()),
+        plain(
+            "pull over what is deployed",
+            homes::with_deployed_content,
+            |_| pull(),
+        ),
+        Operation {
+            kind: Kind::Unneeded,
+            ..plain("pull unchanged", homes::with_pulled_content, |_| pull())
+        },
+    ]
+}
+
 /// Other changes of content.
 fn of_content_in_place() -> Vec<Operation> {
     vec![
@@ -256,8 +282,21 @@ pub(crate) fn changes() -> Vec<Operation> {
         all.extend(layered.map(|it| it.on(System::LowerLayer)));
     }
     all.extend(content);
+    all.extend(of_remote_content());
     all.extend(removal);
     all
+}
+
+/// Commands that change a registry of images.
+pub(crate) fn pushes() -> Vec<Operation> {
+    let push = |home: &Home| {
+        let to = registry::get().reference(&home.repository(), "1");
+        words(&["push", "it:1", "--as", &to, "--retries", "1"])
+    };
+    vec![Operation {
+        kind: Kind::Push,
+        ..plain("push", homes::with_content, push)
+    }]
 }
 
 /// Commands that read content and change nothing.
@@ -305,4 +344,11 @@ pub(crate) fn add(home: &Home) -> Vec<OsString> {
     let mut args = words(&["add", "it:1", TIME]);
     args.push(home.path("source").into());
     args
+}
+
+/// Returns the arguments that pull what [`homes::published`] pushes. The second try of a
+/// failed request is enough to test trying again.
+pub(crate) fn pull() -> Vec<OsString> {
+    let from = homes::published();
+    words(&["pull", &from, "--as", "it:1", "--retries", "1"])
 }
