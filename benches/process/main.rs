@@ -22,6 +22,7 @@ mod registry;
 mod report;
 mod row;
 mod rows;
+mod server;
 mod tools;
 #[path = "../common/tree.rs"]
 mod tree;

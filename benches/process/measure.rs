@@ -49,6 +49,11 @@ impl Contender {
         }
     }
 
+    /// Returns the figure of one run.
+    pub(crate) fn measure(&mut self) -> Result<f64> {
+        (self.measure)()
+    }
+
     /// Runs a command before each measurement, to prepare it.
     pub(crate) fn after(mut self, mut command: Command) -> Self {
         Contender::new(self.name, move || {

@@ -71,7 +71,15 @@ impl Tools {
         let mut missing = Vec::new();
         missing.extend((!compiled).then_some("cc that links statically"));
         missing.extend(self.python.is_none().then_some("python3"));
-        let others = ["jq", "openssl", "sha256sum", "podman", "skopeo"];
+        let others = [
+            "jq",
+            "openssl",
+            "sha256sum",
+            "podman",
+            "skopeo",
+            "docker-registry",
+            "curl",
+        ];
         missing.extend(others.into_iter().filter(|tool| on_path(tool).is_none()));
         missing
     }

@@ -112,7 +112,7 @@ fn other_home(user: &User) -> String {
 }
 
 /// Returns a script that runs in the user's home.
-fn shell(user: &User, script: &str) -> Command {
+pub(super) fn shell(user: &User, script: &str) -> Command {
     let mut command = user.run("sh", &["-ec", script]);
     command.current_dir(user.path(""));
     command

@@ -18,12 +18,12 @@ use crate::tree::Tree;
 
 const REFERENCE: &str = "ghcr.io/acme/app:v1";
 
-const LARGE: Tree = Tree {
+pub(super) const LARGE: Tree = Tree {
     files: 2_000,
     bytes: 500_000_000,
 };
 
-const MANY: Tree = Tree {
+pub(super) const MANY: Tree = Tree {
     files: 20_000,
     bytes: 80_000_000,
 };

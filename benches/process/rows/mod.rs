@@ -4,6 +4,7 @@ mod archive;
 mod change;
 mod content;
 mod large;
+mod remote;
 mod small;
 mod together;
 
@@ -48,6 +49,10 @@ pub(crate) const GROUPS: &[Group] = &[
     group(
         "save beside `tar | gzip -6`, load beside `gzip -d | tar -x`, memory beside the archive",
         archive::rows,
+    ),
+    group(
+        "push beside `tar c`, `gzip -6`, `sha256sum`, `curl -T`; pull beside `curl`, `sha256sum`, `tar xz`, `sync -f`",
+        remote::rows,
     ),
     group("many processes", together::rows),
 ];
