@@ -159,7 +159,7 @@ impl Cache {
         } = removal;
         let removed = delete_all(planned, root.as_ref(), &self.progress);
         self.progress
-            .during(Operation::Deleting, || leftovers.delete());
+            .during(Operation::Deleting, || leftovers.delete(self));
         Ok(removed)
     }
 

@@ -18,7 +18,7 @@ use crate::store::{Dir, DirLock, LockWait, Owner, cannot_lock, if_exists};
 
 mod leftover;
 
-pub(crate) use leftover::Leftover;
+pub(crate) use leftover::{Leftover, QuietLeftover};
 
 /// The number of random characters that a name ends with.
 const RANDOM: usize = 12;

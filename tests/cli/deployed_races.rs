@@ -180,6 +180,29 @@ fn the_lock_on_state_is_held_until_the_directory_is_deleted() {
     assert_eq!(names(&sandbox.cache()), [""; 0]);
 }
 
+/// Row 92: a leftover has the same state file, and is looked at and deleted meanwhile.
+#[test]
+fn the_lock_on_state_is_held_although_a_leftover_has_the_file_too() {
+    if !has_strace() {
+        return;
+    }
+    let home = || {
+        let (sandbox, dir) = with_state(Some(LIVE));
+        write_tree(&sandbox.path("dc"), &[("new", "")]);
+        let left = sandbox.cache().join(".trash-aaaaaaaaaaaa");
+        fs::create_dir(&left).unwrap();
+        fs::hard_link(dir.join(STATE), left.join("terraform.tfstate")).unwrap();
+        (sandbox, dir)
+    };
+    let args = ["add", "dc:v1", "dc"];
+    let (sandbox, dir, add) = change_stopped_after(&home, &args, "unlinkat", "datacenter.dc");
+    assert_eq!(names(&sandbox.cache()).len(), 2, "the leftover is gone");
+    assert!(!can_be_locked(&dir.join(STATE)));
+    add.go_on();
+    assert_eq!(add.end().code, 0);
+    assert_eq!(fs::read_to_string(dir.join(STATE)).unwrap(), LIVE);
+}
+
 /// Row 92: state is kept. A process that was in the directory is in it still.
 #[test]
 fn an_apply_that_creates_its_state_while_the_replaced_directory_is_deleted_is_kept_aside() {

@@ -10,10 +10,10 @@ use rustix::io::Errno;
 use super::{CacheRoot, cannot_be_renamed};
 use crate::content::deletion::{delete, refuse_mounts, require_deletable};
 use crate::content::deployed::Seen;
-use crate::content::workdir::{Leftover, Purpose, WorkDir};
+use crate::content::workdir::{Leftover, Purpose, QuietLeftover, WorkDir};
 use crate::error::{AtPath, Error, Result};
 use crate::reference::CacheKey;
-use crate::store::{self, Dir, Kind, LockWait, if_exists, is, is_unsupported};
+use crate::store::{self, Dir, Kind, LockWait, descriptors, if_exists, is, is_unsupported};
 
 /// The way in which a staged directory got into its place.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(crate) struct Old<'s> {
 #[derive(Debug, Default)]
 pub(crate) struct Recovered {
     /// The directories that are to be deleted.
-    pub(crate) leftovers: Vec<Leftover>,
+    pub(crate) leftovers: Vec<QuietLeftover>,
     /// The paths of those that have the state of a deployment, and are kept for good.
     pub(crate) kept: Vec<PathBuf>,
 }
@@ -194,14 +194,16 @@ impl CacheRoot {
     }
 
     /// Undoes the first half of swaps that a crash cut in two, keeps what has the state of a
-    /// deployment, and returns what else killed processes left, to be deleted. Only the
-    /// holder of the registry's lock may do so.
+    /// deployment, and returns what else killed processes left, to be deleted. Where a
+    /// deployment is at work, or the limit of descriptors is low, some of it is left to a later
+    /// change. Only the holder of the registry's lock may do so.
     ///
     /// # Errors
     ///
     /// The root cannot be read.
     pub(crate) fn recover(&self) -> Result<Recovered> {
-        let mut recovered = Recovered::default();
+        let mut quiet = Vec::new();
+        let mut left = descriptors::limit() / 4;
         for (name, _) in self.names()? {
             let purpose = match Purpose::of_name(&name) {
                 None | Some(Purpose::Kept) => continue,
@@ -218,13 +220,23 @@ impl CacheRoot {
             if purpose == Purpose::Swap && self.undo_interrupted_swap(leftover.dir()).is_err() {
                 continue;
             }
-            match leftover.may_have_state() {
-                Ok(true) => recovered.kept.extend(leftover.set_aside().ok()),
-                Ok(false) => recovered.leftovers.push(leftover),
-                Err(_) => {}
+            // Where a deployment is at work, it is left alone.
+            let Ok(leftover) = leftover.quiet() else {
+                continue;
+            };
+            let held = leftover.descriptors();
+            quiet.push(leftover);
+            match left.checked_sub(held) {
+                Some(rest) => left = rest,
+                None => break,
             }
         }
-        Ok(recovered)
+        let (leftovers, stay) = QuietLeftover::divide(quiet);
+        let kept = stay.into_iter().filter_map(|it| it.set_aside().ok());
+        Ok(Recovered {
+            leftovers,
+            kept: kept.collect(),
+        })
     }
 
     /// Returns whether a working directory is one that a killed process left, with the state

@@ -62,7 +62,7 @@ impl Fixture {
         let leftovers = self.root.recover().unwrap().leftovers;
         let count = leftovers.len();
         for leftover in leftovers {
-            leftover.delete().unwrap();
+            assert_eq!(leftover.delete().unwrap(), None);
         }
         count
     }
@@ -242,4 +242,85 @@ fn paths_that_lead_to_the_root_are_told_from_others() {
     std::os::unix::fs::symlink("loop", fixture.dir.path().join("loop")).unwrap();
     let error = fixture.root.is_at(&fixture.dir.path().join("loop"));
     assert!(error.is_err(), "the system does not say");
+}
+
+/// Live state of one resource.
+const LIVE: &str = r#"{"version":4,"resources":[{"mode":"managed","instances":[{}]}]}"#;
+
+#[test]
+fn two_leftovers_do_not_vouch_for_each_other() {
+    let state = |dir: &Path| dir.join("m/terraform.tfstate");
+    let leave = |fixture: &Fixture, purpose| {
+        let dir = left(fixture.work(purpose));
+        fs::create_dir(dir.join("m")).unwrap();
+        state(&dir)
+    };
+    for elsewhere in [false, true] {
+        let fixture = fixture();
+        let (one, other) = (
+            leave(&fixture, Purpose::Trash),
+            leave(&fixture, Purpose::Staging),
+        );
+        fs::write(&one, LIVE).unwrap();
+        fs::hard_link(&one, &other).unwrap();
+        if elsewhere {
+            let key = fixture.root.dir_of(&fixture.key);
+            fs::create_dir(&key).unwrap();
+            fs::hard_link(&one, key.join("terraform.tfstate")).unwrap();
+        }
+        let recovered = fixture.root.recover().unwrap();
+        let expected = if elsewhere { (2, 0) } else { (1, 1) };
+        assert_eq!((recovered.leftovers.len(), recovered.kept.len()), expected);
+        for leftover in recovered.leftovers {
+            leftover.delete().unwrap();
+        }
+        for kept in recovered.kept {
+            assert_eq!(fs::read_to_string(state(&kept)).unwrap(), LIVE);
+        }
+    }
+}
+
+#[test]
+fn what_is_written_into_a_leftover_after_it_was_judged_is_kept() {
+    let fixture = fixture();
+    let dir = left(fixture.work(Purpose::Trash));
+    let mut leftovers = fixture.root.recover().unwrap().leftovers;
+    fs::write(dir.join("terraform.tfstate"), LIVE).unwrap();
+    let kept = leftovers.remove(0).delete().unwrap().unwrap();
+    let state = fs::read_to_string(kept.join("terraform.tfstate"));
+    assert_eq!(state.unwrap(), LIVE);
+}
+
+#[test]
+fn of_trash_that_goes_with_its_state_only_what_came_later_is_kept() {
+    for comes_later in [false, true] {
+        let fixture = fixture();
+        let dir = fixture.root.dir_of(&fixture.key);
+        fs::create_dir_all(dir.join("m")).unwrap();
+        fs::write(dir.join("m/terraform.tfstate"), LIVE).unwrap();
+        // File systems count time in steps.
+        let written = fs::metadata(dir.join("m/terraform.tfstate")).unwrap();
+        let name = OsStr::new(fixture.key.as_str());
+        let mut trash = loop {
+            let trash = WorkDir::take_to_trash(fixture.root.dir(), name, true).unwrap();
+            let moved = fs::metadata(trash.path()).unwrap();
+            let at = |of: &fs::Metadata| {
+                use std::os::unix::fs::MetadataExt;
+                (of.ctime(), of.ctime_nsec())
+            };
+            if at(&moved) > at(&written) {
+                break trash;
+            }
+            fs::rename(left(trash), &dir).unwrap();
+        };
+        trash.keep();
+        let path = trash.path();
+        drop(trash);
+        if comes_later {
+            fs::write(path.join("m/errored.tfstate"), LIVE).unwrap();
+        }
+        let recovered = fixture.root.recover().unwrap();
+        assert_eq!(recovered.kept.len(), usize::from(comes_later));
+        assert_eq!(recovered.leftovers.len(), usize::from(!comes_later));
+    }
 }

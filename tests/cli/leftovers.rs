@@ -1,0 +1,95 @@
+//! What killed processes left in the cache, while deployments are at work in it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::deployed::{DESTROYED, LIVE, hold, with_datacenter};
+use crate::support::{Run, Sandbox, names, write_tree};
+
+const STATE: &str = "m/terraform.tfstate";
+
+/// Leaves a directory of this name with a state file, and returns the path of that.
+fn leave(sandbox: &Sandbox, name: &str, text: &str) -> PathBuf {
+    let dir = sandbox.cache().join(name);
+    write_tree(&dir, &[("datacenter.dc", ""), (STATE, text)]);
+    dir.join(STATE)
+}
+
+fn the_kept(sandbox: &Sandbox) -> PathBuf {
+    let names = names(&sandbox.cache());
+    let kept: Vec<_> = names.iter().filter(|it| it.starts_with(".kept-")).collect();
+    assert_eq!(kept.len(), 1, "{names:?}");
+    sandbox.cache().join(kept[0])
+}
+
+/// Row 90: an apply holds the lock on its first state, which is still empty.
+#[test]
+fn a_leftover_in_which_an_apply_is_at_work_is_left_alone_until_it_ends() {
+    for name in [
+        ".trash-aaaaaaaaaaaa",
+        ".staging-aaaaaaaaaaaa",
+        ".trash-agreedaaaaaa",
+    ] {
+        let (sandbox, _) = with_datacenter();
+        let state = leave(&sandbox, name, "");
+        let apply = hold(&state);
+        sandbox.record("one:v1");
+        assert!(state.exists(), "{name}");
+        let run = sandbox.run(&["prune", "-y"]);
+        assert_eq!(run.code, 1, "{run:?}");
+        assert!(run.stderr.contains("is in use"), "{run:?}");
+        assert!(state.exists(), "{name}");
+        fs::write(&state, LIVE).unwrap();
+        drop(apply);
+        let run = sandbox.run(&["add", "--metadata-only", "--type", "component", "two:v1"]);
+        assert_eq!(run.code, 0, "{run:?}");
+        let kept = the_kept(&sandbox);
+        assert!(run.stderr.contains(kept.to_str().unwrap()), "{run:?}");
+        assert_eq!(fs::read_to_string(kept.join(STATE)).unwrap(), LIVE);
+    }
+}
+
+/// Row 90: each of the two has a name of the state, and both are to go.
+#[test]
+fn of_two_leftovers_with_the_same_state_one_is_kept() {
+    for args in [&["prune", "-y"][..], &["rm", "dc:v1"]] {
+        let (sandbox, _) = with_datacenter();
+        let state = leave(&sandbox, ".trash-aaaaaaaaaaaa", LIVE);
+        let other = leave(&sandbox, ".staging-aaaaaaaaaaaa", "");
+        fs::remove_file(&other).unwrap();
+        fs::hard_link(&state, &other).unwrap();
+        let run = sandbox.run(args);
+        assert_eq!(run.code, 0, "{run:?}");
+        let kept = the_kept(&sandbox);
+        assert_eq!(fs::read_to_string(kept.join(STATE)).unwrap(), LIVE);
+        assert!(!state.exists() && !other.exists());
+    }
+}
+
+/// Row 10: with few descriptors.
+#[test]
+fn more_leftovers_go_than_there_are_descriptors() {
+    const COUNT: usize = 150;
+    let limited = |sandbox: &Sandbox, args: &[&str]| {
+        let script = "ulimit -n 100; exec \"$@\"";
+        let command = sandbox.wrapped(&["sh", "-c", script, "sh"], args).output();
+        let run = Run::from(command.unwrap());
+        assert_eq!((run.code, &*run.stderr), (0, ""), "{args:?}");
+    };
+    for args in [&["prune", "-y"][..], &["add", "dc:v1", "dc"]] {
+        let (sandbox, _) = with_datacenter();
+        write_tree(&sandbox.path("dc"), &[("new", "")]);
+        for n in 0..COUNT {
+            leave(&sandbox, &format!(".trash-aaaaaaaaa{n:03}"), DESTROYED);
+        }
+        limited(&sandbox, args);
+        let left = names(&sandbox.cache());
+        assert!(!left.iter().any(|it| it.starts_with(".kept-")), "{left:?}");
+        // What is left to a later change goes with that.
+        match args {
+            ["prune", ..] => assert_eq!(left, ["dc_v1"]),
+            _ => sandbox.record("next:v1"),
+        }
+        assert_eq!(names(&sandbox.cache()), ["dc_v1"]);
+    }
+}
