@@ -177,7 +177,7 @@ impl CacheRoot {
     /// I/O errors, and [`Error::KeptAside`] if it has something of deployments that was not
     /// seen. Then it stays where it is, as far as it was not deleted before.
     fn delete_in_place(&self, name: &OsStr, seen: &dyn Seen) -> Result<()> {
-        let is_deleted = match seen.lacks_some_of(&self.open_dir(name)?) {
+        let is_deleted = match seen.lacks_some_of(&self.open_dir(name)?)? {
             true => false,
             false => delete_seen(&self.dir, name, Path::new(name), seen)?,
         };

@@ -3,8 +3,13 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::deployed::{DESTROYED, LIVE, hold, with_datacenter};
+use crate::deployed::{DESTROYED, LIVE, hold, two_hours_ahead, with_datacenter};
+use crate::faults_calls::recorded;
+use crate::running::{Running, has_strace};
 use crate::support::{Run, Sandbox, names, write_tree};
+
+/// More than there are descriptors in [`limited`].
+const COUNT: usize = 150;
 
 const STATE: &str = "m/terraform.tfstate";
 
@@ -20,6 +25,16 @@ fn the_kept(sandbox: &Sandbox) -> PathBuf {
     let kept: Vec<_> = names.iter().filter(|it| it.starts_with(".kept-")).collect();
     assert_eq!(kept.len(), 1, "{names:?}");
     sandbox.cache().join(kept[0])
+}
+
+/// Runs with few descriptors and a preloaded library, and expects success in silence.
+#[track_caller]
+fn limited(sandbox: &Sandbox, args: &[&str], preloaded: Option<PathBuf>) {
+    let script = "ulimit -n 100; exec \"$@\"";
+    let mut command = sandbox.wrapped(&["sh", "-c", script, "sh"], args);
+    command.envs(preloaded.map(|library| ("LD_PRELOAD", library)));
+    let run = Run::from(command.output().unwrap());
+    assert_eq!((run.code, &*run.stderr), (0, ""), "{args:?}");
 }
 
 /// Row 90: an apply holds the lock on its first state, which is still empty.
@@ -69,20 +84,13 @@ fn of_two_leftovers_with_the_same_state_one_is_kept() {
 /// Row 10: with few descriptors.
 #[test]
 fn more_leftovers_go_than_there_are_descriptors() {
-    const COUNT: usize = 150;
-    let limited = |sandbox: &Sandbox, args: &[&str]| {
-        let script = "ulimit -n 100; exec \"$@\"";
-        let command = sandbox.wrapped(&["sh", "-c", script, "sh"], args).output();
-        let run = Run::from(command.unwrap());
-        assert_eq!((run.code, &*run.stderr), (0, ""), "{args:?}");
-    };
     for args in [&["prune", "-y"][..], &["add", "dc:v1", "dc"]] {
         let (sandbox, _) = with_datacenter();
         write_tree(&sandbox.path("dc"), &[("new", "")]);
         for n in 0..COUNT {
             leave(&sandbox, &format!(".trash-aaaaaaaaa{n:03}"), DESTROYED);
         }
-        limited(&sandbox, args);
+        limited(&sandbox, args, None);
         let left = names(&sandbox.cache());
         assert!(!left.iter().any(|it| it.starts_with(".kept-")), "{left:?}");
         // What is left to a later change goes with that.
@@ -92,4 +100,51 @@ fn more_leftovers_go_than_there_are_descriptors() {
         }
         assert_eq!(names(&sandbox.cache()), ["dc_v1"]);
     }
+}
+
+/// Row 10: with few descriptors.
+#[test]
+fn more_orphans_go_than_there_are_descriptors() {
+    let (sandbox, _) = with_datacenter();
+    let Some(library) = two_hours_ahead(&sandbox) else {
+        return;
+    };
+    for n in 0..COUNT {
+        leave(&sandbox, &format!("orphan_{n}"), DESTROYED);
+    }
+    limited(&sandbox, &["prune", "-y"], Some(library));
+    assert_eq!(names(&sandbox.cache()), ["dc_v1"]);
+}
+
+/// Row 10: a directory that cannot be looked at has not changed for that reason.
+#[test]
+fn trash_that_cannot_be_looked_at_for_want_of_descriptors_goes_with_the_next_change() {
+    if !has_strace() {
+        return;
+    }
+    let home = || {
+        let (sandbox, dir) = with_datacenter();
+        fs::write(dir.join("terraform.tfstate"), DESTROYED).unwrap();
+        sandbox
+    };
+    let args = ["rm", "dc:v1"];
+    let calls = recorded(&home(), "openat", &args);
+    // The first one is for the lock on the directory.
+    let opens = calls
+        .iter()
+        .enumerate()
+        .filter(|(_, it)| it.contains("\".trash-"));
+    let number = opens.map(|(at, _)| at).nth(1).unwrap() + 1;
+    let sandbox = home();
+    let fail = format!("error=EMFILE:when={number}");
+    let run = Running::start(sandbox.traced_at("openat", &fail, &args)).end();
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stderr.contains("too many open files"), "{run:?}");
+    let left = names(&sandbox.cache());
+    assert!(
+        left.len() == 1 && left[0].starts_with(".trash-"),
+        "{left:?}"
+    );
+    sandbox.record("next:v1");
+    assert_eq!(names(&sandbox.cache()), [""; 0]);
 }

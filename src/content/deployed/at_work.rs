@@ -13,7 +13,7 @@
 //!   listed, and the directory is kept aside.
 
 use std::collections::BTreeMap;
-use std::io::Seek;
+use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 
 use super::DeployedBy;
@@ -21,8 +21,8 @@ use super::live::LiveState;
 use super::state_locks::StateLocks;
 use crate::content::file_tree::{FileTree, Left, Node, Opener};
 use crate::content::residue::can_be_live;
-use crate::error::{AtPath, Result};
-use crate::store::{Dir, FileId, Identity, if_exists, is_another_kind};
+use crate::error::{AtPath, Error, Result};
+use crate::store::{Dir, FileId, Identity, if_exists, is_another_kind, is_exhausted};
 
 /// The files that deployments left in a directory, as they were when they were seen last.
 /// All else that deployments have there came later.
@@ -38,15 +38,22 @@ pub(crate) trait Seen {
 
     /// Returns whether a directory has something of deployments that was not seen, or may
     /// have: what cannot be read may have if there was something.
-    fn lacks_some_of(&self, dir: &Dir) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// There was no descriptor or memory left to look.
+    fn lacks_some_of(&self, dir: &Dir) -> Result<bool> {
         match listed(dir) {
             Ok((_, left)) => {
                 let mut files = left.files.iter();
                 let mut links = left.links.iter();
-                !files.all(|file| self.knows_file(&file.path, file.identity))
-                    || !links.all(|(path, _)| self.knows_link(path))
+                Ok(
+                    !files.all(|file| self.knows_file(&file.path, file.identity))
+                        || !links.all(|(path, _)| self.knows_link(path)),
+                )
             }
-            Err(_) => !self.is_empty(),
+            Err(Error::Io { cause, .. }) if is_exhausted(&cause) => Err(exhausted(dir, cause)),
+            Err(_) => Ok(!self.is_empty()),
         }
     }
 }
@@ -194,16 +201,21 @@ impl Quiet {
 
     /// Returns whether a directory is another one, or a deployment wrote something into it
     /// meanwhile, or may have: what cannot be read may have changed if there was something.
-    pub(crate) fn has_changed(&self, dir: &Dir) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// There was no descriptor or memory left to look.
+    pub(crate) fn has_changed(&self, dir: &Dir) -> Result<bool> {
         match listed(dir) {
             Ok((id, left)) => {
                 let is_same = |file: &Node| self.files.get(&file.path) == Some(&file.identity);
-                id != self.id
+                Ok(id != self.id
                     || left.files.len() != self.files.len()
                     || !left.files.iter().all(is_same)
-                    || left.links.into_iter().collect::<BTreeMap<_, _>>() != self.links
+                    || left.links.into_iter().collect::<BTreeMap<_, _>>() != self.links)
             }
-            Err(_) => !self.is_empty(),
+            Err(Error::Io { cause, .. }) if is_exhausted(&cause) => Err(exhausted(dir, cause)),
+            Err(_) => Ok(!self.is_empty()),
         }
     }
 }
@@ -220,6 +232,14 @@ impl Seen for Quiet {
 
     fn knows_link(&self, path: &Path) -> bool {
         self.links.contains_key(path)
+    }
+}
+
+fn exhausted(dir: &Dir, cause: io::Error) -> Error {
+    Error::Io {
+        action: "read",
+        path: dir.path().to_owned(),
+        cause,
     }
 }
 
