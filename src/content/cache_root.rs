@@ -17,6 +17,7 @@ use crate::home::Home;
 use crate::reference::CacheKey;
 use crate::store::{self, Attributes, Dir, Disk, FileId, Kind, LockWait, Owner, if_exists, is};
 
+mod recover;
 mod swap;
 
 pub(crate) use swap::{Old, Swap};

@@ -423,6 +423,35 @@ fn what_is_replaced_by_two_renames_is_deleted_unless_an_apply_creates_state_in_i
     }
 }
 
+/// Row 92: state is kept. The place was free when it was looked at.
+#[test]
+fn a_directory_with_state_that_appears_before_the_new_one_is_in_place_is_not_lost() {
+    if !has_strace() {
+        return;
+    }
+    let args = ["add", "dc:v1", "dc"];
+    let home = || {
+        let (sandbox, dir) = with_state(Some(LIVE));
+        fs::rename(&dir, sandbox.path("away")).unwrap();
+        (sandbox, dir)
+    };
+    let calls = recorded(&home().0, "newfstatat,renameat2", &args);
+    let moved = calls.iter().position(|line| line.contains("renameat2("));
+    let looks = calls[..moved.unwrap()].iter().enumerate();
+    let looks: Vec<_> = looks.filter(|(_, it)| it.contains("\"dc_v1\"")).collect();
+    // What is carried is looked at, and then the place of the new directory.
+    for &(number, _) in looks.iter().rev().take(2) {
+        let (sandbox, dir) = home();
+        let add = Stopped::after(&sandbox, "newfstatat", number + 1, &args).unwrap();
+        fs::rename(sandbox.path("away"), &dir).unwrap();
+        add.go_on();
+        let run = add.end();
+        assert_eq!(run.code, 0, "{run:?}");
+        assert_eq!(fs::read_to_string(dir.join(STATE)).unwrap(), LIVE);
+        assert_eq!(names(&sandbox.cache()), ["dc_v1"]);
+    }
+}
+
 /// Row 90: state that was to be removed goes, and no other.
 #[test]
 fn a_killed_removal_with_state_is_completed_by_the_next_change() {

@@ -39,9 +39,15 @@ impl Fixture {
 
     fn swap_in(&self, staged: &mut WorkDir) -> Swap {
         let wait = self.registry.lock_wait();
-        self.root
-            .swap_in(staged, &self.key, &wait, Old::default())
-            .unwrap()
+        let seen = self.seen();
+        let old = old(seen.as_ref());
+        self.root.swap_in(staged, &self.key, &wait, old).unwrap()
+    }
+
+    /// Looks at the directory of the key, if there is one.
+    fn seen(&self) -> Option<Quiet> {
+        let dir = self.root.open_dir(OsStr::new(self.key.as_str())).ok()?;
+        Some(Quiet::require(&dir).unwrap())
     }
 
     fn content(&self) -> String {
@@ -65,6 +71,13 @@ impl Fixture {
             assert_eq!(leftover.delete().unwrap(), None);
         }
         count
+    }
+}
+
+fn old(seen: Option<&Quiet>) -> Old<'_> {
+    Old {
+        holds_state: false,
+        seen: seen.map(|seen| seen as &dyn Seen),
     }
 }
 
@@ -92,8 +105,9 @@ fn content_is_swapped_in_and_back() {
 
     let mut third = fixture.stage("third");
     let wait = fixture.registry.lock_wait();
+    let seen = fixture.seen();
     let swap = root
-        .swap_by_two_renames(&third, key, &wait, Old::default())
+        .swap_by_two_renames(&third, key, &wait, old(seen.as_ref()))
         .unwrap();
     assert_eq!(fixture.content(), "third");
     root.swap_back(&mut third, key, swap);
@@ -117,8 +131,9 @@ fn content_that_cannot_be_renamed_is_deleted_for_its_successor() {
     let refused = root.swap_by_deletion(&second, name, with_state);
     assert!(matches!(refused, Err(Error::StateNotMovable { .. })));
     assert_eq!(fixture.content(), "first");
+    let seen = fixture.seen();
     let swap = root
-        .swap_by_deletion(&second, name, Old::default())
+        .swap_by_deletion(&second, name, old(seen.as_ref()))
         .unwrap();
     assert_eq!(fixture.content(), "second");
     // What was there cannot come back; whole new content is better than none.
@@ -323,4 +338,38 @@ fn of_trash_that_goes_with_its_state_only_what_came_later_is_kept() {
         assert_eq!(recovered.kept.len(), usize::from(comes_later));
         assert_eq!(recovered.leftovers.len(), usize::from(!comes_later));
     }
+}
+
+#[test]
+fn a_directory_that_nobody_looked_at_is_not_replaced() {
+    let fixture = fixture();
+    let (root, key) = (&fixture.root, &fixture.key);
+    fixture.swap_in(&mut fixture.stage("first"));
+    let mut second = fixture.stage("second");
+    let (wait, name) = (fixture.registry.lock_wait(), OsStr::new(key.as_str()));
+    for swap in [
+        root.swap_in(&mut second, key, &wait, Old::default()),
+        root.swap_by_two_renames(&second, key, &wait, Old::default()),
+        root.swap_by_deletion(&second, name, Old::default()),
+    ] {
+        assert!(matches!(swap, Err(Error::ContentChanged { .. })));
+    }
+    assert_eq!(fixture.content(), "first");
+    drop(second);
+    // A link is nobody's content.
+    fs::rename(root.dir_of(key), root.path().join("b")).unwrap();
+    for by in ["exchange", "two renames", "deletion"] {
+        std::os::unix::fs::symlink("b", root.dir_of(key)).unwrap();
+        let mut third = fixture.stage("third");
+        let old = Old::default();
+        let swap = match by {
+            "exchange" => root.swap_in(&mut third, key, &wait, old),
+            "two renames" => root.swap_by_two_renames(&third, key, &wait, old),
+            _ => root.swap_by_deletion(&third, name, old),
+        };
+        drop((swap.unwrap(), third));
+        assert_eq!(fixture.content(), "third", "{by}");
+        fs::remove_dir_all(root.dir_of(key)).unwrap();
+    }
+    assert_eq!(fixture.names(), ["b"]);
 }
