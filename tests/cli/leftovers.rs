@@ -148,3 +148,27 @@ fn trash_that_cannot_be_looked_at_for_want_of_descriptors_goes_with_the_next_cha
     sandbox.record("next:v1");
     assert_eq!(names(&sandbox.cache()), [""; 0]);
 }
+
+/// Row 90: the directory is that of an entry, although it does not lie in its place.
+#[test]
+fn an_artifact_whose_directory_an_interrupted_replacement_left_aside_is_removed_as_any_other() {
+    for text in [LIVE, DESTROYED] {
+        let (sandbox, dir) = with_datacenter();
+        write_tree(&dir, &[(STATE, text)]);
+        let holder = sandbox.cache().join(".swap-aaaaaaaaaaaa");
+        fs::create_dir(&holder).unwrap();
+        fs::rename(&dir, holder.join("dc_v1")).unwrap();
+        let run = sandbox.run(&["inspect", "dc:v1", "--format", "{{.Deployed}}"]);
+        assert_eq!(run.stdout, format!("{}\n", text == LIVE), "{run:?}");
+        let run = sandbox.run(&["rm", "dc:v1"]);
+        if text == LIVE {
+            run.fails(4, "has the state of 1 resource");
+            assert_eq!(sandbox.references(), ["dc:v1"]);
+            assert_eq!(fs::read_to_string(dir.join(STATE)).unwrap(), LIVE);
+            assert_eq!(sandbox.run(&["rm", "dc:v1", "--deployed"]).code, 0);
+        } else {
+            assert_eq!((run.code, &*run.stdout), (0, "removed dc:v1\n"), "{run:?}");
+        }
+        assert_eq!(names(&sandbox.cache()), [""; 0]);
+    }
+}

@@ -74,6 +74,23 @@ impl CacheRoot {
         leftover.is_some_and(|leftover| leftover.may_have_state().unwrap_or(false))
     }
 
+    /// Undoes the first half of swaps that a crash cut in two, and nothing else. Only the
+    /// holder of the registry's lock may do so.
+    ///
+    /// # Errors
+    ///
+    /// I/O errors.
+    pub(crate) fn undo_interrupted_swaps(&self) -> Result<()> {
+        for (holder, _) in self.interrupted_swaps()? {
+            let path = self.dir.path_of(&holder);
+            if let Some(leftover) = Leftover::lock_if_stale(&self.dir, &holder)? {
+                let undone = self.undo_interrupted_swap(leftover.dir());
+                undone.at("move back what is in", &path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Puts the directory of a key back that was moved aside, if nothing took its
     /// place.
     fn undo_interrupted_swap(&self, holder: &Dir) -> io::Result<()> {
