@@ -17,6 +17,7 @@ use crate::home::Home;
 use crate::reference::CacheKey;
 use crate::store::{self, Attributes, Dir, Disk, FileId, Kind, LockWait, Owner, if_exists, is};
 
+mod recover;
 mod swap;
 
 pub(crate) use swap::{Old, Swap};
@@ -177,7 +178,7 @@ impl CacheRoot {
     /// I/O errors, and [`Error::KeptAside`] if it has something of deployments that was not
     /// seen. Then it stays where it is, as far as it was not deleted before.
     fn delete_in_place(&self, name: &OsStr, seen: &dyn Seen) -> Result<()> {
-        let is_deleted = match seen.lacks_some_of(&self.open_dir(name)?) {
+        let is_deleted = match seen.lacks_some_of(&self.open_dir(name)?)? {
             true => false,
             false => delete_seen(&self.dir, name, Path::new(name), seen)?,
         };

@@ -3,7 +3,7 @@
 
 use super::Cache;
 use super::cache_root::CacheRoot;
-use super::workdir::Leftover;
+use super::workdir::QuietLeftover;
 use crate::document::{Edit, OpenDocument};
 use crate::error::Result;
 
@@ -12,7 +12,7 @@ pub(super) struct Cleanup<'c> {
     cache: &'c Cache,
     /// The digests of the manifests that no entry needs after the change.
     unreferenced: Vec<String>,
-    leftovers: Vec<Leftover>,
+    leftovers: Vec<QuietLeftover>,
 }
 
 impl<'c> Cleanup<'c> {
@@ -64,13 +64,16 @@ impl<'c> Cleanup<'c> {
 }
 
 /// The leftovers of killed processes, to be deleted when the registry is free again.
-pub(super) struct Leftovers(Vec<Leftover>);
+pub(super) struct Leftovers(Vec<QuietLeftover>);
 
 impl Leftovers {
-    /// Deletes them. What cannot be deleted is found by its name another time.
-    pub(super) fn delete(self) {
+    /// Deletes them, but for what a deployment wrote meanwhile. What cannot be deleted is
+    /// found by its name another time.
+    pub(super) fn delete(self, cache: &Cache) {
         for leftover in self.0 {
-            let _ = leftover.delete();
+            if let Ok(Some(kept)) = leftover.delete() {
+                cache.kept_notice.call(&kept);
+            }
         }
     }
 }

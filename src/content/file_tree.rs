@@ -16,6 +16,7 @@ use crate::store::{
 
 mod divide;
 mod import;
+mod leftover;
 mod opener;
 
 pub(crate) use divide::{Divided, Left};

@@ -133,7 +133,7 @@ impl<'c> Install<'c> {
             leftovers,
         } = installed;
         let deleted = self.cache.progress.during(Operation::Deleting, || {
-            leftovers.delete();
+            leftovers.delete(self.cache);
             match (replaced, &carried) {
                 (Some(replaced), Some(carried)) => {
                     let path = self.staged.root.dir_of(&self.key);
@@ -318,7 +318,7 @@ pub(super) fn record(cache: &Cache, upsert: &Upsert) -> Result<Registered> {
         Ok(Update::guarded(edit, recording))
     })?;
     let progress = &cache.progress;
-    progress.during(Operation::Deleting, || leftovers.delete());
+    progress.during(Operation::Deleting, || leftovers.delete(cache));
     Ok(Registered {
         upserted,
         carried: Vec::new(),

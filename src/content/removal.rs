@@ -139,6 +139,13 @@ impl Cache {
         let removal = self.registry().update(|document| {
             let selected = (plan.select)(document)?;
             let root = open_root(self, plan.options)?;
+            // Where nothing is selected, the registry may not be locked.
+            if let Some(root) = &root
+                && selected.changed(document.len()).next().is_some()
+            {
+                // Otherwise the next change would bring the content back without its entry.
+                root.undo_interrupted_swaps()?;
+            }
             let planned = plan::observe(self, document, &selected, root.as_ref(), plan.options)?;
             let edit = plan::without_refused(document, selected, &planned)?;
             let cleanup = Cleanup::after(self, document, &edit, None)?;
@@ -159,7 +166,7 @@ impl Cache {
         } = removal;
         let removed = delete_all(planned, root.as_ref(), &self.progress);
         self.progress
-            .during(Operation::Deleting, || leftovers.delete());
+            .during(Operation::Deleting, || leftovers.delete(self));
         Ok(removed)
     }
 

@@ -14,11 +14,11 @@ use super::deletion::{delete, delete_seen};
 use super::deployed::{Quiet, Seen};
 use crate::error::{AtPath, Error, Result};
 use crate::reference::is_reserved_name;
-use crate::store::{Dir, DirLock, LockWait, Owner, cannot_lock, if_exists};
+use crate::store::{Dir, DirLock, LockWait, Owner, cannot_lock, if_exists, is_exhausted};
 
 mod leftover;
 
-pub(crate) use leftover::Leftover;
+pub(crate) use leftover::{Leftover, QuietLeftover};
 
 /// The number of random characters that a name ends with.
 const RANDOM: usize = 12;
@@ -250,15 +250,23 @@ impl WorkDir {
     ///
     /// # Errors
     ///
-    /// [`Error::KeptAside`].
+    /// [`Error::KeptAside`]. And that there was no descriptor or memory left to look: then it
+    /// stays as a killed process would leave it, and a later change looks again.
     pub(crate) fn require_unchanged(&mut self, seen: &Quiet, of: &Path) -> Result<()> {
         let is_changed = match self.root.open_dir(&self.name) {
             Ok(dir) => seen.has_changed(&dir),
-            Err(_) => !seen.is_empty(),
+            Err(error) if is_exhausted(&error) => {
+                Err(error).at("open", &self.root.path_of(&self.name))
+            }
+            Err(_) => Ok(!seen.is_empty()),
         };
         match is_changed {
-            true => Err(self.keep_aside(of)),
-            false => Ok(()),
+            Ok(false) => Ok(()),
+            Ok(true) => Err(self.keep_aside(of)),
+            Err(error) => {
+                self.keep();
+                Err(error)
+            }
         }
     }
 
@@ -307,7 +315,7 @@ impl WorkDir {
             // A directory in which something was created after it was emptied cannot be
             // removed.
             Err(error) => match self.root.open_beneath(&top) {
-                Ok(dir) if seen.lacks_some_of(&dir) => Err(self.keep_aside(of)),
+                Ok(dir) if seen.lacks_some_of(&dir)? => Err(self.keep_aside(of)),
                 _ => Err(error),
             },
         }

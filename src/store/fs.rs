@@ -80,6 +80,13 @@ pub(crate) fn begin_writeback(file: &File, from: u64) {
     let _ = (file, from);
 }
 
+/// Returns whether the system had no descriptor or memory left, which tells nothing about
+/// the file.
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
+}
+
 /// Returns whether an error says that the system or the file system does not support
 /// the call.
 pub(crate) fn is_unsupported(error: &io::Error) -> bool {

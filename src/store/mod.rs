@@ -36,8 +36,8 @@ pub(crate) use file::{
     Identity, Opened, WholeFile, link_to_missing_dir, read, read_up_to, resolve,
 };
 pub(crate) use fs::{
-    begin_writeback, dangling_link, if_exists, is_unsupported, lstat, read_dir, stat, sync,
-    sync_file, uninterrupted,
+    begin_writeback, dangling_link, if_exists, is_exhausted, is_unsupported, lstat, read_dir, stat,
+    sync, sync_file, uninterrupted,
 };
 use lock::Lock;
 pub(crate) use lock::{DirLock, cannot_lock};

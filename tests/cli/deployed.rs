@@ -91,12 +91,18 @@ fn text_below(dir: &Path) -> String {
         .collect()
 }
 
+/// Returns the library that puts a clock two hours ahead; `None` if the clock cannot be
+/// changed.
+pub(crate) fn two_hours_ahead(sandbox: &Sandbox) -> Option<PathBuf> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let later = now.unwrap().as_secs() + 7200;
+    clock(sandbox, &later.to_string())
+}
+
 /// Runs the program with a clock that is two hours ahead; `None` if the clock cannot be
 /// changed.
 pub(crate) fn later(sandbox: &Sandbox, args: &[&str]) -> Option<Run> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let later = now.unwrap().as_secs() + 7200;
-    let library = clock(sandbox, &later.to_string())?;
+    let library = two_hours_ahead(sandbox)?;
     let mut command = sandbox.command(args);
     Some(Run::from(
         command.env("LD_PRELOAD", library).output().unwrap(),

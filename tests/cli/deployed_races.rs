@@ -180,6 +180,29 @@ fn the_lock_on_state_is_held_until_the_directory_is_deleted() {
     assert_eq!(names(&sandbox.cache()), [""; 0]);
 }
 
+/// Row 92: a leftover has the same state file, and is looked at and deleted meanwhile.
+#[test]
+fn the_lock_on_state_is_held_although_a_leftover_has_the_file_too() {
+    if !has_strace() {
+        return;
+    }
+    let home = || {
+        let (sandbox, dir) = with_state(Some(LIVE));
+        write_tree(&sandbox.path("dc"), &[("new", "")]);
+        let left = sandbox.cache().join(".trash-aaaaaaaaaaaa");
+        fs::create_dir(&left).unwrap();
+        fs::hard_link(dir.join(STATE), left.join("terraform.tfstate")).unwrap();
+        (sandbox, dir)
+    };
+    let args = ["add", "dc:v1", "dc"];
+    let (sandbox, dir, add) = change_stopped_after(&home, &args, "unlinkat", "datacenter.dc");
+    assert_eq!(names(&sandbox.cache()).len(), 2, "the leftover is gone");
+    assert!(!can_be_locked(&dir.join(STATE)));
+    add.go_on();
+    assert_eq!(add.end().code, 0);
+    assert_eq!(fs::read_to_string(dir.join(STATE)).unwrap(), LIVE);
+}
+
 /// Row 92: state is kept. A process that was in the directory is in it still.
 #[test]
 fn an_apply_that_creates_its_state_while_the_replaced_directory_is_deleted_is_kept_aside() {
@@ -397,6 +420,35 @@ fn what_is_replaced_by_two_renames_is_deleted_unless_an_apply_creates_state_in_i
             }
         }
         assert_eq!(fs::read_to_string(dir.join(STATE)).unwrap(), LIVE);
+    }
+}
+
+/// Row 92: state is kept. The place was free when it was looked at.
+#[test]
+fn a_directory_with_state_that_appears_before_the_new_one_is_in_place_is_not_lost() {
+    if !has_strace() {
+        return;
+    }
+    let args = ["add", "dc:v1", "dc"];
+    let home = || {
+        let (sandbox, dir) = with_state(Some(LIVE));
+        fs::rename(&dir, sandbox.path("away")).unwrap();
+        (sandbox, dir)
+    };
+    let calls = recorded(&home().0, "newfstatat,renameat2", &args);
+    let moved = calls.iter().position(|line| line.contains("renameat2("));
+    let looks = calls[..moved.unwrap()].iter().enumerate();
+    let looks: Vec<_> = looks.filter(|(_, it)| it.contains("\"dc_v1\"")).collect();
+    // What is carried is looked at, and then the place of the new directory.
+    for &(number, _) in looks.iter().rev().take(2) {
+        let (sandbox, dir) = home();
+        let add = Stopped::after(&sandbox, "newfstatat", number + 1, &args).unwrap();
+        fs::rename(sandbox.path("away"), &dir).unwrap();
+        add.go_on();
+        let run = add.end();
+        assert_eq!(run.code, 0, "{run:?}");
+        assert_eq!(fs::read_to_string(dir.join(STATE)).unwrap(), LIVE);
+        assert_eq!(names(&sandbox.cache()), ["dc_v1"]);
     }
 }
 

@@ -54,6 +54,7 @@ mod interop;
 mod kills;
 #[cfg(feature = "archive")]
 mod layouts;
+mod leftovers;
 mod lock;
 mod looks;
 mod manual;

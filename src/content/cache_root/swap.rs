@@ -1,19 +1,18 @@
 //! Replacing the directory of a key, and undoing what a crash cut in two.
 
-use std::ffi::{OsStr, OsString};
-use std::io;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::io::{self, ErrorKind};
 
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 
 use super::{CacheRoot, cannot_be_renamed};
-use crate::content::deletion::{delete, refuse_mounts, require_deletable};
+use crate::content::deletion::{refuse_mounts, require_deletable};
 use crate::content::deployed::Seen;
-use crate::content::workdir::{Leftover, Purpose, WorkDir};
+use crate::content::workdir::{Purpose, WorkDir};
 use crate::error::{AtPath, Error, Result};
 use crate::reference::CacheKey;
-use crate::store::{self, Dir, Kind, LockWait, if_exists, is, is_unsupported};
+use crate::store::{Dir, Kind, LockWait, if_exists, is, is_unsupported};
 
 /// The way in which a staged directory got into its place.
 #[derive(Debug)]
@@ -33,17 +32,8 @@ pub(crate) enum Swap {
 pub(crate) struct Old<'s> {
     /// True if the staged directory has the state of a deployment too that is in it.
     pub(crate) holds_state: bool,
-    /// What deployments left in it, if that was looked at.
+    /// What deployments left in it; `None` if there was no directory.
     pub(crate) seen: Option<&'s dyn Seen>,
-}
-
-/// What killed processes left.
-#[derive(Debug, Default)]
-pub(crate) struct Recovered {
-    /// The directories that are to be deleted.
-    pub(crate) leftovers: Vec<Leftover>,
-    /// The paths of those that have the state of a deployment, and are kept for good.
-    pub(crate) kept: Vec<PathBuf>,
 }
 
 impl CacheRoot {
@@ -54,6 +44,8 @@ impl CacheRoot {
     /// # Errors
     ///
     /// I/O errors, and that a file system is mounted in what is there.
+    /// [`Error::ContentChanged`] if there is a directory now where none was: then nothing has
+    /// changed, and it has to be looked at first.
     pub(crate) fn swap_in(
         &self,
         staged: &mut WorkDir,
@@ -64,16 +56,32 @@ impl CacheRoot {
         let name = OsStr::new(key.as_str());
         let path = self.dir_of(key);
         let Some(found) = self.look(name)? else {
-            self.move_in(staged, name).at("replace", &path)?;
-            return Ok(Swap::Moved);
+            return match self.move_in(staged, name) {
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty
+                    ) =>
+                {
+                    Err(Error::ContentChanged { path })
+                }
+                moved => moved.at("replace", &path).map(|()| Swap::Moved),
+            };
         };
         if found.kind == Kind::Dir {
+            if old.seen.is_none() {
+                return Err(Error::ContentChanged { path });
+            }
             refuse_mounts(&self.dir, name)?;
         }
         let flags = RenameFlags::EXCHANGE;
         match self.dir.rename_with(staged.name(), &self.dir, name, flags) {
             Ok(()) => {
                 staged.lock_again();
+                if old.seen.is_none() && is_dir(&self.dir, staged.name()) {
+                    self.swap_back(staged, key, Swap::Exchanged);
+                    return Err(Error::ContentChanged { path });
+                }
                 Ok(Swap::Exchanged)
             }
             Err(error) if cannot_be_asked(&error) => {
@@ -114,7 +122,7 @@ impl CacheRoot {
         self.sync()?;
         let moved = match self.dir.rename(name, &holder, name) {
             // A directory gets another parent only if it is writable itself.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => self
                 .dir
                 .grant_owner(name)
                 .and_then(|()| self.dir.rename(name, &holder, name)),
@@ -125,6 +133,12 @@ impl CacheRoot {
                 return self.swap_by_deletion(staged, name, old);
             }
             moved => moved.at("move away", &path)?,
+        }
+        if old.seen.is_none() && is_dir(&holder, name) {
+            if holder.rename(name, &self.dir, name).is_err() {
+                aside.keep();
+            }
+            return Err(Error::ContentChanged { path });
         }
         match self.dir.rename(staged.name(), &self.dir, name) {
             Ok(()) => Ok(Swap::InTwoSteps(aside, holder)),
@@ -162,7 +176,14 @@ impl CacheRoot {
         require_deletable(&self.dir, name)?;
         match old.seen {
             Some(seen) => self.delete_in_place(name, seen)?,
-            None => delete(&self.dir, name)?,
+            None if is_dir(&self.dir, name) => {
+                let path = self.dir.path_of(name);
+                return Err(Error::ContentChanged { path });
+            }
+            None => {
+                let removed = if_exists(self.dir.remove_file(name));
+                removed.at("remove", &self.dir.path_of(name))?;
+            }
         }
         self.move_in(staged, name)
             .at("replace", &self.dir.path_of(name))?;
@@ -192,88 +213,6 @@ impl CacheRoot {
         };
         staged.lock_again();
     }
-
-    /// Undoes the first half of swaps that a crash cut in two, keeps what has the state of a
-    /// deployment, and returns what else killed processes left, to be deleted. Only the
-    /// holder of the registry's lock may do so.
-    ///
-    /// # Errors
-    ///
-    /// The root cannot be read.
-    pub(crate) fn recover(&self) -> Result<Recovered> {
-        let mut recovered = Recovered::default();
-        for (name, _) in self.names()? {
-            let purpose = match Purpose::of_name(&name) {
-                None | Some(Purpose::Kept) => continue,
-                Some(purpose) => purpose,
-            };
-            // What cannot be judged is kept, and found by its name another time.
-            let Ok(Some(leftover)) = Leftover::lock_if_stale(&self.dir, &name) else {
-                continue;
-            };
-            // What is mounted there stays, and the directory with it.
-            if refuse_mounts(&self.dir, &name).is_err() {
-                continue;
-            }
-            if purpose == Purpose::Swap && self.undo_interrupted_swap(leftover.dir()).is_err() {
-                continue;
-            }
-            match leftover.may_have_state() {
-                Ok(true) => recovered.kept.extend(leftover.set_aside().ok()),
-                Ok(false) => recovered.leftovers.push(leftover),
-                Err(_) => {}
-            }
-        }
-        Ok(recovered)
-    }
-
-    /// Returns whether a working directory is one that a killed process left, with the state
-    /// of a deployment, so that the next change keeps it.
-    pub(crate) fn is_left_with_state(&self, name: &OsStr) -> bool {
-        let leftover = Leftover::lock_if_stale(&self.dir, name).ok().flatten();
-        // What cannot be read is reported with the reason.
-        leftover.is_some_and(|leftover| leftover.may_have_state().unwrap_or(false))
-    }
-
-    /// Puts the directory of a key back that was moved aside, if nothing took its
-    /// place.
-    fn undo_interrupted_swap(&self, holder: &Dir) -> io::Result<()> {
-        let mut restored = false;
-        for (name, _) in holder.names()? {
-            if if_exists(self.dir.attributes_of(&name))?.is_none() {
-                holder.rename(&name, &self.dir, &name)?;
-                restored = true;
-            }
-        }
-        // The holder is deleted next; its removal must not reach the disk before
-        // what it contained is back.
-        match restored {
-            true => self.disk.sync_dir(self.path()),
-            false => Ok(()),
-        }
-    }
-
-    /// Returns the directories that were moved aside by swaps that did not end,
-    /// each with the name of the working directory that it is in.
-    pub(crate) fn interrupted_swaps(&self) -> Result<Vec<(OsString, OsString)>> {
-        let mut found = Vec::new();
-        for (holder, _) in self.names()? {
-            if Purpose::of_name(&holder) != Some(Purpose::Swap) {
-                continue;
-            }
-            let path = self.dir.path_of(&holder);
-            let opened = self.dir.open_dir(&holder);
-            let Some(opened) = not_a_dir_is_none(opened).at("open", &path)? else {
-                continue;
-            };
-            for (name, _) in opened.names().at("read the directory", &path)? {
-                if self.look(&name)?.is_none() {
-                    found.push((holder.clone(), name));
-                }
-            }
-        }
-        Ok(found)
-    }
 }
 
 /// Returns whether the system, the file system or a filter of system calls refuses a
@@ -282,10 +221,8 @@ fn cannot_be_asked(error: &io::Error) -> bool {
     is_unsupported(error) || is(error, Errno::PERM)
 }
 
-/// Returns `None` for what is no directory, or a link to one.
-fn not_a_dir_is_none(opened: io::Result<Dir>) -> io::Result<Option<Dir>> {
-    match opened {
-        Err(error) if store::is_another_kind(&error) => Ok(None),
-        opened => if_exists(opened),
-    }
+/// Returns whether a name is that of a directory, or may be.
+fn is_dir(parent: &Dir, name: &OsStr) -> bool {
+    let found = if_exists(parent.attributes_of(name));
+    !matches!(found, Ok(found) if found.is_none_or(|found| found.kind != Kind::Dir))
 }

@@ -39,9 +39,15 @@ impl Fixture {
 
     fn swap_in(&self, staged: &mut WorkDir) -> Swap {
         let wait = self.registry.lock_wait();
-        self.root
-            .swap_in(staged, &self.key, &wait, Old::default())
-            .unwrap()
+        let seen = self.seen();
+        let old = old(seen.as_ref());
+        self.root.swap_in(staged, &self.key, &wait, old).unwrap()
+    }
+
+    /// Looks at the directory of the key, if there is one.
+    fn seen(&self) -> Option<Quiet> {
+        let dir = self.root.open_dir(OsStr::new(self.key.as_str())).ok()?;
+        Some(Quiet::require(&dir).unwrap())
     }
 
     fn content(&self) -> String {
@@ -62,9 +68,16 @@ impl Fixture {
         let leftovers = self.root.recover().unwrap().leftovers;
         let count = leftovers.len();
         for leftover in leftovers {
-            leftover.delete().unwrap();
+            assert_eq!(leftover.delete().unwrap(), None);
         }
         count
+    }
+}
+
+fn old(seen: Option<&Quiet>) -> Old<'_> {
+    Old {
+        holds_state: false,
+        seen: seen.map(|seen| seen as &dyn Seen),
     }
 }
 
@@ -92,8 +105,9 @@ fn content_is_swapped_in_and_back() {
 
     let mut third = fixture.stage("third");
     let wait = fixture.registry.lock_wait();
+    let seen = fixture.seen();
     let swap = root
-        .swap_by_two_renames(&third, key, &wait, Old::default())
+        .swap_by_two_renames(&third, key, &wait, old(seen.as_ref()))
         .unwrap();
     assert_eq!(fixture.content(), "third");
     root.swap_back(&mut third, key, swap);
@@ -117,8 +131,9 @@ fn content_that_cannot_be_renamed_is_deleted_for_its_successor() {
     let refused = root.swap_by_deletion(&second, name, with_state);
     assert!(matches!(refused, Err(Error::StateNotMovable { .. })));
     assert_eq!(fixture.content(), "first");
+    let seen = fixture.seen();
     let swap = root
-        .swap_by_deletion(&second, name, Old::default())
+        .swap_by_deletion(&second, name, old(seen.as_ref()))
         .unwrap();
     assert_eq!(fixture.content(), "second");
     // What was there cannot come back; whole new content is better than none.
@@ -242,4 +257,119 @@ fn paths_that_lead_to_the_root_are_told_from_others() {
     std::os::unix::fs::symlink("loop", fixture.dir.path().join("loop")).unwrap();
     let error = fixture.root.is_at(&fixture.dir.path().join("loop"));
     assert!(error.is_err(), "the system does not say");
+}
+
+/// Live state of one resource.
+const LIVE: &str = r#"{"version":4,"resources":[{"mode":"managed","instances":[{}]}]}"#;
+
+#[test]
+fn two_leftovers_do_not_vouch_for_each_other() {
+    let state = |dir: &Path| dir.join("m/terraform.tfstate");
+    let leave = |fixture: &Fixture, purpose| {
+        let dir = left(fixture.work(purpose));
+        fs::create_dir(dir.join("m")).unwrap();
+        state(&dir)
+    };
+    for elsewhere in [false, true] {
+        let fixture = fixture();
+        let (one, other) = (
+            leave(&fixture, Purpose::Trash),
+            leave(&fixture, Purpose::Staging),
+        );
+        fs::write(&one, LIVE).unwrap();
+        fs::hard_link(&one, &other).unwrap();
+        if elsewhere {
+            let key = fixture.root.dir_of(&fixture.key);
+            fs::create_dir(&key).unwrap();
+            fs::hard_link(&one, key.join("terraform.tfstate")).unwrap();
+        }
+        let recovered = fixture.root.recover().unwrap();
+        let expected = if elsewhere { (2, 0) } else { (1, 1) };
+        assert_eq!((recovered.leftovers.len(), recovered.kept.len()), expected);
+        for leftover in recovered.leftovers {
+            leftover.delete().unwrap();
+        }
+        for kept in recovered.kept {
+            assert_eq!(fs::read_to_string(state(&kept)).unwrap(), LIVE);
+        }
+    }
+}
+
+#[test]
+fn what_is_written_into_a_leftover_after_it_was_judged_is_kept() {
+    let fixture = fixture();
+    let dir = left(fixture.work(Purpose::Trash));
+    let mut leftovers = fixture.root.recover().unwrap().leftovers;
+    fs::write(dir.join("terraform.tfstate"), LIVE).unwrap();
+    let kept = leftovers.remove(0).delete().unwrap().unwrap();
+    let state = fs::read_to_string(kept.join("terraform.tfstate"));
+    assert_eq!(state.unwrap(), LIVE);
+}
+
+#[test]
+fn of_trash_that_goes_with_its_state_only_what_came_later_is_kept() {
+    for comes_later in [false, true] {
+        let fixture = fixture();
+        let dir = fixture.root.dir_of(&fixture.key);
+        fs::create_dir_all(dir.join("m")).unwrap();
+        fs::write(dir.join("m/terraform.tfstate"), LIVE).unwrap();
+        // File systems count time in steps.
+        let written = fs::metadata(dir.join("m/terraform.tfstate")).unwrap();
+        let name = OsStr::new(fixture.key.as_str());
+        let mut trash = loop {
+            let trash = WorkDir::take_to_trash(fixture.root.dir(), name, true).unwrap();
+            let moved = fs::metadata(trash.path()).unwrap();
+            let at = |of: &fs::Metadata| {
+                use std::os::unix::fs::MetadataExt;
+                (of.ctime(), of.ctime_nsec())
+            };
+            if at(&moved) > at(&written) {
+                break trash;
+            }
+            fs::rename(left(trash), &dir).unwrap();
+        };
+        trash.keep();
+        let path = trash.path();
+        drop(trash);
+        if comes_later {
+            fs::write(path.join("m/errored.tfstate"), LIVE).unwrap();
+        }
+        let recovered = fixture.root.recover().unwrap();
+        assert_eq!(recovered.kept.len(), usize::from(comes_later));
+        assert_eq!(recovered.leftovers.len(), usize::from(!comes_later));
+    }
+}
+
+#[test]
+fn a_directory_that_nobody_looked_at_is_not_replaced() {
+    let fixture = fixture();
+    let (root, key) = (&fixture.root, &fixture.key);
+    fixture.swap_in(&mut fixture.stage("first"));
+    let mut second = fixture.stage("second");
+    let (wait, name) = (fixture.registry.lock_wait(), OsStr::new(key.as_str()));
+    for swap in [
+        root.swap_in(&mut second, key, &wait, Old::default()),
+        root.swap_by_two_renames(&second, key, &wait, Old::default()),
+        root.swap_by_deletion(&second, name, Old::default()),
+    ] {
+        assert!(matches!(swap, Err(Error::ContentChanged { .. })));
+    }
+    assert_eq!(fixture.content(), "first");
+    drop(second);
+    // A link is nobody's content.
+    fs::rename(root.dir_of(key), root.path().join("b")).unwrap();
+    for by in ["exchange", "two renames", "deletion"] {
+        std::os::unix::fs::symlink("b", root.dir_of(key)).unwrap();
+        let mut third = fixture.stage("third");
+        let old = Old::default();
+        let swap = match by {
+            "exchange" => root.swap_in(&mut third, key, &wait, old),
+            "two renames" => root.swap_by_two_renames(&third, key, &wait, old),
+            _ => root.swap_by_deletion(&third, name, old),
+        };
+        drop((swap.unwrap(), third));
+        assert_eq!(fixture.content(), "third", "{by}");
+        fs::remove_dir_all(root.dir_of(key)).unwrap();
+    }
+    assert_eq!(fixture.names(), ["b"]);
 }

@@ -13,128 +13,16 @@
 //!   listed, and the directory is kept aside.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{ErrorKind, Seek};
+use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
-
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
 
 use super::DeployedBy;
 use super::live::LiveState;
+use super::state_locks::StateLocks;
 use crate::content::file_tree::{FileTree, Left, Node, Opener};
-use crate::content::residue::{StateFormat, can_be_live};
+use crate::content::residue::can_be_live;
 use crate::error::{AtPath, Error, Result};
-use crate::store::{
-    Dir, FileId, Identity, attributes_of, if_exists, is_another_kind, is_unsupported, uninterrupted,
-};
-
-/// Held locks on the state files of a directory.
-///
-/// OpenTofu and Terraform lock a state file with POSIX `fcntl(F_SETLK)` while they plan or
-/// apply. A process loses such a lock when it closes any descriptor of the file, so that a
-/// locked file is not opened again until the locks are released.
-#[derive(Debug, Default)]
-pub(crate) struct StateLocks(Vec<LockedFile>);
-
-#[derive(Debug)]
-struct LockedFile {
-    path: PathBuf,
-    id: FileId,
-    file: File,
-}
-
-impl StateLocks {
-    /// Locks the state files of OpenTofu in a directory.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::AtWork`] if another process holds such a lock or replaced a file since it
-    /// was listed, and that a file cannot be opened or locked, so that this is not known.
-    pub(crate) fn acquire(dir: &Dir, left: &Left) -> Result<Self> {
-        let mut opener = Opener::default();
-        let mut locks = Vec::new();
-        for file in &left.files {
-            if can_be_live(&file.path) != Some(StateFormat::OpenTofu) {
-                continue;
-            }
-            let at = dir.path_of(&file.path);
-            let opened = match opener.open_writable(dir, &file.path) {
-                // A lock for reading keeps those that write out too.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
-                    ) =>
-                {
-                    let opened = opener.open_file(dir, &file.path);
-                    opened.map(|file| (file, FlockOperation::NonBlockingLockShared))
-                }
-                opened => opened.map(|file| (file, FlockOperation::NonBlockingLockExclusive)),
-            };
-            let Some((opened, operation)) = if_exists(opened).at("open", &at)? else {
-                continue;
-            };
-            let id = attributes_of(&opened).at("read", &at)?.id;
-            if id != file.identity.file() {
-                return Err(Error::AtWork { path: at });
-            }
-            match uninterrupted(|| Ok(rustix::fs::fcntl_lock(&opened, operation)?)) {
-                Ok(()) => {}
-                Err(error)
-                    if matches!(
-                        Errno::from_io_error(&error),
-                        Some(Errno::AGAIN | Errno::ACCESS)
-                    ) =>
-                {
-                    return Err(Error::AtWork { path: at });
-                }
-                // There, OpenTofu has no lock either.
-                Err(error) if is_unsupported(&error) => {}
-                Err(error) => return Err(error).at("lock", &at),
-            }
-            locks.push(LockedFile {
-                path: file.path.clone(),
-                id,
-                file: opened,
-            });
-        }
-        Ok(StateLocks(locks))
-    }
-
-    /// Returns the open file of a path that is locked.
-    pub(crate) fn file(&self, path: &Path) -> Option<&File> {
-        let mut locked = self.0.iter();
-        locked.find(|it| it.path == path).map(|it| &it.file)
-    }
-
-    /// Returns whether nothing is locked.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Returns the open file of a file that is locked, whatever its name is.
-    pub(crate) fn file_of(&self, id: FileId) -> Option<&File> {
-        let mut locked = self.0.iter();
-        locked.find(|it| it.id == id).map(|it| &it.file)
-    }
-
-    /// Refuses a directory that has state files now which are not the locked ones.
-    fn require_all(&self, dir: &Dir, left: &Left) -> Result<()> {
-        let locked: BTreeMap<&Path, FileId> = self.0.iter().map(|it| (&*it.path, it.id)).collect();
-        let mut files = left.files.iter();
-        let other = files.find(|file| {
-            can_be_live(&file.path) == Some(StateFormat::OpenTofu)
-                && locked.get(&*file.path) != Some(&file.identity.file())
-        });
-        match other {
-            None => Ok(()),
-            Some(file) => Err(Error::AtWork {
-                path: dir.path_of(&file.path),
-            }),
-        }
-    }
-}
+use crate::store::{Dir, FileId, Identity, if_exists, is_another_kind, is_exhausted};
 
 /// The files that deployments left in a directory, as they were when they were seen last.
 /// All else that deployments have there came later.
@@ -150,15 +38,22 @@ pub(crate) trait Seen {
 
     /// Returns whether a directory has something of deployments that was not seen, or may
     /// have: what cannot be read may have if there was something.
-    fn lacks_some_of(&self, dir: &Dir) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// There was no descriptor or memory left to look.
+    fn lacks_some_of(&self, dir: &Dir) -> Result<bool> {
         match listed(dir) {
             Ok((_, left)) => {
                 let mut files = left.files.iter();
                 let mut links = left.links.iter();
-                !files.all(|file| self.knows_file(&file.path, file.identity))
-                    || !links.all(|(path, _)| self.knows_link(path))
+                Ok(
+                    !files.all(|file| self.knows_file(&file.path, file.identity))
+                        || !links.all(|(path, _)| self.knows_link(path)),
+                )
             }
-            Err(_) => !self.is_empty(),
+            Err(Error::Io { cause, .. }) if is_exhausted(&cause) => Err(exhausted(dir, cause)),
+            Err(_) => Ok(!self.is_empty()),
         }
     }
 }
@@ -184,21 +79,55 @@ impl Quiet {
     ///
     /// [`Error::AtWork`], and I/O errors.
     pub(crate) fn require(dir: &Dir) -> Result<Self> {
-        let (id, mut left) = listed(dir)?;
+        Self::require_in(dir, || listed(dir))
+    }
+
+    /// Locks what OpenTofu would lock in a directory that a killed process left. Unlike the
+    /// directory of an artifact, it may have parts that cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AtWork`](crate::Error::AtWork), and I/O errors.
+    pub(crate) fn require_in_leftover(dir: &Dir, is_swap: bool) -> Result<Self> {
+        Self::require_in(dir, || listed_leftover(dir, is_swap))
+    }
+
+    fn require_in(dir: &Dir, list: impl Fn() -> Result<(FileId, Left)>) -> Result<Self> {
+        let (id, mut left) = list()?;
         let locks = StateLocks::acquire(dir, &left)?;
         if !locks.is_empty() {
             // A deployment may have ended between the list and the lock.
-            (_, left) = listed(dir)?;
+            (_, left) = list()?;
             locks.require_all(dir, &left)?;
         }
+        Ok(Self::of(id, left, locks))
+    }
+
+    /// Returns what deployments left in a directory that a killed process left, without
+    /// keeping OpenTofu out of it. Only for commands that change nothing.
+    ///
+    /// # Errors
+    ///
+    /// I/O errors.
+    pub(crate) fn unlocked_in_leftover(dir: &Dir, is_swap: bool) -> Result<Self> {
+        let (id, left) = listed_leftover(dir, is_swap)?;
+        Ok(Self::of(id, left, StateLocks::default()))
+    }
+
+    fn of(id: FileId, left: Left, locks: StateLocks) -> Self {
         let files = left.files.into_iter();
-        Ok(Quiet {
+        Quiet {
             id,
             files: files.map(|file| (file.path, file.identity)).collect(),
             links: left.links.into_iter().collect(),
             locks,
             goes_with_state: false,
-        })
+        }
+    }
+
+    /// Returns the files that deployments left, as they were seen.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&Path, Identity)> {
+        self.files.iter().map(|(path, seen)| (&**path, *seen))
     }
 
     /// Lets the live state that was seen go with the directory.
@@ -216,7 +145,7 @@ impl Quiet {
 
     /// Returns how many descriptors it holds.
     pub(crate) fn descriptors(&self) -> usize {
-        self.locks.0.len()
+        self.locks.len()
     }
 
     /// Returns the live state in the directory, read under the locks.
@@ -225,16 +154,32 @@ impl Quiet {
     ///
     /// Something cannot be read, so that it may be live.
     pub(crate) fn live(&self, dir: &Dir) -> Result<Vec<DeployedBy>> {
+        let files = self.live_files(dir)?.into_iter();
+        let links = self.links.keys().filter(|path| can_be_live(path).is_some());
+        let links = links.map(|path| (&**path, LiveState::Unreadable));
+        let found = files.chain(links);
+        Ok(found
+            .filter_map(|(path, state)| DeployedBy::state(path, state))
+            .collect())
+    }
+
+    /// Returns the files with live state, read under the locks.
+    ///
+    /// # Errors
+    ///
+    /// Something cannot be read, so that it may be live.
+    pub(crate) fn live_files(&self, dir: &Dir) -> Result<Vec<(&Path, LiveState)>> {
         let mut opener = Opener::default();
         let mut found = Vec::new();
-        for path in self.files.keys() {
+        for (path, seen) in &self.files {
             let Some(format) = can_be_live(path) else {
                 continue;
             };
             let at = dir.path_of(path);
-            let state = match self.locks.file(path) {
+            let state = match StateLocks::held(seen.file()) {
                 // To open it again would release the lock.
-                Some(mut locked) => {
+                Some(locked) => {
+                    let mut locked = &*locked;
                     let read = locked.rewind();
                     read.and_then(|()| LiveState::read(locked, format))
                         .at("read", &at)?
@@ -247,25 +192,30 @@ impl Quiet {
                     Err(error) => return Err(error).at("open", &at),
                 },
             };
-            found.extend(DeployedBy::state(path, state));
+            if state != LiveState::None {
+                found.push((&**path, state));
+            }
         }
-        let links = self.links.keys().filter(|path| can_be_live(path).is_some());
-        found.extend(links.filter_map(|path| DeployedBy::state(path, LiveState::Unreadable)));
         Ok(found)
     }
 
     /// Returns whether a directory is another one, or a deployment wrote something into it
     /// meanwhile, or may have: what cannot be read may have changed if there was something.
-    pub(crate) fn has_changed(&self, dir: &Dir) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// There was no descriptor or memory left to look.
+    pub(crate) fn has_changed(&self, dir: &Dir) -> Result<bool> {
         match listed(dir) {
             Ok((id, left)) => {
                 let is_same = |file: &Node| self.files.get(&file.path) == Some(&file.identity);
-                id != self.id
+                Ok(id != self.id
                     || left.files.len() != self.files.len()
                     || !left.files.iter().all(is_same)
-                    || left.links.into_iter().collect::<BTreeMap<_, _>>() != self.links
+                    || left.links.into_iter().collect::<BTreeMap<_, _>>() != self.links)
             }
-            Err(_) => !self.is_empty(),
+            Err(Error::Io { cause, .. }) if is_exhausted(&cause) => Err(exhausted(dir, cause)),
+            Err(_) => Ok(!self.is_empty()),
         }
     }
 }
@@ -285,8 +235,23 @@ impl Seen for Quiet {
     }
 }
 
+fn exhausted(dir: &Dir, cause: io::Error) -> Error {
+    Error::Io {
+        action: "read",
+        path: dir.path().to_owned(),
+        cause,
+    }
+}
+
 /// Returns which directory it is, and what deployments left in it.
 fn listed(dir: &Dir) -> Result<(FileId, Left)> {
     let tree = FileTree::stored(dir)?;
     Ok((tree.id, tree.divide(|_, _| false).deployment))
+}
+
+/// Returns which directory it is that a killed process left, and what deployments left in it.
+fn listed_leftover(dir: &Dir, is_swap: bool) -> Result<(FileId, Left)> {
+    let id = dir.attributes().at("read", dir.path())?.id;
+    let left = Left::in_leftover(dir, is_swap).at("read", dir.path())?;
+    Ok((id, left))
 }

@@ -43,6 +43,8 @@ pub(crate) struct Deployed<'c> {
     /// Whether directories are deployed, by themselves or because one extends them that is.
     known: Mutex<HashMap<OsString, bool>>,
     live: Mutex<HashMap<OsString, Vec<DeployedBy>>>,
+    /// Directories that a crash left aside, each with the name of what contains it.
+    aside: OnceLock<Vec<(OsString, OsString)>>,
 }
 
 impl<'c> Deployed<'c> {
@@ -62,6 +64,7 @@ impl<'c> Deployed<'c> {
             extensions: OnceLock::new(),
             known: Mutex::default(),
             live: Mutex::default(),
+            aside: OnceLock::new(),
         })
     }
 
@@ -103,10 +106,35 @@ impl<'c> Deployed<'c> {
         }
         let found = match root.look(name)? {
             Some(found) if found.kind == Kind::Dir => live_below(&root.open_dir(name)?)?,
-            Some(_) | None => Vec::new(),
+            Some(_) => Vec::new(),
+            // The next change puts it back.
+            None => match self.aside(root, name)? {
+                Some(dir) => live_below(&dir)?,
+                None => Vec::new(),
+            },
         };
         live().insert(name.to_owned(), found.clone());
         Ok(found)
+    }
+
+    /// Opens the directory of a key that a crash left aside.
+    fn aside(&self, root: &CacheRoot, name: &OsStr) -> Result<Option<Dir>> {
+        let aside = match self.aside.get() {
+            Some(aside) => aside,
+            None => {
+                let found = root.interrupted_swaps()?;
+                self.aside.get_or_init(|| found)
+            }
+        };
+        let Some((holder, _)) = aside.iter().find(|(_, aside)| aside == name) else {
+            return Ok(None);
+        };
+        let holder = root.open_dir(holder)?;
+        match holder.open_dir(name) {
+            // A link or a file.
+            Err(error) if is_another_kind(&error) => Ok(None),
+            opened => opened.map(Some).at("open", &holder.path_of(name)),
+        }
     }
 
     /// Returns the deployed datacenters that extend an artifact, which has the directory

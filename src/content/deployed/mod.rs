@@ -12,10 +12,12 @@ mod look;
 mod names;
 mod quoted;
 mod state_dir;
+mod state_locks;
 
-pub(crate) use at_work::{Quiet, Seen, StateLocks};
+pub(crate) use at_work::{Quiet, Seen};
 pub(crate) use live::LiveState;
 pub(crate) use look::Deployed;
+pub(crate) use state_locks::StateLocks;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -74,12 +74,19 @@ impl Guard for Installing<'_> {
         {
             let wait = cache.registry().lock_wait();
             let manifest = self.old_manifest.as_ref();
-            self.carried = Carried::over(&staged.root, key, manifest, &staged.content)?;
-            let old = Old {
-                holds_state: self.carried.as_ref().is_some_and(Carried::has_state),
-                seen: self.carried.as_ref().map(|carried| carried as &dyn Seen),
+            self.swap = loop {
+                self.carried = Carried::over(&staged.root, key, manifest, &staged.content)?;
+                let old = Old {
+                    holds_state: self.carried.as_ref().is_some_and(Carried::has_state),
+                    seen: self.carried.as_ref().map(|carried| carried as &dyn Seen),
+                };
+                match staged.root.swap_in(work, key, &wait, old) {
+                    // A directory appeared, and what deployments left in it is to be carried.
+                    Err(Error::ContentChanged { .. }) if self.carried.is_none() => {}
+                    swapped => break Some(swapped?),
+                }
+                locked.check_interrupt()?;
             };
-            self.swap = Some(staged.root.swap_in(work, key, &wait, old)?);
             staged.root.sync()?;
         }
         Ok(())

@@ -9,11 +9,11 @@ use crate::content::Cache;
 use crate::content::cache_root::{CacheRoot, Trashed};
 use crate::content::deployed::Quiet;
 use crate::content::plugins::{Plugins, delete_plugins};
-use crate::content::workdir::{Leftover, Purpose, WorkDir};
+use crate::content::workdir::{Leftover, Purpose, QuietLeftover, WorkDir};
 use crate::document::Edit;
-use crate::error::{AtPath, Result};
+use crate::error::{AtPath, Error, Result};
 use crate::registry::Update;
-use crate::store::{Guard, if_exists};
+use crate::store::{Guard, descriptors, if_exists};
 
 impl Cache {
     /// Removes unreferenced data, unless an entry needs it by now or it changed.
@@ -52,12 +52,7 @@ impl Cache {
         })?;
         let mut swept = UnreferencedRemoval::default();
         for (item, going) in going {
-            let deleted = going.and_then(|going| match going {
-                Going::Trash(trash, quiet) => trash.delete_seen(&quiet, &item.path),
-                Going::Leftover(leftover) => leftover.delete(),
-                Going::Gone => Ok(()),
-            });
-            match deleted {
+            match going.and_then(|going| going.delete(&item)) {
                 Ok(()) => swept.gone.push(item),
                 Err(error) => swept.failed.push((item, error)),
             }
@@ -74,8 +69,55 @@ fn is_plugins(item: &Unreferenced) -> bool {
 enum Going {
     /// A directory, in which no deployment is at work.
     Trash(WorkDir, Quiet),
-    Leftover(Leftover),
+    Leftover(QuietLeftover),
     Gone,
+}
+
+impl Going {
+    /// Returns how many descriptors it holds.
+    fn descriptors(&self) -> usize {
+        match self {
+            Going::Trash(_, quiet) => 1 + quiet.descriptors(),
+            Going::Leftover(leftover) => leftover.descriptors(),
+            Going::Gone => 0,
+        }
+    }
+
+    fn delete(self, item: &Unreferenced) -> Result<()> {
+        match self {
+            Going::Trash(trash, quiet) => trash.delete_seen(&quiet, &item.path),
+            Going::Leftover(leftover) => match leftover.delete()? {
+                None => Ok(()),
+                Some(kept) => Err(Error::KeptAside {
+                    path: item.path.clone(),
+                    kept,
+                }),
+            },
+            Going::Gone => Ok(()),
+        }
+    }
+}
+
+/// What is on its way out, with the number of descriptors that it holds. Where their limit
+/// is low, some of it is deleted under the registry's lock.
+struct Outgoing {
+    swept: Swept,
+    held: usize,
+    most: usize,
+}
+
+impl Outgoing {
+    fn push(&mut self, item: Unreferenced, going: Result<Going>) {
+        let going = going.and_then(|going| {
+            let held = self.held + going.descriptors();
+            if held > self.most {
+                return going.delete(&item).map(|()| Going::Gone);
+            }
+            self.held = held;
+            Ok(going)
+        });
+        self.swept.push((item, going));
+    }
 }
 
 /// Moves a directory without an entry out of the way, unless a deployment is at work in it;
@@ -125,9 +167,8 @@ impl Guard for Sweep<'_> {
 
 /// Moves directories and files that belong to no entry out of the way.
 fn move_away(cache: &Cache, items: Vec<Unreferenced>) -> Swept {
-    let mut swept = Vec::new();
     if items.is_empty() {
-        return swept;
+        return Swept::new();
     }
     let root = match cache.root() {
         Ok(root) => root,
@@ -137,22 +178,31 @@ fn move_away(cache: &Cache, items: Vec<Unreferenced>) -> Swept {
             return first.map(|item| (item, Err(error))).into_iter().collect();
         }
     };
+    let mut outgoing = Outgoing {
+        swept: Swept::new(),
+        held: 0,
+        most: descriptors::limit() / 2,
+    };
+    let (mut leftovers, mut held) = (Vec::new(), 0);
     for item in items {
         let name = item.path.file_name().unwrap_or_default();
         let in_root = root
             .as_ref()
             .filter(|root| item.path.parent() == Some(root.path()));
         let going = match (in_root, Purpose::of_name(name)) {
-            (Some(root), Some(_)) => match Leftover::lock_if_stale(root.dir(), name) {
-                Ok(Some(leftover)) => match leftover.may_have_state() {
-                    Ok(false) => Ok(Going::Leftover(leftover)),
-                    // It changed since it was found.
-                    Ok(true) => continue,
-                    Err(error) => Err(error),
-                },
+            (Some(root), Some(_)) => match quiet_leftover(root, name).transpose() {
+                Some(Ok(leftover)) => {
+                    held += leftover.descriptors();
+                    leftovers.push((item, leftover));
+                    if held > descriptors::limit() / 4 {
+                        held = 0;
+                        judge(cache, std::mem::take(&mut leftovers), &mut outgoing);
+                    }
+                    continue;
+                }
+                Some(Err(error)) => Err(error),
                 // It is being worked on after all.
-                Ok(None) => continue,
-                Err(error) => Err(error),
+                None => continue,
             },
             (Some(root), None) => match trashed(root, name).transpose() {
                 Some(going) => going,
@@ -168,9 +218,35 @@ fn move_away(cache: &Cache, items: Vec<Unreferenced>) -> Swept {
                 removed.map(|_| Going::Gone)
             }
         };
-        swept.push((item, going));
+        outgoing.push(item, going);
     }
-    swept
+    judge(cache, leftovers, &mut outgoing);
+    outgoing.swept
+}
+
+fn quiet_leftover(root: &CacheRoot, name: &OsStr) -> Result<Option<QuietLeftover>> {
+    match Leftover::lock_if_stale(root.dir(), name)? {
+        Some(leftover) => leftover.quiet().map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Sends leftovers out, but for those that have the last name of what a deployment wrote,
+/// which are kept for good.
+fn judge(cache: &Cache, leftovers: Vec<(Unreferenced, QuietLeftover)>, outgoing: &mut Outgoing) {
+    let (mut items, leftovers): (Vec<_>, Vec<_>) = leftovers.into_iter().unzip();
+    let (go, stay) = QuietLeftover::divide(leftovers);
+    for leftover in go {
+        let path = leftover.path();
+        if let Some(at) = items.iter().position(|item| item.path == path) {
+            outgoing.push(items.swap_remove(at), Ok(Going::Leftover(leftover)));
+        }
+    }
+    for leftover in stay {
+        if let Ok(kept) = leftover.set_aside() {
+            cache.kept_notice.call(&kept);
+        }
+    }
 }
 
 #[cfg(test)]
