@@ -4,12 +4,15 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::deployed::{DESTROYED, with_datacenter};
+use crate::deployed::{DESTROYED, LIVE, with_datacenter};
 use crate::faults_calls::recorded;
 use crate::running::has_strace;
-use crate::support::{Run, Sandbox, names};
+use crate::stopped::Stopped;
+use crate::support::{Run, Sandbox, names, write_tree};
 
 const RM: &[&str] = &["rm", "dc:v1"];
+
+const STATE: &str = "modules/vpc/terraform.tfstate";
 
 /// Returns the one directory of the cache whose name begins so.
 fn the(sandbox: &Sandbox, prefix: &str) -> PathBuf {
@@ -50,5 +53,50 @@ fn state_goes_last_and_stays_where_something_else_cannot_be_deleted() {
         }
         sandbox.record("next:v1");
         assert!(!trash.exists());
+    }
+}
+
+/// Row 92: state is kept. A deployment that takes no lock finds the new directory in its
+/// place before the registry is written.
+#[test]
+fn what_a_deployment_writes_into_a_directory_that_is_taken_back_is_kept_aside() {
+    if !has_strace() {
+        return;
+    }
+    let stack = "modules/vpc/.pulumi/stacks/p/dev.json";
+    let (old, new) = (r#"{"version":3}"#, r#"{"version":3,"new":1}"#);
+    let failing = Some(("rename", "error=ENOSPC:when=2"));
+    for inject in [failing, None] {
+        let (sandbox, dir) = with_datacenter();
+        write_tree(&dir, &[(stack, old), (STATE, LIVE)]);
+        write_tree(&sandbox.path("dc"), &[("new", "")]);
+        let args = ["add", "dc:v1", "dc"];
+        let add = Stopped::after_with(&sandbox, "renameat2", 1, inject, &args).unwrap();
+        assert!(dir.join("new").exists());
+        fs::write(dir.join("stack.tmp"), new).unwrap();
+        fs::rename(dir.join("stack.tmp"), dir.join(stack)).unwrap();
+        fs::write(dir.join("modules/db/terraform.tfstate"), LIVE).unwrap();
+        if inject.is_none() {
+            // Another process replaces the registry, so that the change starts over.
+            let registry = sandbox.registry();
+            let text = fs::read_to_string(&registry).unwrap();
+            fs::write(sandbox.path("registry.tmp"), format!("{text}\n")).unwrap();
+            fs::rename(sandbox.path("registry.tmp"), &registry).unwrap();
+        }
+        add.go_on();
+        let run = add.end();
+        assert_eq!(run.code, 1, "{run:?}");
+        let kept = the(&sandbox, ".kept-");
+        assert!(run.stderr.contains(kept.to_str().unwrap()), "{run:?}");
+        let text = |file: PathBuf| fs::read_to_string(file).unwrap();
+        assert_eq!(text(kept.join(stack)), new);
+        assert_eq!(text(kept.join("modules/db/terraform.tfstate")), LIVE);
+        assert_eq!(text(dir.join(stack)), old);
+        assert_eq!(text(dir.join(STATE)), LIVE);
+        assert!(!dir.join("new").exists());
+        assert_eq!(names(&sandbox.cache()).len(), 2);
+        // The next attempt begins with the old content again.
+        sandbox.ok(&args);
+        assert!(dir.join("new").exists() && text(dir.join(stack)) == old);
     }
 }
