@@ -136,6 +136,9 @@ pub(super) fn of_library(error: &Error) -> Option<String> {
             by,
             reference,
         } => of_deployed(reference, path, by)?,
+        Error::DeploymentUnknown {
+            is_elsewhere: true, ..
+        } => "make it readable, because what is in it may extend the artifact".to_owned(),
         Error::DeploymentUnknown { reference, .. } => {
             let operand = quote::operand(reference)?;
             let force = command(&format!("rm {operand} --deployed"))?;

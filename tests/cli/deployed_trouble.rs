@@ -1,7 +1,8 @@
 //! State where something else goes wrong: what cannot be deleted, a registry that cannot be
 //! written, a crash of OpenTofu, and directories of others.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::deployed::{DESTROYED, LIVE, with_datacenter};
@@ -9,6 +10,7 @@ use crate::faults_calls::recorded;
 use crate::running::has_strace;
 use crate::stopped::Stopped;
 use crate::support::{Run, Sandbox, names, write_tree};
+use crate::unprivileged::User;
 
 const RM: &[&str] = &["rm", "dc:v1"];
 
@@ -20,6 +22,47 @@ fn the(sandbox: &Sandbox, prefix: &str) -> PathBuf {
     let found: Vec<_> = names.iter().filter(|it| it.starts_with(prefix)).collect();
     assert_eq!(found.len(), 1, "{names:?}");
     sandbox.cache().join(found[0])
+}
+
+#[test]
+fn odd_directories_of_the_cache_are_in_nobodys_way() {
+    let (sandbox, _) = with_datacenter();
+    let user = User::new();
+    for dir in [
+        "lost+found",
+        "app_v1/datacenter.hcl",
+        "app_v1/datacenter.dc",
+    ] {
+        fs::create_dir_all(sandbox.cache().join(dir)).unwrap();
+    }
+    sandbox.record("web:v1");
+    user.give(&sandbox);
+    let closed = Permissions::from_mode(0);
+    fs::set_permissions(sandbox.cache().join("lost+found"), closed).unwrap();
+    for args in [
+        &["images", "--filter", "deployed=true"][..],
+        &["inspect", "web:v1"],
+        &["df"],
+        RM,
+    ] {
+        let run = user.run(&sandbox, args);
+        assert_eq!(run.code, 0, "{run:?}");
+    }
+}
+
+#[test]
+fn a_directory_that_may_extend_the_artifact_is_named_when_it_cannot_be_read() {
+    let (sandbox, dir) = with_datacenter();
+    let user = User::new();
+    let other = sandbox.cache().join("app_v1");
+    fs::create_dir(&other).unwrap();
+    user.give(&sandbox);
+    fs::set_permissions(&other, Permissions::from_mode(0)).unwrap();
+    let run = user.run(&sandbox, RM);
+    run.fails(1, "app_v1`: permission denied");
+    assert!(run.stderr.contains("hint: make it readable"), "{run:?}");
+    assert!(!run.stderr.contains("--deployed"), "{run:?}");
+    assert!(dir.exists());
 }
 
 /// Row 92: state is kept. The lock that an apply waits for is free when the removal ends.

@@ -304,7 +304,9 @@ impl Planner<'_> {
         let Some(deployed) = &self.deployed else {
             return Ok(());
         };
-        let unknown = |error: Error| error.hiding_deployments_of(reference);
+        let unknown = |error: Error| {
+            error.hiding_deployments_of(reference, |path| self.is_of_another(path, reference))
+        };
         let deployed = match deployed.get() {
             Some(deployed) => deployed,
             None => {
@@ -314,6 +316,15 @@ impl Planner<'_> {
         };
         let by = deployed.of(reference, path).map_err(unknown)?;
         refuse_deployed(reference, path, by)
+    }
+
+    /// Returns whether a path is in a directory of the cache that an artifact does not have.
+    fn is_of_another(&self, path: &Path, reference: &str) -> bool {
+        let below = self.root.map(|root| path.strip_prefix(root.path()));
+        let dir = below.and_then(std::result::Result::ok);
+        let dir = dir.and_then(|below| below.iter().next());
+        let own = Reference::parse(reference).ok().map(|it| it.cache_key());
+        dir.is_some_and(|dir| own.is_none_or(|own| dir != own.as_str()))
     }
 
     /// Returns what becomes of the content of an entry.
