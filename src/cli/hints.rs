@@ -242,6 +242,12 @@ fn destroy(dir: &Path, state: &Path) -> Option<String> {
         name if name.ends_with(".tfstate") => {
             format!("`{destroy} -state={}`", quote::word(name)?)
         }
+        // The state was cut off when it was written.
+        name if name.ends_with(".tfstate.backup") => {
+            let (backup, file) = (state.to_str()?, state.with_extension(""));
+            let (backup, file) = (quote::word(backup)?, quote::word(file.to_str()?)?);
+            format!("`cp {backup} {file} && {destroy}`")
+        }
         _ => format!("`{destroy}`"),
     })
 }

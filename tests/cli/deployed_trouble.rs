@@ -143,3 +143,23 @@ fn what_a_deployment_writes_into_a_directory_that_is_taken_back_is_kept_aside() 
         assert!(dir.join("new").exists() && text(dir.join(stack)) == old);
     }
 }
+
+/// Row 92: OpenTofu empties its state before it writes it, and crashed in between.
+#[test]
+fn a_state_that_was_cut_off_counts_by_its_backup() {
+    let (sandbox, dir) = with_datacenter();
+    let backup = dir.join("modules/vpc/terraform.tfstate.backup");
+    fs::write(dir.join(STATE), "").unwrap();
+    fs::write(&backup, LIVE).unwrap();
+    let run = sandbox.run(RM);
+    run.fails(4, "terraform.tfstate.backup` has the state of 1 resource");
+    assert!(run.stderr.contains("tfstate.backup "), "{run:?}");
+    // What a killed process was about to delete counts in the same way.
+    let trash = sandbox.cache().join(".trash-aaaaaaaaaaaa");
+    write_tree(&trash, &[("x.tfstate", ""), ("x.tfstate.backup", LIVE)]);
+    sandbox.record("next:v1");
+    assert!(the(&sandbox, ".kept-").join("x.tfstate.backup").exists());
+    fs::write(&backup, DESTROYED).unwrap();
+    sandbox.ok(RM);
+    assert!(!dir.exists());
+}

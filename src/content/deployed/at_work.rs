@@ -21,7 +21,7 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use super::DeployedBy;
-use super::live::LiveState;
+use super::live::{LiveState, ReadState};
 use crate::content::file_tree::{FileTree, Left, Node, Opener};
 use crate::content::residue::{StateFormat, can_be_live};
 use crate::error::{AtPath, Error, Result};
@@ -232,22 +232,29 @@ impl Quiet {
                 continue;
             };
             let at = dir.path_of(path);
-            let state = match self.locks.file(path) {
+            let opened;
+            let mut file = match self.locks.file(path) {
                 // To open it again would release the lock.
-                Some(mut locked) => {
-                    let read = locked.rewind();
-                    read.and_then(|()| LiveState::read(locked, format))
-                        .at("read", &at)?
-                }
+                Some(locked) => locked,
                 None => match if_exists(opener.open_file(dir, path)) {
-                    Ok(Some(file)) => LiveState::read(file, format).at("read", &at)?,
+                    Ok(Some(file)) => {
+                        opened = file;
+                        &opened
+                    }
                     // What became of it shows when the directory is listed again.
                     Ok(None) => continue,
-                    Err(error) if is_another_kind(&error) => LiveState::Unreadable,
+                    Err(error) if is_another_kind(&error) => {
+                        found.extend(DeployedBy::state(path, LiveState::Unreadable));
+                        continue;
+                    }
                     Err(error) => return Err(error).at("open", &at),
                 },
             };
-            found.extend(DeployedBy::state(path, state));
+            let read = file.rewind().and_then(|()| {
+                ReadState::of(file, format, path, |backup| opener.open_file(dir, backup))
+            });
+            let read = read.at("read", &at)?;
+            found.extend(DeployedBy::state(&read.path, read.state));
         }
         let links = self.links.keys().filter(|path| can_be_live(path).is_some());
         found.extend(links.filter_map(|path| DeployedBy::state(path, LiveState::Unreadable)));

@@ -14,7 +14,7 @@ mod quoted;
 mod state_dir;
 
 pub(crate) use at_work::{Quiet, Seen, StateLocks};
-pub(crate) use live::LiveState;
+pub(crate) use live::{LiveState, ReadState};
 pub(crate) use look::Deployed;
 
 use std::fmt;

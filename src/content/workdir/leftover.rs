@@ -2,12 +2,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Purpose, WITH_STATE, set_aside};
 use crate::content::deletion::delete;
-use crate::content::deployed::LiveState;
+use crate::content::deployed::{LiveState, ReadState};
 use crate::content::residue::{PLUGINS, Residue, StateFormat, can_be_live, residue_of};
 use crate::error::{AtPath, Result};
 use crate::store::{Dir, DirLock, Kind, Step, Walk, if_exists};
@@ -154,5 +154,7 @@ fn is_live(dir: &Dir, name: &OsStr, format: StateFormat) -> io::Result<bool> {
     let Some(file) = if_exists(dir.open_file(name))? else {
         return Ok(false);
     };
-    Ok(LiveState::read(file, format)? != LiveState::None)
+    let open = |backup: &Path| dir.open_file(backup.as_os_str());
+    let read = ReadState::of(&file, format, Path::new(name), open)?;
+    Ok(read.state != LiveState::None)
 }
