@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use crate::deployed::{DESTROYED, LIVE, with_datacenter};
+use crate::deployed::{DESTROYED, LIVE, hold, with_datacenter};
 use crate::faults_calls::recorded;
 use crate::running::has_strace;
 use crate::stopped::Stopped;
@@ -37,7 +37,7 @@ fn odd_directories_of_the_cache_are_in_nobodys_way() {
     }
     sandbox.record("web:v1");
     user.give(&sandbox);
-    let closed = Permissions::from_mode(0);
+    let closed = Permissions::from_mode(0o000);
     fs::set_permissions(sandbox.cache().join("lost+found"), closed).unwrap();
     for args in [
         &["images", "--filter", "deployed=true"][..],
@@ -57,7 +57,7 @@ fn a_directory_that_may_extend_the_artifact_is_named_when_it_cannot_be_read() {
     let other = sandbox.cache().join("app_v1");
     fs::create_dir(&other).unwrap();
     user.give(&sandbox);
-    fs::set_permissions(&other, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&other, Permissions::from_mode(0o000)).unwrap();
     let run = user.run(&sandbox, RM);
     run.fails(1, "app_v1`: permission denied");
     assert!(run.stderr.contains("hint: make it readable"), "{run:?}");
@@ -162,4 +162,22 @@ fn a_state_that_was_cut_off_counts_by_its_backup() {
     fs::write(&backup, DESTROYED).unwrap();
     sandbox.ok(RM);
     assert!(!dir.exists());
+}
+
+/// Row 92: a lock that is held for a moment would refuse an apply that begins just then.
+#[test]
+fn a_preview_locks_no_state_and_sees_who_does() {
+    let (sandbox, dir) = with_datacenter();
+    let state = dir.join(STATE);
+    fs::write(&state, DESTROYED).unwrap();
+    let preview = ["rm", "-n", "dc:v1"];
+    if has_strace() {
+        let calls = recorded(&sandbox, "fcntl", &preview);
+        assert!(calls.iter().any(|it| it.contains("F_GETLK")), "{calls:?}");
+        assert!(!calls.iter().any(|it| it.contains("F_SETLK")), "{calls:?}");
+    }
+    let _held = hold(&state);
+    sandbox
+        .run(&preview)
+        .fails(4, "terraform.tfstate` is in use");
 }

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
+use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 use super::DeployedBy;
 use super::live::{LiveState, ReadState};
@@ -191,14 +192,30 @@ impl Quiet {
             (_, left) = listed(dir)?;
             locks.require_all(dir, &left)?;
         }
+        Ok(Quiet::new(id, left, locks))
+    }
+
+    /// Looks at a directory without a lock, for a preview: one that is held for a moment could
+    /// refuse a deployment that begins just then.
+    ///
+    /// # Errors
+    ///
+    /// As [`require`](Self::require).
+    pub(crate) fn look(dir: &Dir) -> Result<Self> {
+        let (id, left) = listed(dir)?;
+        require_free(dir, &left)?;
+        Ok(Quiet::new(id, left, StateLocks::default()))
+    }
+
+    fn new(id: FileId, left: Left, locks: StateLocks) -> Self {
         let files = left.files.into_iter();
-        Ok(Quiet {
+        Quiet {
             id,
             files: files.map(|file| (file.path, file.identity)).collect(),
             links: left.links.into_iter().collect(),
             locks,
             goes_with_state: false,
-        })
+        }
     }
 
     /// Lets the live state that was seen go with the directory.
@@ -290,6 +307,29 @@ impl Seen for Quiet {
     fn knows_link(&self, path: &Path) -> bool {
         self.links.contains_key(path)
     }
+}
+
+/// Refuses a directory in which another process has locked a state file.
+fn require_free(dir: &Dir, left: &Left) -> Result<()> {
+    let mut opener = Opener::default();
+    for file in &left.files {
+        if can_be_live(&file.path) != Some(StateFormat::OpenTofu) {
+            continue;
+        }
+        let at = dir.path_of(&file.path);
+        let opened = if_exists(opener.open_file(dir, &file.path)).at("open", &at)?;
+        let Some(opened) = opened else {
+            continue;
+        };
+        let lock = Flock::from(FlockType::WriteLock);
+        match uninterrupted(|| Ok(fcntl_getlk(&opened, &lock)?)) {
+            Ok(None) => {}
+            Ok(Some(_)) => return Err(Error::AtWork { path: at }),
+            Err(error) if is_unsupported(&error) => {}
+            Err(error) => return Err(error).at("lock", &at),
+        }
+    }
+    Ok(())
 }
 
 /// Returns which directory it is, and what deployments left in it.

@@ -199,13 +199,13 @@ impl PlannedRemoval {
     }
 }
 
-/// What becomes of the locks of state once the directories were looked at.
+/// Whether the state in directories is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Locks {
-    /// They are held until the directories are deleted.
+    /// It is, until the directories are deleted.
     Held,
-    /// They are released, because nothing is deleted.
-    Released,
+    /// It is only looked at, because nothing is deleted.
+    None,
 }
 
 /// Returns what an edit removes, and what is to become of the content.
@@ -371,7 +371,10 @@ impl Planner<'_> {
                 }
                 refuse_mounts(root.dir(), name)?;
                 let dir = root.open_dir(name)?;
-                let mut quiet = Quiet::require(&dir)?;
+                let mut quiet = match self.locks {
+                    Locks::Held => Quiet::require(&dir)?,
+                    Locks::None => Quiet::look(&dir)?,
+                };
                 if self.deployed.is_some() {
                     // A deployment may have ended since the state was read without the lock.
                     refuse_deployed(reference, path, quiet.live(&dir)?)?;
