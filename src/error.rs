@@ -463,6 +463,8 @@ pub enum Error {
         /// What cannot be read.
         #[source]
         cause: Box<Error>,
+        /// True if that is the directory of another artifact, or in it.
+        is_elsewhere: bool,
     },
 
     /// OpenTofu or Terraform works in the directory: it holds the lock of a state file.
@@ -533,11 +535,20 @@ pub enum UnusableFilter {
 
 impl Error {
     /// Names the artifact of which this does not let it be known whether it is deployed.
-    pub(crate) fn hiding_deployments_of(self, reference: &str) -> Self {
+    /// `is_elsewhere` says whether a path is in the directory of another one.
+    pub(crate) fn hiding_deployments_of(
+        self,
+        reference: &str,
+        is_elsewhere: impl FnOnce(&Path) -> bool,
+    ) -> Self {
         match self {
             interrupted @ Error::Interrupted { .. } => interrupted,
             cause => Error::DeploymentUnknown {
                 reference: reference.to_owned(),
+                is_elsewhere: match &cause {
+                    Error::Io { path, .. } => is_elsewhere(path),
+                    _ => false,
+                },
                 cause: Box::new(cause),
             },
         }

@@ -137,6 +137,9 @@ pub(super) fn of_library(error: &Error) -> Option<String> {
             by,
             reference,
         } => of_deployed(reference, path, by)?,
+        Error::DeploymentUnknown {
+            is_elsewhere: true, ..
+        } => "make it readable, because what is in it may extend the artifact".to_owned(),
         Error::DeploymentUnknown { reference, .. } => {
             let operand = quote::operand(reference)?;
             let force = command(&format!("rm {operand} --deployed"))?;
@@ -280,6 +283,12 @@ fn destroy(dir: &Path, state: &Path) -> Option<String> {
         }
         name if name.ends_with(".tfstate") => {
             format!("`{destroy} -state={}`", quote::word(name)?)
+        }
+        // The state was cut off when it was written.
+        name if name.ends_with(".tfstate.backup") => {
+            let (backup, file) = (state.to_str()?, state.with_extension(""));
+            let (backup, file) = (quote::word(backup)?, quote::word(file.to_str()?)?);
+            format!("`cp {backup} {file} && {destroy}`")
         }
         _ => format!("`{destroy}`"),
     })

@@ -6,8 +6,9 @@
 
 mod bring;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +39,8 @@ pub(super) struct Carried {
     /// The paths that were created in the new directory, directories before what they
     /// contain.
     created: Vec<(PathBuf, Kind)>,
+    /// The copies of files as they were made.
+    copies: HashMap<PathBuf, Identity>,
     is_done: bool,
     /// Held until the new directory is in place of the old one.
     locks: StateLocks,
@@ -85,6 +88,7 @@ impl Carried {
             content,
             files: BTreeMap::new(),
             created: Vec::new(),
+            copies: HashMap::new(),
             is_done: false,
             locks: StateLocks::acquire(&old, &divided.deployment)?,
             old,
@@ -110,6 +114,23 @@ impl Carried {
         let created = std::mem::take(&mut self.created).into_iter();
         let files = created.filter(|(_, kind)| *kind != Kind::Dir);
         files.map(|(path, _)| path).collect()
+    }
+
+    /// Returns whether a file or link in the new directory is what was created there: a
+    /// deployment may have found it in its place, and replaced or written it.
+    fn is_as_made(&self, path: &Path, dir: &Dir, name: &OsStr) -> io::Result<bool> {
+        Ok(match self.files.get(path) {
+            // What is written into it is in the old directory too.
+            Some(How::Linked(file)) => dir.attributes_of(name)?.id == *file,
+            Some(How::Copied(_)) => {
+                let now = dir.attributes_of(name)?.identity;
+                let made = self.copies.get(path);
+                made.is_some_and(|made| made.has_same_content(now))
+            }
+            Some(How::Recreated(target)) => dir.read_link(name)? == *target,
+            // It was not finished, so that the directory was in nobody's place.
+            Some(How::LeftBehind(_)) | None => true,
+        })
     }
 
     /// Returns whether the new directory has the state of a deployment.
@@ -169,13 +190,14 @@ impl Drop for Carried {
             return;
         }
         let mut opener = Opener::default();
-        for (path, kind) in self.created.drain(..).rev() {
+        for (path, kind) in std::mem::take(&mut self.created).into_iter().rev() {
             // What stays is deleted with the new directory, or carried again.
             let _ = opener
                 .parent_of(&self.new, &path)
                 .and_then(|(dir, name)| match kind {
                     Kind::Dir => dir.remove_dir(name),
-                    _ => dir.remove_file(name),
+                    _ if self.is_as_made(&path, dir, name)? => dir.remove_file(name),
+                    _ => Ok(()),
                 });
         }
     }

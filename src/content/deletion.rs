@@ -4,14 +4,17 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
+use rustix::io::Errno;
+
 use super::deployed::Seen;
 use super::residue::{Residue, residue_of};
 use crate::error::{AtPath, Result};
-use crate::store::{Dir, Kind, MountId, Step, Walk, if_exists, is_mounted_below};
+use crate::store::{Dir, Kind, MountId, Step, Walk, if_exists, is, is_mounted_below};
 
 /// Deletes a name in a directory: a file, a link itself, or a directory with all
 /// that it contains. What is missing already is no error, and what cannot be deleted
-/// does not stop the deletion of the rest.
+/// does not stop the deletion of the rest, but for the state of deployments: that goes last,
+/// and stays if anything else does.
 ///
 /// # Errors
 ///
@@ -29,16 +32,49 @@ pub(super) fn delete_seen(parent: &Dir, name: &OsStr, top: &Path, seen: &dyn See
     delete_with(parent, name, Some((top, seen)))
 }
 
+/// What a pass of a deletion came to.
+#[derive(PartialEq, Eq)]
+enum Passed {
+    All,
+    /// State is left, with the directories above it.
+    ButState,
+    /// Something was not seen, and all of it stays that was not deleted before.
+    Unseen,
+}
+
+/// Deletes state last: without all else being gone, its directory stays, and a deployment
+/// that waits for its lock would get that on a file without a name, and lose what it writes.
 fn delete_with(parent: &Dir, name: &OsStr, seen: Option<(&Path, &dyn Seen)>) -> Result<bool> {
     refuse_mounts(parent, name)?;
+    let passed = match pass(parent, name, seen, true)? {
+        Passed::ButState => pass(parent, name, seen, false)?,
+        passed => passed,
+    };
+    Ok(passed == Passed::All)
+}
+
+fn pass(
+    parent: &Dir,
+    name: &OsStr,
+    seen: Option<(&Path, &dyn Seen)>,
+    spares_state: bool,
+) -> Result<Passed> {
     let at = parent.path_of(name);
     let mount = parent.mount().at("delete", &at)?;
     let mut walk = Walk::of(parent.try_clone().at("open", parent.path())?, name);
     let mut failure = None;
+    let mut is_spared = false;
     while let Some(step) = walk.next().at("delete", &at)? {
         let deleted = match &step {
-            Step::Left(name) => walk.dir().remove_dir(name),
+            Step::Left(name) => match walk.dir().remove_dir(name) {
+                Err(error) if is_spared && is(&error, Errno::NOTEMPTY) => Ok(()),
+                removed => removed,
+            },
             Step::Name(name, listed) => match walk.dir().kind_of(name, *listed) {
+                Ok(kind @ Kind::Dir) if spares_state && is_state(&walk, name, kind) => {
+                    is_spared = true;
+                    Ok(())
+                }
                 Ok(Kind::Dir) => {
                     let entered = enter(&mut walk, name, mount);
                     // An empty directory need not be looked into.
@@ -48,8 +84,12 @@ fn delete_with(parent: &Dir, name: &OsStr, seen: Option<(&Path, &dyn Seen)>) -> 
                     }
                 }
                 Ok(kind) => match seen.map(|seen| may_go(&walk, name, kind, seen)) {
+                    None | Some(Ok(true)) if spares_state && is_state(&walk, name, kind) => {
+                        is_spared = true;
+                        Ok(())
+                    }
                     None | Some(Ok(true)) => walk.dir().remove_file(name),
-                    Some(Ok(false)) => return Ok(false),
+                    Some(Ok(false)) => return Ok(Passed::Unseen),
                     Some(Err(error)) => Err(error),
                 },
                 Err(error) => Err(error),
@@ -57,10 +97,22 @@ fn delete_with(parent: &Dir, name: &OsStr, seen: Option<(&Path, &dyn Seen)>) -> 
         };
         let (Step::Left(name) | Step::Name(name, _)) = &step;
         if let Err(error) = if_exists(deleted).at("delete", &walk.dir().path_of(name)) {
+            if !spares_state {
+                return Err(error);
+            }
             failure.get_or_insert(error);
         }
     }
-    failure.map_or(Ok(true), Err)
+    match failure {
+        Some(error) => Err(error),
+        None if is_spared => Ok(Passed::ButState),
+        None => Ok(Passed::All),
+    }
+}
+
+/// Returns whether a name in the current directory of a walk is that of state.
+fn is_state(walk: &Walk, name: &OsStr, kind: Kind) -> bool {
+    residue_of(&walk.path().join(name), kind) == Some(Residue::State)
 }
 
 /// Returns whether a name in the current directory of a walk is nothing of deployments, or

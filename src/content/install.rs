@@ -7,13 +7,15 @@
 mod guard;
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Cache;
 use super::carry::Carried;
 use super::cleanup::{Cleanup, Leftovers};
 use super::copy;
+use super::file_tree::FileTree;
 use super::inventory::Inventory;
 use super::manifest::Manifest;
 use super::ownership::Ownership;
@@ -49,6 +51,9 @@ pub(super) struct Install<'c> {
     /// True if an earlier attempt moved the content in for good: what was there before
     /// had to be deleted.
     is_moved_in: Cell<bool>,
+    /// Where an earlier attempt kept the content, because a deployment wrote into it while it
+    /// was in its place.
+    kept_aside: Cell<Option<Result<PathBuf>>>,
 }
 
 /// The registered entry.
@@ -100,6 +105,7 @@ impl<'c> Install<'c> {
             is_staged: work.is_some(),
             work: Cell::new(work),
             is_moved_in: Cell::new(false),
+            kept_aside: Cell::new(None),
         }
     }
 
@@ -120,18 +126,22 @@ impl<'c> Install<'c> {
     /// left.
     pub(super) fn run(self) -> Result<Registered> {
         let installed = self.cache.registry().update(|document| {
+            self.require_not_kept_aside()?;
             self.require_same_source(document)?;
             self.require_sole_owner(document)?;
             let observed = self.observe()?;
             self.decide(document, &observed)
-        })?;
+        });
+        if let Some(Ok(kept)) = self.kept_aside.take() {
+            self.cache.kept_notice.call(&kept);
+        }
         let Installed {
             upserted,
             replaced,
             carried,
             kept_aside,
             leftovers,
-        } = installed;
+        } = installed?;
         let deleted = self.cache.progress.during(Operation::Deleting, || {
             leftovers.delete(self.cache);
             match (replaced, &carried) {
@@ -148,6 +158,40 @@ impl<'c> Install<'c> {
             carried: carried.map(Carried::into_paths).unwrap_or_default(),
             not_deleted: kept_aside.or(deleted.err()),
         })
+    }
+
+    /// Refuses another attempt with content that was kept aside.
+    fn require_not_kept_aside(&self) -> Result<()> {
+        match self.kept_aside.take() {
+            None => Ok(()),
+            Some(kept) => Err(Error::KeptAside {
+                path: self.staged.root.dir_of(&self.key),
+                kept: kept?,
+            }),
+        }
+    }
+
+    /// Returns whether the content is in its place now.
+    fn is_in_place(&self) -> bool {
+        let here = self.staged.root.look(OsStr::new(self.key.as_str()));
+        let own = self.staged.content.dir().attributes();
+        let here = here.ok().flatten().map(|here| here.id);
+        here.is_some() && here == own.ok().map(|own| own.id)
+    }
+
+    /// Returns whether the content has files of deployments that did not come with it, or
+    /// may have.
+    fn was_deployed(&self) -> bool {
+        let content = &self.staged.content;
+        let files = content.tree().files.iter();
+        let own: HashSet<&Path> = files.map(|file| &*file.path).collect();
+        match FileTree::stored(content.dir()) {
+            Ok(tree) => {
+                let divided = tree.divide(|path, _| own.contains(path));
+                !divided.deployment.is_empty()
+            }
+            Err(_) => true,
+        }
     }
 
     /// Refuses a copy whose source is another one now, or gone.

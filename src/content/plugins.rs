@@ -84,7 +84,7 @@ fn of_entry(
         }
     }
     if !found.is_empty() {
-        Quiet::require(&top)?;
+        Quiet::look(&top)?;
     }
     Ok(found)
 }

@@ -178,14 +178,7 @@ impl Cache {
         options: RemoveOptions,
     ) -> Result<Vec<Removed>> {
         let root = open_root(self, options)?;
-        let planned = plan::plan(
-            self,
-            document,
-            edit,
-            root.as_ref(),
-            options,
-            Locks::Released,
-        )?;
+        let planned = plan::plan(self, document, edit, root.as_ref(), options, Locks::None)?;
         Ok(planned
             .into_iter()
             .map(|planned| planned.preview(root.as_ref()))

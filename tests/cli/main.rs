@@ -21,6 +21,8 @@ mod concurrency;
 mod dangling_links;
 mod deployed;
 mod deployed_races;
+#[cfg(target_os = "linux")]
+mod deployed_trouble;
 mod df;
 #[cfg(target_os = "linux")]
 mod disks;

@@ -192,6 +192,8 @@ impl<'c> Bringing<'c> {
         let found = attributes_of(from).at("read", &from_path)?;
         let _ = found.owner.give(&to);
         set_mode(&to, file.mode).at("set the mode of", &to_path)?;
+        let made = attributes_of(&to).at("read", &to_path)?.identity;
+        self.carried.copies.insert(file.path.clone(), made);
         match found.identity == file.identity {
             true => Ok(How::Copied(found.identity)),
             false => Err(Error::ContentChanged { path: from_path }),

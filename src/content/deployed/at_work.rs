@@ -16,13 +16,17 @@ use std::collections::BTreeMap;
 use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 
+use rustix::process::{Flock, FlockType, fcntl_getlk};
+
 use super::DeployedBy;
-use super::live::LiveState;
+use super::live::{LiveState, ReadState};
 use super::state_locks::StateLocks;
 use crate::content::file_tree::{FileTree, Left, Node, Opener};
-use crate::content::residue::can_be_live;
+use crate::content::residue::{StateFormat, can_be_live};
 use crate::error::{AtPath, Error, Result};
-use crate::store::{Dir, FileId, Identity, if_exists, is_another_kind, is_exhausted};
+use crate::store::{
+    Dir, FileId, Identity, if_exists, is_another_kind, is_exhausted, is_unsupported, uninterrupted,
+};
 
 /// The files that deployments left in a directory, as they were when they were seen last.
 /// All else that deployments have there came later.
@@ -100,7 +104,19 @@ impl Quiet {
             (_, left) = list()?;
             locks.require_all(dir, &left)?;
         }
-        Ok(Self::of(id, left, locks))
+        Ok(Quiet::new(id, left, locks))
+    }
+
+    /// Looks at a directory without a lock, for a preview: one that is held for a moment could
+    /// refuse a deployment that begins just then.
+    ///
+    /// # Errors
+    ///
+    /// As [`require`](Self::require).
+    pub(crate) fn look(dir: &Dir) -> Result<Self> {
+        let (id, left) = listed(dir)?;
+        require_free(dir, &left)?;
+        Ok(Quiet::new(id, left, StateLocks::default()))
     }
 
     /// Returns what deployments left in a directory that a killed process left, without
@@ -111,10 +127,10 @@ impl Quiet {
     /// I/O errors.
     pub(crate) fn unlocked_in_leftover(dir: &Dir, is_swap: bool) -> Result<Self> {
         let (id, left) = listed_leftover(dir, is_swap)?;
-        Ok(Self::of(id, left, StateLocks::default()))
+        Ok(Quiet::new(id, left, StateLocks::default()))
     }
 
-    fn of(id: FileId, left: Left, locks: StateLocks) -> Self {
+    fn new(id: FileId, left: Left, locks: StateLocks) -> Self {
         let files = left.files.into_iter();
         Quiet {
             id,
@@ -156,10 +172,13 @@ impl Quiet {
     pub(crate) fn live(&self, dir: &Dir) -> Result<Vec<DeployedBy>> {
         let files = self.live_files(dir)?.into_iter();
         let links = self.links.keys().filter(|path| can_be_live(path).is_some());
-        let links = links.map(|path| (&**path, LiveState::Unreadable));
+        let links = links.map(|path| ReadState {
+            path: path.clone(),
+            state: LiveState::Unreadable,
+        });
         let found = files.chain(links);
         Ok(found
-            .filter_map(|(path, state)| DeployedBy::state(path, state))
+            .filter_map(|read| DeployedBy::state(&read.path, read.state))
             .collect())
     }
 
@@ -168,7 +187,7 @@ impl Quiet {
     /// # Errors
     ///
     /// Something cannot be read, so that it may be live.
-    pub(crate) fn live_files(&self, dir: &Dir) -> Result<Vec<(&Path, LiveState)>> {
+    pub(crate) fn live_files(&self, dir: &Dir) -> Result<Vec<ReadState>> {
         let mut opener = Opener::default();
         let mut found = Vec::new();
         for (path, seen) in &self.files {
@@ -176,24 +195,34 @@ impl Quiet {
                 continue;
             };
             let at = dir.path_of(path);
-            let state = match StateLocks::held(seen.file()) {
+            let held = StateLocks::held(seen.file());
+            let opened;
+            let mut file = match &held {
                 // To open it again would release the lock.
-                Some(locked) => {
-                    let mut locked = &*locked;
-                    let read = locked.rewind();
-                    read.and_then(|()| LiveState::read(locked, format))
-                        .at("read", &at)?
-                }
+                Some(locked) => &**locked,
                 None => match if_exists(opener.open_file(dir, path)) {
-                    Ok(Some(file)) => LiveState::read(file, format).at("read", &at)?,
+                    Ok(Some(file)) => {
+                        opened = file;
+                        &opened
+                    }
                     // What became of it shows when the directory is listed again.
                     Ok(None) => continue,
-                    Err(error) if is_another_kind(&error) => LiveState::Unreadable,
+                    Err(error) if is_another_kind(&error) => {
+                        found.push(ReadState {
+                            path: path.clone(),
+                            state: LiveState::Unreadable,
+                        });
+                        continue;
+                    }
                     Err(error) => return Err(error).at("open", &at),
                 },
             };
-            if state != LiveState::None {
-                found.push((&**path, state));
+            let read = file.rewind().and_then(|()| {
+                ReadState::of(file, format, path, |backup| opener.open_file(dir, backup))
+            });
+            let read = read.at("read", &at)?;
+            if read.state != LiveState::None {
+                found.push(read);
             }
         }
         Ok(found)
@@ -241,6 +270,29 @@ fn exhausted(dir: &Dir, cause: io::Error) -> Error {
         path: dir.path().to_owned(),
         cause,
     }
+}
+
+/// Refuses a directory in which another process has locked a state file.
+fn require_free(dir: &Dir, left: &Left) -> Result<()> {
+    let mut opener = Opener::default();
+    for file in &left.files {
+        if can_be_live(&file.path) != Some(StateFormat::OpenTofu) {
+            continue;
+        }
+        let at = dir.path_of(&file.path);
+        let opened = if_exists(opener.open_file(dir, &file.path)).at("open", &at)?;
+        let Some(opened) = opened else {
+            continue;
+        };
+        let lock = Flock::from(FlockType::WriteLock);
+        match uninterrupted(|| Ok(fcntl_getlk(&opened, &lock)?)) {
+            Ok(None) => {}
+            Ok(Some(_)) => return Err(Error::AtWork { path: at }),
+            Err(error) if is_unsupported(&error) => {}
+            Err(error) => return Err(error).at("lock", &at),
+        }
+    }
+    Ok(())
 }
 
 /// Returns which directory it is, and what deployments left in it.

@@ -3,17 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
-use std::path::Path;
 
 use super::names;
 use crate::content::Cache;
 use crate::content::cache_root::CacheRoot;
-use crate::content::workdir::Purpose;
 use crate::document::EntryRef;
 use crate::error::{AtPath, Result};
-use crate::reference::{Reference, ReferenceParts};
+use crate::reference::{Reference, ReferenceParts, can_be_key};
 use crate::registry::ReadMode;
-use crate::store::{Kind, if_exists, is_another_kind};
+use crate::store::{Kind, attributes_of, if_exists, is_another_kind};
 
 /// The files that describe a datacenter.
 const DESCRIPTIONS: [&str; 2] = ["datacenter.dc", "datacenter.hcl"];
@@ -46,7 +44,9 @@ impl Extensions {
             return Ok(found);
         };
         for (dir, listed) in root.names()? {
-            if Purpose::of_name(&dir).is_some() || listed.is_some_and(|kind| kind != Kind::Dir) {
+            // What else lies there, such as `lost+found`, is not cldctl's.
+            let is_key = dir.to_str().is_some_and(can_be_key);
+            if !is_key || listed.is_some_and(|kind| kind != Kind::Dir) {
                 continue;
             }
             for text in described(root, &dir)? {
@@ -151,25 +151,30 @@ fn references_of(
 /// cache.
 fn described(root: &CacheRoot, name: &OsStr) -> Result<Vec<String>> {
     let mut strings = Vec::new();
+    let dir = match root.dir().open_dir(name) {
+        Err(error) if is_another_kind(&error) => return Ok(strings),
+        opened => if_exists(opened).at("open", &root.dir().path_of(name))?,
+    };
+    let Some(dir) = dir else {
+        return Ok(strings);
+    };
     for description in DESCRIPTIONS {
-        let path = Path::new(name).join(description);
-        let at = root.dir().path_of(&path);
-        let dir = match root.dir().open_dir(name) {
-            Err(error) if is_another_kind(&error) => continue,
-            opened => opened,
-        };
-        let opened = dir.and_then(|dir| dir.open_file(OsStr::new(description)));
-        let opened = match opened {
+        let at = dir.path_of(description);
+        let opened = match dir.open_file(OsStr::new(description)) {
             // No file, so none that cldctl reads.
             Err(error) if is_another_kind(&error) => continue,
             opened => if_exists(opened).at("open", &at)?,
         };
-        if let Some(file) = opened {
-            let mut text = Vec::new();
-            let read = file.take(MAX_DESCRIPTION).read_to_end(&mut text);
-            read.at("read", &at)?;
-            strings.extend(names::of_description(&text));
+        let Some(file) = opened else {
+            continue;
+        };
+        if attributes_of(&file).at("read", &at)?.kind != Kind::File {
+            continue;
         }
+        let mut text = Vec::new();
+        let read = file.take(MAX_DESCRIPTION).read_to_end(&mut text);
+        read.at("read", &at)?;
+        strings.extend(names::of_description(&text));
     }
     Ok(strings)
 }

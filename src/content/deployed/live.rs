@@ -1,11 +1,14 @@
 //! Reads how many resources a state file names.
 
+use std::fs::File;
 use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::content::residue::StateFormat;
+use crate::store::{attributes_of, if_exists, is_another_kind};
 
 /// The largest state that is read, in bytes; a larger one counts as unreadable.
 const MAX_BYTES: u64 = 256 << 20;
@@ -48,6 +51,47 @@ impl LiveState {
             Some(0) => LiveState::None,
             Some(count) => LiveState::Resources(count),
             None => LiveState::Unreadable,
+        })
+    }
+}
+
+/// A state file, with the path of the file that says what it records.
+pub(crate) struct ReadState {
+    pub(crate) path: PathBuf,
+    pub(crate) state: LiveState,
+}
+
+impl ReadState {
+    /// Reads a state file at a path. OpenTofu empties its state before it writes it, and after
+    /// everything was destroyed it is not empty. So an empty one was cut off, and counts by
+    /// its backup, which `open` opens by its path.
+    ///
+    /// # Errors
+    ///
+    /// The file or its backup cannot be read, so that nothing is known about it.
+    pub(crate) fn of(
+        file: &File,
+        format: StateFormat,
+        path: &Path,
+        open: impl FnOnce(&Path) -> io::Result<File>,
+    ) -> io::Result<Self> {
+        let state = LiveState::read(file, format)?;
+        let path = path.to_owned();
+        if format != StateFormat::OpenTofu || attributes_of(file)?.len > 0 {
+            return Ok(ReadState { path, state });
+        }
+        let mut backup = path.clone().into_os_string();
+        backup.push(".backup");
+        let backup = PathBuf::from(backup);
+        let saved = match if_exists(open(&backup)) {
+            Ok(None) => return Ok(ReadState { path, state }),
+            Ok(Some(file)) => LiveState::read(file, format)?,
+            Err(error) if is_another_kind(&error) => LiveState::Unreadable,
+            Err(error) => return Err(error),
+        };
+        Ok(ReadState {
+            path: backup,
+            state: saved,
         })
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use super::DeployedBy;
 use super::extends::Extensions;
 use super::index::Deployments;
-use super::live::LiveState;
+use super::live::{LiveState, ReadState};
 use super::state_dir::StateDir;
 use crate::content::Cache;
 use crate::content::cache_root::CacheRoot;
@@ -194,14 +194,21 @@ fn live_below(top: &Dir) -> Result<Vec<DeployedBy>> {
                 let Some(format) = can_be_live(&path) else {
                     continue;
                 };
-                let state = match if_exists(walk.dir().open_file(&name)) {
+                let read = match if_exists(walk.dir().open_file(&name)) {
                     Ok(None) => continue,
-                    Ok(Some(file)) => LiveState::read(file, format).at("read", &at)?,
+                    Ok(Some(file)) => ReadState::of(&file, format, &path, |backup| {
+                        let name = backup.file_name().unwrap_or_default();
+                        walk.dir().open_file(name)
+                    })
+                    .at("read", &at)?,
                     // A link: what it leads to is not looked at.
-                    Err(error) if is_another_kind(&error) => LiveState::Unreadable,
+                    Err(error) if is_another_kind(&error) => ReadState {
+                        path,
+                        state: LiveState::Unreadable,
+                    },
                     Err(error) => return Err(error).at("open", &at),
                 };
-                found.extend(DeployedBy::state(&path, state));
+                found.extend(DeployedBy::state(&read.path, read.state));
             }
             _ => {}
         }

@@ -135,10 +135,19 @@ impl Drop for Installing<'_> {
         if let (Some(swap), Some(work)) = (self.swap.take(), &mut self.work) {
             if matches!(swap, Swap::Deleted) {
                 self.install.is_moved_in.set(true);
-                // Nothing else has it now.
-                self.carried.take().map(Carried::into_paths);
             }
             staged.root.swap_back(work, &self.install.key, swap);
+            if self.install.is_in_place() {
+                // What it replaced may be gone, or is deleted next.
+                self.carried.take().map(Carried::into_paths);
+            } else {
+                self.carried = None;
+                if self.install.was_deployed() {
+                    let kept = work.set_aside();
+                    self.install.kept_aside.set(Some(kept));
+                    self.work = None;
+                }
+            }
         }
         self.carried = None;
         if std::mem::take(&mut self.kept_manifest) {

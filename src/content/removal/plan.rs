@@ -199,13 +199,13 @@ impl PlannedRemoval {
     }
 }
 
-/// What becomes of the locks of state once the directories were looked at.
+/// Whether the state in directories is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Locks {
-    /// They are held until the directories are deleted.
+    /// It is, until the directories are deleted.
     Held,
-    /// They are released, because nothing is deleted.
-    Released,
+    /// It is only looked at, because nothing is deleted.
+    None,
 }
 
 /// Returns what an edit removes, and what is to become of the content.
@@ -304,7 +304,9 @@ impl Planner<'_> {
         let Some(deployed) = &self.deployed else {
             return Ok(());
         };
-        let unknown = |error: Error| error.hiding_deployments_of(reference);
+        let unknown = |error: Error| {
+            error.hiding_deployments_of(reference, |path| self.is_of_another(path, reference))
+        };
         let deployed = match deployed.get() {
             Some(deployed) => deployed,
             None => {
@@ -314,6 +316,15 @@ impl Planner<'_> {
         };
         let by = deployed.of(reference, path).map_err(unknown)?;
         refuse_deployed(reference, path, by)
+    }
+
+    /// Returns whether a path is in a directory of the cache that an artifact does not have.
+    fn is_of_another(&self, path: &Path, reference: &str) -> bool {
+        let below = self.root.map(|root| path.strip_prefix(root.path()));
+        let dir = below.and_then(std::result::Result::ok);
+        let dir = dir.and_then(|below| below.iter().next());
+        let own = Reference::parse(reference).ok().map(|it| it.cache_key());
+        dir.is_some_and(|dir| own.is_none_or(|own| dir != own.as_str()))
     }
 
     /// Returns what becomes of the content of an entry.
@@ -360,7 +371,10 @@ impl Planner<'_> {
                 }
                 refuse_mounts(root.dir(), name)?;
                 let dir = root.open_dir(name)?;
-                let mut quiet = Quiet::require(&dir)?;
+                let mut quiet = match self.locks {
+                    Locks::Held => Quiet::require(&dir)?,
+                    Locks::None => Quiet::look(&dir)?,
+                };
                 if self.deployed.is_some() {
                     // A deployment may have ended since the state was read without the lock.
                     refuse_deployed(reference, path, quiet.live(&dir)?)?;

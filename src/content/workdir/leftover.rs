@@ -104,11 +104,11 @@ impl Leftover {
     /// left; in what was to be deleted, only live state does; and in what was to be deleted
     /// with its state, only what came later.
     fn precious(&self, seen: &Quiet) -> Result<Vec<(FileId, u64)>> {
-        let mut paths: Vec<&Path> = match self.is_swap() {
-            true => seen.files().map(|(path, _)| path).collect(),
+        let mut paths: Vec<PathBuf> = match self.is_swap() {
+            true => seen.files().map(|(path, _)| path.to_owned()).collect(),
             false => {
                 let live = seen.live_files(&self.dir)?.into_iter();
-                live.map(|(path, _)| path).collect()
+                live.map(|read| read.path).collect()
             }
         };
         let name = self.name.as_encoded_bytes();
@@ -120,13 +120,13 @@ impl Leftover {
                 .files()
                 .filter(|(_, seen)| seen.last_change() >= agreed);
             let later: Vec<&Path> = later.map(|(path, _)| path).collect();
-            paths.retain(|path| later.contains(path));
+            paths.retain(|path| later.contains(&&**path));
         }
         let mut opener = Opener::default();
         let mut precious = Vec::new();
         for path in paths {
-            let found = if_exists(opener.attributes_of(&self.dir, path));
-            let found = found.at("read", &self.dir.path_of(path))?;
+            let found = if_exists(opener.attributes_of(&self.dir, &path));
+            let found = found.at("read", &self.dir.path_of(&path))?;
             precious.extend(found.map(|found| (found.id, found.names)));
         }
         Ok(precious)
