@@ -22,7 +22,7 @@ use std::env;
 use std::ffi::OsString;
 use std::io::{Write, stdout};
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use clap_complete::CompletionCandidate;
 
 pub(super) use script::script;
@@ -52,13 +52,35 @@ fn candidates(request: &Request) -> Vec<CompletionCandidate> {
     let words = request.words.iter().map(OsString::from).collect();
     let at = request.words.len() - 1;
     let here = env::current_dir().ok();
-    let found = clap_complete::engine::complete(&mut Args::command(), words, at, here.as_deref());
+    let mut program = program(request);
+    let found = clap_complete::engine::complete(&mut program, words, at, here.as_deref());
     found
         .unwrap_or_default()
         .into_iter()
         .filter(|candidate| is_offered(request, candidate))
         .map(|candidate| named(candidate, request.typed()))
         .collect()
+}
+
+/// Returns the program as far as it matters: with the commands alone that are on the line,
+/// if there are any, because all of them are built to complete one.
+fn program(request: &Request) -> Command {
+    let program = Args::command();
+    let is_named = |command: &&Command| {
+        let mut names = command.get_name_and_visible_aliases().into_iter();
+        names.any(|name| request.words.iter().any(|word| word == name))
+    };
+    let named: Vec<Command> = program
+        .get_subcommands()
+        .filter(is_named)
+        .cloned()
+        .collect();
+    match named.is_empty() {
+        true => program,
+        false => Command::new("cldctl-registry")
+            .args(program.get_arguments().cloned())
+            .subcommands(named),
+    }
 }
 
 /// Returns true if a candidate is valid and wanted at this place.
