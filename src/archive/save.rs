@@ -69,9 +69,10 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// [`Error::NoContent`], [`Error::ContentAltered`], [`Error::StateInContent`],
-    /// [`Error::UnclearContent`], [`Error::Unsavable`] and [`Error::NoLayout`], and I/O
-    /// errors. Then nothing is saved, but what a [writer](SaveTarget::Writer) got.
+    /// [`NoContent`](crate::Error::NoContent), [`ContentAltered`](crate::Error::ContentAltered),
+    /// [`StateInContent`](crate::Error::StateInContent), [`UnclearContent`](crate::Error::UnclearContent),
+    /// [`Unsavable`](crate::Error::Unsavable) and [`NoLayout`](crate::Error::NoLayout), and I/O errors.
+    /// Then nothing is saved, but what a [writer](SaveTarget::Writer) got.
     pub fn save(&self, entries: &[ArtifactEntry], target: SaveTarget<'_>) -> Result<Vec<Saved>> {
         // A directory that cannot be used is refused before all the work.
         if let SaveTarget::Dir(dir) = &target {

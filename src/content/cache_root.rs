@@ -134,7 +134,7 @@ impl CacheRoot {
     ///
     /// I/O errors, and that a file system is mounted in it. Then nothing
     /// has changed, but where something was deleted in its place. And
-    /// [`Error::KeptAside`](crate::Error::KeptAside) if a deployment changed something since
+    /// [`Error::KeptAside`] if a deployment changed something since
     /// it was seen.
     pub(crate) fn move_to_trash(&self, name: &OsStr, quiet: Option<&Quiet>) -> Result<Trashed> {
         let path = self.dir.path_of(name);

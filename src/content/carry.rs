@@ -66,8 +66,8 @@ impl Carried {
     ///
     /// # Errors
     ///
-    /// [`Error::AtWork`], [`Error::StateInTheWay`], and I/O errors. Then the new directory
-    /// is as it was.
+    /// [`AtWork`](crate::Error::AtWork), [`StateInTheWay`](crate::Error::StateInTheWay), and
+    /// I/O errors. Then the new directory is as it was.
     pub(super) fn over(
         root: &CacheRoot,
         key: &CacheKey,

@@ -91,7 +91,7 @@ impl Quiet {
     ///
     /// # Errors
     ///
-    /// [`Error::AtWork`](crate::Error::AtWork), and I/O errors.
+    /// [`Error::AtWork`], and I/O errors.
     pub(crate) fn require_in_leftover(dir: &Dir, is_swap: bool) -> Result<Self> {
         Self::require_in(dir, || listed_leftover(dir, is_swap))
     }
