@@ -2,7 +2,13 @@
 
 use std::cmp::Ordering;
 use std::num::NonZero;
+#[cfg(feature = "archive")]
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::OnceLock;
+#[cfg(feature = "archive")]
+use std::sync::mpsc::{Receiver, sync_channel};
+#[cfg(feature = "archive")]
+use std::thread;
 use std::thread::available_parallelism;
 
 use rayon::prelude::*;
@@ -65,6 +71,83 @@ pub(crate) fn sort_unstable_by<T: Send>(
         Some(threads) => threads.install(|| items.par_sort_unstable_by(compare)),
         None => items.sort_unstable_by(compare),
     }
+}
+
+/// The result of work that may still be under way on another thread.
+#[cfg(feature = "archive")]
+pub(crate) enum Pending<T> {
+    Done(T),
+    Running(Receiver<thread::Result<T>>),
+}
+
+#[cfg(feature = "archive")]
+impl<T> Pending<T> {
+    /// Waits for the work. If it panicked, so does this.
+    pub(crate) fn wait(self) -> T {
+        let receiver = match self {
+            Pending::Done(done) => return done,
+            Pending::Running(receiver) => receiver,
+        };
+        match receiver.recv().expect("the work always sends its result") {
+            Ok(done) => done,
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+}
+
+/// Starts work on another thread, or does it at once where there is none.
+#[cfg(feature = "archive")]
+pub(crate) fn start<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Pending<T> {
+    match threads() {
+        Some(threads) => {
+            let (work, pending) = sending(work);
+            threads.spawn(work);
+            pending
+        }
+        None => Pending::Done(work()),
+    }
+}
+
+/// Threads that borrow from their surroundings: all work is done at the end of the
+/// [`scope`].
+#[cfg(feature = "archive")]
+pub(crate) struct Scope<'p, 's>(Option<&'p rayon::Scope<'s>>);
+
+#[cfg(feature = "archive")]
+impl<'s> Scope<'_, 's> {
+    /// Starts work as [`start`] does.
+    pub(crate) fn start<T: Send + 's>(&self, work: impl FnOnce() -> T + Send + 's) -> Pending<T> {
+        match self.0 {
+            Some(scope) => {
+                let (work, pending) = sending(work);
+                scope.spawn(|_| work());
+                pending
+            }
+            None => Pending::Done(work()),
+        }
+    }
+}
+
+/// Calls `body` with threads, if `pays` says that there is enough work for them.
+#[cfg(feature = "archive")]
+pub(crate) fn scope<'s, R>(pays: bool, body: impl FnOnce(&Scope<'_, 's>) -> R) -> R {
+    match pays.then(threads).flatten() {
+        Some(threads) => threads.in_place_scope(|scope| body(&Scope(Some(scope)))),
+        None => body(&Scope(None)),
+    }
+}
+
+/// Returns work that sends its result, and what receives that.
+#[cfg(feature = "archive")]
+fn sending<'s, T: Send + 's>(
+    work: impl FnOnce() -> T + Send + 's,
+) -> (impl FnOnce() + Send + 's, Pending<T>) {
+    let (sender, receiver) = sync_channel(1);
+    let work = move || {
+        // Nobody waits for it after a failure.
+        let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
+    };
+    (work, Pending::Running(receiver))
 }
 
 /// Returns the thread pool.

@@ -4,6 +4,7 @@
 //! there, and the same compressed bytes for one version of the compressor, whatever the
 //! number of threads: it is compressed in members of 1 MiB of input, each alone.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 
 use libdeflater::{CompressionLvl, Compressor};
@@ -11,12 +12,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::tar::{self, BLOCK, Written};
 use crate::digest::Digest;
-use crate::parallel;
+use crate::parallel::{self, Pending};
 
 /// The input of a member, in bytes.
 const MEMBER: usize = 1 << 20;
 
-/// The members that are compressed at once, for each core.
+/// The members that are compressed meanwhile, for each core.
 const AT_ONCE: usize = 2;
 
 /// The level of the compressor.
@@ -36,8 +37,8 @@ pub(crate) struct Layer {
 /// Writes a layer entry by entry, in the byte order of their paths.
 pub(crate) struct LayerWriter<W> {
     out: W,
-    /// Whole members that are not compressed yet.
-    pending: Vec<Vec<u8>>,
+    /// Whole members that other threads compress.
+    pending: VecDeque<Pending<io::Result<Vec<u8>>>>,
     current: Vec<u8>,
     tar: Sha256,
     compressed: Sha256,
@@ -48,7 +49,7 @@ impl<W: Write> LayerWriter<W> {
     pub(crate) fn new(out: W) -> Self {
         LayerWriter {
             out,
-            pending: Vec::new(),
+            pending: VecDeque::new(),
             current: Vec::with_capacity(MEMBER),
             tar: Sha256::new(),
             compressed: Sha256::new(),
@@ -85,10 +86,13 @@ impl<W: Write> LayerWriter<W> {
             bytes = &bytes[taken..];
             if self.current.len() == MEMBER {
                 let next = Vec::with_capacity(MEMBER);
+                let member = std::mem::replace(&mut self.current, next);
+                // The hash takes time that another thread uses for the member before.
+                self.tar.update(&member);
                 self.pending
-                    .push(std::mem::replace(&mut self.current, next));
-                if self.pending.len() >= AT_ONCE * parallel::width() {
-                    self.compress()?;
+                    .push_back(parallel::start(move || gzip(&member)));
+                if self.pending.len() > AT_ONCE * parallel::width() {
+                    self.write_next()?;
                 }
             }
         }
@@ -99,10 +103,13 @@ impl<W: Write> LayerWriter<W> {
     pub(crate) fn finish(mut self) -> io::Result<(W, Layer)> {
         self.put(&[0; 2 * BLOCK])?;
         let last = std::mem::take(&mut self.current);
+        self.tar.update(&last);
         if !last.is_empty() {
-            self.pending.push(last);
+            self.pending.push_back(Pending::Done(gzip(&last)));
         }
-        self.compress()?;
+        while !self.pending.is_empty() {
+            self.write_next()?;
+        }
         self.out.flush()?;
         let layer = Layer {
             digest: Digest::from_hash(self.compressed.finalize().into()),
@@ -112,14 +119,10 @@ impl<W: Write> LayerWriter<W> {
         Ok((self.out, layer))
     }
 
-    /// Compresses the whole members on all cores and writes them in order.
-    fn compress(&mut self) -> io::Result<()> {
-        let members = std::mem::take(&mut self.pending);
-        for member in &members {
-            self.tar.update(member);
-        }
-        for member in parallel::map(members, |member| gzip(&member)) {
-            let member = member?;
+    /// Writes the next member once it is compressed.
+    fn write_next(&mut self) -> io::Result<()> {
+        if let Some(member) = self.pending.pop_front() {
+            let member = member.wait()?;
             self.compressed.update(&member);
             self.bytes += member.len() as u64;
             self.out.write_all(&member)?;

@@ -12,6 +12,7 @@ mod load;
 mod output;
 pub(crate) mod pack;
 mod pipe;
+mod read_ahead;
 mod readers;
 pub(crate) mod receive;
 mod save;

@@ -8,9 +8,10 @@ use std::path::Path;
 use super::MAX_BYTES;
 use super::image::{ContentSummary, Image};
 use super::layer::{Layer, LayerWriter};
+use super::read_ahead::{self, Piece};
 use super::unpack::{MAX_ENTRIES, unfit_name};
 use crate::content::file_tree::Node;
-use crate::content::hash::{Chunk, FileHasher, Reader};
+use crate::content::hash::Chunk;
 use crate::content::inventory::Inventory;
 use crate::content::manifest::Manifest;
 use crate::content::source::is_described_as;
@@ -158,7 +159,7 @@ impl Cache {
         out: W,
         root: &Path,
     ) -> Result<(W, Layer, Manifest)> {
-        let (tree, dir) = (content.tree(), content.dir());
+        let tree = content.tree();
         let mut nodes: Vec<(&Node, bool)> = tree.dirs.iter().map(|dir| (dir, true)).collect();
         nodes.retain(|(dir, _)| !dir.path.as_os_str().is_empty());
         nodes.extend(tree.files.iter().map(|file| (file, false)));
@@ -166,29 +167,29 @@ impl Cache {
         let progress = self.progress_of(Operation::Copying, tree.bytes());
         let interrupt = self.registry().interrupt();
         let mut writer = LayerWriter::new(out);
-        let (mut reader, mut hashes) = (Reader::new(), Vec::new());
-        for (node, is_dir) in nodes {
+        let mut hashes = Vec::new();
+        read_ahead::each(&nodes, content, interrupt, |node, piece| {
             let path = node.path.as_os_str().as_bytes();
-            if is_dir {
-                writer.dir(path).at("write", root)?;
-                continue;
-            }
-            let executable = node.mode & 0o100 != 0;
-            writer
-                .begin_file(path, node.len, executable)
-                .at("write", root)?;
-            let mut hasher = FileHasher::new(interrupt);
-            reader.read(tree, node, dir, |chunk| {
-                hasher.add(chunk)?;
-                progress.advance(chunk.len());
-                match chunk {
-                    Chunk::Data(bytes) => writer.put(bytes).at("write", root),
-                    Chunk::Hole(len) => put_zeros(&mut writer, len).at("write", root),
+            let written = match piece {
+                Piece::Dir => writer.dir(path),
+                Piece::Begin => {
+                    let executable = node.mode & 0o100 != 0;
+                    writer.begin_file(path, node.len, executable)
                 }
-            })?;
-            writer.end_file(node.len).at("write", root)?;
-            hashes.push((path.to_vec(), hasher.finish()));
-        }
+                Piece::Content(chunk) => {
+                    progress.advance(chunk.len());
+                    match chunk {
+                        Chunk::Data(bytes) => writer.put(bytes),
+                        Chunk::Hole(len) => put_zeros(&mut writer, len),
+                    }
+                }
+                Piece::End(hash) => {
+                    hashes.push((path.to_vec(), hash));
+                    writer.end_file(node.len)
+                }
+            };
+            written.at("write", root)
+        })?;
         let (out, layer) = writer.finish().at("write", root)?;
         Ok((out, layer, Manifest::of(hashes)))
     }
