@@ -6,9 +6,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::super::tar::{self, Entry, Kind};
-use super::{BUFFER, Created, MAX_ENTRIES, Unpacking};
+use super::write_behind::LONGEST;
+use super::{BUFFER, Created, MAX_ENTRIES, Output, Unpacking};
 use crate::content::file_tree::Opener;
 use crate::content::hash::Chunk;
+use crate::content::manifest::FileHash;
 use crate::content::residue::{Residue, residue_of};
 use crate::content::rules::unfit_path;
 use crate::error::{AtPath, Error, Result};
@@ -38,8 +40,7 @@ impl Unpacking<'_> {
         &mut self,
         entry: &Entry,
         tar: &mut impl Read,
-        opener: &mut Opener,
-        buffer: &mut [u8],
+        out: &mut Output<'_, '_, '_>,
     ) -> Result<()> {
         let path = self.checked(&entry.path)?;
         let shown = || shown(&path);
@@ -84,10 +85,10 @@ impl Unpacking<'_> {
                 _ => Ok(()),
             };
         }
-        self.parents_of(&path, opener)?;
+        self.parents_of(&path, &mut out.opener)?;
         match entry.kind {
-            Kind::Dir => self.dir(path, entry.mode, opener),
-            _ => self.file(path, entry, tar, opener, buffer),
+            Kind::Dir => self.dir(path, entry.mode, &mut out.opener),
+            _ => self.file(path, entry, tar, out),
         }
     }
 
@@ -184,15 +185,16 @@ impl Unpacking<'_> {
         path: PathBuf,
         entry: &Entry,
         tar: &mut impl Read,
-        opener: &mut Opener,
-        buffer: &mut [u8],
+        out: &mut Output<'_, '_, '_>,
     ) -> Result<()> {
         match self.created.get(&path) {
             None => {}
             Some((layer, Created::File { .. })) if *layer == self.layer => {
                 return Err(self.twice(&path));
             }
-            Some((_, Created::File { .. })) => self.staging.remove_file(&path, opener)?,
+            Some((_, Created::File { .. })) => {
+                self.staging.remove_file(&path, &mut out.opener)?;
+            }
             Some((_, Created::Dir { .. })) => {
                 let path = shown(&path);
                 return Err(self.refused(format!("`{path}` is a file and a directory")));
@@ -202,25 +204,52 @@ impl Unpacking<'_> {
             let full = io::Error::from(io::ErrorKind::StorageFull);
             return Err(full).at("write", &self.staging.dir().path_of(&path));
         }
-        let mut file = self.staging.create_file(&path, opener)?;
-        let mut left = entry.bytes;
+        let mode = entry.mode & 0o777 | 0o400;
+        let hash = match entry.bytes > LONGEST {
+            true => Some(self.long_file(&path, mode, entry.bytes, tar, out)?),
+            false => None,
+        };
+        self.left_out.remove(&path);
+        self.created
+            .insert(path.clone(), (self.layer, Created::File { hash }));
+        if hash.is_none() {
+            let mut content = Vec::with_capacity(entry.bytes as usize);
+            let read = tar.by_ref().take(entry.bytes).read_to_end(&mut content);
+            let read = read.map_err(|error| self.failed(error))?;
+            if read as u64 != entry.bytes {
+                return Err(self.cut_off());
+            }
+            let written = out.behind.put(path, mode, content)?;
+            self.note_written(written);
+        }
+        let padding = tar::padding(entry.bytes) as u64;
+        tar::skip(tar, padding).map_err(|error| self.failed(error))
+    }
+
+    fn cut_off(&self) -> Error {
+        self.refused("a layer ends within a file")
+    }
+
+    /// Writes a file piece by piece, and returns its hash.
+    fn long_file(
+        &self,
+        path: &Path,
+        mode: u32,
+        mut left: u64,
+        tar: &mut impl Read,
+        out: &mut Output<'_, '_, '_>,
+    ) -> Result<FileHash> {
+        let mut file = self.staging.create_file(path, &mut out.opener)?;
         while left > 0 {
             let most = usize::try_from(left).unwrap_or(BUFFER).min(BUFFER);
-            let read = tar
-                .read(&mut buffer[..most])
-                .map_err(|error| self.failed(error))?;
+            let buffer = &mut out.buffer[..most];
+            let read = tar.read(buffer).map_err(|error| self.failed(error))?;
             if read == 0 {
-                return Err(self.refused("a layer ends within a file"));
+                return Err(self.cut_off());
             }
             file.append(Chunk::Data(&buffer[..read]))?;
             left -= read as u64;
         }
-        let padding = tar::padding(entry.bytes) as u64;
-        tar::skip(tar, padding).map_err(|error| self.failed(error))?;
-        let hash = file.finish(entry.mode & 0o777 | 0o400)?;
-        self.left_out.remove(&path);
-        self.created
-            .insert(path, (self.layer, Created::File { hash }));
-        Ok(())
+        file.finish(mode)
     }
 }

@@ -7,11 +7,13 @@
 mod entry;
 #[cfg(test)]
 mod tests;
+mod write_behind;
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flate2::bufread::MultiGzDecoder;
 use sha2::Digest as _;
@@ -20,12 +22,15 @@ pub(super) use self::entry::unfit_name;
 use super::image::Descriptor;
 use super::readers::{Hashed, Limited};
 use super::tar;
+use write_behind::WriteBehind;
+
 use crate::content::file_tree::{FileTree, Opener};
 use crate::content::manifest::{FileHash, Manifest};
 use crate::content::stage::{Staged, Staging};
 use crate::content::{Cache, Operation};
 use crate::digest::Digest;
 use crate::error::{AtPath, Error, Result};
+use crate::parallel;
 
 /// The most layers of an image.
 pub(crate) const MAX_LAYERS: usize = 16;
@@ -43,7 +48,8 @@ const BUFFER: usize = 256 * 1024;
 /// Unpacks the layers of an image.
 pub(crate) struct Unpacking<'c> {
     cache: &'c Cache,
-    staging: Staging<'c>,
+    /// Shared with the threads that write files.
+    staging: Arc<Staging<'c>>,
     /// The image, for messages.
     subject: PathBuf,
     /// What is done, for those who follow it.
@@ -65,8 +71,20 @@ pub(crate) struct Unpacking<'c> {
 
 #[derive(Clone, Copy, Debug)]
 enum Created {
-    Dir { mode: u32 },
-    File { hash: FileHash },
+    Dir {
+        mode: u32,
+    },
+    /// Its hash, once it is written.
+    File {
+        hash: Option<FileHash>,
+    },
+}
+
+/// Where the entries of a layer go to.
+struct Output<'p, 's, 'c> {
+    opener: Opener,
+    buffer: Vec<u8>,
+    behind: WriteBehind<'p, 's, 'c>,
 }
 
 /// Content that was unpacked.
@@ -91,7 +109,7 @@ impl<'c> Unpacking<'c> {
                 .dir()
                 .free_bytes()
                 .at("read", staging.dir().path())?,
-            staging,
+            staging: Arc::new(staging),
             subject,
             operation: Operation::Copying,
             max_bytes,
@@ -152,12 +170,12 @@ impl<'c> Unpacking<'c> {
         match &*start {
             [0x1f, 0x8b, ..] => {
                 let mut decoder = MultiGzDecoder::new(&mut blob);
-                self.entries(&mut decoder)?;
+                self.entries(&mut decoder, descriptor.size)?;
             }
             [0x28, 0xb5, 0x2f, 0xfd, ..] => {
                 return Err(self.refused("a layer is compressed with zstd, which is not supported"));
             }
-            _ => self.entries(&mut blob)?,
+            _ => self.entries(&mut blob, descriptor.size)?,
         }
         // What the decoder did not need is a part of the blob all the same.
         io::copy(&mut blob, &mut io::sink()).map_err(|error| self.failed(error))?;
@@ -176,25 +194,48 @@ impl<'c> Unpacking<'c> {
         Ok(())
     }
 
-    /// Unpacks a tar, and reads it to its end.
-    fn entries(&mut self, tar: &mut impl Read) -> Result<()> {
-        let mut opener = Opener::default();
-        let mut buffer = vec![0; BUFFER];
+    /// Unpacks a tar, and reads it to its end. It has about this many bytes at least.
+    fn entries(&mut self, tar: &mut impl Read, bytes: u64) -> Result<()> {
+        let staging = Arc::clone(&self.staging);
+        parallel::scope(bytes > write_behind::LONGEST, |scope| {
+            let mut out = Output {
+                opener: Opener::default(),
+                buffer: vec![0; BUFFER],
+                behind: WriteBehind::new(scope, &staging),
+            };
+            self.entries_to(&mut out, tar)?;
+            let written = out.behind.finish()?;
+            self.note_written(written);
+            Ok(())
+        })
+    }
+
+    fn entries_to(&mut self, out: &mut Output<'_, '_, '_>, tar: &mut impl Read) -> Result<()> {
         let tar = &mut Limited {
             inner: tar,
             left: self.max_bytes.saturating_add(MAX_HEADERS),
             interrupt: self.cache.registry().interrupt(),
         };
         while let Some(entry) = tar::next(tar).map_err(|error| self.failed(error))? {
-            self.entry(&entry, tar, &mut opener, &mut buffer)?;
+            self.entry(&entry, tar, out)?;
         }
         loop {
-            let read = tar.read(&mut buffer).map_err(|error| self.failed(error))?;
+            let buffer = &mut out.buffer;
+            let read = tar.read(buffer).map_err(|error| self.failed(error))?;
             if read == 0 {
                 return Ok(());
             }
             if buffer[..read].iter().any(|byte| *byte != 0) {
                 return Err(self.refused("something follows the archive in a layer"));
+            }
+        }
+    }
+
+    /// Notes the hashes of files that are written.
+    fn note_written(&mut self, written: Vec<(PathBuf, FileHash)>) {
+        for (path, written) in written {
+            if let Some((_, Created::File { hash })) = self.created.get_mut(&path) {
+                *hash = Some(written);
             }
         }
     }
@@ -224,15 +265,16 @@ impl<'c> Unpacking<'c> {
             .created
             .iter()
             .filter_map(|(path, (_, created))| match created {
-                Created::File { hash } => Some((path.as_os_str().as_bytes().to_owned(), *hash)),
+                Created::File { hash } => Some((path.as_os_str().as_bytes().to_owned(), (*hash)?)),
                 Created::Dir { .. } => None,
             });
         let manifest = Manifest::of(files.collect());
         let mut left_out: Vec<PathBuf> = self.left_out.into_keys().collect();
         left_out.sort();
-        let tree = FileTree::stored(self.staging.dir())?;
+        let staging = Arc::into_inner(self.staging).expect("all files are written");
+        let tree = FileTree::stored(staging.dir())?;
         Ok(Unpacked {
-            staged: self.staging.finish(tree.into(), manifest)?,
+            staged: staging.finish(tree.into(), manifest)?,
             left_out,
         })
     }

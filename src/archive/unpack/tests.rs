@@ -44,3 +44,48 @@ fn what_takes_no_place_in_the_content_is_limited_too() {
     let roots = (0..much / 512).map(|_| header("./", EntryType::Directory));
     assert!(matches!(unpack(roots, 0), Err(Error::TooLarge { .. })));
 }
+
+fn file(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut header = Header::new_ustar();
+    header.set_path(name).unwrap();
+    header.set_entry_type(EntryType::Regular);
+    header.set_size(content.len() as u64);
+    header.set_mode(0o644);
+    header.set_cksum();
+    let mut entry = header.as_bytes().to_vec();
+    entry.extend_from_slice(content);
+    entry.resize(entry.len() + tar::padding(content.len() as u64), 0);
+    entry
+}
+
+/// Short files and long ones, more than are written at once, and some of them again.
+#[test]
+fn every_file_has_the_content_of_the_last_layer_that_has_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::open(Home::at(dir.path().join("home")).unwrap()).unwrap();
+    let mut unpacking = Unpacking::begin(&cache, "app:v1".into(), u64::MAX, true).unwrap();
+    let mut expected = HashMap::new();
+    for layer in 0..2_usize {
+        let mut tar = Vec::new();
+        for at in (0..150).step_by(layer + 1) {
+            let len = if at % 50 == 0 { 1_500_000 } else { at * 700 };
+            let (name, content) = (format!("{}/{at}", at / 10), vec![(at + layer) as u8; len]);
+            tar.extend(file(&name, &content));
+            expected.insert(name, content);
+        }
+        let blob = Descriptor::of("", &tar);
+        unpacking.layer(&blob, &mut &*tar).unwrap();
+    }
+    let unpacked = unpacking.finish().unwrap();
+    let staged = unpacked.staged.content.dir().path().to_owned();
+    let hash = |content: &[u8]| sha2::Sha256::digest(content).into();
+    let hashes = expected.iter().map(|(name, content)| {
+        assert!(
+            std::fs::read(staged.join(name)).unwrap() == *content,
+            "{name}"
+        );
+        (name.clone().into_bytes(), hash(content))
+    });
+    let manifest = Manifest::of(hashes.collect());
+    assert_eq!(unpacked.staged.manifest.digest(), manifest.digest());
+}
