@@ -351,7 +351,11 @@ mod tests {
     fn each_kind_of_state_has_the_command_that_destroys_what_it_describes() {
         for (state, command) in [
             ("m/terraform.tfstate", "`tofu -chdir=/c/dc_v1/m destroy`"),
-            ("terraform.tfstate.backup", "`tofu -chdir=/c/dc_v1 destroy`"),
+            (
+                "terraform.tfstate.backup",
+                "`cp /c/dc_v1/terraform.tfstate.backup /c/dc_v1/terraform.tfstate && \
+                 tofu -chdir=/c/dc_v1 destroy`",
+            ),
             (
                 "m/terraform.tfstate.d/prod/terraform.tfstate",
                 "`TF_WORKSPACE=prod tofu -chdir=/c/dc_v1/m destroy`",
