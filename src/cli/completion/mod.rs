@@ -78,6 +78,9 @@ fn program(request: &Request) -> Command {
     match named.is_empty() {
         true => program,
         false => Command::new("cldctl-registry")
+            .version(env!("CARGO_PKG_VERSION"))
+            .disable_version_flag(true)
+            .disable_help_subcommand(true)
             .args(program.get_arguments().cloned())
             .subcommands(named),
     }
