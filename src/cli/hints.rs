@@ -258,7 +258,8 @@ fn of_denied(registry: &str, looked: &[String], has_credentials: bool) -> String
 
 /// Returns the commands that destroy what a state file below a directory describes.
 fn destroy(dir: &Path, state: &Path) -> Option<String> {
-    let state = dir.join(state);
+    // Without the slash that an empty path adds.
+    let state: PathBuf = dir.join(state).components().collect();
     let below = |name: &str| state.ancestors().find(|dir| dir.ends_with(name));
     if let Some(pulumi) = below(".pulumi") {
         let dir = quote::word(pulumi.parent()?.to_str()?)?;
